@@ -1,0 +1,66 @@
+"""delever: stress tests of systemic deleveraging.
+
+    import delever as dl
+
+    world = dl.load("examples/aave_steth")
+    dl.wall(world, asset="ETH", shocks="-60%..0%")
+    run = dl.stress(world)
+    dl.show(run)
+
+Names are loaded on first use, so that `import delever` is instant and loads no compiler.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from delever.analysis import check, find_critical, wall
+    from delever.examples import example
+    from delever.model.book import Book
+    from delever.model.errors import InputError
+    from delever.model.world import World
+    from delever.report import show
+    from delever.run.stress import stress
+    from delever.worlds import load
+
+__version__ = "0.1.0"
+__all__ = [
+    "Book",
+    "InputError",
+    "World",
+    "check",
+    "example",
+    "find_critical",
+    "load",
+    "show",
+    "stress",
+    "wall",
+]
+
+_HOME = {
+    "Book": "delever.model.book",
+    "InputError": "delever.model.errors",
+    "World": "delever.model.world",
+    "check": "delever.analysis",
+    "example": "delever.examples",
+    "find_critical": "delever.analysis",
+    "load": "delever.worlds",
+    "show": "delever.report",
+    "stress": "delever.run.stress",
+    "wall": "delever.analysis",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'delever' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

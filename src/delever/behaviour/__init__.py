@@ -1,0 +1,1 @@
+"""Who acts of their own accord: liquidators, borrowers, holders."""

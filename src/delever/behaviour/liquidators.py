@@ -1,0 +1,96 @@
+"""Liquidators quote what a claim would bring them, decline what does not pay, and bid for room in the block.
+
+    out    = units of the debt asset that selling (seize - kept) brings now
+    profit = (out - repay) x market price of the debt asset - gas x base fee          [USD]
+    bid    = base fee + fee_share x max(profit, 0) / (gas x 1e-9 x price of the native asset)   [gwei]
+They borrow the debt asset for the length of the transaction and sell all that they seize, so capital is not a limit.
+Source: Qin et al., An Empirical Study of DeFi Liquidations (flash-loan liquidations); the share bid is an assumption.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from delever.core.jit import kernel
+from delever.core.market import quote_route, usd_price
+from delever.core.outcomes import DECLINED as DECLINES
+from delever.core.profile import Profiles
+from delever.core.state import Markets, State, Tree
+from delever.core.tables import DECLINED, INCLUDED, NOTHING, REVERTED, BookTables, Reserves, Rows, Touched
+from delever.model.quantity import Share, Usd
+from delever.model.spec import Spec
+
+ALWAYS, MIN_PROFIT, FEE_SHARE, GAS, BASE_FEE = range(5)  # columns of the parameters
+
+
+class Liquidators(Spec):
+    """How liquidators decide."""
+
+    kind: ClassVar[str] = "liquidators"
+    rule: Literal["always", "profitable"] = Field(default="profitable", description="act always, or only if it pays")
+    min_profit: Usd = Field(default=0.0, description="profit after gas below which they decline")
+    fee_share: Share = Field(default=0.5, ge=0, le=1, description="share of the profit bid for room; assumption")
+
+
+@kernel
+def bid(first: int, last: int, rules: np.ndarray, native: int, rows: Rows, touched: Touched, book: BookTables,
+        reserves: Reserves, tree: Tree, profiles: Profiles, markets: Markets, totals: np.ndarray) -> None:
+    """Decide on the claims in rows first..last-1. rules: [5]."""
+    path, state, repay, seize, kept, bids = rows.path, rows.state, rows.repay, rows.seize, rows.kept, rows.bid
+    always = rules[ALWAYS] > 0.0
+    for i in range(first, last):
+        bids[i] = rules[BASE_FEE]
+        if repay[i] <= 0.0:
+            state[i] = NOTHING
+        elif not always or rules[GAS] > 0.0:
+            p, g = path[i], book.signature[touched.account[rows.ref[i]]]
+            a = reserves.asset[book.reserve[g, rows.collateral_leg[i]]]
+            b = reserves.asset[book.reserve[g, rows.debt_leg[i]]]
+            out = quote_route(p, a, b, seize[i] - kept[i], tree, profiles, markets)
+            gas = rules[GAS] * 1e-9 * usd_price(native, p, tree, markets.price) if rules[GAS] > 0.0 else 0.0
+            profit = (out - repay[i]) * usd_price(b, p, tree, markets.price) - gas * rules[BASE_FEE]
+            if not always and profit < rules[MIN_PROFIT]:
+                state[i] = DECLINED
+                totals[DECLINES, rows.protocol[i], p] += 1.0
+            elif gas > 0.0:
+                bids[i] += rules[FEE_SHARE] * max(profit, 0.0) / gas
+
+
+@kernel
+def recheck(picked: np.ndarray, quoting: bool, rows: Rows, touched: Touched, book: BookTables, reserves: Reserves,
+            tree: Tree, profiles: Profiles, markets: Markets) -> None:
+    """At its slot: a claim on nothing reverts; so does, if quoting, one whose sale would not repay the loan."""
+    path, state, repay, seize, kept = rows.path, rows.state, rows.repay, rows.seize, rows.kept
+    for i in picked:
+        if state[i] != INCLUDED:
+            continue
+        if repay[i] <= 0.0:
+            state[i] = REVERTED
+        elif quoting:
+            g = book.signature[touched.account[rows.ref[i]]]
+            a = reserves.asset[book.reserve[g, rows.collateral_leg[i]]]
+            b = reserves.asset[book.reserve[g, rows.debt_leg[i]]]
+            if quote_route(path[i], a, b, seize[i] - kept[i], tree, profiles, markets) < repay[i]:
+                state[i] = REVERTED
+
+
+class Bidding:
+    """The bid phase."""
+
+    def __init__(self, spec: Liquidators, native: int, gas: float, base_fee: float, sequential: bool) -> None:
+        self.rules = np.array([float(spec.rule == "always"), spec.min_profit, spec.fee_share, gas, base_fee])
+        self.native = native
+        self.quoting = sequential and spec.rule == "profitable"
+
+    def bid(self, state: State, first: int, last: int) -> None:
+        """Decide on the claims in these rows."""
+        bid(first, last, self.rules, self.native, state.rows, state.pool.touched, state.book, state.reserves, state.tree,
+            state.profiles, state.markets, state.ledgers.totals)
+
+    def recheck(self, state: State, picked: np.ndarray) -> None:
+        """Revert what no longer holds."""
+        recheck(picked, self.quoting, state.rows, state.pool.touched, state.book, state.reserves, state.tree,
+                state.profiles, state.markets)

@@ -1,0 +1,23 @@
+"""`delever check`: is this world sound, who sees which price, how old is every input?"""
+
+from __future__ import annotations
+
+import typer
+
+from delever.cli.options import USER_ERROR, load_world, parse_settings, user_errors
+
+
+def run(text: str, settings: list[str], as_json: bool) -> None:
+    """The command."""
+    with user_errors():
+        world = load_world(text, parse_settings(settings))
+        from delever.analysis import check
+        from delever.report import check_json, check_report, has_errors, json_text
+
+        result = check(world)
+        if as_json:
+            typer.echo(json_text(check_json(world.name, result)))
+        else:
+            check_report(world.name, world.as_of, result).print()
+        if has_errors(result):
+            raise typer.Exit(USER_ERROR)

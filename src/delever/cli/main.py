@@ -1,0 +1,107 @@
+"""The commands and their options. Anything heavy is imported inside a command, so that `--help` is instant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from delever import __version__
+
+app = typer.Typer(
+    name="delever",
+    help="Stress tests of systemic deleveraging: how much breaks at which price, and does selling feed on itself?",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+World = Annotated[
+    str, typer.Argument(metavar="WORLD", help="A world's folder or YAML file, or an embedded one: first.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Set a field of the world, e.g. liquidators.rule=always."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print machine-readable figures instead of tables.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"delever {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def delever(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """The options of the command itself."""
+
+
+@app.command()
+def stress(
+    world: World,
+    order: Annotated[
+        str | None, typer.Option(help='Add a large order at the start: "sell 50,000 stETH [for ETH]".')
+    ] = None,
+    find_critical: Annotated[
+        bool,
+        typer.Option(
+            "--find-critical",
+            help="Search how large the order may be before the forced selling it sets off exceeds it, "
+            "and before there is bad debt.",
+        ),
+    ] = False,
+    paths: Annotated[int | None, typer.Option(help="Number of price paths, instead of the world's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all randomness, instead of the world's.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the run; the same command resumes there.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; no figure depends on it.")] = None,
+    memory: Annotated[str | None, typer.Option(help='Memory budget, e.g. "2 GiB"; no figure depends on it.')] = None,
+    trace: Annotated[str | None, typer.Option(metavar="PATHS", help='Keep full traces of these paths: "0,17".')] = None,
+    settings: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Run a Monte Carlo stress test; print what breaks."""
+    from delever.cli import stress as command
+
+    choice = command.Choice(order, find_critical, paths, seed, out, threads, memory, trace, as_json)
+    command.run(world, settings or [], choice)
+
+
+@app.command()
+def wall(
+    world: World,
+    asset: Annotated[str, typer.Option(help="The asset that is shocked, e.g. ETH.")],
+    shock: Annotated[str, typer.Option(help='A price move, "-5%", or a range of them, "-60%..0%".')],
+    accounts: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the eligible accounts, a row a leg (.csv or .parquet).")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as CSV.")] = None,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as Parquet.")] = None,
+    settings: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Show what is liquidatable after a shock to one asset."""
+    from delever.cli import wall as command
+
+    command.run(world, settings or [], asset, shock, command.Targets(accounts, csv, parquet), as_json)
+
+
+@app.command()
+def check(world: World, settings: Set = None, as_json: Json = False) -> None:
+    """Validate a world; show who sees which price."""
+    from delever.cli import check as command
+
+    command.run(world, settings or [], as_json)
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    app()

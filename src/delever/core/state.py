@@ -1,0 +1,224 @@
+"""The one state of a chunk of paths, in commented groups; every phase reads and writes it, and nothing else.
+
+Axes: P paths of the chunk, A assets (0 is USD), M markets, R reserves, F feeds, S series (2 a reserve: as
+collateral, as debt), Q pairs of series.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from delever.core.profile import Profiles
+from delever.core.tables import (
+    BOOKED,
+    HOLDERS,
+    KINDS,
+    BookTables,
+    Fills,
+    Ledgers,
+    Reserves,
+    Rows,
+    Touched,
+)
+
+NEVER = np.iinfo(np.int32).max  # ticks: a move that does not happen
+
+
+class Tree(NamedTuple):
+    """How assets are priced: markets from each asset up to USD. Shared by all paths."""
+
+    chain: np.ndarray  # [A, L] markets from the (unwrapped) asset up, -1 behind the last
+    length: np.ndarray  # [A]
+    rate: np.ndarray  # [A] units of the traded asset in one of this one; 1 if not wrapped
+    log_rate: np.ndarray  # [A]
+    traded: np.ndarray  # [A] the asset itself, or what it wraps
+    base: np.ndarray  # [M] asset sold on the market
+    quote: np.ndarray  # [M] asset it is paid with
+    level: np.ndarray  # [M] 1 at USD, 2 above, ...
+    sales: np.ndarray  # [A, A] how many markets of chain(a) a sale of a for b sells on
+    purchases: np.ndarray  # [A, A] how many markets of chain(b) it then buys on
+
+
+class Markets(NamedTuple):
+    """Prices. Log prices are in units of the quote."""
+
+    exogenous: np.ndarray  # [M, P] e: of the outside world
+    consumed: np.ndarray  # [M, P] s: net quantity sold into the venue, base units at full depth
+    price: np.ndarray  # [M, P] u: log market price
+    depth: np.ndarray  # [2, M, P] factor on the liquidity: 0 bids, 1 asks
+    start: np.ndarray  # [M] u at the start
+    start_exogenous: np.ndarray  # [M]
+    lowest: np.ndarray  # [M, P] lowest u - start so far
+    lowest_exogenous: np.ndarray  # [M, P]
+    extrapolated: np.ndarray  # [M, P] base units traded beyond what the data quote
+
+
+class Feeds(NamedTuple):
+    """Oracle feeds; each is a log price of a pair of assets, as composed of markets."""
+
+    constant: np.ndarray  # [F] part of the log price that does not move
+    market: np.ndarray  # [F, T] its markets, -1 behind the last
+    sign: np.ndarray  # [F, T] +1, -1
+    answer: np.ndarray  # [F, P] log price as last answered
+    updated: np.ndarray  # [F, P] time of that answer [s]
+    flight: np.ndarray  # [F, P] answer in flight
+    land: np.ndarray  # [F, P] when it may land [s]; inf: none in flight
+
+
+class Sight(NamedTuple):
+    """What protocols see: log prices of reserves composed of feeds, and moves since the start in whole ticks."""
+
+    constant: np.ndarray  # [R]
+    feed: np.ndarray  # [R, T] its feeds, -1 behind the last
+    sign: np.ndarray  # [R, T] +1, -1
+    start: np.ndarray  # [R]
+    log_price: np.ndarray  # [R, P]
+    down: np.ndarray  # [S, P] int32, move of series (price x index), rounded down
+    up: np.ndarray  # [S, P] rounded up
+    unit: np.ndarray  # [R] asset in which the protocol counts
+    price: np.ndarray  # [P, R] levels in USD, only for paths looked at: see stamp
+    stamp: np.ndarray  # [P] the look at which `price` was filled
+    look: np.ndarray  # [1] number of the present look
+
+
+class Index(NamedTuple):
+    """Who can be unhealthy: one list a pair of series, sorted by log health. Shared by all paths."""
+
+    falling: np.ndarray  # [Q] series that backs the account
+    rising: np.ndarray  # [Q] series that burdens it
+    first: np.ndarray  # [Q] where the pair's list begins; each list ends with a bound of NEVER
+    account: np.ndarray  # [entries]
+    bound: np.ndarray  # [entries] ticks, ascending: the move that puts the account in reach
+    pair: np.ndarray  # [signatures, most] pairs of a signature, -1 behind the last
+
+
+class Watch(NamedTuple):
+    """What each path still waits for."""
+
+    cursor: np.ndarray  # [Q, P] next entry of the shared list
+    reach: np.ndarray  # [Q, P] ticks: no account is in reach below this move
+    wheel: np.ndarray  # [Q, P, BUCKETS] first node of each bucket, 0 = empty
+    seen: np.ndarray  # [P, words] a bit an account: has been copied
+    fired: np.ndarray  # [Q * P] pairs that fired
+    count: np.ndarray  # [COUNTERS]
+
+
+class Pool(NamedTuple):
+    """Touched accounts and wheel entries of a chunk; doubled when they run out."""
+
+    touched: Touched
+    due: np.ndarray  # [slots] slots to check in this block
+    claim: np.ndarray  # [slots] (path, account, slot) of the unhealthy in one sortable integer
+    node: np.ndarray  # [nodes, 4] linked lists: bound, slot, visit, next; node 0 unused
+
+
+class Queue(NamedTuple):
+    """Included transactions by slot and kind."""
+
+    row: np.ndarray  # [rows] row numbers, sorted by (slot, kind), then path and order of inclusion
+    start: np.ndarray  # [slots * KINDS + 1] where each (slot, kind) begins
+
+
+class Tally(NamedTuple):
+    """What is counted on each path."""
+
+    executed: np.ndarray  # [P] claims executed in this block
+    cascade: np.ndarray  # [P] blocks in a row with executed claims, up to now
+    longest: np.ndarray  # [P] the longest such row
+    answers: np.ndarray  # [P] oracle answers that landed
+    reverted: np.ndarray  # [P] included transactions that reverted
+    unfit: np.ndarray  # [P] transactions that found no room, or bid too little
+    looked: np.ndarray  # [P] exact health checks
+    gas: np.ndarray  # [P] fees paid, units of the native asset
+    forced: np.ndarray  # [A, P] units of each traded asset that liquidators sold
+
+
+@dataclass
+class State:
+    """Everything that changes in a chunk of paths."""
+
+    first_path: int
+    paths: int
+    seed: np.ndarray  # [2] Philox key
+    step_length: float  # [s]
+    blocks: int  # in a step
+
+    # the clock
+    step: int = 0
+    block: int = 0
+    time: float = 0.0  # at the end of the block [s]
+
+    # the world
+    tree: Tree = field(kw_only=True)
+    profiles: Profiles = field(kw_only=True)
+    markets: Markets = field(kw_only=True)
+    feeds: Feeds = field(kw_only=True)
+    sight: Sight = field(kw_only=True)
+    reserves: Reserves = field(kw_only=True)
+
+    # accounts
+    book: BookTables = field(kw_only=True)
+    index: Index = field(kw_only=True)
+    watch: Watch = field(kw_only=True)
+    pool: Pool = field(kw_only=True)
+
+    # transactions of the block
+    rows: Rows = field(kw_only=True)
+    n_rows: int = 0
+    fills: Fills = field(kw_only=True)
+    n_fills: int = 0
+    active: np.ndarray = field(kw_only=True)  # [P] takes part in this block
+    queue: Queue = field(kw_only=True)
+
+    # accounts of who has what
+    ledgers: Ledgers = field(kw_only=True)
+    tally: Tally = field(kw_only=True)
+
+    def room_for_rows(self, more: int) -> None:
+        """Lengthen the transaction table until `more` rows fit."""
+        self.rows = Rows(*longer(self.rows, self.n_rows + more))
+
+    def room_for_fills(self, more: int) -> None:
+        """Lengthen the table of sales until `more` rows fit."""
+        self.fills = Fills(*longer(self.fills, self.n_fills + more))
+
+
+def longer(table: tuple[np.ndarray, ...], size: int) -> tuple[np.ndarray, ...]:
+    """The columns of a table, doubled until they hold `size` rows."""
+    have = len(table[0])
+    if have >= size:
+        return table
+    while have < size:
+        have *= 2
+    return tuple(np.concatenate((column, np.zeros((have - len(column), *column.shape[1:]), column.dtype)))
+                 for column in table)
+
+
+def new_rows(size: int) -> Rows:
+    """An empty transaction table."""
+    i, f = np.int64, np.float64
+    return Rows(*(np.zeros(size, kind) for kind in (i, i, i, i, i, i, i, f, f, f, f)))
+
+
+def new_fills(size: int) -> Fills:
+    """An empty table of sales."""
+    i, f = np.int64, np.float64
+    return Fills(*(np.zeros(size, kind) for kind in (i, i, i, i, i, f, f)))
+
+
+def new_tally(assets: int, paths: int) -> Tally:
+    """Counts at zero."""
+    return Tally(*(np.zeros(paths, np.int64) for _ in Tally._fields[:-2]), gas=np.zeros(paths), forced=np.zeros((assets, paths)))
+
+
+def new_ledgers(assets: int, reserves: int, protocols: int, outcomes: int, paths: int) -> Ledgers:
+    """Ledgers at zero."""
+    return Ledgers(tokens=np.zeros((HOLDERS, assets, paths)), booked=np.zeros((BOOKED, reserves, paths)),
+                   scaled=np.zeros((2, reserves, paths)), totals=np.zeros((outcomes, protocols, paths)))
+
+
+__all__ = ["KINDS", "NEVER", "Feeds", "Index", "Markets", "Pool", "Queue", "Sight", "State", "Tally", "Tree", "Watch",
+           "longer", "new_fills", "new_ledgers", "new_rows", "new_tally"]

@@ -1,0 +1,1 @@
+"""The step and its machinery. Names no protocol and imports no role."""

@@ -1,0 +1,364 @@
+"""Who can be unhealthy: every account is known healthy or not in every block, and almost none is looked at.
+
+An account is unhealthy when its backing A = sum a_i falls below its burden B = sum b_j; each term moves with its
+series (seen price x interest index of a reserve, as collateral or as debt). Negative remainders change sides. With
+h = ln(A/B) at some moment and x the log-moves of the series since then, however its terms are weighted
+
+    ln(A/B) >= h + min_i x_i - max_j x_j
+
+so it can only be unhealthy once a PAIR (i, j) that it holds has moved by  x_j - x_i >= h. For a pair the accounts
+are reached in the order of h: one sorted list, shared by all paths, and a cursor a path. A block:
+
+  find     one vector compare a pair over all paths; mostly nothing fires, which proves that nobody is unhealthy
+  collect  accounts passed in a list are copied to the pool of touched accounts; those passed in a wheel are due
+  check    the exact health of what is due; the unhealthy offer a claim, in the order of path and account
+  rearm    what was due is put, once a pair, into the pair's wheel: a ring of buckets over the pair's MOVE (not over
+           time), to be looked at again when the pair has moved by ln(A/B) more
+
+Moves are kept in whole ticks, rounded outwards, so no bound depends on how a sum was rounded.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from delever.core.elementary import TICKS, exp_, log_
+from delever.core.health import account_health
+from delever.core.jit import helper, kernel
+from delever.core.market import usd_price
+from delever.core.state import NEVER, Index, Pool, Sight, State, Tally, Tree, Watch, longer
+from delever.core.tables import CLAIM, OFFERED, BookTables, Reserves, Rows, Touched
+
+SHIFT, BUCKETS, MASK = 15, 256, 255  # 2^15 ticks (0.2 %) a bucket, 256 of them (50 %) before the wheel wraps
+BOUND, SLOT, VISIT, NEXT = range(4)  # columns of Pool.node
+SLOTS, NODES, FREE, FIRED, REACHED, DUE, CLAIMS, COUNTERS = range(8)  # Watch.count
+FAR = 60.0  # log health that is for ever
+
+
+@helper
+def ticks_below(distance: float) -> int:
+    """A distance in whole ticks, rounded down, less 4: two for the rounding of the move it is added to, two (1e-7) for
+    that of prices and sums (below 1e-13). Never behind the present move: what is due now is due at once."""
+    return np.int64(math.floor(min(max(distance, 0.0), FAR) * TICKS)) - 4
+
+
+@kernel
+def look(sight: Sight, answer: np.ndarray, supply_log: np.ndarray, borrow_log: np.ndarray) -> None:
+    """Compose what every reserve is seen at, and the moves of both its series. Log indices: [R]."""
+    log_price, down, up, feed, sign = sight.log_price, sight.down, sight.up, sight.feed, sight.sign
+    sight.look[0] += 1
+    for r in range(log_price.shape[0]):
+        seen, constant, start = log_price[r], sight.constant[r], sight.start[r]
+        for p in range(seen.shape[0]):
+            seen[p] = constant
+        for t in range(feed.shape[1]):
+            if feed[r, t] < 0:
+                break
+            value, factor = answer[feed[r, t]], sign[r, t]
+            for p in range(seen.shape[0]):
+                seen[p] += factor * value[p]
+        backing, burden = supply_log[r] - start, borrow_log[r] - start
+        low, high = down[2 * r], up[2 * r]
+        for p in range(seen.shape[0]):
+            low[p] = np.int32(math.floor((seen[p] + backing) * TICKS))
+        for p in range(seen.shape[0]):
+            high[p] = np.int32(math.ceil((seen[p] + backing) * TICKS))
+        low, high = down[2 * r + 1], up[2 * r + 1]
+        for p in range(seen.shape[0]):
+            low[p] = np.int32(math.floor((seen[p] + burden) * TICKS))
+        for p in range(seen.shape[0]):
+            high[p] = np.int32(math.ceil((seen[p] + burden) * TICKS))
+
+
+@helper
+def price_path(p: int, log_price: np.ndarray, price: np.ndarray, unit: np.ndarray, tree: Tree, market: np.ndarray
+               ) -> None:
+    """Levels of the seen prices of one path, in USD: at the market price of the unit that the protocol counts in.
+
+    unit: [R] asset; market: [M, P] log market prices. A common factor moves no health factor.
+    """
+    for r in range(log_price.shape[0]):
+        price[p, r] = exp_(log_price[r, p])
+        if unit[r] > 0:
+            price[p, r] *= usd_price(unit[r], p, tree, market)
+
+
+@kernel
+def find(index: Index, sight: Sight, active: np.ndarray, watch: Watch) -> None:
+    """Which (pair, path) has moved as far as its reach? And how many accounts of the lists does that pass?"""
+    paths, n_fired, n_reached, fired = active.shape[0], 0, 0, watch.fired
+    for q in range(index.falling.shape[0]):
+        low, high = sight.down[index.falling[q]], sight.up[index.rising[q]]
+        reach, cursor_of, bound_of = watch.reach[q], watch.cursor[q], index.bound
+        some = np.int32(0)
+        for p in range(paths):
+            some += np.int32(np.int32(high[p] - low[p]) >= reach[p])
+        if some == 0:
+            continue
+        for p in range(paths):
+            move = high[p] - low[p]
+            if move >= reach[p] and active[p]:
+                fired[n_fired] = q * paths + p
+                n_fired += 1
+                cursor = cursor_of[p]
+                while bound_of[cursor] <= move:
+                    cursor += 1
+                n_reached += cursor - cursor_of[p]
+    watch.count[FIRED], watch.count[REACHED], watch.count[DUE], watch.count[CLAIMS] = n_fired, n_reached, 0, 0
+
+
+@kernel
+def collect(book: BookTables, index: Index, sight: Sight, watch: Watch, pool: Pool) -> None:
+    """Empty what has fired into `due`: accounts passed in the shared lists, entries passed in the wheels."""
+    book_amount, account_of, bound_of = book.amount, index.account, index.bound
+    falling, rising, down, up = index.falling, index.rising, sight.down, sight.up
+    cursor_of, reach, wheel, seen, fired, count = (watch.cursor, watch.reach, watch.wheel, watch.seen, watch.fired,
+                                                   watch.count)
+    due, node, touched = pool.due, pool.node, pool.touched
+    slot_account, slot_path, visits, flags, amount = (touched.account, touched.path, touched.visits, touched.flags,
+                                                      touched.amount)
+    n_due, n_slots, free, paths, legs = 0, count[SLOTS], count[FREE], down.shape[1], book_amount.shape[1]
+    for f in range(count[FIRED]):
+        q, p = fired[f] // paths, fired[f] % paths
+        move, cursor = np.int64(up[rising[q], p] - down[falling[q], p]), cursor_of[q, p]
+
+        while bound_of[cursor] <= move:  # the shared list
+            account = np.int64(account_of[cursor])
+            cursor += 1
+            word, bit = account >> 6, np.int64(1) << (account & 63)
+            if seen[p, word] & bit == 0:  # else another pair has brought it here already
+                seen[p, word] |= bit
+                slot_account[n_slots], slot_path[n_slots] = account, p
+                visits[n_slots], flags[n_slots] = 1, 0
+                for k in range(legs):
+                    amount[n_slots, k] = book_amount[account, k]
+                due[n_due] = n_slots
+                n_due += 1
+                n_slots += 1
+        cursor_of[q, p] = cursor
+
+        nearest, last = np.int64(bound_of[cursor]), move >> SHIFT  # the wheel, from the old reach to the move
+        for bucket in range(max(np.int64(reach[q, p]) >> SHIFT, last - BUCKETS + 1), last + 1):
+            n, kept = np.int64(wheel[q, p, bucket & MASK]), np.int64(0)
+            while n != 0:
+                slot, after = np.int64(node[n, SLOT]), np.int64(node[n, NEXT])
+                fresh = node[n, VISIT] == visits[slot]
+                if fresh and node[n, BOUND] > move:  # not yet, or a later turn of the wheel
+                    nearest = min(nearest, np.int64(node[n, BOUND]))
+                    node[n, NEXT], kept = kept, n
+                else:
+                    if fresh:
+                        visits[slot] += 1  # all its other entries are stale from here on
+                        due[n_due] = slot
+                        n_due += 1
+                    node[n, NEXT], free = free, n
+                n = after
+            wheel[q, p, bucket & MASK] = kept
+        for bucket in range(last + 1, min(nearest >> SHIFT, last + BUCKETS - 1) + 1):
+            if wheel[q, p, bucket & MASK] != 0:  # something in there: look again when the move enters it
+                nearest = min(nearest, bucket << SHIFT)
+                break
+        reach[q, p] = nearest
+    count[DUE], count[SLOTS], count[FREE] = n_due, n_slots, free
+
+
+@kernel
+def check(book: BookTables, reserves: Reserves, sight: Sight, watch: Watch, pool: Pool, tally: Tally, tree: Tree,
+          market: np.ndarray) -> None:
+    """The exact test, on what is due; the unhealthy become claims, in the order of path and account."""
+    due, claim, looked = pool.due, pool.claim, tally.looked
+    slot_account, slot_path, amount = pool.touched.account, pool.touched.path, pool.touched.amount
+    signature, reserve, threshold, collaterals, debts, first_debt = (
+        book.signature, book.reserve, book.threshold, book.collaterals, book.debts, book.first_debt[0])
+    log_price, price, stamp, now, unit = sight.log_price, sight.price, sight.stamp, sight.look[0], sight.unit
+    supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
+    n_claims, accounts = 0, signature.shape[0]
+    for j in range(watch.count[DUE]):
+        slot = np.int64(due[j])
+        account, p = np.int64(slot_account[slot]), np.int64(slot_path[slot])
+        if stamp[p] != now:
+            stamp[p] = now
+            price_path(p, log_price, price, unit, tree, market)
+        backing, debt = account_health(amount[slot], signature[account], reserve, threshold, collaterals, debts,
+                                       first_debt, price[p], supply_index, borrow_index)
+        looked[p] += 1
+        if backing < debt:
+            claim[n_claims] = (p * accounts + account) << 32 | slot
+            n_claims += 1
+    claim[:n_claims].sort()
+    watch.count[CLAIMS] = n_claims
+
+
+@kernel
+def offer(watch: Watch, pool: Pool, book: BookTables, rows: Rows, n: int) -> None:
+    """A transaction row for each claim."""
+    claim, slot_path, slot_account = pool.claim, pool.touched.path, pool.touched.account
+    signature, protocol = book.signature, book.protocol
+    path, kind, state, of, ref = rows.path, rows.kind, rows.state, rows.protocol, rows.ref
+    for j in range(watch.count[CLAIMS]):
+        slot = claim[j] & 0xFFFFFFFF
+        path[n + j], kind[n + j], state[n + j], ref[n + j] = slot_path[slot], CLAIM, OFFERED, slot
+        of[n + j] = protocol[signature[slot_account[slot]]]
+
+
+@kernel
+def rearm(book: BookTables, index: Index, reserves: Reserves, sight: Sight, watch: Watch, pool: Pool, tree: Tree,
+          market: np.ndarray) -> None:
+    """Everything that was due and can be unhealthy again goes back on watch, by what it is seen at now."""
+    slot_account, slot_path, visits, amount = (pool.touched.account, pool.touched.path, pool.touched.visits,
+                                               pool.touched.amount)
+    due, node, signature, reserve, threshold = pool.due, pool.node, book.signature, book.reserve, book.threshold
+    collaterals, debts, first_debt, pair = book.collaterals, book.debts, book.first_debt[0], index.pair
+    wheel, reach, falling, rising, down, up, count = (watch.wheel, watch.reach, index.falling, index.rising, sight.down,
+                                                      sight.up, watch.count)
+    log_price, price, stamp, now, unit = sight.log_price, sight.price, sight.stamp, sight.look[0], sight.unit
+    supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
+    n_nodes, free = count[NODES], count[FREE]
+    for j in range(count[DUE]):
+        slot = np.int64(due[j])
+        p, g = np.int64(slot_path[slot]), signature[slot_account[slot]]
+        if stamp[p] != now:
+            stamp[p] = now
+            price_path(p, log_price, price, unit, tree, market)
+        backing, burden = 0.0, 0.0
+        for k in range(collaterals[g]):
+            r = reserve[g, k]
+            value = amount[slot, k] * supply_index[r] * price[p, r] * threshold[g, k]
+            backing += max(value, 0.0)
+            burden -= min(value, 0.0)
+        for k in range(first_debt, first_debt + debts[g]):
+            r = reserve[g, k]
+            value = amount[slot, k] * borrow_index[r] * price[p, r]
+            burden += max(value, 0.0)
+            backing -= min(value, 0.0)
+        if backing <= 0.0 or burden <= 0.0:
+            continue  # nothing owed, or nothing left to move: neither price nor interest changes that
+        distance = ticks_below(log_(backing / burden))
+        for k in range(pair.shape[1]):
+            q = pair[g, k]
+            if q < 0:
+                break
+            if free != 0:
+                new = np.int64(free)
+                free = np.int64(node[new, NEXT])
+            else:
+                new, n_nodes = n_nodes, n_nodes + 1
+            bound = min(np.int64(up[rising[q], p] - down[falling[q], p]) + distance, NEVER - 1)
+            bucket = (bound >> SHIFT) & MASK
+            node[new, BOUND], node[new, SLOT], node[new, VISIT] = bound, slot, visits[slot]
+            node[new, NEXT], wheel[q, p, bucket] = wheel[q, p, bucket], new
+            reach[q, p] = min(np.int64(reach[q, p]), bound)
+    count[NODES], count[FREE] = n_nodes, free
+
+
+@kernel
+def price_paths(picked: np.ndarray, path: np.ndarray, sight: Sight, tree: Tree, market: np.ndarray) -> None:
+    """Fill the seen price levels of the paths of these rows, unless they are fresh."""
+    log_price, price, stamp, now, unit = sight.log_price, sight.price, sight.stamp, sight.look[0], sight.unit
+    for i in picked:
+        p = path[i]
+        if stamp[p] != now:
+            stamp[p] = now
+            price_path(p, log_price, price, unit, tree, market)
+
+
+def price_rows(state: State, picked: np.ndarray) -> None:
+    """Fresh price levels for the paths of these transactions."""
+    price_paths(picked, state.rows.path, state.sight, state.tree, state.markets.price)
+
+
+def search(state: State) -> int:
+    """Fill the block's claims; how many there are."""
+    watch, count = state.watch, state.watch.count
+    find(state.index, state.sight, state.active, watch)
+    if count[FIRED] == 0:
+        return 0
+    make_room(state, int(count[SLOTS] + count[REACHED]), 0)
+    collect(state.book, state.index, state.sight, watch, state.pool)
+    check(state.book, state.reserves, state.sight, watch, state.pool, state.tally, state.tree, state.markets.price)
+    claims = int(count[CLAIMS])
+    if claims:
+        state.room_for_rows(claims)
+        offer(watch, state.pool, state.book, state.rows, state.n_rows)
+        state.n_rows += claims
+    return claims
+
+
+def put_back(state: State) -> None:
+    """Everything that was looked at in this block goes back on watch."""
+    count = state.watch.count
+    if count[DUE]:
+        make_room(state, 0, int(count[NODES] + state.index.pair.shape[1] * count[DUE]))
+        rearm(state.book, state.index, state.reserves, state.sight, state.watch, state.pool, state.tree,
+              state.markets.price)
+        count[DUE] = 0
+
+
+def make_room(state: State, slots: int, nodes: int) -> None:
+    """Lengthen the pool until so many slots and wheel entries fit."""
+    pool = state.pool
+    if len(pool.due) >= slots and len(pool.node) >= nodes:
+        return
+    touched = Touched(*longer(pool.touched, slots))
+    due, claim = longer((pool.due, pool.claim), slots)
+    (node,) = longer((pool.node,), nodes)
+    state.pool = Pool(touched, due, claim, node)
+
+
+def new_watch(accounts: int, index: Index, paths: int) -> Watch:
+    """All cursors at the start of their lists, all wheels empty."""
+    pairs, words = len(index.falling), (accounts + 63) // 64
+    ones = np.ones((1, paths), np.int64)
+    watch = Watch(index.first[:, None] * ones, (index.bound[index.first][:, None] * ones).astype(np.int32),
+                  np.zeros((pairs, paths, BUCKETS), np.int32), np.zeros((paths, words), np.int64),
+                  np.empty(pairs * paths, np.int64), np.zeros(COUNTERS, np.int64))
+    watch.count[NODES] = 1
+    return watch
+
+
+def new_pool(slots: int, nodes: int, legs: int) -> Pool:
+    """An empty pool."""
+    touched = Touched(np.zeros(slots, np.int32), np.zeros(slots, np.int32), np.zeros(slots, np.int32),
+                      np.zeros(slots, np.int32), np.zeros((slots, legs)))
+    return Pool(touched, np.zeros(slots, np.int32), np.zeros(slots, np.int64), np.zeros((nodes, 4), np.int32))
+
+
+def make_index(book: BookTables, price: np.ndarray) -> Index:
+    """Sort every account into the list of each of its pairs. price: [R] seen at the start, at index 1."""
+    amount, sig, first_debt = book.amount, book.signature, int(book.first_debt[0])
+    legs = amount.shape[1]
+    side = (np.arange(legs) >= first_debt).astype(int)  # [legs]
+    series = 2 * book.reserve + side  # [signatures, legs]
+    weight = np.where(side, 1.0, book.threshold)  # [signatures, legs]
+    held = np.where(side, np.arange(legs) - first_debt < book.debts[:, None], np.arange(legs) < book.collaterals[:, None])
+    value = amount * price[book.reserve[sig]] * weight[sig]
+    signed = np.where(side, -value, value)  # backing is positive
+    negative = np.zeros(held.shape, bool)  # legs that some account of the signature holds with the other sign
+    np.logical_or.at(negative, sig, (amount < 0) & held[sig])
+    backs = held & ((side == 0) ^ negative)
+    name: dict[tuple[int, int], int] = {}
+    most = 1
+    listed: list[list[int]] = []
+    for g in range(len(series)):
+        a, b = sorted(set(series[g][backs[g]].tolist())), sorted(set(series[g][held[g] & ~backs[g]].tolist()))
+        pairs = [name.setdefault((i, j), len(name)) for i in a for j in b if i != j]
+        most = max(most, len(pairs))
+        listed.append(pairs)
+    pair = np.full((len(series), most), -1)
+    for g, pairs in enumerate(listed):
+        pair[g, :len(pairs)] = pairs
+    if not name:  # a pair that nobody holds keeps the arrays in shape
+        name[0, 1] = 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        health = np.log(np.maximum(signed, 0.0).sum(1) / np.maximum(-signed, 0.0).sum(1))
+    owes = np.maximum(-signed, 0.0).sum(1) > 0.0
+    ticks = np.floor(np.clip(health, -FAR, FAR) * TICKS) - 4  # as in ticks_below
+    account, k = np.nonzero((pair[sig] >= 0) & owes[:, None])
+    list_of = np.append(pair[sig[account], k], np.arange(len(name)))  # one sentinel behind each list
+    bound = np.append(ticks[account], np.full(len(name), NEVER)).astype(np.int32)
+    order = np.lexsort((bound, list_of))
+    both = np.array(list(name))
+    return Index(both[:, 0], both[:, 1], np.searchsorted(list_of[order], np.arange(len(name))),
+                 np.append(account, np.zeros(len(name), int))[order].astype(np.int32), bound[order], pair)

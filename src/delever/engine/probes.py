@@ -1,0 +1,85 @@
+"""Probes look at the state after every step and change nothing.
+
+What they keep is either a number a path, or counts of paths, so that chunks merge exactly, in any order.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from delever.core.jit import kernel
+from delever.core.outcomes import DEFICITS, REPAID
+from delever.core.state import Markets, State
+
+BINS = 48  # of the horizon
+PER_DECADE = 5  # buckets of a money histogram: 10^(1/5) wide, from 1 USD; bucket 0 holds what is below
+BUCKETS = 1 + 13 * PER_DECADE
+HISTORIES = ("repaid_debt", "deficit")  # cumulative, USD
+
+
+class Probe(Protocol):
+    """Called once a step."""
+
+    def observe(self, state: State) -> None: ...
+
+
+@kernel
+def lower(markets: Markets) -> None:
+    """Running minima of market and outside prices, as log-moves since the start."""
+    for m in range(markets.price.shape[0]):
+        for now, low, start in ((markets.price[m], markets.lowest[m], markets.start[m]),
+                                (markets.exogenous[m], markets.lowest_exogenous[m], markets.start_exogenous[m])):
+            for p in range(now.shape[0]):
+                low[p] = min(low[p], now[p] - start)
+
+
+class Extremes:
+    """How deep prices fell."""
+
+    def observe(self, state: State) -> None:
+        """Once a step."""
+        lower(state.markets)
+
+
+class History:
+    """In how many paths a cumulative amount had reached which size, at BINS times of the horizon."""
+
+    def __init__(self, steps: int) -> None:
+        self.ends = {int(round((b + 1) * steps / BINS)): b for b in range(BINS) if round((b + 1) * steps / BINS) > 0}
+        self.counts = np.zeros((len(HISTORIES), BINS, BUCKETS), np.int64)  # [quantity, time, size]
+
+    def observe(self, state: State) -> None:
+        """At the end of each bin."""
+        at = self.ends.get(state.step)
+        if at is None:
+            return
+        for q, column in enumerate((REPAID, DEFICITS)):
+            money = state.ledgers.totals[column].sum(0)
+            self.counts[q, at] += np.bincount(bucket(money), minlength=BUCKETS)
+
+
+def bucket(money: np.ndarray) -> np.ndarray:
+    """Bucket of each amount [USD]."""
+    with np.errstate(divide="ignore"):
+        decade = np.floor(np.log10(np.maximum(money, 0.0)) * PER_DECADE)
+    return np.where(money >= 1.0, np.clip(decade + 1, 1, BUCKETS - 1), 0).astype(np.int64)
+
+
+class Trace:
+    """Every step of a few chosen paths: market and outside prices, liquidations, repaid debt."""
+
+    def __init__(self, chosen: list[int]) -> None:
+        self.chosen = chosen
+        self.rows: list[tuple[float, ...]] = []
+
+    def observe(self, state: State) -> None:
+        """Copy the chosen paths of this chunk."""
+        for path in self.chosen:
+            p = path - state.first_path
+            if 0 <= p < state.paths:
+                markets, totals = state.markets, state.ledgers.totals
+                self.rows.append((path, state.step, state.step * state.step_length,
+                                  *np.exp(markets.price[:, p]), *np.exp(markets.exogenous[:, p]),
+                                  *totals[0, :, p], totals[REPAID, :, p].sum(), totals[DEFICITS, :, p].sum()))

@@ -1,0 +1,1 @@
+"""The only layer that reads the outside world; it hands on plain tables and numbers."""

@@ -1,0 +1,101 @@
+"""Finds, reads and hashes the files a world names."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from delever.ingest import aave_steth
+from delever.model.errors import InputError
+
+DATA = "DELEVER_DATA"  # environment variable: the folder that holds data sets
+
+# Data sets that need a reader of their own: folder -> reader(table, part of the book) -> (legs, accounts).
+READERS: dict[str, Callable[[Callable[[str], pa.Table], str], tuple[pa.Table, pa.Table]]] = {
+    "aave_steth_2023-06": aave_steth.read,
+}
+
+
+class BookTables(NamedTuple):
+    """A book as read: one row a leg, and what the source itself says of each account (may be empty)."""
+
+    legs: pa.Table
+    accounts: pa.Table
+
+
+class Source:
+    """Where a world's files are, and the hash of every one that was read.
+
+    A name is looked up as it stands, then beside the world, then in the folder $DELEVER_DATA.
+    """
+
+    def __init__(self, folder: Path | str | None = None) -> None:
+        self.folder = None if folder is None else Path(folder)
+        self.hashes: dict[str, str] = {}  # name asked for -> sha256 of the bytes read
+
+    def path(self, name: str) -> Path:
+        """The file or folder of that name."""
+        candidates = [Path(name)] if Path(name).is_absolute() else []
+        if not candidates:
+            data = os.environ.get(DATA)
+            candidates += [self.folder / name] if self.folder else []
+            candidates += [Path(data) / name] if data else []
+        for candidate in candidates:
+            if candidate.exists():
+                return candidate
+        unset = "" if os.environ.get(DATA) else ", which is not set"
+        raise InputError("file not found", "", name, f"set {DATA}{unset}, to the folder with it, or give a full path")
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file; they are what its hash is of."""
+        path = self.path(name)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            remedy = "give a file that can be read"
+            raise InputError("cannot be read", str(path), error.strerror, remedy) from error
+        self.hashes[name] = hashlib.sha256(content).hexdigest()
+        return content
+
+    def json(self, name: str) -> dict[str, Any]:
+        """A JSON file whose top is an object."""
+        content = self.read(name)
+        try:
+            value = json.loads(content)
+        except ValueError as error:
+            raise InputError("is not JSON", str(self.path(name)), str(error), "mend the file") from error
+        if not isinstance(value, dict):
+            raise InputError("is not a JSON object", str(self.path(name)), value, "write {...} at its top")
+        return value
+
+    def table(self, name: str) -> pa.Table:
+        """A table in a .csv, .csv.gz or .parquet file."""
+        content = self.read(name)
+        where = str(self.path(name))
+        try:
+            if name.endswith(".parquet"):
+                return pyarrow.parquet.read_table(io.BytesIO(content))
+            if not name.endswith((".csv", ".csv.gz")):
+                raise InputError("is not a table", where, Path(name).suffix, "give a .csv, .csv.gz or .parquet file")
+            stream = io.BytesIO(content)
+            return pyarrow.csv.read_csv(pa.CompressedInputStream(stream, "gzip") if name.endswith(".gz") else stream)
+        except (pa.ArrowException, OSError, EOFError) as error:
+            remedy = "it is damaged or not what its name says: fetch or write it again"
+            raise InputError("cannot be read as a table", where, str(error).splitlines()[0], remedy) from error
+
+    def book(self, name: str) -> BookTables:
+        """A book of positions: a long-format .csv or .parquet file, or DATASET/PART with a reader of its own."""
+        folder, _, part = name.rpartition("/")
+        reader = READERS.get(folder.rpartition("/")[2])
+        if reader is None:
+            return BookTables(self.table(name), pa.table({}))
+        return BookTables(*reader(lambda file: self.table(f"{folder}/{file}"), part))

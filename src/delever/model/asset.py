@@ -1,0 +1,104 @@
+"""Assets: what has its own price, what is pegged to another, what wraps another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from .errors import InputError, nearest
+from .quantity import Ratio, Text, Usd
+from .spec import Spec
+
+USD = "USD"  # implicit, worth 1, the root of all prices
+
+
+class Asset(Spec):
+    """One asset: exactly one of `price`, `peg` with `ratio`, `wraps` with `rate`."""
+
+    price: Usd | None = Field(None, description="price at the start, of an asset with a market of its own")
+    peg: Text | None = Field(None, description="the asset whose price its own follows")
+    ratio: Ratio | None = Field(None, description="price in units of the peg at the start; its market is asset/peg")
+    wraps: Text | None = Field(None, description="the asset it is a share of; it has no market of its own")
+    rate: Ratio | None = Field(None, description="units of the wrapped asset that one unit is worth")
+    seizable: bool = Field(True, description="whether a liquidator may take it as collateral or repay it as debt")
+
+    @model_validator(mode="after")
+    def _one_way_to_a_price(self) -> Self:
+        given = [name for name in ("price", "peg", "wraps") if getattr(self, name) is not None]
+        if len(given) != 1:
+            what = "needs one of price, peg, wraps" if not given else f"has {' and '.join(given)}"
+            raise InputError(what, remedy="give one: `price: 1719.57 USD`, `peg: ETH, ratio: 1` or `wraps: A, rate: 1`")
+        for name, number in (("peg", "ratio"), ("wraps", "rate")):
+            has_name, has_number = getattr(self, name) is not None, getattr(self, number) is not None
+            if has_name and not has_number:
+                raise InputError("is missing", path=(number,), remedy=f"write it beside {name}, as in `{number}: 1.0`")
+            if has_number and not has_name:
+                raise InputError("has no meaning here", path=(number,), remedy=f"it belongs to `{name}: ASSET`")
+        if self.price is not None and self.price <= 0:
+            raise InputError(f"is {self.price:g}", path=("price",), value=self.price, remedy="a price is above 0")
+        return self
+
+    @property
+    def below(self) -> str:
+        """The asset that its price is counted in: its peg, what it wraps, or USD."""
+        return self.peg or self.wraps or USD
+
+    @property
+    def factor(self) -> float:
+        """Price at the start in units of `below`."""
+        return next(number for number in (self.price, self.ratio, self.rate) if number is not None)
+
+
+Assets = Mapping[str, Asset]
+
+
+def down_to_usd(name: str, assets: Assets) -> Iterator[str]:
+    """`name`, what it wraps or is pegged to, and so on; USD, the end, is left out."""
+    while name != USD:
+        yield name
+        name = assets[name].below
+
+
+def market_of(name: str, assets: Assets) -> str | None:
+    """The market `asset/quote` in which the asset has its own price; None for USD and wrapped assets."""
+    return None if name == USD or assets[name].wraps is not None else f"{name}/{assets[name].below}"
+
+
+def markets(assets: Assets) -> dict[str, str]:
+    """Market `asset/quote` -> its asset, in the order of the assets."""
+    return {market: name for name in assets if (market := market_of(name, assets)) is not None}
+
+
+def price_usd(name: str, assets: Assets) -> float:
+    """Price at the start [USD a unit]."""
+    price = 1.0
+    for step in down_to_usd(name, assets):
+        price *= assets[step].factor
+    return price
+
+
+def check_assets(assets: Assets) -> None:
+    """Every peg and wrap leads to USD."""
+    if USD in assets:
+        raise InputError("is always there, worth 1", path=("assets", USD), remedy="leave it out")
+    for name, asset in assets.items():
+        if "/" in name:
+            raise InputError("has a slash in its name", path=("assets", name), remedy="slashes separate pairs: ETH/USD")
+        key = "peg" if asset.peg is not None else "wraps"
+        if asset.below != USD and asset.below not in assets:
+            remedy = nearest(asset.below, {*assets, USD})
+            raise InputError("unknown asset", path=("assets", name, key), value=asset.below, remedy=remedy)
+        wrapped = assets[asset.peg].wraps if asset.peg is not None and asset.peg != USD else None
+        if wrapped is not None:
+            remedy = f"peg to {wrapped}, which it wraps"
+            raise InputError("is pegged to a wrapper", path=("assets", name, key), value=asset.peg, remedy=remedy)
+    for name in assets:
+        seen: list[str] = []
+        for step in down_to_usd(name, assets):
+            if step in seen:
+                ring = " -> ".join([*seen[seen.index(step) :], step])
+                remedy = "give one of them a price of its own"
+                raise InputError("pegs and wraps run in a circle", path=("assets", name), value=ring, remedy=remedy)
+            seen.append(step)

@@ -1,0 +1,129 @@
+"""Checks of a book's rows. They are counted as a spreadsheet does: the header is row 1, the first leg row 2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .errors import InputError, nearest
+
+HEADER = 2  # row of the first leg
+SIDES = ("collateral", "debt")
+KEY = ["protocol", "account", "asset", "side", "label"]  # one row each
+
+
+def row_error(what: str, where: str, row: int, column: str, value: object, remedy: str) -> InputError:
+    """An error in a table; `row` is an index, from 0."""
+    return InputError(what, f"{where}, row {row + HEADER}, column {column}", value, remedy)
+
+
+def conform(table: pa.Table, schema: pa.Schema, defaults: Mapping[str, Any], where: str) -> pa.Table:
+    """The table with exactly the columns of the schema, defaults filled in; every value has its type."""
+    for name in table.column_names:
+        if name not in schema.names:
+            raise InputError("unknown column", where, name, nearest(name, schema.names))
+        if table.column_names.count(name) > 1:
+            raise InputError("a column stands twice", where, name, "keep one")
+    columns = []
+    for field in schema:
+        if field.name not in table.column_names:
+            if field.name not in defaults:
+                remedy = f"add it ({field.metadata[b'unit'].decode()}); columns here: {', '.join(table.column_names)}"
+                raise InputError("a column is missing", where, field.name, remedy)
+            columns.append(pa.chunked_array([pa.array([defaults[field.name]] * table.num_rows, field.type)]))
+        else:
+            columns.append(_cast(table[field.name], field, defaults.get(field.name), where))
+    return pa.table(columns, schema=schema)
+
+
+def _cast(column: pa.ChunkedArray, field: pa.Field, default: Any, where: str) -> pa.ChunkedArray:
+    """One column in its type; empty cells become the default where there is one."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = pc.utf8_trim_whitespace(column)
+        if not pa.types.is_string(field.type):
+            column = pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
+    try:
+        cast = column.cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise _not_castable(column, field, where) from None
+    if pa.types.is_floating(field.type):
+        row = _first(pc.invert(pc.is_finite(cast)))  # null stays null
+        if row is not None:
+            what = "is NaN or infinite"
+            raise row_error(what, where, row, field.name, cast[row].as_py(), "write a number or leave the row out")
+    if default is not None:
+        cast = pc.fill_null(cast, pa.scalar(default, field.type))
+    empty = cast.is_null() if not pa.types.is_string(field.type) or default is not None else _blank(cast)
+    row = None if field.nullable else _first(empty)
+    if row is not None:
+        raise row_error("is empty", where, row, field.name, None, f"write its {field.metadata[b'unit'].decode()}")
+    return cast
+
+
+def _blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.or_kleene(column.is_null(), pc.equal(column, ""))
+
+
+def _not_castable(column: pa.ChunkedArray, field: pa.Field, where: str) -> InputError:
+    """The first value that does not fit."""
+    for row, value in enumerate(column.to_pylist()):
+        try:
+            pa.scalar(value, column.type).cast(field.type)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            noun = {"double": "a number", "int32": "a whole number"}.get(str(field.type), "text")
+            return row_error(f"is not {noun}", where, row, field.name, value, f"write {noun} without unit or commas")
+    return InputError("has the wrong type", f"{where}, column {field.name}", column.type, f"make it {field.type}")
+
+
+def _first(mask: pa.ChunkedArray) -> int | None:
+    """Index of the first true value."""
+    row = int(pc.index(mask, True).as_py())
+    return row if row >= 0 else None
+
+
+def check_legs(legs: pa.Table, where: str) -> None:
+    """Sides, signs, thresholds, one row a leg, and somebody who owes something."""
+    if not legs.num_rows:
+        raise InputError("has no rows", where, remedy="a book needs accounts")
+    _one_of(legs, "side", SIDES, where)
+    _one_of(legs, "label", ("", "remainder"), where)
+    amount, threshold = legs["amount"], legs["liquidation_threshold"]
+    row = _first(pc.and_(pc.less(amount, 0.0), pc.not_equal(legs["label"], "remainder")))
+    if row is not None:
+        remedy = "amounts are positive, the side says which way; only rows labelled remainder are signed"
+        raise row_error("is negative", where, row, "amount", amount[row].as_py(), remedy)
+    row = _first(pc.or_(pc.less(threshold, 0.0), pc.greater(threshold, 1.0)))
+    if row is not None:
+        value = threshold[row].as_py()
+        remedy = f"it is a share, so {value / 100:g}" if 1 < value <= 100 else "it is a share from 0 to 1"
+        raise row_error(f"is {value:g}", where, row, "liquidation_threshold", f"{value:g}", remedy)
+    check_once(legs, KEY, where)
+    if _first(pc.and_(pc.equal(legs["side"], "debt"), pc.greater(amount, 0.0))) is None:
+        remedy = "nobody can be liquidated; add rows with side debt and an amount above 0"
+        raise InputError("has no debt", where, remedy=remedy)
+
+
+def _one_of(legs: pa.Table, column: str, known: tuple[str, ...], where: str) -> None:
+    row = _first(pc.invert(pc.is_in(legs[column], pa.array(known))))
+    if row is not None:
+        value = legs[column][row].as_py()
+        raise row_error(f"is {value!r}", where, row, column, value, nearest(value, [name for name in known if name]))
+
+
+def check_once(table: pa.Table, key: list[str], where: str) -> None:
+    """No two rows have the same key."""
+    numbered = table.select(key).append_column("row", pa.array(range(table.num_rows), pa.int64()))
+    groups = numbered.group_by(key).aggregate([("row", "min"), ("row", "max"), ("row", "count")])
+    twice = groups.filter(pc.greater(groups["row_count"], 1))
+    if twice.num_rows:
+        found = twice.sort_by("row_max").slice(0, 1).to_pylist()[0]
+        what = f"account {found['account']} stands twice in {found['protocol']}"
+        if "side" in key:
+            what += f" with {found['side']} {found['asset']}"
+        remedy = f"keep one of rows {found['row_min'] + HEADER} and {found['row_max'] + HEADER}, or their sum"
+        raise row_error(what, where, found["row_max"], "account", found["account"], remedy)

@@ -1,0 +1,64 @@
+"""Mechanisms in text: `{kind: NAME, fields...}` or just `NAME`, built by the spec that a resolver knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .errors import InputError
+from .spec import Spec
+
+Resolve = Callable[[str, str], type[Spec]]  # (role, kind) -> spec; an unknown kind raises InputError
+ANY = "*"
+
+# Where mechanisms stand in a world -> (role, kind where none is written).
+PLACES: dict[tuple[str, ...], tuple[str, str | None]] = {
+    ("protocols", ANY, "rules"): ("protocols", None),
+    ("feeds", ANY): ("oracles", None),
+    ("venues", ANY): ("venues", None),
+    ("networks", ANY): ("network", "blocks"),
+    ("liquidators",): ("behaviour", "liquidators"),
+    ("borrowers",): ("behaviour", "borrowers"),
+    ("scenario", "prices"): ("prices", None),
+}
+
+
+def lift(value: Any, path: tuple[str, ...], resolve: Resolve | None) -> Any:
+    """The value at `path` of a world, with every mechanism in it built."""
+    for place, (role, default) in PLACES.items():
+        if _leads(path, place) and len(path) == len(place):
+            return value if value is None or isinstance(value, Spec) else _build(value, role, default, path, resolve)
+    if isinstance(value, Mapping) and any(_leads(path, place) for place in PLACES):
+        return {key: lift(inner, (*path, key), resolve) for key, inner in value.items()}
+    return value
+
+
+def _leads(path: tuple[str, ...], place: tuple[str, ...]) -> bool:
+    """Whether `path` is on the way to `place`."""
+    pairs = zip(path, place, strict=False)
+    return len(path) <= len(place) and all(theirs in (mine, ANY) for mine, theirs in pairs)
+
+
+def _build(value: Any, role: str, default: str | None, path: tuple[str, ...], resolve: Resolve | None) -> Spec:
+    """`aave.v2` is the kind aave in its version v2."""
+    fields = {"kind": value} if isinstance(value, str) else value
+    if not isinstance(fields, Mapping):
+        raise InputError("must be a mechanism", path=path, value=value, remedy="write {kind: NAME, field: value, ...}")
+    kind = fields.get("kind", default)
+    if not isinstance(kind, str):
+        raise InputError("is missing", path=(*path, "kind"), remedy=f"say which of {role} it is: {{kind: NAME, ...}}")
+    if resolve is None:
+        remedy = "this world was built in Python: give its spec"
+        raise InputError("names a mechanism", path=path, value=kind, remedy=remedy)
+    name, _, version = kind.partition(".")
+    fields = {key: inner for key, inner in fields.items() if key != "kind"}
+    if version:
+        fields = {"version": version, **fields}
+    try:
+        spec = resolve(role, name)
+    except InputError as error:
+        raise error.at("", *path, "kind") from None
+    try:
+        return spec(**fields)
+    except InputError as error:
+        raise error.at("", *path) from None

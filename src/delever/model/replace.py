@@ -1,0 +1,95 @@
+"""Change one value of a nested spec by its dotted path, and check everything above it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from .errors import InputError, near, nearest
+from .spec import Spec
+
+NOTHING = ("null", "none", "~")
+
+
+def put(node: Any, path: str, value: Any, new_keys: Iterable[str] = ()) -> Any:
+    """A copy of `node` with `value` at `path`; `new_keys` are names that a table of numbers may gain."""
+    try:
+        return _put(node, keys_of(path), value, frozenset(new_keys))
+    except InputError as error:
+        raise error.at("") from None
+
+
+def keys_of(path: str) -> list[str]:
+    """The keys of a dotted path."""
+    keys = path.strip().split(".")
+    if not all(keys):
+        raise InputError("is no path", value=path, remedy="write names with dots, as in liquidators.rule=always")
+    return keys
+
+
+def from_text(text: str) -> Any:
+    """What a text on the command line stands for: nothing, a block or list in braces, or itself."""
+    if text.strip().lower() in NOTHING:
+        return None
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError("is not a block", value=text, remedy="write {field: value, ...} or [item, ...]") from None
+
+
+def _put(node: Any, keys: list[str], value: Any, new_keys: frozenset[str]) -> Any:
+    key, rest = keys[0], keys[1:]
+    if isinstance(node, Spec):
+        values = node.fields()
+        if key not in values:
+            raise InputError("unknown field", value=key, remedy=_remedy(key, node))
+        values[key] = _below(values[key], key, rest, value, new_keys)
+        return type(node)(**values)
+    if isinstance(node, dict):
+        name = _key_of(node, key)
+        if name not in node and (rest or not _may_gain(node, key, new_keys)):
+            raise InputError("unknown name", value=key, remedy=nearest(key, map(str, node)))
+        return {**node, name: _below(node.get(name), key, rest, value, new_keys)}
+    if isinstance(node, tuple):
+        if not key.isdigit() or int(key) >= len(node):
+            raise InputError("has no such place", value=key, remedy=f"count from 0 to {len(node) - 1}")
+        place = int(key)
+        return (*node[:place], _below(node[place], key, rest, value, new_keys), *node[place + 1 :])
+    remedy = "it is null: give the whole block first" if node is None else "it has no parts"
+    raise InputError("cannot be entered", value=key, remedy=remedy)
+
+
+def _below(old: Any, key: str, rest: list[str], value: Any, new_keys: frozenset[str]) -> Any:
+    """The new value behind `key`; an error below carries the path from here."""
+    if not rest:
+        return value
+    try:
+        return _put(old, rest, value, new_keys)
+    except InputError as error:
+        raise error.at("", key) from None
+
+
+def _key_of(node: dict[Any, Any], key: str) -> Any:
+    """Keys in a path are text; some tables (e-modes) are numbered."""
+    return int(key) if key.isdigit() and (key not in node) else key
+
+
+def _may_gain(node: dict[Any, Any], key: str, new_keys: frozenset[str]) -> bool:
+    """A table of plain values may gain a row named after known things, `ETH` or `ETH/USD`; blocks may not."""
+    return not any(isinstance(value, Spec | dict) for value in node.values()) and all(
+        part in new_keys for part in key.split("/")
+    )
+
+
+def _remedy(key: str, node: Spec) -> str:
+    """The nearest field; failing that, the same name one level down."""
+    values = node.fields()
+    if near(key, values) is None:
+        for name, inner in values.items():
+            if isinstance(inner, Spec) and key in type(inner).model_fields:
+                return f"did you mean {name}.{key}?"
+    return nearest(key, values)

@@ -1,0 +1,121 @@
+"""The scenario: for how long, in which steps, on how many paths, under which prices and shocks."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, InstanceOf, model_validator
+
+from .errors import InputError
+from .quantity import Amount, Change, Count, Gwei, Seconds, Text, Whole
+from .spec import Spec
+
+AMOUNT = r"[\d.,_]+(?:[eE][+-]?\d+)?\s?(?:k|m|bn)?"
+ORDER = re.compile(rf"sell\s+(?P<amount>{AMOUNT})\s+(?P<asset>\S+)(?:\s+for\s+(?P<into>\S+))?")
+WHOLE_WITHIN = 1e-9  # relative: 24 h is a whole number of 0.1 s steps although 0.1 is not a binary fraction
+
+
+class Order(Spec):
+    """A holder's sale on the market; as text `sell 50,000 stETH` or `sell 50,000 stETH for ETH`."""
+
+    side: Literal["sell"] = Field("sell", description="what is done; only sales so far")
+    amount: Amount = Field(examples=["50,000"], description="how much is sold")
+    asset: Text = Field(examples=["stETH"], description="what is sold")
+    into: Text | None = Field(None, description="what it is sold for; null: what its own market is quoted in")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.amount <= 0:
+            raise InputError("is 0", path=("amount",), value=0, remedy="an order sells more than nothing")
+        if self.asset == self.into:
+            raise InputError("sells an asset for itself", path=("into",), value=self.into, remedy="name another asset")
+        return self
+
+    @classmethod
+    def parse(cls, text: str) -> Order:
+        """The order that a text states."""
+        found = ORDER.fullmatch(text.strip())
+        if found is None:
+            remedy = "write `sell 50,000 stETH` or `sell 50,000 stETH for ETH`"
+            raise InputError("is not an order", value=text, remedy=remedy)
+        return cls(**found.groupdict())
+
+
+def _read_order(value: object) -> object:
+    return Order.parse(value) if isinstance(value, str) else value
+
+
+class Shock(Spec):
+    """One thing that happens at a moment: a price move, a peg move, an order, or a change of depth."""
+
+    at: Seconds = Field(0.0, description="when, from the start")
+    price: dict[str, Change] | None = Field(None, description="change of an asset's own market price: {ETH: -20 %}")
+    peg: dict[str, Change] | None = Field(None, description="change of a pegged asset's ratio: {stETH: -5 %}")
+    order: Annotated[Order | None, BeforeValidator(_read_order)] = Field(None, description="a sale on the market")
+    depth: dict[str, Change] | None = Field(None, description="change of a market's depth: {ETH/USD: -50 %}")
+    side: Literal["both", "bids", "asks"] = Field("both", description="whose depth; a sale meets bids, a purchase asks")
+    over: Seconds = Field(0.0, description="time over which an order is spread, evenly over the steps")
+    fee: Gwei = Field(20.0, description="what an order bids a unit of gas")
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Self:
+        given = [name for name in ("price", "peg", "order", "depth") if getattr(self, name) is not None]
+        if len(given) != 1:
+            what = "needs one of price, peg, order, depth" if not given else f"has {' and '.join(given)}"
+            raise InputError(what, remedy="a shock is one thing; write a second one beside it")
+        for name, owner in (("side", "depth"), ("over", "order"), ("fee", "order")):
+            if name in self.model_fields_set and given[0] != owner and getattr(self, name) != _default(name):
+                value, remedy = getattr(self, name), f"it belongs to {owner}"
+                raise InputError("has no meaning here", path=(name,), value=value, remedy=remedy)
+        return self
+
+
+def _default(name: str) -> object:
+    return Shock.model_fields[name].default
+
+
+class Scenario(Spec):
+    """What befalls a world, and how it is sampled."""
+
+    horizon: Seconds = Field(examples=["24 h"], description="time the run looks ahead, a whole number of steps")
+    step: Seconds = Field(examples=["1 min"], description="time between two moves of the outside prices")
+    paths: Count = Field(examples=[1000], description="number of sampled futures")
+    seed: Whole = Field(examples=[7], description="number all random draws follow from; the same seed, the same paths")
+    prices: InstanceOf[Spec] = Field(
+        examples=["{kind: lognormal, volatility: {ETH: 80 %}}"], description="how outside prices move"
+    )
+    shocks: tuple[Shock, ...] = Field((), description="what happens besides")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list(cls, values: Any) -> Any:
+        """Shocks are a list: a block there is one whose dash was forgotten."""
+        shocks = values.get("shocks") if isinstance(values, dict) else None
+        if shocks is not None and not isinstance(shocks, (list, tuple)):
+            remedy = "write each shock as `- {at: 6 h, ...}`"
+            raise InputError("must be a list", path=("shocks",), value=shocks, remedy=remedy)
+        return values
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> Self:
+        for name in ("step", "horizon"):
+            if getattr(self, name) <= 0:
+                raise InputError("is 0", path=(name,), value=0, remedy="time goes forward: write `24 h` or `1 min`")
+        steps = self.horizon / self.step
+        if round(steps) < 1 or not math.isclose(steps, round(steps), rel_tol=WHOLE_WITHIN):
+            what = f"is {self.horizon:g} s, {steps:.6g} steps of {self.step:g} s"
+            remedy = f"make it a whole number of steps, such as {max(1, round(steps)) * self.step:g} s"
+            raise InputError(what, path=("horizon",), remedy=remedy)
+        for number, shock in enumerate(self.shocks):
+            if shock.at >= self.horizon:
+                remedy = f"the run ends after {self.horizon:g} s: move the shock or the horizon"
+                path = ("shocks", number, "at")
+                raise InputError(f"is {shock.at:g} s", path=path, value=f"{shock.at:g}", remedy=remedy)
+        return self
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return round(self.horizon / self.step)

@@ -1,0 +1,86 @@
+"""Every field of every spec as a row: name, type, unit, default, meaning; the documentation is made of it."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from .asset import Asset
+from .book import Book
+from .dump import plain
+from .quantity import Unit
+from .spec import Spec
+from .world import EmodeParameters, Execution, Order, Protocol, ReserveParameters, Scenario, Shock, World
+
+MODEL = (World, Asset, Protocol, ReserveParameters, EmodeParameters, Execution, Scenario, Shock, Order)
+NAMES: dict[Any, str] = {float: "number", int: "whole number", str: "text", bool: "true or false",
+                         datetime: "instant", Book: "book", Spec: "mechanism"}
+
+
+class Row(NamedTuple):
+    """One field."""
+
+    spec: str
+    field: str
+    type: str
+    unit: str  # of the number that is kept; empty for texts
+    default: str  # "required" where there is none
+    meaning: str
+
+
+def schema_rows(specs: Iterable[type[Spec]] = MODEL) -> list[Row]:
+    """Rows of the model's own specs, or of others given, such as a role's."""
+    return [
+        Row(spec.kind or spec.__name__, name, _type(info.annotation), _unit(info), _default(info), _meaning(info))
+        for spec in specs
+        for name, info in spec.model_fields.items()
+    ]
+
+
+def _meaning(info: FieldInfo) -> str:
+    return info.description or ""
+
+
+def _unit(info: FieldInfo) -> str:
+    found = [entry.unit for entry in info.metadata if isinstance(entry, Unit)] or list(_units(info.annotation))
+    if found:
+        return found[0]
+    return "UTC" if info.annotation is datetime else ""
+
+
+def _units(annotation: Any) -> Iterator[str]:
+    """Units anywhere inside of an annotation: `dict[str, Share]`, `Seconds | None`."""
+    if get_origin(annotation) is Annotated:
+        yield from (entry.unit for entry in annotation.__metadata__ if isinstance(entry, Unit))
+    for inner in get_args(annotation):
+        yield from _units(inner)
+
+
+def _type(annotation: Any) -> str:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(inner[0])
+    if origin is Literal:
+        return " | ".join(map(str, inner))
+    if origin in (Union, types.UnionType):
+        return " or ".join("null" if part is type(None) else _type(part) for part in inner)
+    if origin is dict:
+        return f"{_type(inner[1])} by {_type(inner[0]).replace('text', 'name')}"
+    if origin is tuple:
+        return f"list of {_type(inner[0])}"
+    return NAMES.get(annotation) or str(getattr(annotation, "__name__", annotation))
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    value = info.get_default(call_default_factory=True, validated_data={})
+    if value is None:
+        return "null"
+    if isinstance(value, Spec):
+        return ", ".join(f"{name}: {inner}" for name, inner in plain(value).items())
+    return f"{value:g}" if isinstance(value, float) else str(value if value != () else [])

@@ -1,0 +1,183 @@
+"""Blocks with finite room, filled by fee: the highest bids first, the first offered among equals.
+
+Every included transaction pays gas x bid, also when it reverts; what finds no room is offered again in the next block.
+Source: a priority gas auction as since EIP-1559, with a base fee that does not move within a run (assumption).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from delever.core.jit import kernel
+from delever.core.outcomes import REVERTED as REVERTS
+from delever.core.state import Feeds, Queue, State, Tally
+from delever.core.tables import (
+    BLOCK_BUILDERS,
+    CLAIM,
+    EXECUTED,
+    INCLUDED,
+    KINDS,
+    LIQUIDATORS,
+    OFFERED,
+    ORACLE,
+    ORDER_OWNERS,
+    OWNERS,
+    REPORTERS,
+    REVERTED,
+    TOP_UP,
+    WAITING,
+    Rows,
+)
+from delever.model.quantity import Gwei, Seconds
+from delever.model.spec import Spec
+
+UNLIMITED = np.iinfo(np.int64).max
+GAS = {"oracle": 100_000.0, "top_up": 250_000.0, "liquidation": 500_000.0, "order": 300_000.0}  # by kind, in its order
+
+
+class Blocks(Spec):
+    """A chain."""
+
+    kind: ClassVar[str] = "blocks"
+    block_time: Seconds = Field(gt=0, description="time between blocks")
+    room: int = Field(gt=0, description="transactions of this world that fit in a block")
+    base_fee: Gwei = Field(ge=0, description="least bid, a unit of gas")
+    native: str = Field(default="ETH", description="asset in which gas is paid")
+    gas: dict[str, float] = Field(default_factory=dict, description="gas of a transaction by kind; assumption: "
+                                  "oracle 100,000, top_up 250,000, liquidation 500,000, order 300,000")
+
+    def gas_by_kind(self) -> np.ndarray:
+        """[KINDS] units of gas."""
+        return np.array([{**GAS, **self.gas}[name] for name in GAS])
+
+
+@kernel
+def include(n: int, rows: Rows, room: int, base_fee: float, sequential: bool, by_path: np.ndarray, queue: np.ndarray,
+            paths: int, unfit: np.ndarray) -> np.ndarray:
+    """Fill the blocks of all paths. by_path, queue: [rows]; returns where each (slot, kind) begins in `queue`."""
+    path, kind, state, bid = rows.path, rows.kind, rows.state, rows.bid
+    start = np.zeros(paths + 1, np.int64)
+    for i in range(n):
+        if state[i] == OFFERED:
+            if bid[i] >= base_fee:
+                start[path[i] + 1] += 1
+            else:
+                state[i] = WAITING
+                unfit[path[i]] += 1
+    for p in range(paths):
+        start[p + 1] += start[p]
+    end = start[:paths].copy()
+    longest = 0
+    for i in range(n):  # a stable insertion, cut off at the room of the block
+        if state[i] != OFFERED:
+            continue
+        p = path[i]
+        first, j = start[p], end[p]
+        if room < UNLIMITED:
+            while j > first and bid[by_path[j - 1]] < bid[i]:
+                j -= 1
+        if j - first >= room:
+            state[i] = WAITING
+            unfit[p] += 1
+            continue
+        if end[p] - first == room:
+            state[by_path[end[p] - 1]] = WAITING
+            unfit[p] += 1
+        else:
+            end[p] += 1
+        for k in range(end[p] - 1, j, -1):
+            by_path[k] = by_path[k - 1]
+        by_path[j] = i
+        longest = max(longest, end[p] - first)
+    slots = longest if sequential else min(longest, 1)
+    begin = np.zeros(slots * KINDS + 1, np.int64)
+    for p in range(paths):
+        for k in range(start[p], end[p]):
+            slot = k - start[p] if sequential else 0
+            begin[slot * KINDS + kind[by_path[k]] + 1] += 1
+    for c in range(slots * KINDS):
+        begin[c + 1] += begin[c]
+    at = begin[:slots * KINDS].copy()
+    for p in range(paths):
+        for k in range(start[p], end[p]):
+            i = by_path[k]
+            c = (k - start[p] if sequential else 0) * KINDS + kind[i]
+            queue[at[c]] = i
+            at[c] += 1
+            state[i] = INCLUDED
+    return begin
+
+
+@kernel
+def close(n: int, rows: Rows, gas: np.ndarray, native: int, base_fee: float, tokens: np.ndarray, feeds: Feeds,
+          step_end: float, active: np.ndarray, tally: Tally, totals: np.ndarray) -> int:
+    """After a block: gas is paid, cascades are counted, and who takes part in the next one; how many do.
+
+    gas: [KINDS].
+    """
+    path, kind, state, bid = rows.path, rows.kind, rows.state, rows.bid
+    executed, cascade, longest = tally.executed, tally.cascade, tally.longest
+    land, spent = feeds.land, tally.gas
+    took_part = active.copy()
+    for p in range(active.shape[0]):
+        active[p] = False
+        executed[p] = 0
+    for i in range(n):
+        p = path[i]
+        if state[i] == EXECUTED or state[i] == REVERTED:
+            active[p] = True
+            executed[p] += kind[i] == CLAIM and state[i] == EXECUTED
+            if state[i] == REVERTED:
+                tally.reverted[p] += 1
+                if kind[i] == CLAIM:
+                    totals[REVERTS, rows.protocol[i], p] += 1.0
+            if gas[kind[i]] > 0.0 and bid[i] > 0.0:
+                cost = gas[kind[i]] * bid[i] * 1e-9
+                payer = (LIQUIDATORS if kind[i] == CLAIM else OWNERS if kind[i] == TOP_UP
+                         else REPORTERS if kind[i] == ORACLE else ORDER_OWNERS)
+                tokens[payer, native, p] -= cost
+                tokens[BLOCK_BUILDERS, native, p] += cost
+                spent[p] += cost
+        elif state[i] == WAITING and bid[i] >= base_fee:
+            active[p] = True
+    some = 0
+    for p in range(active.shape[0]):
+        if took_part[p]:
+            cascade[p] = cascade[p] + 1 if executed[p] > 0 else 0
+            longest[p] = max(longest[p], cascade[p])
+            for f in range(land.shape[0]):
+                active[p] |= land[f, p] <= step_end
+        some += active[p]
+    return some
+
+
+class Network:
+    """Includes transactions; without a chain everything is included and gas is free."""
+
+    def __init__(self, spec: Blocks | None, native: int, sequential: bool) -> None:
+        self.room = spec.room if spec else UNLIMITED
+        self.base_fee = spec.base_fee if spec else 0.0
+        self.gas = spec.gas_by_kind() if spec else np.zeros(KINDS)
+        self.native, self.sequential = native, sequential
+
+    def include(self, state: State) -> None:
+        """Decide what goes in, and in which order."""
+        state.queue = queue_of_length(state.queue, state.n_rows)
+        by_path = np.empty(state.n_rows, np.int64)
+        begin = include(state.n_rows, state.rows, self.room, self.base_fee, self.sequential, by_path, state.queue.row,
+                        state.paths, state.tally.unfit)
+        state.queue = Queue(state.queue.row, begin)
+
+    def close(self, state: State) -> int:
+        """Gas, and the paths that take part in the next block; after the last of a step nobody waits for an answer."""
+        last = state.step * state.step_length if state.block < state.blocks else -np.inf
+        return close(state.n_rows, state.rows, self.gas, self.native, self.base_fee, state.ledgers.tokens, state.feeds,
+                     last, state.active, state.tally, state.ledgers.totals)
+
+
+def queue_of_length(queue: Queue, size: int) -> Queue:
+    """The queue with room for so many rows."""
+    return queue if len(queue.row) >= size else Queue(np.empty(2 * size, np.int64), queue.start)

@@ -1,0 +1,1 @@
+"""Who tells protocols what prices are; one kind of feed a file."""

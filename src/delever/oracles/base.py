@@ -1,0 +1,60 @@
+"""A feed reports the log price of a pair of assets; protocols see prices composed of feeds.
+
+The step calls `observe` in every block (it may offer ORACLE transactions), `refresh` between the slots of sequential
+execution (feeds that read a market directly), and `land` for included ORACLE transactions. Feeds write
+state.feeds and append to state.rows; nothing else.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from delever.core.jit import helper
+from delever.core.state import State
+from delever.model.spec import Spec
+
+
+class FeedSpec(Spec, ABC):
+    """A feed of the price of `of`."""
+
+    of: str = Field(description="pair of assets, base/quote")
+    reports: ClassVar[bool] = False  # offers ORACLE transactions
+
+    @classmethod
+    @abstractmethod
+    def phase(cls, specs: Sequence[FeedSpec], numbers: Sequence[int]) -> FeedPhase:
+        """One phase for all feeds of this kind; numbers: their rows in state.feeds."""
+
+    def start_answer(self, log_price: float) -> float:
+        """Log price answered at the start, given the market's."""
+        return log_price
+
+    def start_age(self) -> float:
+        """Age of that answer [s]."""
+        return 0.0
+
+
+class FeedPhase:
+    """Does nothing: the base of every feed phase."""
+
+    def observe(self, state: State) -> None:
+        """Look at the market; offer what is due."""
+
+    def refresh(self, state: State) -> None:
+        """Read the market again within a block."""
+
+
+@helper
+def observed(f: int, p: int, constant: np.ndarray, market: np.ndarray, sign: np.ndarray, price: np.ndarray) -> float:
+    """The log price of a feed's pair on the market now. market, sign: [F, T]; price: [M, P]."""
+    value = constant[f]
+    for t in range(market.shape[1]):
+        if market[f, t] < 0:
+            break
+        value += sign[f, t] * price[market[f, t], p]
+    return value

@@ -1,0 +1,30 @@
+"""A feed that never moves: a protocol that takes a price as given.
+
+Source: Compound v2 priced USDC at 1 fixed; many protocols do so with a bridged or wrapped asset.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import Field
+
+from delever.oracles.base import FeedPhase, FeedSpec
+
+
+class Fixed(FeedSpec):
+    """Always the same answer."""
+
+    kind: ClassVar[str] = "fixed"
+    answer: float | None = Field(default=None, gt=0, description="price of the pair; without one, that of the start")
+
+    def start_answer(self, log_price: float) -> float:
+        """The fixed answer."""
+        return math.log(self.answer) if self.answer is not None else log_price
+
+    @classmethod
+    def phase(cls, specs: Sequence[FeedSpec], numbers: Sequence[int]) -> FeedPhase:
+        """Nothing happens."""
+        return FeedPhase()

@@ -1,0 +1,51 @@
+"""The market itself as the oracle: a protocol that reads the price of a pool when it acts.
+
+    answer = log market price, always
+Source: spot-price oracles, as before time-weighted ones; the textbook case of a price that the liquidation itself moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from delever.core.jit import kernel
+from delever.core.state import Feeds, State
+from delever.oracles.base import FeedPhase, FeedSpec, observed
+
+
+class Market(FeedSpec):
+    """Reads the venue."""
+
+    kind: ClassVar[str] = "market"
+
+    @classmethod
+    def phase(cls, specs: Sequence[FeedSpec], numbers: Sequence[int]) -> FeedPhase:
+        """One kernel call for all of them."""
+        return MarketFeeds(np.array(numbers, np.int64))
+
+
+@kernel
+def read(number: np.ndarray, feeds: Feeds, price: np.ndarray) -> None:
+    """number: [n] feeds of this kind; price: [M, P] log market prices."""
+    constant, market, sign, answer = feeds.constant, feeds.market, feeds.sign, feeds.answer
+    for f in number:
+        for p in range(price.shape[1]):
+            answer[f, p] = observed(f, p, constant, market, sign, price)
+
+
+class MarketFeeds(FeedPhase):
+    """All feeds that read a market."""
+
+    def __init__(self, number: np.ndarray) -> None:
+        self.number = number
+
+    def observe(self, state: State) -> None:
+        """At the start of a block."""
+        read(self.number, state.feeds, state.markets.price)
+
+    def refresh(self, state: State) -> None:
+        """Between slots."""
+        read(self.number, state.feeds, state.markets.price)

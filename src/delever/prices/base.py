@@ -1,0 +1,35 @@
+"""A price process moves the exogenous log price of every market, on every path, once a step.
+
+It is given the order of markets and their start prices, and adds its increments to state.markets.exogenous, together with
+the shocks that the scenario schedules. It touches nothing else.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from delever.core.state import State
+from delever.ingest.source import Source
+from delever.model.spec import Spec
+
+YEAR = 365.0 * 86400.0  # [s]
+
+
+class PriceSpec(Spec, ABC):
+    """A price process."""
+
+    @abstractmethod
+    def phase(self, markets: Sequence[str], source: Source, step_length: float, steps: int, shocks: np.ndarray,
+              paths: int) -> PricePhase:
+        """markets: the asset of each; shocks: [steps + 1, M] log-moves of the scenario; step_length in s."""
+
+
+class PricePhase(ABC):
+    """What the step calls."""
+
+    @abstractmethod
+    def move(self, state: State) -> None:
+        """Add the increments of state.step."""

@@ -1,0 +1,1 @@
+"""Liquidation rules: one protocol family a file, the role's few methods in `base`."""

@@ -1,0 +1,93 @@
+"""Liquidation of a share of the whole account: every debt is repaid and every collateral taken in proportion.
+
+Source: the smallest model that cascades, as simple lending stress tests use it; an abstraction, no contract. The
+liquidator pays for all legs at once, and the protocol keeps no part of the incentive.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from delever.core.health import account_health
+from delever.core.jit import kernel
+from delever.core.tables import CLAIM, BookTables, Reserves, Rows, Touched
+from delever.model.quantity import Number, Share, Usd
+from delever.protocols.base import Rules, RulesPhase
+
+CLOSE_FACTOR, DUST, FULL_BELOW = range(3)
+
+
+class ProRata(Rules):
+    """A share of everything."""
+
+    kind: ClassVar[str] = "pro_rata"
+    close_factor: Share = Field(0.5, gt=0, le=1, description="share of every debt that one call repays")
+    dust: Usd = Field(0.0, ge=0, description="a debt worth this little is repaid whole [USD]")
+    full_below: Number = Field(0.0, ge=0, description="health factor below which everything is repaid; 0: never")
+
+    def compile(self, number: int, fee: np.ndarray) -> ProRataPhase:
+        """Rules of the protocol of that number. fee: [reserves], not used: nothing is kept."""
+        return ProRataPhase(number, np.array([self.close_factor, self.dust, self.full_below]),
+                            np.zeros(len(fee)), writes_off=True)
+
+
+class ProRataPhase(RulesPhase):
+    """The rules, ready to run. Rows carry shares: of every debt in `repay`, of every collateral in `seize`."""
+
+    def assess(self, rows: Rows, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
+               reserves: Reserves, seen_price: np.ndarray) -> None:
+        """Size the claims: legs -1, shares of the positive seizable legs."""
+        assess(rows, picked, count, self.number, self.parameters, touched, book, reserves, seen_price)
+
+    def fills_per_claim(self, book: BookTables) -> int:
+        """Every collateral against every debt."""
+        return max(1, int(np.max(book.collaterals * book.debts, initial=1)))
+
+
+@kernel
+def assess(rows: Rows, picked: np.ndarray, count: int, number: int, parameters: np.ndarray, touched: Touched,
+           book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> None:
+    """Per claim:  want = close factor x debt,  part of the collateral = want (1 + incentive) / value.
+
+    Where that is all or more, all of it goes and value / (1 + incentive) is repaid. With different incentives the sum
+    of value / (1 + incentive) counts: `value` is put to the first one's incentive, exactly itself where all are equal.
+    """
+    kind, protocol, ref, legs_c, legs_d, repay, seize, kept = (
+        rows.kind, rows.protocol, rows.ref, rows.collateral_leg, rows.debt_leg, rows.repay, rows.seize, rows.kept)
+    slot_account, slot_path, amounts = touched.account, touched.path, touched.amount
+    signature, reserve, threshold, incentives, seizable, collaterals, debts, first_debt = (
+        book.signature, book.reserve, book.threshold, book.incentive, book.seizable, book.collaterals, book.debts,
+        book.first_debt[0])
+    supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
+    close_factor, dust, full_below = parameters[CLOSE_FACTOR], parameters[DUST], parameters[FULL_BELOW]
+    for j in range(count):
+        row = picked[j]
+        if kind[row] != CLAIM or protocol[row] != number:
+            continue
+        legs_c[row], legs_d[row], repay[row], seize[row], kept[row] = -1, -1, 0.0, 0.0, 0.0
+        slot = ref[row]
+        g, amount, price = signature[int(slot_account[slot])], amounts[slot], seen_price[int(slot_path[slot])]
+        backing, debt = account_health(amount, g, reserve, threshold, collaterals, debts, first_debt, price,
+                                       supply_index, borrow_index)
+        if not (debt > 0.0 and backing < debt):
+            continue
+        value, owed, reward = 0.0, 0.0, 1.0 + incentives[g, 0]
+        for k in range(collaterals[g]):
+            if seizable[g, k] and amount[k] > 0.0:
+                r = reserve[g, k]
+                value += amount[k] * supply_index[r] * price[r] * (reward / (1.0 + incentives[g, k]))
+        for k in range(first_debt, first_debt + debts[g]):
+            if seizable[g, k] and amount[k] > 0.0:
+                r = reserve[g, k]
+                owed += amount[k] * borrow_index[r] * price[r]
+        if not (value > 0.0 and owed > 0.0):
+            continue
+        share = 1.0 if debt <= dust or backing < full_below * debt else close_factor
+        want = share * owed
+        if want * reward >= value:
+            repay[row], seize[row] = min(value / reward / owed, 1.0), 1.0
+        else:
+            repay[row], seize[row] = share, want * reward / value

@@ -1,0 +1,249 @@
+"""A world becomes a model: everything that paths share, and the phases and state of one chunk of paths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from delever.behaviour.borrowers import Borrowers, Reacting
+from delever.behaviour.liquidators import Bidding, Liquidators
+from delever.behaviour.orders import Orders, Scheduled
+from delever.core.outcomes import OUTCOMES
+from delever.core.profile import Profiles
+from delever.core.state import (
+    Feeds,
+    Index,
+    Markets,
+    Queue,
+    Sight,
+    State,
+    new_fills,
+    new_ledgers,
+    new_rows,
+    new_tally,
+)
+from delever.core.tables import CLAIM, KINDS, Reserves
+from delever.engine.boundary import make_index, new_pool, new_watch
+from delever.engine.interest import Interest
+from delever.engine.probes import Probe
+from delever.engine.step import Phases
+from delever.engine.trade import Trading
+from delever.engine.venues import Venues
+from delever.ingest.source import Source
+from delever.model.errors import InputError
+from delever.model.world import Shock, World
+from delever.network.blocks import Blocks, Network
+from delever.oracles.push import land
+from delever.prices.base import PriceSpec
+from delever.protocols.base import Rules
+from delever.protocols.pro_rata import ProRata
+from delever.run.pricing import Layout, Seeing, compose, kinds_of_feeds, lay_out, liquidity, start_answers
+from delever.run.positions import Positions, read_books, tabulate
+from delever.venues.base import ProfileTable
+
+SIDES = {"both": (0, 1), "bids": (0,), "asks": (1,)}
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything that paths share."""
+
+    world: World
+    source: Source
+    layout: Layout
+    positions: Positions
+    profiles: Profiles
+    venues: list[ProfileTable | None]  # [M]
+    seeing: Seeing
+    index: Index
+    start_price: np.ndarray  # [M] u at the start
+    start_answer: np.ndarray  # [F]
+    start_seen: np.ndarray  # [R] log prices in the protocol's unit
+    steps: int
+    step_length: float  # [s]
+    blocks: int  # in a step
+
+    def seen_price(self, log_move: np.ndarray | None = None) -> np.ndarray:
+        """Prices of reserves at the start [R], in USD at the market price of the protocol's unit."""
+        unit = np.array([self.layout.asset(self.world.protocols[p].unit) for p, _ in self.positions.reserves])
+        log_unit = np.array([log_usd(self.layout, u, self.start_price) for u in unit])
+        return np.asarray(np.exp(self.start_seen + log_unit + (0.0 if log_move is None else log_move)))
+
+
+def log_usd(layout: Layout, asset: int, price: np.ndarray) -> float:
+    """Log price of an asset in USD. price: [M] log prices of markets."""
+    chain = layout.tree.chain[asset, :layout.tree.length[asset]]
+    return float(layout.tree.log_rate[asset] + sum(price[m] for m in chain))
+
+
+def assemble(world: World, source: Source | None = None) -> Model:
+    """Read what the world names and lay it out."""
+    source = source or Source(world.folder)
+    layout = lay_out(world.assets)
+    positions = tabulate(world, read_books(world, source))
+    profiles, tables = liquidity(world, layout, source)
+    price = np.array([e if t is None else e + t.start_log_price if t.anchored else t.start_log_price
+                      for e, t in zip(layout.start, tables, strict=True)])
+    seeing = compose(world, layout, positions.reserves)
+    answer = start_answers(seeing, price)
+    used = seeing.seen_feed >= 0
+    seen = seeing.seen_constant + np.where(used, seeing.seen_sign * answer[seeing.seen_feed], 0.0).sum(1)
+    scenario = world.scenario
+    blocks = blocks_of(world)
+    model = Model(world, source, layout, positions, profiles, tables, seeing,
+                  make_index(positions.tables, np.exp(seen)), price, answer, seen, scenario.steps, scenario.step, blocks)
+    check_rules(world)
+    return model
+
+
+def blocks_of(world: World) -> int:
+    """Blocks in a step."""
+    chain = chain_of(world)
+    if chain is None:
+        return world.execution.rounds
+    blocks = world.scenario.step / chain.block_time
+    if abs(blocks - round(blocks)) > 1e-9 or blocks < 1:
+        raise InputError("step is not a whole number of blocks", "scenario.step", f"{world.scenario.step:g} s",
+                         f"a block takes {chain.block_time:g} s: choose a multiple")
+    return round(blocks)
+
+
+def chain_of(world: World) -> Blocks | None:
+    """The network that the protocols share."""
+    for network in world.networks.values():
+        if isinstance(network, Blocks):
+            return network
+    return None
+
+
+def check_rules(world: World) -> None:
+    """What the mechanisms of a world cannot do together."""
+    for name, protocol in world.protocols.items():
+        always = isinstance(world.liquidators, Liquidators) and world.liquidators.rule == "always"
+        if isinstance(protocol.rules, ProRata) and (not always or world.networks):
+            raise InputError("pro rata seizure has no quote", f"protocols.{name}.rules", "pro_rata",
+                             "set liquidators.rule=always and leave networks out")
+
+
+def phases(model: Model, paths: int, probes: Sequence[Probe]) -> Phases:
+    """The phases for a chunk of so many paths."""
+    world, layout = model.world, model.layout
+    chain, sequential = chain_of(world), world.execution.mode == "sequential"
+    prices = world.scenario.prices
+    assert isinstance(prices, PriceSpec)
+    native = layout.asset(chain.native) if chain else 0
+    keep = np.array([1.0 if t is None or t.half_life is None else
+                     0.0 if t.half_life == 0.0 else 2.0 ** (-model.step_length / t.half_life) for t in model.venues])
+    liquidators = world.liquidators or Liquidators(min_profit=math.inf)  # nobody: nothing is worth it
+    assert isinstance(liquidators, Liquidators)
+    orders = scheduled(model)
+    return Phases(
+        prices=prices.phase(layout.markets, model.source, model.step_length, model.steps, price_shocks(model), paths),
+        venues=Venues(keep, depth_shocks(model)),
+        interest=Interest(model.positions.supply_rate, model.positions.borrow_rate, model.step_length, model.steps),
+        policies=(),
+        holders=Orders(orders, paths) if orders else None,
+        feeds=[kind.phase([model.seeing.specs[f] for f in feeds], feeds)
+               for kind, feeds in kinds_of_feeds(model.seeing).items()],
+        land=land,
+        protocols=[protocol.rules.compile(number, model.positions.fee)
+                   for number, protocol in enumerate(world.protocols.values()) if isinstance(protocol.rules, Rules)],
+        borrowers=Reacting(world.borrowers) if isinstance(world.borrowers, Borrowers) else None,
+        liquidators=Bidding(liquidators, native, float(chain.gas_by_kind()[CLAIM]) if chain else 0.0,
+                            chain.base_fee if chain else 0.0, sequential),
+        network=Network(chain, native, sequential),
+        trading=Trading(len(layout.markets), paths),
+        waterfall=(),
+        probes=probes,
+    )
+
+
+def new_state(model: Model, first_path: int, paths: int) -> State:
+    """The start of a chunk of paths."""
+    layout, positions, seeing = model.layout, model.positions, model.seeing
+    assets, markets, reserves, feeds = len(layout.assets), len(layout.markets), len(positions.reserves), len(seeing.specs)
+
+    def across(row: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(np.repeat(row[:, None], paths, axis=1))
+
+    ones, seed = np.ones(reserves), model.world.scenario.seed
+    return State(
+        first_path, paths, np.array([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF], np.uint64), model.step_length,
+        model.blocks,
+        tree=layout.tree, profiles=model.profiles,
+        markets=Markets(across(layout.start), np.zeros((markets, paths)), across(model.start_price),
+                        np.ones((2, markets, paths)), model.start_price, layout.start, np.zeros((markets, paths)),
+                        np.zeros((markets, paths)), np.zeros((markets, paths))),
+        feeds=Feeds(seeing.constant, seeing.market, seeing.sign, across(model.start_answer),
+                    across(np.array([-spec.start_age() for spec in seeing.specs])), np.zeros((feeds, paths)),
+                    np.full((feeds, paths), np.inf)),
+        sight=Sight(seeing.seen_constant, seeing.seen_feed, seeing.seen_sign, model.start_seen,
+                    across(model.start_seen), np.zeros((2 * reserves, paths), np.int32),
+                    np.zeros((2 * reserves, paths), np.int32),
+                    np.array([layout.asset(model.world.protocols[p].unit) for p, _ in positions.reserves]),
+                    np.zeros((paths, reserves)), np.zeros(paths, np.int64), np.zeros(1, np.int64)),
+        reserves=Reserves(np.array([list(model.world.protocols).index(p) for p, _ in positions.reserves]),
+                          np.array([layout.asset(a) for _, a in positions.reserves]), ones, ones, ones * 0, ones * 0),
+        book=positions.tables, index=model.index,
+        watch=new_watch(len(positions.accounts), model.index, paths),
+        pool=new_pool(1024, 4096, positions.tables.amount.shape[1]),
+        rows=new_rows(1024), fills=new_fills(1024), active=np.ones(paths, np.bool_),
+        queue=Queue(np.empty(1024, np.int64), np.zeros(KINDS + 1, np.int64)),
+        ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths),
+        tally=new_tally(assets, paths),
+    )
+
+
+def step_of(shock: Shock, model: Model) -> int:
+    """The step in which a shock falls: (k - 1) dt <= at < k dt."""
+    return int(math.floor(shock.at / model.step_length + 1e-9)) + 1
+
+
+def price_shocks(model: Model) -> np.ndarray:
+    """Log-moves of markets by the scenario, [steps + 1, M]."""
+    moves = np.zeros((model.steps + 1, len(model.layout.markets)))
+    for i, shock in enumerate(model.world.scenario.shocks):
+        for kind, changes in (("price", shock.price), ("peg", shock.peg)):
+            for name, change in (changes or {}).items():
+                if name not in model.layout.markets:
+                    raise InputError("has no market of its own", f"scenario.shocks.{i}.{kind}", name,
+                                     "shock what it wraps or is pegged to")
+                if step_of(shock, model) <= model.steps:
+                    moves[step_of(shock, model), model.layout.markets.index(name)] += math.log1p(change)
+    return moves
+
+
+def depth_shocks(model: Model) -> dict[int, list[tuple[int, int, float]]]:
+    """Changes of depth by step: (side, market, factor)."""
+    out: dict[int, list[tuple[int, int, float]]] = {}
+    for i, shock in enumerate(model.world.scenario.shocks):
+        for pair, change in (shock.depth or {}).items():
+            m = model.layout.market(pair, f"scenario.shocks.{i}.depth")
+            if model.venues[m] is None:
+                raise InputError("market has no venue", f"scenario.shocks.{i}.depth", pair, "it is infinitely deep")
+            if change <= -1.0:
+                raise InputError("depth", f"scenario.shocks.{i}.depth.{pair}", change, "a side may lose less than 100 %")
+            out.setdefault(step_of(shock, model), []).extend((side, m, 1.0 + change) for side in SIDES[shock.side])
+    return out
+
+
+def scheduled(model: Model) -> list[Scheduled]:
+    """Orders of the scenario."""
+    layout, out = model.layout, []
+    for shock in model.world.scenario.shocks:
+        order = shock.order
+        if order is None:
+            continue
+        sold = layout.asset(order.asset)
+        traded = int(layout.tree.traded[sold])
+        if order.into is not None:
+            bought = layout.asset(order.into)
+        else:
+            bought = int(layout.tree.quote[layout.tree.chain[traded, 0]])
+        first = step_of(shock, model)
+        parts = max(1, round(shock.over / model.step_length))
+        out.append(Scheduled(sold, bought, order.amount / parts, first, first + parts - 1, shock.fee))
+    return out

@@ -1,0 +1,170 @@
+"""A world's books as the engine's tables: accounts in the order of the book, legs in fixed places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from delever.catalog import get as parameter_set
+from delever.core.tables import BookTables
+from delever.ingest.source import Source
+from delever.model.book import COLLATERAL, DEBT, REMAINDER, Book
+from delever.model.errors import InputError, nearest
+from delever.model.world import Protocol, ReserveParameters, World
+
+
+@dataclass(frozen=True)
+class Positions:
+    """All accounts of a world."""
+
+    tables: BookTables
+    reserves: tuple[tuple[str, str], ...]  # (protocol, asset) of each reserve
+    supply_rate: np.ndarray  # [R] growth of the log index [1/s]
+    borrow_rate: np.ndarray  # [R]
+    fee: np.ndarray  # [R] share of the incentive that the protocol keeps
+    accounts: tuple[str, ...]  # names, in the order of the tables
+    protocol: np.ndarray  # [accounts]
+    book: Book
+
+    def reserve(self, protocol: str, asset: str) -> int:
+        """Number of a reserve."""
+        return self.reserves.index((protocol, asset))
+
+
+def read_books(world: World, source: Source) -> Book:
+    """The books of all protocols as one; rows belong to the protocol whose book they stand in."""
+    parts = []
+    for name, protocol in world.protocols.items():
+        book = protocol.book
+        if isinstance(book, str):
+            tables = source.book(book)
+            where = book
+            accounts = tables.accounts if tables.accounts.num_columns else None
+            book = Book.from_table(_renamed(tables.legs, name), _renamed(accounts, name), where)
+        else:
+            book = Book(_renamed(book.legs, name), _renamed(book.accounts, name))
+        unknown = [asset for asset in book.assets if asset not in world.assets and asset != "USD"]
+        if unknown:
+            row = pc.index(book.legs["asset"], unknown[0]).as_py()
+            raise InputError("unknown asset", f"book of {name}, row {row + 2}, column asset", unknown[0],
+                             nearest(unknown[0], world.assets))
+        parts.append(book)
+    book = Book.concat(parts)
+    owed = pc.sum(pc.filter(book.legs["amount"], pc.equal(book.legs["side"], DEBT))).as_py()
+    if not owed or owed <= 0:
+        raise InputError("has no debt", "book", None, "nothing can be liquidated: add legs with side `debt`")
+    return book
+
+
+def _renamed(table: pa.Table | None, protocol: str) -> pa.Table:
+    """The rows as the protocol's own."""
+    if table is None:
+        return None
+    column = pa.array([protocol] * table.num_rows, pa.string())
+    if "protocol" not in table.column_names:
+        return table.append_column("protocol", column)
+    return table.set_column(table.column_names.index("protocol"), "protocol", column)
+
+
+def parameters_of(protocol: Protocol) -> dict[str, ReserveParameters]:
+    """A protocol's parameter set, from the catalog or given in place."""
+    given = protocol.parameters
+    if isinstance(given, str):
+        return {asset: entry if isinstance(entry, ReserveParameters) else ReserveParameters(**entry)
+                for asset, entry in parameter_set(given).items()}
+    return dict(given)
+
+
+def tabulate(world: World, book: Book) -> Positions:
+    """Accounts in the order of first appearance, collateral legs first, then debts."""
+    legs = book.legs
+    protocols = list(world.protocols)
+    numbers = {name: i for i, name in enumerate(protocols)}
+    protocol = np.array([numbers[name] for name in legs["protocol"].to_pylist()])
+    names = pc.binary_join_element_wise(legs["protocol"], legs["account"], "\0").combine_chunks().dictionary_encode()
+    account = names.indices.to_numpy()
+    asset = legs["asset"].combine_chunks().dictionary_encode()
+    is_debt = pc.equal(legs["side"], DEBT).to_numpy(zero_copy_only=False)
+    remainder = pc.equal(legs["label"], REMAINDER).to_numpy(zero_copy_only=False)
+    amount = legs["amount"].to_numpy()
+    own = legs["liquidation_threshold"].to_numpy(zero_copy_only=False).astype(float)
+    emode = legs["emode"].to_numpy(zero_copy_only=False)
+    number_of_assets = len(asset.dictionary)
+    assets = asset.dictionary.to_pylist()
+
+    # one reserve for each (protocol, asset) that the book holds, in a stable order
+    key = protocol * number_of_assets + asset.indices.to_numpy()
+    held, reserve = np.unique(key, return_inverse=True)
+    reserves = tuple((protocols[k // number_of_assets], assets[k % number_of_assets]) for k in held)
+    parameters = {name: parameters_of(spec) for name, spec in world.protocols.items()}
+
+    # threshold, incentive and seizability of each leg, worked out once for each (reserve, e-mode, side)
+    threshold, incentive = np.where(is_debt, 0.0, own), np.zeros(len(amount))
+    seizable = np.zeros(len(amount), np.int64)
+    kinds, kind_of = np.unique(np.column_stack([reserve, emode, is_debt]), axis=0, return_inverse=True)
+    for k, (r, category, debt) in enumerate(kinds):
+        mine = kind_of.ravel() == k
+        name, asset_name = reserves[r]
+        entry = parameters[name].get(asset_name)
+        spec = world.assets.get(asset_name)
+        seizable[mine] = 1 if spec is None or spec.seizable else 0
+        if debt:
+            continue
+        if entry is None:
+            if np.isnan(threshold[mine]).any() or (seizable[mine].any() and not remainder[mine].all()):
+                raise InputError("no parameters for collateral", f"protocols.{name}.parameters", asset_name,
+                                 f"add it to the parameter set; {nearest(asset_name, parameters[name])}")
+            continue
+        chosen = entry.emode.get(int(category), entry)
+        threshold[mine] = np.where(np.isnan(threshold[mine]), chosen.liquidation_threshold, threshold[mine])
+        incentive[mine] = chosen.incentive
+
+    # legs in fixed places: [accounts, most collaterals + most debts]
+    accounts = len(names.dictionary)
+    order = np.lexsort((np.arange(len(account)), is_debt, account))
+    place, counts = _places(account[order], is_debt[order], accounts)
+    first_debt = int(counts[:, 0].max())
+    width = first_debt + int(counts[:, 1].max())
+    column = place + np.where(is_debt[order], first_debt, 0)
+    at = account[order], column
+
+    def spread(values: np.ndarray, kind: type) -> np.ndarray:
+        table = np.zeros((accounts, width), kind)
+        table[at] = values[order]
+        return table
+
+    reserve_of, threshold_of = spread(reserve.ravel(), np.int64), spread(threshold, np.float64)
+    incentive_of, seizable_of, amounts = spread(incentive, np.float64), spread(seizable, np.int64), spread(amount, np.float64)
+    of = np.zeros(accounts, np.int64)
+    of[account] = protocol
+    coded = np.column_stack([of, counts, reserve_of, _codes(threshold_of), _codes(incentive_of), seizable_of, amounts < 0])
+    _, first, signature = np.unique(coded, axis=0, return_index=True, return_inverse=True)
+    tables = BookTables(np.ascontiguousarray(amounts), signature.ravel(), of[first], reserve_of[first], threshold_of[first],
+                        incentive_of[first], seizable_of[first], counts[first, 0], counts[first, 1], np.array([first_debt]))
+    year = 365.0 * 86400.0
+    entries = [parameters[name].get(asset_name) for name, asset_name in reserves]
+    return Positions(tables, reserves,
+                     np.array([entry.supply_rate / year if entry else 0.0 for entry in entries]),
+                     np.array([entry.borrow_rate / year if entry else 0.0 for entry in entries]),
+                     np.array([entry.protocol_fee if entry else 0.0 for entry in entries]),
+                     tuple(name.partition("\0")[2] for name in names.dictionary.to_pylist()), of, book)
+
+
+def _places(account: np.ndarray, is_debt: np.ndarray, accounts: int) -> tuple[np.ndarray, np.ndarray]:
+    """Place of each leg on its side, and legs a side [accounts, 2]; rows sorted by account, then side."""
+    group = account * 2 + is_debt
+    new = np.r_[True, group[1:] != group[:-1]]
+    start = np.maximum.accumulate(np.where(new, np.arange(len(group)), 0))
+    counts = np.bincount(group, minlength=2 * accounts).reshape(accounts, 2)
+    return np.arange(len(group)) - start, counts
+
+
+def _codes(values: np.ndarray) -> np.ndarray:
+    """Small integers, equal where the values are."""
+    return np.unique(values, return_inverse=True)[1].reshape(values.shape)
+
+
+__all__ = ["COLLATERAL", "Positions", "parameters_of", "read_books", "tabulate"]

@@ -1,0 +1,175 @@
+"""How a world's assets are priced: the tree of markets, the liquidity on them, what each protocol sees."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from delever.core.profile import Profiles
+from delever.core.state import Tree
+from delever.ingest.source import Source
+from delever.model.asset import USD, Asset
+from delever.model.errors import InputError, nearest
+from delever.model.oracle import compose as read_expression
+from delever.model.world import World
+from delever.oracles.base import FeedSpec
+from delever.oracles.fixed import Fixed
+from delever.oracles.market import Market
+from delever.venues.base import ProfileTable, Venue, combine, stack
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names and numbers of assets and markets."""
+
+    assets: tuple[str, ...]  # USD first
+    markets: tuple[str, ...]  # the asset that each market sells
+    pairs: tuple[str, ...]  # BASE/QUOTE of each market
+    tree: Tree
+    start: np.ndarray  # [M] outside log price at the start
+
+    def asset(self, name: str) -> int:
+        """Number of an asset."""
+        return self.assets.index(name)
+
+    def market(self, pair: str, where: str) -> int:
+        """Number of the market of a pair."""
+        if pair not in self.pairs:
+            raise InputError("no such market", where, pair, nearest(pair, self.pairs))
+        return self.pairs.index(pair)
+
+    def pair_of(self, pair: str) -> tuple[float, list[tuple[int, float]]]:
+        """A pair's log price: a constant, and the markets that make it up with their signs."""
+        base, quote = (self.asset(name) for name in pair.split("/"))
+        terms: dict[int, float] = {}
+        for asset, sign in ((base, 1.0), (quote, -1.0)):
+            for m in self.tree.chain[asset, :self.tree.length[asset]]:
+                terms[int(m)] = terms.get(int(m), 0.0) + sign
+        constant = float(self.tree.log_rate[base] - self.tree.log_rate[quote])
+        return constant, [(m, sign) for m, sign in terms.items() if sign != 0.0]
+
+
+def lay_out(assets: Mapping[str, Asset]) -> Layout:
+    """The tree of markets: pegged and base assets have one, wrapped ones are traded as what they wrap."""
+    names = (USD, *(name for name in assets if name != USD))
+    markets = tuple(name for name in names[1:] if assets[name].wraps is None)
+    number = {name: i for i, name in enumerate(names)}
+    chains: list[list[int]] = []
+    rates: list[float] = []
+    traded: list[int] = []
+    for name in names:
+        rate, at = 1.0, name
+        while at != USD and assets[at].wraps is not None:
+            rate *= assets[at].factor
+            at = assets[at].below
+        rates.append(rate)
+        traded.append(number[at])
+        chain = []
+        while at != USD:
+            chain.append(markets.index(at))
+            at = assets[at].below
+            while at != USD and assets[at].wraps is not None:
+                raise InputError("asset", "assets", at, "peg to what it wraps, not to the wrapper")
+        chains.append(chain)
+    longest = max(1, max(len(chain) for chain in chains))
+    table = np.full((len(names), longest), -1)
+    for i, chain in enumerate(chains):
+        table[i, :len(chain)] = chain
+    length = np.array([len(chain) for chain in chains])
+    common = np.zeros((len(names), len(names)), int)  # markets that both chains end with
+    for i, a in enumerate(chains):
+        for j, b in enumerate(chains):
+            while common[i, j] < min(len(a), len(b)) and a[-1 - common[i, j]] == b[-1 - common[i, j]]:
+                common[i, j] += 1
+    base = np.array([number[name] for name in markets], int)
+    quote = np.array([number[assets[name].below] for name in markets], int)
+    tree = Tree(table, length, np.array(rates), np.log(rates), np.array(traded), base, quote, length[base],
+                length[:, None] - common, length[None, :] - common)
+    start = np.array([math.log(assets[name].factor) for name in markets])
+    return Layout(names, markets, tuple(f"{name}/{assets[name].below}" for name in markets), tree, start)
+
+
+def liquidity(world: World, layout: Layout, source: Source) -> tuple[Profiles, list[ProfileTable | None]]:
+    """The joint profile of every market's venues; None: no venue."""
+    tables: list[ProfileTable | None] = []
+    for m, pair in enumerate(layout.pairs):
+        here = [venue.table(source, math.exp(layout.start[m])) for venue in world.venues.values()
+                if isinstance(venue, Venue) and venue.pair == pair]
+        tables.append(combine(here, f"venues of {pair}") if here else None)
+    for name, venue in world.venues.items():
+        if isinstance(venue, Venue):
+            layout.market(venue.pair, f"venues.{name}.pair")
+    return stack(tables), tables
+
+
+@dataclass(frozen=True)
+class Seeing:
+    """Feeds, and how each reserve's price is composed of them."""
+
+    specs: tuple[FeedSpec, ...]
+    names: tuple[str, ...]
+    constant: np.ndarray  # [F]
+    market: np.ndarray  # [F, T] -1 behind the last
+    sign: np.ndarray  # [F, T]
+    seen_constant: np.ndarray  # [R]
+    seen_feed: np.ndarray  # [R, T] -1 behind the last
+    seen_sign: np.ndarray  # [R, T]
+
+
+def compose(world: World, layout: Layout, reserves: Sequence[tuple[str, str]]) -> Seeing:
+    """Feeds of the world, and one that reads the market for every reserve that names none. reserves: (protocol, asset)."""
+    specs: dict[str, FeedSpec] = {name: spec for name, spec in world.feeds.items() if isinstance(spec, FeedSpec)}
+    seen: list[tuple[float, list[tuple[str, float]]]] = []
+    for protocol, asset in reserves:
+        unit = world.protocols[protocol].unit
+        expression = world.oracles.get(protocol, {}).get(asset)
+        if expression is not None:
+            path = read_expression(expression, asset, world.assets, world.feeds)
+            seen.append((math.log(path.constant), [(name, float(sign)) for name, sign in path.feeds]))
+        elif asset == unit:
+            seen.append((0.0, []))
+        else:
+            pair = f"{asset}/{unit}"
+            name = f"market {pair}"
+            specs.setdefault(name, Market(of=pair))
+            seen.append((0.0, [(name, 1.0)]))
+    names = tuple(specs)
+    feeds = [layout.pair_of(spec.of) for spec in specs.values()]
+    market, sign = _ragged([terms for _, terms in feeds])
+    feed, seen_sign = _ragged([[(names.index(name), s) for name, s in terms] for _, terms in seen])
+    return Seeing(tuple(specs.values()), names, np.array([c for c, _ in feeds]), market, sign,
+                  np.array([c for c, _ in seen]), feed, seen_sign)
+
+
+def _ragged(rows: Sequence[Sequence[tuple[int, float]]]) -> tuple[np.ndarray, np.ndarray]:
+    """Lists of (number, sign) as two padded arrays."""
+    width = max(1, max((len(row) for row in rows), default=1))
+    number, sign = np.full((len(rows), width), -1), np.zeros((len(rows), width))
+    for i, row in enumerate(rows):
+        for j, (n, s) in enumerate(row):
+            number[i, j], sign[i, j] = n, s
+    return number, sign
+
+
+def start_answers(seeing: Seeing, price: np.ndarray) -> np.ndarray:
+    """Log answers of the feeds at the start [F]. price: [M] log market prices."""
+    out = np.zeros(len(seeing.specs))
+    for f, spec in enumerate(seeing.specs):
+        market = float(seeing.constant[f])
+        for m, sign in zip(seeing.market[f], seeing.sign[f], strict=True):
+            if m >= 0:
+                market += sign * price[m]
+        out[f] = spec.start_answer(market)
+    return out
+
+
+def kinds_of_feeds(seeing: Seeing) -> dict[type[FeedSpec], list[int]]:
+    """Numbers of the feeds of each kind, in the order of first appearance."""
+    out: dict[type[FeedSpec], list[int]] = {}
+    for f, spec in enumerate(seeing.specs):
+        if not isinstance(spec, Fixed):
+            out.setdefault(type(spec), []).append(f)
+    return out

@@ -1,0 +1,136 @@
+"""A run folder: a manifest, a part a finished chunk, and at the end the tables. Every file appears whole or not at all."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+
+from delever.engine.probes import BINS, BUCKETS, HISTORIES
+from delever.model.book import Book
+from delever.model.errors import InputError
+from delever.run.chunk import ChunkResult
+
+MANIFEST, PARTS = "manifest.json", "parts"
+TABLES = ("paths", "history", "trace")
+
+
+def describe(value: Any) -> Any:
+    """A spec as plain JSON: what two runs must share to be the same."""
+    if isinstance(value, Book):
+        return {"book": value.fingerprint()}
+    if isinstance(value, BaseModel):
+        fields = {name: describe(getattr(value, name)) for name in type(value).model_fields}
+        kind = getattr(type(value), "kind", "")
+        return {"kind": kind, **fields} if kind else fields
+    if isinstance(value, Mapping):
+        return {str(key): describe(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [describe(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def fingerprint(description: Any) -> str:
+    """sha256 of plain JSON."""
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """To a neighbour first, then moved."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with open(part, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """A Parquet file that appears whole or not at all."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    write_atomically(path, sink.getvalue().to_pybytes())
+
+
+class Store:
+    """The files of one run."""
+
+    def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
+        """identity: what tells this run from others; a folder of another run is refused."""
+        self.folder = folder
+        self.identity = dict(identity)
+        self.manifest: dict[str, Any] = {**self.identity, "status": "running"}
+
+    def open(self) -> bool:
+        """Make the folder, or check that it is ours; True if the run is complete."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError("is not a folder", str(self.folder), None, "name another with --out")
+        manifest = self.folder / MANIFEST
+        if manifest.exists():
+            try:
+                found = json.loads(manifest.read_text())
+            except ValueError as error:
+                raise InputError("is damaged", str(manifest), str(error), "delete the folder or name another") from None
+            for key, value in self.identity.items():
+                if found.get(key) != value:
+                    raise InputError(f"holds a run of another {key.replace('_', ' ')}", str(self.folder),
+                                     str(found.get(key))[:16], "name another folder with --out, or delete this one")
+            self.manifest = found
+            return bool(found.get("status") == "complete")
+        if self.folder.exists() and any(self.folder.iterdir()):
+            raise InputError("is not empty and holds no run", str(self.folder), None, "name another folder with --out")
+        (self.folder / PARTS).mkdir(parents=True, exist_ok=True)
+        self.save()
+        return False
+
+    def save(self) -> None:
+        """Write the manifest."""
+        write_atomically(self.folder / MANIFEST, json.dumps(self.manifest, indent=1, sort_keys=True).encode())
+
+    def add(self, result: ChunkResult) -> None:
+        """Keep a finished chunk."""
+        last = result.first_path + result.paths.num_rows
+        extra = {b"history": base64.b64encode(result.history.tobytes()), b"trace": json.dumps(result.trace).encode()}
+        table = result.paths.replace_schema_metadata(extra)
+        (self.folder / PARTS).mkdir(exist_ok=True)
+        write_table(self.folder / PARTS / f"{result.first_path:09d}-{last:09d}.parquet", table)
+
+    def parts(self) -> list[ChunkResult]:
+        """Finished chunks, in the order of their paths."""
+        out = []
+        for path in sorted((self.folder / PARTS).glob("*.parquet")):
+            try:
+                table = pq.read_table(path)
+            except (pa.ArrowException, OSError):
+                path.unlink()  # it will be run again
+                continue
+            meta = table.schema.metadata
+            history = np.frombuffer(base64.b64decode(meta[b"history"]), np.int64).reshape(len(HISTORIES), BINS, BUCKETS)
+            trace = [tuple(row) for row in json.loads(meta[b"trace"])]
+            out.append(ChunkResult(int(path.name[:9]), table.replace_schema_metadata(None), history, trace))
+        return out
+
+    def finish(self, tables: Mapping[str, pa.Table], more: Mapping[str, Any]) -> None:
+        """Write the tables, then say so in the manifest, then drop the parts."""
+        for name, table in tables.items():
+            write_table(self.folder / f"{name}.parquet", table)
+        self.manifest.update(more, status="complete")
+        self.save()
+        for path in (self.folder / PARTS).glob("*"):
+            path.unlink()
+        if (self.folder / PARTS).exists():
+            (self.folder / PARTS).rmdir()
+
+    def tables(self) -> dict[str, pa.Table]:
+        """The tables of a complete run."""
+        return {path.stem: pq.read_table(path) for path in sorted(self.folder.glob("*.parquet"))}

@@ -1,0 +1,1 @@
+"""Venues: what can be traded, at which price; each turns its own data into a liquidity profile."""

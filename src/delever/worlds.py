@@ -1,0 +1,76 @@
+"""Worlds from files: where specs meet the mechanisms of the roles' folders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+from delever.model.errors import InputError, nearest
+from delever.model.load import mapping_from_yaml, world_from_mapping
+from delever.model.spec import Spec
+from delever.model.world import World
+
+ROLES = ("protocols", "venues", "oracles", "network", "behaviour", "policies", "prices", "waterfall")
+FILE = "world.yaml"  # what a folder's world is called
+
+
+def load(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] | None = None) -> World:
+    """A world from a file, from a folder's world.yaml or from a mapping; `set` changes fields, path -> value.
+
+    >>> load("examples/aave_steth", set={"liquidators.rule": "always"})  # doctest: +SKIP
+    """
+    if isinstance(source, Mapping):
+        world = world_from_mapping(source, resolve)
+    else:
+        path = Path(source) / FILE if Path(source).is_dir() else Path(source)
+        world = world_from_mapping(mapping_from_yaml(_text(path), str(path)), resolve, str(path))
+        world = world.located(path.parent.resolve(), resolve)
+    for name, value in (set or {}).items():
+        try:
+            world = world.replace(name, value)
+        except InputError as error:
+            raise error.at(f"--set {name}", *error.path) if not error.root else error from None
+    return world
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        remedy = f"name a .yaml file or a folder with a {FILE}"
+        raise InputError("cannot be read", str(path), reason, remedy) from None
+
+
+def kinds(role: str) -> dict[str, type[Spec]]:
+    """Every mechanism of a role by kind; imports them all."""
+    found = {}
+    for name in _modules(role):
+        spec = _spec(role, name)
+        if spec is not None:
+            found[name] = spec
+    return found
+
+
+def resolve(role: str, kind: str) -> type[Spec]:
+    """The spec of a mechanism: the class whose `kind` is the name of its file in the role's folder."""
+    spec = _spec(role, kind) if kind in _modules(role) else None
+    if spec is None:
+        raise InputError(f"unknown kind of {role}", value=kind, remedy=nearest(kind, kinds(role)))
+    return spec
+
+
+def _modules(role: str) -> list[str]:
+    folder = import_module(f"delever.{role}").__path__
+    return sorted(module.name for module in iter_modules(folder) if module.name not in ("base",))
+
+
+def _spec(role: str, kind: str) -> type[Spec] | None:
+    module = import_module(f"delever.{role}.{kind}")
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, Spec) and value.kind == kind:
+            return value
+    return None

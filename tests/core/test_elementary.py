@@ -1,0 +1,51 @@
+"""exp and log: accurate, and exact where models rely on it."""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+
+import numpy as np
+import pytest
+
+from delever.core.elementary import TICKS, exp_, log_, ticks_down, ticks_up
+
+RANDOM = np.random.default_rng(20230620)
+
+
+def relative_error(value: float, exact: Decimal) -> float:
+    with localcontext() as context:
+        context.prec = 50
+        return float(abs(Decimal(value) / exact - 1))
+
+
+@pytest.mark.parametrize("reach", [1e-9, 1e-3, 1.0, 40.0, 690.0])
+def test_exp_is_within_3e_16_of_the_exact_value(reach: float) -> None:
+    with localcontext() as context:
+        context.prec = 50
+        errors = [relative_error(exp_(x), Decimal(x).exp()) for x in RANDOM.uniform(-reach, reach, 1000).tolist()]
+    assert max(errors) < 3e-16
+
+
+@pytest.mark.parametrize("reach", [1e-9, 1e-3, 0.5, 5.0, 600.0])
+def test_log_is_within_3e_16_of_the_exact_value(reach: float) -> None:
+    with localcontext() as context:
+        context.prec = 50
+        points = np.exp(RANDOM.uniform(-reach, reach, 1000)).tolist()
+        errors = [relative_error(log_(x), Decimal(x).ln()) for x in points if x != 1.0]
+    assert max(errors) < 3e-16
+
+
+def test_log_of_one_and_exp_of_zero_are_exact() -> None:
+    assert log_(1.0) == 0.0
+    assert exp_(0.0) == 1.0
+
+
+def test_exp_undoes_log() -> None:
+    for x in np.exp(RANDOM.uniform(-10.0, 10.0, 1000)).tolist():
+        assert exp_(log_(x)) == pytest.approx(x, rel=3e-15)
+
+
+def test_ticks_enclose_a_move() -> None:
+    for x in RANDOM.uniform(-3.0, 3.0, 1000).tolist():
+        assert ticks_down(x) <= x * TICKS <= ticks_up(x)
+        assert ticks_up(x) - ticks_down(x) <= 1

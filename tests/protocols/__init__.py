@@ -1,0 +1,1 @@
+"""Tests of the protocols' rules: contract vectors, hand-worked cases, properties."""

@@ -1,0 +1,180 @@
+"""One account in a book of its own, and one liquidation call on it, through the engine's own kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from delever.core.health import account_health
+from delever.core.outcomes import OUTCOMES
+from delever.core.state import new_fills, new_ledgers, new_rows
+from delever.core.tables import (
+    CASH,
+    CLAIM,
+    CLAIMS,
+    DEBTS,
+    DEFICIT,
+    INCLUDED,
+    TREASURY,
+    BookTables,
+    Fills,
+    Ledgers,
+    Reserves,
+    Touched,
+)
+from delever.protocols.base import RulesPhase
+
+
+@dataclass(frozen=True)
+class Collateral:
+    """A collateral leg: units at the moment of the call, of an asset seen at `price`."""
+
+    asset: str
+    units: float
+    price: float
+    threshold: float
+    incentive: float = 0.05
+    callable: bool = True
+    index: float = 1.0  # units are kept at index 1
+
+
+@dataclass(frozen=True)
+class Debt:
+    """A debt leg."""
+
+    asset: str
+    units: float
+    price: float
+    callable: bool = True
+    index: float = 1.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """Legs, and the tables made of them; reserves in the order of first mention, assets one behind them (0 is USD)."""
+
+    collaterals: tuple[Collateral, ...]
+    debts: tuple[Debt, ...]
+
+    @property
+    def legs(self) -> tuple[Collateral | Debt, ...]:
+        return self.collaterals + self.debts
+
+    @property
+    def assets(self) -> list[str]:
+        return list(dict.fromkeys(leg.asset for leg in self.legs))
+
+    @property
+    def book(self) -> BookTables:
+        c, d, legs, name = self.collaterals, self.debts, self.legs, self.assets
+        zeros = [0.0] * len(d)
+        return BookTables(
+            amount=np.array([[leg.units / leg.index for leg in legs]]), signature=np.zeros(1, np.int64),
+            protocol=np.zeros(1, np.int64), reserve=np.array([[name.index(leg.asset) for leg in legs]]),
+            threshold=np.array([[leg.threshold for leg in c] + zeros]),
+            incentive=np.array([[leg.incentive for leg in c] + zeros]),
+            seizable=np.array([[leg.callable for leg in legs]]),
+            collaterals=np.array([len(c)]), debts=np.array([len(d)]), first_debt=np.array([len(c)]))
+
+    @property
+    def reserves(self) -> Reserves:
+        n, name = len(self.assets), self.assets
+        supply, borrow = np.ones(n), np.ones(n)
+        for held in self.collaterals:
+            supply[name.index(held.asset)] = held.index
+        for owed in self.debts:
+            borrow[name.index(owed.asset)] = owed.index
+        other = {field: np.zeros(n) for field in Reserves._fields}
+        return Reserves(**other | {"protocol": np.zeros(n, np.int64), "asset": np.arange(1, n + 1),
+                                   "supply_index": supply, "borrow_index": borrow})
+
+    @property
+    def price(self) -> np.ndarray:
+        """[1 path, reserves]"""
+        of = {leg.asset: leg.price for leg in self.legs}
+        return np.array([[of[name] for name in self.assets]])
+
+    def sides(self, amount: np.ndarray | None = None) -> tuple[float, float]:
+        """(backing, debt) of the account, or with other amounts at index 1."""
+        book, reserves = self.book, self.reserves
+        return account_health(book.amount[0] if amount is None else amount, 0, book.reserve, book.threshold,
+                              book.collaterals, book.debts, int(book.first_debt[0]), self.price[0],
+                              reserves.supply_index, reserves.borrow_index)
+
+    def health(self, amount: np.ndarray | None = None) -> float:
+        backing, debt = self.sides(amount)
+        return backing / debt if debt > 0.0 else np.inf
+
+
+@dataclass(frozen=True)
+class Call:
+    """What one call did."""
+
+    account: Account
+    collateral: str  # "": every one
+    debt: str
+    repay: float
+    seize: float
+    kept: float
+    settled: bool
+    amount: np.ndarray  # [legs] after, at index 1
+    ledgers: Ledgers
+    fills: list[tuple[str, str, float]]  # sold asset, bought asset, units sold
+    touched: Touched
+
+    def units_left(self, asset: str, side: type) -> float:
+        """What is left of a leg, in units at the moment of the call."""
+        return sum(float(self.amount[k]) * leg.index for k, leg in enumerate(self.account.legs)
+                   if leg.asset == asset and isinstance(leg, side))
+
+    def booked(self, kind: int, asset: str) -> float:
+        return float(self.ledgers.booked[kind, self.account.assets.index(asset), 0])
+
+    def tokens(self, holder: int, asset: str) -> float:
+        return float(self.ledgers.tokens[holder, 1 + self.account.assets.index(asset), 0])
+
+    def total(self, outcome: int) -> float:
+        return float(self.ledgers.totals[outcome, 0, 0])
+
+    @property
+    def health(self) -> float:
+        return self.account.health(self.amount)
+
+
+def call(rules: RulesPhase, account: Account) -> Call:
+    """Assess and settle one claim on the account."""
+    book, reserves, price, names = account.book, account.reserves, account.price, account.assets
+    legs = len(account.collaterals) * len(account.debts)
+    rows, picked = new_rows(1), np.zeros(1, np.int64)
+    rows.kind[0], rows.state[0] = CLAIM, INCLUDED
+    zero = np.zeros(1, np.int32)
+    touched = Touched(zero, zero, zero, zero.copy(), book.amount.copy())
+    ledgers, fills = new_ledgers(len(names) + 1, len(names), 1, OUTCOMES, 1), new_fills(max(legs, 1))
+    rules.assess(rows, picked, 1, touched, book, reserves, price)
+    n = rules.settle(rows, picked, 1, touched, book, reserves, price, ledgers, fills, 0)
+    c, d = int(rows.collateral_leg[0]), int(rows.debt_leg[0])
+    return Call(account, names[book.reserve[0, c]] if c >= 0 else "", names[book.reserve[0, d]] if d >= 0 else "",
+                float(rows.repay[0]), float(rows.seize[0]), float(rows.kept[0]), int(rows.state[0]) != INCLUDED,
+                touched.amount[0], ledgers, read_fills(fills, n, names), touched)
+
+
+def read_fills(fills: Fills, n: int, names: list[str]) -> list[tuple[str, str, float]]:
+    return [(names[fills.sold_asset[i] - 1], names[fills.bought_asset[i] - 1], float(fills.sold[i])) for i in range(n)]
+
+
+def imbalance(call: Call) -> float:
+    """Largest breach of the double entry, relative to what the account had of the asset."""
+    tokens, booked, scaled = (a[..., 0] for a in call.ledgers[:3])
+    reserves, book = call.account.reserves, call.account.book
+    first_debt, n = int(book.first_debt[0]), len(call.account.assets)
+    had, change = np.full(n, 1e-300), np.zeros((2, n))
+    for k, r in enumerate(book.reserve[0]):
+        had[r] += abs(book.amount[0, k]) * (reserves.supply_index[r] + reserves.borrow_index[r])
+        change[int(k >= first_debt), r] += call.amount[k] - book.amount[0, k]
+    breaches = (
+        tokens.sum(0)[1:],  # tokens move, none is made
+        tokens[CASH, 1:] + booked[DEBTS] + booked[DEFICIT] - booked[CLAIMS] - booked[TREASURY],
+        change[0] - scaled[0], change[1] - scaled[1],  # the accounts changed as the ledgers say
+        scaled[0] * reserves.supply_index - booked[CLAIMS], scaled[1] * reserves.borrow_index - booked[DEBTS])
+    return max(float((np.abs(breach) / had).max()) for breach in breaches)

@@ -1,0 +1,139 @@
+"""A market and its venue, walked cell by cell.
+
+With w = 1/sqrt(price): selling q in a cell of liquidity L moves w to w + q/L and pays q/(w w'); buying with y of
+the quote moves v = 1/w to v + y/L and gets y/(v v').
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Profile:
+    """Nodes from the highest price to the lowest; the outermost cells continue beyond the last nodes."""
+
+    w: list[float]  # 1/sqrt(price) at the nodes, rising
+    liquidity: list[float]  # of the cell below each node but the last
+    sold: list[float]  # net amount sold when the price stands at the node
+    fee_in: float
+    fee_out: float
+    anchored: bool
+    quoted: tuple[float, float] = (-math.inf, math.inf)  # s that the venue's data cover
+
+    def _cell(self, nodes: list[float], at: float) -> int:
+        """nodes[i] <= at < nodes[i + 1]; beyond the ends the outermost."""
+        return min(max(bisect_right(nodes, at) - 1, 0), len(self.liquidity) - 1)
+
+    def w_at_sold(self, s: float) -> float:
+        i = self._cell(self.sold, s)
+        return self.w[i] + (s - self.sold[i]) / self.liquidity[i]
+
+    def x_at_sold(self, s: float) -> float:
+        """Log price after selling s."""
+        return -2.0 * math.log(self.w_at_sold(s))
+
+    def sold_at_x(self, x: float) -> float:
+        """The inverse."""
+        w = math.exp(-0.5 * x)
+        i = self._cell(self.w, w)
+        return self.sold[i] + self.liquidity[i] * (w - self.w[i])
+
+    def sell(self, s: float, q: float) -> tuple[float, float]:
+        """(s afterwards, quote paid) for q sold at s."""
+        i, w, paid, left, at = self._cell(self.sold, s), self.w_at_sold(s), 0.0, q, s
+        while i < len(self.liquidity) - 1 and left > self.sold[i + 1] - at:
+            whole = self.sold[i + 1] - at  # down to the lower end of the cell
+            paid += whole / (w * self.w[i + 1])
+            left -= whole
+            i += 1
+            at, w = self.sold[i], self.w[i]
+        return s + q, paid + left / (w * (w + left / self.liquidity[i]))
+
+    def buy(self, s: float, y: float) -> tuple[float, float]:
+        """(s afterwards, base received) for y of the quote spent at s."""
+        i, w, got, left, at = self._cell(self.sold, s), self.w_at_sold(s), 0.0, y, s
+        while i > 0 and left > (at - self.sold[i]) / (w * self.w[i]):
+            whole = at - self.sold[i]  # up to the upper end of the cell
+            got += whole
+            left -= whole / (w * self.w[i])
+            at, w = self.sold[i], self.w[i]
+            i -= 1
+        v = 1.0 / w
+        got += left / (v * (v + left / self.liquidity[i]))
+        return s - got, got
+
+    def beyond(self, s: float) -> bool:
+        """Past what the data cover: what trades there is extrapolated."""
+        return s < self.quoted[0] or s > self.quoted[1]
+
+
+@dataclass
+class Market:
+    """asset/quote: its outside log price, what was sold into its venue, and the log price that results."""
+
+    asset: str
+    quote: str
+    e: float  # log price of the outside world
+    profile: Profile | None = None
+    half_life: float | None = None  # [s]
+    s: float = 0.0
+    depth: list[float] = field(default_factory=lambda: [1.0, 1.0])  # factor on bids, asks
+
+    @property
+    def keeper(self) -> str:
+        """Whose ledger the venue's side of a trade is."""
+        return "makers" if self.profile is None or self.profile.anchored else "venues"
+
+    def u(self, s: float) -> float:
+        """Log price after selling s net."""
+        if self.profile is None:
+            return self.e
+        return self.profile.x_at_sold(s) + (self.e if self.profile.anchored else 0.0)
+
+    def scale(self) -> float:
+        """The price that the profile's prices are relative to."""
+        return math.exp(self.e) if self.profile is not None and self.profile.anchored else 1.0
+
+    def sell(self, s: float, q: float) -> tuple[float, float]:
+        """(s afterwards, units of the quote received) for q units of the base."""
+        if self.profile is None:
+            return s, q * math.exp(self.e)
+        f = self.depth[0]
+        after, paid = self.profile.sell(s, q * (1.0 - self.profile.fee_in) / f)
+        return after, paid * f * self.scale() * (1.0 - self.profile.fee_out)
+
+    def buy(self, s: float, y: float) -> tuple[float, float]:
+        """(s afterwards, units of the base received) for y units of the quote."""
+        if self.profile is None:
+            return s, y * math.exp(-self.e)
+        f = self.depth[1]
+        after, got = self.profile.buy(s, y * (1.0 - self.profile.fee_in) / (f * self.scale()))
+        return after, got * f * (1.0 - self.profile.fee_out)
+
+    def relax(self, dt: float) -> tuple[float, float]:
+        """Displaced prices come back over dt [s]: (base, quote) that arbitrage brings to a pool.
+
+        Makers re-quote: nobody trades.
+        """
+        if self.profile is None or self.half_life is None:
+            return 0.0, 0.0
+        keep = 2.0 ** (-dt / self.half_life)
+        if self.profile.anchored:
+            self.s *= keep
+            return 0.0, 0.0
+        target = self.profile.sold_at_x(self.e)
+        before, self.s = self.s, target + (self.s - target) * keep
+        moved = self.s - before  # without fee; s is at full depth, what is traded is less or more of it
+        if moved >= 0.0:
+            return moved * self.depth[0], -self.profile.sell(before, moved)[1] * self.depth[0]
+        return moved * self.depth[1], self.profile.sell(self.s, -moved)[1] * self.depth[1]
+
+    def virtual(self) -> float:
+        """ds = -L w/2 du: how far s moves with the log price, times two."""
+        if self.profile is None:
+            return 0.0
+        i = self.profile._cell(self.profile.sold, self.s)
+        return self.profile.liquidity[i] * self.profile.w_at_sold(self.s)

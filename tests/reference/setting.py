@@ -1,0 +1,133 @@
+"""What one path of the plain implementation starts from, and what it ends with."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from reference.accounts import Account, Rules
+from reference.pool import Market
+
+
+@dataclass
+class Feed:
+    """An oracle feed of the log price of base in quote."""
+
+    kind: str  # market, push, fixed
+    base: str
+    quote: str
+    answer: float = 0.0
+    updated: float = 0.0  # [s]
+    heartbeat: float = math.inf  # [s]
+    deviation: float = math.inf  # share
+    delay: float = 0.0  # [s]
+    fee: float = 0.0  # [gwei]
+    flight: float | None = None  # the answer in flight
+    land: float = math.inf  # [s]
+
+
+@dataclass
+class Order:
+    """Somebody sells, whatever the price."""
+
+    asset: str
+    into: str
+    amount: float  # units in all
+    first: int  # step at which it begins
+    steps: int  # over which it is spread evenly
+    fee: float  # [gwei]
+    sold: float = 0.0
+
+    def left(self, step: int) -> float:
+        """Units that are due and not sold yet."""
+        due = self.amount * min(1.0, (step - self.first + 1) / self.steps) if step >= self.first else 0.0
+        return due - self.sold
+
+
+@dataclass
+class Network:
+    """Room in a block and what it costs."""
+
+    room: float = math.inf
+    base_fee: float = 0.0  # [gwei]
+    native: str = ""
+    gas: dict[str, float] = field(default_factory=dict)  # per kind of transaction; none: gas is free
+
+
+@dataclass
+class Setting:
+    """A world with everything spelled out, for one path."""
+
+    steps: int
+    dt: float  # [s]
+    blocks: int  # in a step
+    sequential: bool
+    markets: dict[str, Market]  # by base asset, in the order of the assets
+    wraps: dict[str, tuple[str, float]]  # wrapped asset: what it wraps, units of it
+    moves: list[dict[str, float]]  # per step: log move of each market's outside price
+    depth_shocks: list[list[tuple[str, int, float]]]  # per step: market, side, factor
+    feeds: dict[str, Feed]
+    sight: dict[tuple[str, str], tuple[float, list[tuple[str, int]]]]  # protocol, asset: constant, feeds with sign
+    unit: dict[str, str]  # per protocol: what it keeps accounts in
+    rates: dict[tuple[str, str], tuple[float, float]]  # protocol, asset: supply, borrow rate [1/s]
+    rules: dict[str, Rules]
+    accounts: list[Account]
+    orders: list[Order]
+    network: Network
+    profitable: bool  # liquidators' rule
+    min_profit: float  # [USD]
+    fee_share: float
+    attentive: float  # probability; 0: nobody tops up
+    target: float = 1.1
+    budget: float = 0.0
+    top_up_fee: float = 0.0  # [gwei]
+    path: int = 0
+    seed: int = 0
+
+
+@dataclass
+class Transaction:
+    """What wants to happen in a block."""
+
+    kind: str  # oracle, claim, top_up, order
+    ref: object
+    bid: float  # [gwei]
+    amount: float = 0.0  # top_up: units added to the first leg; order: units sold
+    leg: object = None
+
+
+@dataclass
+class Result:
+    """How the path ended."""
+
+    amounts: list[tuple[list[float], list[float]]]  # per account: collateral legs, debt legs, at index 1
+    consumed: dict[str, float]  # s per market
+    log_price: dict[str, float]  # u per market
+    answers: dict[str, float]  # per feed
+    ledger: dict[tuple[str, str], float]  # per holder and asset: change
+    turnover: dict[tuple[str, str], float]  # the same, every change without its sign
+    virtual: dict[str, float]  # per market: base units whose sale moves the price by a share of about two
+    deficit: dict[tuple[str, str], float]  # per protocol and asset: units
+    liquidated: dict[str, int]  # per protocol: claims executed
+    counts: Counter[str]  # liquidations, reverted, declined, top_ups, answers, orders, unfit, ...
+    bad_debt: float  # deficits, and debt of accounts without collateral [USD at the end]
+    shortfall: float  # debt beyond collateral of the accounts that still hold some [USD at the end]
+    longest_steps: int  # consecutive steps with at least one executed claim each
+    longest_blocks: int  # consecutive blocks
+    extrapolated: bool
+    traded: set[str]  # markets with a trade at their venue
+    nearest: float  # least |HF - 1| that was ever computed
+
+
+class Ledger:
+    """What each holder has more or less of than at the start."""
+
+    def __init__(self) -> None:
+        self.change: defaultdict[tuple[str, str], float] = defaultdict(float)  # holder, asset: units
+        self.turnover: defaultdict[tuple[str, str], float] = defaultdict(float)  # the same, without sign
+
+    def move(self, asset: str, units: float, giver: str, taker: str) -> None:
+        for holder, change in ((giver, -units), (taker, units)):
+            self.change[holder, asset] += change
+            self.turnover[holder, asset] += abs(change)

@@ -1,0 +1,148 @@
+"""Reads a world and its books into the setting of one path."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from delever.model.book import Book
+from delever.model.oracle import compose
+from delever.model.world import World
+from reference.accounts import Account, Leg, Rules
+from reference.pool import Market, Profile
+from reference.randomness import cholesky, normals
+from reference.setting import Feed, Network, Order, Setting
+
+YEAR = 365.0 * 86400.0  # [s]
+GAS = {"oracle": 100_000.0, "top_up": 250_000.0, "liquidation": 500_000.0, "order": 300_000.0}
+
+
+def setting_of(world: World, path: int, source: Any = None) -> Setting:
+    """What path `path` of the world starts from. source: where venues find their data, if they need any."""
+    scenario, markets = world.scenario, markets_of(world, source)
+    moves, depth_shocks = outside(world, list(markets), path)
+    network = next(iter(world.networks.values()), None)
+    blocks = round(scenario.step / network.block_time) if network else world.execution.rounds
+    people, bidders = world.borrowers, world.liquidators
+    return Setting(
+        steps=scenario.steps, dt=scenario.step, blocks=blocks, sequential=world.execution.mode == "sequential",
+        markets=markets, wraps={name: (a.wraps, a.rate) for name, a in world.assets.items() if a.wraps},
+        moves=moves, depth_shocks=depth_shocks, feeds={name: feed_of(spec) for name, spec in world.feeds.items()},
+        sight=sight_of(world), unit={name: p.unit for name, p in world.protocols.items()},
+        rates={(name, asset): (r.supply_rate / YEAR, r.borrow_rate / YEAR)
+               for name, p in world.protocols.items() for asset, r in p.parameters.items()},
+        rules={name: rules_of(p.rules) for name, p in world.protocols.items()}, accounts=accounts_of(world),
+        orders=orders_of(world),
+        network=(Network(network.room, network.base_fee, network.native, {**GAS, **network.gas})
+                 if network else Network()),
+        profitable=bidders.rule == "profitable", min_profit=bidders.min_profit, fee_share=bidders.fee_share,
+        attentive=people.attentive if people else 0.0, target=people.target if people else 1.1,
+        budget=people.budget if people else 0.0, top_up_fee=people.fee if people else 0.0,
+        path=path, seed=scenario.seed)
+
+
+def markets_of(world: World, source: Any) -> dict[str, Market]:
+    """One market for each base and pegged asset, in the order of the assets."""
+    found = {}
+    for name, asset in world.assets.items():
+        if asset.wraps:
+            continue
+        price, quote = (asset.price, "USD") if asset.peg is None else (asset.ratio, asset.peg)
+        venues = [v for v in world.venues.values() if v.pair == f"{name}/{quote}"]
+        assert len(venues) <= 1, "the plain implementation knows one venue a pair"
+        profile, half_life = None, None
+        if venues:
+            table = venues[0].table(source, price)
+            half_life = venues[0].half_life
+            profile = Profile(list(map(float, table.node_w)), list(map(float, table.liquidity)),
+                              list(map(float, table.sold)), table.fee_in, table.fee_out, table.anchored, table.quoted)
+        found[name] = Market(name, quote, math.log(price), profile, half_life)
+    return found
+
+
+def outside(world: World, markets: list[str], path: int
+            ) -> tuple[list[dict[str, float]], list[list[tuple[str, int, float]]]]:
+    """Per step: the log moves of outside prices, and the shocks to depth."""
+    scenario, prices = world.scenario, world.scenario.prices
+    assert prices.kind == "lognormal"
+    named = [m for m in markets if m in prices.volatility]
+    correlation = [[1.0 if a == b else prices.correlation.get(f"{a}/{b}", prices.correlation.get(f"{b}/{a}", 0.0))
+                    for b in named] for a in named]
+    factor, dt = cholesky(correlation), scenario.step / YEAR
+    moves, depth = [], []
+    for k in range(1, scenario.steps + 1):
+        z = normals(len(named), path, k, scenario.seed)
+        move = {m: prices.drift.get(m, 0.0) * dt for m in markets}
+        for i, m in enumerate(named):
+            vol = prices.volatility[m]
+            move[m] += -0.5 * vol * vol * dt
+            move[m] += vol * math.sqrt(dt) * sum(factor[i][b] * z[b] for b in range(i + 1))
+        depth.append([])
+        for shock in scenario.shocks:
+            if not (k - 1) * scenario.step <= shock.at < k * scenario.step:
+                continue
+            for asset, change in {**(shock.price or {}), **(shock.peg or {})}.items():
+                move[asset] += math.log(1.0 + change)
+            sides = {"both": (0, 1), "bids": (0,), "asks": (1,)}[shock.side]
+            depth[-1] += [(pair.split("/")[0], side, 1.0 + change)
+                          for pair, change in (shock.depth or {}).items() for side in sides]
+        moves.append(move)
+    return moves, depth
+
+
+def orders_of(world: World) -> list[Order]:
+    step = world.scenario.step
+    return [Order(s.order.asset, s.order.into or "USD", s.order.amount, int(s.at // step) + 1,
+                  max(1, round(s.over / step)), s.fee) for s in world.scenario.shocks if s.order is not None]
+
+
+def feed_of(spec: Any) -> Feed:
+    base, quote = spec.of.split("/")
+    given = getattr(spec, "answer", None)
+    feed = Feed(spec.kind, base, quote, math.nan if given is None else math.log(given))
+    if spec.kind == "push":
+        feed.heartbeat, feed.deviation, feed.delay, feed.fee = spec.heartbeat, spec.deviation, spec.delay, spec.fee
+        feed.updated = -spec.age
+    return feed
+
+
+def sight_of(world: World) -> dict[tuple[str, str], tuple[float, list[tuple[str, int]]]]:
+    found = {}
+    for protocol, expressions in world.oracles.items():
+        for asset, expression in expressions.items():
+            oracle = compose(expression, asset, world.assets, world.feeds)
+            found[protocol, asset] = (math.log(oracle.constant), list(oracle.feeds))
+    return found
+
+
+def rules_of(spec: Any) -> Rules:
+    if spec.kind == "pro_rata":
+        return Rules("pro_rata", spec.close_factor, dust=spec.dust, full_below=spec.full_below)
+    return Rules(spec.version, spec.close_factor)
+
+
+def accounts_of(world: World) -> list[Account]:
+    """All accounts, protocol by protocol, in the order of their books."""
+    found: list[Account] = []
+    for name, protocol in world.protocols.items():
+        assert isinstance(protocol.book, Book)
+        mine: dict[str, Account] = {}
+        for row in protocol.book.of(name).legs.to_pylist():
+            account = mine.get(row["account"])
+            if account is None:
+                account = mine[row["account"]] = Account(name, row["account"], len(found) + len(mine), [], [])
+            reserve = protocol.parameters[row["asset"]]
+            callable_ = row["asset"] == "USD" or world.assets[row["asset"]].seizable
+            leg = Leg(row["asset"], row["amount"], callable=callable_ and row["label"] != "remainder")
+            if row["side"] == "debt":
+                account.debt.append(leg)
+                continue
+            special = reserve.emode.get(row["emode"]) if row["emode"] else None
+            leg.threshold = special.liquidation_threshold if special else reserve.liquidation_threshold
+            leg.incentive = special.incentive if special else reserve.incentive
+            leg.fee = reserve.protocol_fee
+            if row["liquidation_threshold"] is not None:
+                leg.threshold = row["liquidation_threshold"]
+            account.collateral.append(leg)
+        found += mine.values()
+    return found
