@@ -34,7 +34,6 @@ test: lint check-types check-layers  ## everything CI checks: style, types, laye
 
 lint: $(READY)  ## style and format
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
 
 check-types: $(READY)  ## mypy --strict
 	$(BIN)/mypy

@@ -32,7 +32,7 @@ def load(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] | None =
         try:
             world = world.replace(name, value)
         except InputError as error:
-            raise error.at(f"--set {name}", *error.path) if not error.root else error from None
+            raise error.at(f"--set {name}") from None
     return world
 
 

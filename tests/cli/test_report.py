@@ -39,7 +39,9 @@ SUMMARY = pa.table(
         "value": [1_234_567.0, 12.0, 0.314],
         "unit": ["USD", "", "share"],
         "definition": ["debt that no collateral backs", "calls that were included", "of ETH | beyond the outside one"],
-        "horizon": [86_400.0, 86_400.0, 86_400.0],
+        "low": [1_100_000.0, 11.0, math.nan],
+        "high": [1_300_000.0, 13.0, math.nan],
+        "horizon": ["24 h", "24 h", "24 h"],
     }
 )
 WALL = pa.table(
@@ -99,6 +101,7 @@ def test_every_risk_figure_has_its_definition_and_horizon_beside_it() -> None:
         assert any(row["figure"] in line and row["definition"] in line and "24 h" in line for line in text.splitlines())
     assert "1.23M" in text
     assert "31.4 %" in text
+    assert "1.1M to 1.3M" in text
 
 
 def test_a_narrow_terminal_loses_no_number() -> None:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from delever.core.profile import buy, cell_of, inverse_root, sell, sold_at
 from delever.venues.base import ProfileTable, table_from_liquidity
 
+compiled = settings(deadline=None)  # the first call compiles
+
 
 @st.composite
 def profiles(draw: st.DrawFn) -> ProfileTable:
@@ -59,6 +61,7 @@ def walk_up(table: ProfileTable, y: float) -> Fraction:
     return bought
 
 
+@compiled
 @given(profiles())
 def test_every_node_above_a_cell_has_exactly_its_own_price(table: ProfileTable) -> None:
     roots = [root(table, s) for s in table.sold.tolist()]
@@ -67,6 +70,7 @@ def test_every_node_above_a_cell_has_exactly_its_own_price(table: ProfileTable) 
     assert table.sold[table.start] == 0.0
 
 
+@compiled
 @given(profiles(), st.floats(1e-9, 2.0))
 def test_a_sale_agrees_with_an_exact_walk_over_the_cells(table: ProfileTable, share: float) -> None:
     q = share * extent(table)
@@ -75,6 +79,7 @@ def test_a_sale_agrees_with_an_exact_walk_over_the_cells(table: ProfileTable, sh
     assert paid == pytest.approx(float(walk_down(table, q)), rel=1e-13)
 
 
+@compiled
 @given(profiles(), st.floats(1e-9, 2.0))
 def test_a_purchase_agrees_with_an_exact_walk_over_the_cells(table: ProfileTable, share: float) -> None:
     y = share * float(table.paid[-1] - table.paid[0])
@@ -83,6 +88,7 @@ def test_a_purchase_agrees_with_an_exact_walk_over_the_cells(table: ProfileTable
     assert s == pytest.approx(-bought, rel=1e-13)
 
 
+@compiled
 @given(profiles(), st.floats(-1.0, 1.0), st.floats(1e-6, 1.5))
 def test_buying_with_the_proceeds_of_a_sale_returns_to_where_it_began(table: ProfileTable, at: float, share: float
                                                                       ) -> None:
@@ -95,8 +101,10 @@ def test_buying_with_the_proceeds_of_a_sale_returns_to_where_it_began(table: Pro
     assert s == pytest.approx(start, abs=1e-12 * extent(table))
 
 
+@compiled
 @given(profiles(), st.floats(-0.5, 1.0), st.floats(1e-6, 1.0), st.floats(0.0, 1.0))
-def test_a_sale_in_two_parts_pays_what_it_pays_in_one(table: ProfileTable, at: float, share: float, part: float) -> None:
+def test_a_sale_in_two_parts_pays_what_it_pays_in_one(table: ProfileTable, at: float, share: float, part: float
+                                                      ) -> None:
     start, q = max(at * extent(table), float(table.sold[0])), share * extent(table)
     middle, first = sell(start, part * q, *table.rows())
     end, second = sell(middle, q - part * q, *table.rows())
@@ -105,6 +113,7 @@ def test_a_sale_in_two_parts_pays_what_it_pays_in_one(table: ProfileTable, at: f
     assert end == pytest.approx(s, rel=1e-14)
 
 
+@compiled
 @given(profiles(), st.floats(1e-3, 1.0), st.floats(1e-3, 1.0))
 def test_selling_more_pays_more_at_a_lower_price(table: ProfileTable, share: float, more: float) -> None:
     q, larger = share * extent(table), share * (1.0 + more) * extent(table)
@@ -114,6 +123,7 @@ def test_selling_more_pays_more_at_a_lower_price(table: ProfileTable, share: flo
     assert root(table, s_larger) > root(table, s)
 
 
+@compiled
 @given(profiles(), st.floats(1e-3, 2.0), st.lists(st.floats(1.0, 10.0), min_size=8, max_size=8))
 def test_more_depth_leaves_a_higher_price_after_a_sale(table: ProfileTable, share: float, factors: list[float]) -> None:
     deeper = table_from_liquidity(table.node_w, table.liquidity * factors[:len(table.liquidity)], table.start)
@@ -123,6 +133,7 @@ def test_more_depth_leaves_a_higher_price_after_a_sale(table: ProfileTable, shar
     assert paid_deeper >= paid * (1.0 - 1e-14)
 
 
+@compiled
 @given(profiles(), st.floats(0.05, 20.0))
 def test_the_sold_amount_at_a_price_is_where_the_price_is_reached(table: ProfileTable, w: float) -> None:
     cells, node_w, sold, _, liquidity = table.rows()
@@ -130,7 +141,7 @@ def test_the_sold_amount_at_a_price_is_where_the_price_is_reached(table: Profile
     assert root(table, s) == pytest.approx(w, rel=1e-11)
 
 
-@settings(max_examples=30)
+@settings(compiled, max_examples=30)
 @given(profiles(), st.floats(0.1, 5.0))
 def test_the_outermost_cells_go_on_beyond_the_nodes(table: ProfileTable, share: float) -> None:
     wider = table_from_liquidity(

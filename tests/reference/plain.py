@@ -93,7 +93,8 @@ class Path:
         orders = [Transaction("order", order, order.fee, amount=order.left(self.k))
                   for order in self.w.orders if order.left(self.k) > 0.0]
         offered += self.bids(claims) + top_ups + orders
-        ranked = sorted(offered, key=lambda t: -t.bid)  # stable
+        # without a network there is no fee to bid: what is offered is executed in the order offered
+        ranked = sorted(offered, key=lambda t: -t.bid) if self.w.network.gas else offered  # stable
         able = [t for t in ranked if t.bid >= self.w.network.base_fee]
         room = len(able) if math.isinf(self.w.network.room) else int(self.w.network.room)
         included, unfit = able[:room], able[room:]
@@ -113,7 +114,7 @@ class Path:
                 observed = self.x.pair(feed.base, feed.quote)
                 move = observed - feed.answer
                 if (move >= math.log(1.0 + feed.deviation) or move <= math.log(1.0 - feed.deviation)
-                        or self.time - feed.updated >= feed.heartbeat):
+                        or feed.updated <= self.time - feed.heartbeat):
                     feed.flight, feed.land = observed, self.time + feed.delay
             if feed.flight is not None and self.time >= feed.land:
                 offered.append(Transaction("oracle", name, feed.fee))

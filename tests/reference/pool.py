@@ -85,7 +85,7 @@ class Market:
     @property
     def keeper(self) -> str:
         """Whose ledger the venue's side of a trade is."""
-        return "makers" if self.profile is None or self.profile.anchored else "venues"
+        return "makers" if self.profile is not None and self.profile.anchored else "venues"
 
     def u(self, s: float) -> float:
         """Log price after selling s net."""

@@ -65,9 +65,17 @@ def test_profitable_liquidators_decline_what_slippage_makes_a_loss() -> None:
 
 def test_an_attentive_owner_comes_before_the_liquidator_who_bids_less() -> None:
     # he adds (1.1 x 161,000 - 160,000) / (2000 x 0.8) = 10.6875 ETH; the claim then finds a healthy account
-    result = simulate(setting(100.0, 161_000.0, attentive=1.0, budget=0.2, top_up_fee=40.0))
+    network = Network(10, 10.0, "ETH", {"liquidation": 5e5, "top_up": 25e4})
+    result = simulate(setting(100.0, 161_000.0, attentive=1.0, budget=0.2, top_up_fee=40.0, network=network))
     assert result.amounts[0][0] == [pytest.approx(110.6875, rel=1e-14)]
     assert result.counts["top_ups"] == 1 and result.counts["reverted_claim"] == 1 and result.counts["raced"] == 1
+
+
+def test_without_a_network_the_claim_was_offered_first() -> None:
+    # 80,500 repaid and 44.275 ETH seized leave 55.725 ETH, now at 2e9 / 1044.275^2 in the pool: still unhealthy
+    result = simulate(setting(100.0, 161_000.0, attentive=1.0, budget=0.2, top_up_fee=40.0))
+    assert result.counts["liquidations"] == 1 and result.counts["reverted_claim"] == 0
+    assert result.amounts[0][1] == [pytest.approx(80_500.0, rel=1e-14)]
 
 
 def test_an_order_is_spread_over_steps_and_moves_the_pool() -> None:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 
 from delever import worlds
 from delever.model.book import Book
 from delever.model.world import World
+from reference.events import Events, Mapping
 
-Mapping = dict[str, Any]
 # close to an edge but not on it: what rounding decides is not worth comparing
 BESIDE = [-1e-6, -1e-9, 1e-9, 1e-6]
 
@@ -26,7 +25,7 @@ def random_world(seed: int) -> World:
 
 
 @dataclass
-class Draw:
+class Draw(Events):
     """What was drawn so far."""
 
     rng: random.Random
@@ -35,12 +34,11 @@ class Draw:
     price: dict[str, float] = field(default_factory=dict)  # USD at the start
     feeds: dict[str, Mapping] = field(default_factory=dict)
     oracles: dict[str, dict[str, str]] = field(default_factory=dict)
+    venues: dict[str, Mapping] = field(default_factory=dict)
     collateral_value: float = 0.0  # of all accounts [USD]
-    dt: float = 60.0
+    pro_rata: bool = False
+    dt: float = 60.0  # [s]
     steps: int = 10
-
-    def chance(self, p: float) -> bool:
-        return self.rng.random() < p
 
     def world(self) -> Mapping:
         """Everything."""
@@ -48,15 +46,17 @@ class Draw:
         self.dt, self.steps = rng.choice([60.0, 300.0, 3600.0]), rng.randint(5, 30)
         self.draw_assets()
         names = ["first", "second"] if self.chance(0.4) else ["only"]
+        self.pro_rata = self.chance(0.25)  # whose claims have no quote: liquidators act always, gas is free
         protocols = {name: self.protocol(name) for name in names}
+        self.venues = self.draw_venues()
         world: Mapping = {
             "name": f"random {self.seed}", "as_of": "2024-01-01T00:00:00Z", "assets": self.assets,
-            "protocols": protocols, "feeds": self.feeds, "oracles": self.oracles, "venues": self.venues(),
+            "protocols": protocols, "feeds": self.feeds, "oracles": self.oracles, "venues": self.venues,
             "liquidators": self.liquidators(), "execution": {"mode": rng.choice(["sequential", "batched"])},
             "scenario": {
                 "horizon": self.dt * self.steps, "step": self.dt, "paths": 2, "seed": rng.getrandbits(40),
                 "prices": self.prices(), "shocks": self.shocks()}}
-        if self.chance(0.6):
+        if self.chance(0.65) and not self.pro_rata:
             block_time = self.dt / rng.choice([1, 2, 4, 5])
             world["networks"] = {"chain": {"block_time": block_time, "room": rng.choice([1, 2, 3, 5, 20]),
                                            "base_fee": rng.choice([0.0, 5.0, 20.0, 35.0]), "native": "ETH"}}
@@ -95,10 +95,7 @@ class Draw:
         self.assets[name] = {"peg": peg, "ratio": ratio}
         self.price[name] = ratio * (1.0 if peg == "USD" else self.price[peg])
 
-    def tradable(self) -> list[str]:
-        return [name for name in self.assets if name != "REST"]
-
-    def venues(self) -> Mapping:
+    def draw_venues(self) -> Mapping:
         """Most markets have one venue, some are infinitely deep."""
         found = {}
         for name in self.tradable():
@@ -139,7 +136,7 @@ class Draw:
 
     def protocol(self, name: str) -> Mapping:
         rng = self.rng
-        rules = rng.choice(["v2", "v3_0", "v3_3", "v3_3", "pro_rata"])
+        rules = rng.choice(["v2", "v3_0", "v3_3", "v3_3"] + ["pro_rata"] * 4 * self.pro_rata)
         unit = "ETH" if rules in ("v2", "v3_0") and self.chance(0.3) else "USD"
         seen = [a for a in self.tradable() if a == "ETH" or self.chance(0.9)]
         if "REST" in self.assets and rules != "pro_rata":
@@ -251,6 +248,7 @@ class Draw:
                 rows[-1]["liquidation_threshold"] = None
             else:
                 owed += 0.5 * rest / health
+        owed = max(owed, 0.01 * size)
         parts = [rng.uniform(0.2, 1.0) for _ in dict.fromkeys(owes)]
         rows += [self.leg(protocol, name, asset, "debt", owed * part / sum(parts), None, emode)
                  for asset, part in zip(dict.fromkeys(owes), parts, strict=True)]
@@ -260,54 +258,3 @@ class Draw:
             ) -> Mapping:
         return {"protocol": protocol, "account": name, "asset": asset, "side": side,
                 "amount": value / self.price.get(asset, 1.0), "liquidation_threshold": own, "emode": emode, "label": ""}
-
-    # ---- people and prices ---------------------------------------------------------------------------------------
-
-    def liquidators(self) -> Mapping:
-        rng = self.rng
-        return {"rule": "always" if self.chance(0.45) else "profitable", "min_profit": rng.choice([0.0, 0.0, 50.0]),
-                "fee_share": rng.choice([0.0, 0.5, 0.9])}
-
-    def prices(self) -> Mapping:
-        rng = self.rng
-        names = [a for a in self.assets if "wraps" not in self.assets[a]]
-        moving = [a for a in names if self.chance(0.7)]
-        spec: Mapping = {"kind": "lognormal", "volatility": {}}
-        for asset in moving:
-            pegged = "peg" in self.assets[asset]
-            spec["volatility"][asset] = rng.uniform(0.01, 0.1) if pegged or asset == "REST" else rng.uniform(0.2, 3.0)
-        if self.chance(0.3):
-            spec["drift"] = {rng.choice(names): rng.uniform(-9.0, 5.0)}
-        if len(moving) >= 2 and self.chance(0.5):
-            pair = rng.sample(moving, 2)
-            spec["correlation"] = {"/".join(pair): rng.uniform(-0.8, 0.9)}
-        return spec
-
-    def shocks(self) -> list[Mapping]:
-        """Up to four of any kind."""
-        return [self.shock() for _ in range(self.rng.randint(1, 4))]
-
-    def shock(self) -> Mapping:
-        rng, traded = self.rng, self.tradable()
-        found: Mapping = {"at": self.dt * rng.choice([0, rng.randrange(self.steps), rng.uniform(0, self.steps - 1e-3)])}
-        base = [a for a in traded if "price" in self.assets[a]]
-        pegged = [a for a in traded if "peg" in self.assets[a]]
-        what = rng.choice(["price", "price", "price", "peg", "order", "depth"])
-        if what == "peg" and pegged:
-            found["peg"] = {rng.choice(pegged): rng.choice([-0.01, -0.05, -0.15, 0.01])}
-        elif what == "order":
-            asset = rng.choice(traded)
-            amount = self.collateral_value / self.price[asset] * rng.uniform(0.01, 0.5)
-            into = rng.choice(["USD", self.assets[asset].get("peg", "USD")])
-            found["order"] = {"side": "sell", "amount": amount, "asset": asset, "into": into}
-            found["over"] = self.dt * rng.choice([0, 1, 3])
-            found["fee"] = rng.choice([1.0, 20.0, 500.0])
-        elif what == "depth":
-            found["depth"] = {self.pair(rng.choice(base + pegged)): rng.choice([-0.9, -0.5, 0.5])}
-            found["side"] = rng.choice(["both", "bids", "asks"])
-        else:
-            found["price"] = {rng.choice(["ETH", *base]): -rng.choice([0.03, 0.1, 0.2, 0.4, -0.1])}
-        return found
-
-    def pair(self, asset: str) -> str:
-        return f"{asset}/{self.assets[asset].get('peg', 'USD')}"

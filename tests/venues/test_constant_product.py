@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delever.core.profile import buy, inverse_root, sell
 from delever.ingest.source import Source
 from delever.model.errors import InputError
 from delever.venues.constant_product import ConstantProduct
+
+compiled = settings(deadline=None)  # the first call compiles
 
 VECTORS = Path(os.environ.get("DELEVER_VECTORS", Path(__file__).resolve().parents[3] / "shared" / "vectors"))
 
@@ -48,6 +50,7 @@ def test_swaps_are_those_of_the_uniswap_v2_contract() -> None:
     assert len(cases) >= 100
 
 
+@compiled
 @given(st.floats(1.0, 1e9), st.floats(1.0, 1e9), st.floats(1e-9, 1e3))
 def test_trades_follow_the_closed_form(base: float, quote: float, share: float) -> None:
     table = pool(base, quote).table(Source(), 1.0)
@@ -55,6 +58,7 @@ def test_trades_follow_the_closed_form(base: float, quote: float, share: float) 
     assert buy(0.0, share * quote, *table.rows())[1] == pytest.approx(base * share / (1.0 + share), rel=1e-13)
 
 
+@compiled
 @given(st.floats(1.0, 1e9), st.floats(1.0, 1e9), st.floats(-0.9, 10.0))
 def test_the_price_is_the_ratio_of_what_the_pool_holds(base: float, quote: float, share: float) -> None:
     cells, node_w, sold, _, liquidity = pool(base, quote).table(Source(), 1.0).rows()

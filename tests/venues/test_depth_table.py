@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delever.core.profile import inverse_root, sell
@@ -15,6 +15,8 @@ from delever.ingest.source import Source
 from delever.model.errors import InputError
 from delever.venues.base import ProfileTable
 from delever.venues.depth_table import DepthTable
+
+compiled = settings(deadline=None)  # the first call compiles
 
 DATA = Path(os.environ.get("DELEVER_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 BIDS, ASKS = [(100.0, 0.999), (1000.0, 0.99), (5000.0, 0.93)], [(80.0, 1.001), (900.0, 1.02)]
@@ -32,6 +34,7 @@ def sides(draw: st.DrawFn, direction: float) -> list[tuple[float, float]]:
     return list(zip(quantities.tolist(), np.exp(direction * moves).tolist(), strict=True))
 
 
+@compiled
 @given(sides(-1.0), sides(1.0))
 def test_every_level_has_its_price(bids: list[tuple[float, float]], asks: list[tuple[float, float]]) -> None:
     table = DepthTable(pair="A/B", bids=bids, asks=asks).table(Source(), 1719.57)

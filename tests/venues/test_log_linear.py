@@ -22,5 +22,5 @@ def test_the_log_price_falls_by_what_is_sold_over_depth() -> None:
 
 
 def test_no_depth_is_refused() -> None:
-    with pytest.raises(InputError, match="depth .*greater than 0"):
+    with pytest.raises(InputError, match=r"depth .*greater than 0"):
         LogLinear(pair="A/B", depth=0.0)

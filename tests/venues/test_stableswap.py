@@ -80,7 +80,7 @@ def test_prices_at_the_nodes_are_those_of_the_invariant() -> None:
         exact = Exact(30.0, 100.0, 80.0)
         table = pool(30.0, 100.0, 80.0).table(Source(), 1.0)
         for sold, w in zip(table.sold[400:625:8].tolist(), table.node_w[400:625:8].tolist(), strict=True):
-            x, step = Decimal(100.0) + Decimal(sold), Decimal("1e-12")
+            x, step = 100 + Decimal(sold), Decimal("1e-12")
             price = (exact.other(x - step) - exact.other(x + step)) / (2 * step)
             assert 1.0 / w**2 == pytest.approx(float(price), rel=1e-11)
 

@@ -1,14 +1,14 @@
 """The one decorator of every compiled function, and where the compiled code is kept.
 
 numba's disk cache looks at the file of a function only, and serves stale code when a callee in another file
-changes. So the cache directory carries a hash of every source file of the package: any change starts afresh.
+changes. So the cache directory carries a hash of every source file that can hold a kernel: any change there starts afresh.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -18,10 +18,15 @@ R = TypeVar("R")
 PACKAGE = Path(__file__).resolve().parent.parent
 
 
-def source_hash() -> str:
-    """Hash of the package's source, 16 hexadecimal digits."""
+NO_KERNELS = {"analysis", "catalog", "cli", "examples", "ingest", "model", "report"}
+
+
+def source_hash(leave_out: Set[str] = frozenset()) -> str:
+    """Hash of the package's source but for some folders, 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE).parts[0] in leave_out:
+            continue
         digest.update(path.relative_to(PACKAGE).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
@@ -34,7 +39,7 @@ def cache_root() -> Path:
     return Path(chosen) if chosen else Path(base) / "delever"
 
 
-CACHE_DIR = cache_root() / source_hash()
+CACHE_DIR = cache_root() / source_hash(NO_KERNELS)
 os.environ.setdefault("NUMBA_CACHE_DIR", str(CACHE_DIR))
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 

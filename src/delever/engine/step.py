@@ -191,9 +191,10 @@ def execute(phases: Phases, state: State) -> None:
             boundary.price_rows(state, picked[TOP_UP])
             phases.borrowers.execute(state, picked[TOP_UP])
         if len(picked[CLAIM]):
-            boundary.price_rows(state, picked[CLAIM])
-            assess(phases, state, picked[CLAIM])
-            phases.liquidators.recheck(state, picked[CLAIM])
+            if slot or len(picked[ORACLE]) or len(picked[TOP_UP]):  # else nothing has changed since the claims were offered
+                boundary.price_rows(state, picked[CLAIM])
+                assess(phases, state, picked[CLAIM])
+                phases.liquidators.recheck(state, picked[CLAIM])
             settle(phases, state, picked[CLAIM])
         if len(picked[ORDER]) and phases.holders:
             phases.holders.execute(state, picked[ORDER])

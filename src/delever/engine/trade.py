@@ -16,79 +16,85 @@ from delever.core.tables import LIQUIDATORS, MAKERS, VENUES, WRAPPER, Fills
 
 
 @helper
-def meet(i: int, level: int, buying: bool, fills: Fills, tree: Tree) -> int:
-    """The market of this level on which a sale trades in this direction; -1: none."""
-    a, b = fills.sold_asset[i], fills.bought_asset[i]
-    x, legs = (b, tree.purchases[a, b]) if buying else (a, tree.sales[a, b])
-    k = tree.length[x] - level
-    return tree.chain[x, k] if 0 <= k < legs else -1
+def meet_market(waiting: int, buying: bool, queue: np.ndarray, flow: np.ndarray, average: np.ndarray, tree: Tree,
+                profiles: Profiles, markets: Markets, tokens: np.ndarray) -> None:
+    """Trade the flow of each (market, path) in the queue; its average price is what the sales in it get."""
+    consumed, price, exogenous, extrapolated = markets.consumed, markets.price, markets.exogenous, markets.extrapolated
+    quoted, anchored, paths = profiles.quoted, profiles.anchored, flow.shape[1]
+    for j in range(waiting):
+        m, p = queue[j] // paths, queue[j] % paths
+        base, quote, before = tree.base[m], tree.quote[m], consumed[m, p]
+        taker = MAKERS if anchored[m] else VENUES
+        if buying:
+            after, out = purchase(m, p, flow[m, p], profiles, markets)
+            tokens[taker, quote, p] += flow[m, p]
+            tokens[taker, base, p] -= out
+        else:
+            after, out = sale(m, p, flow[m, p], profiles, markets)
+            tokens[taker, base, p] += flow[m, p]
+            tokens[taker, quote, p] -= out
+        average[m, p] = out / flow[m, p]
+        if profiles.traded[m]:
+            consumed[m, p] = after
+            price[m, p] = log_price_at(m, p, after, profiles, exogenous)
+            extrapolated[m, p] += (max(after - max(before, quoted[m, 1]), 0.0)
+                                   + max(min(before, quoted[m, 0]) - after, 0.0))
 
 
 @kernel
 def trade(n: int, fills: Fills, tree: Tree, profiles: Profiles, markets: Markets, tokens: np.ndarray,
           forced: np.ndarray, flow: np.ndarray, average: np.ndarray, queue: np.ndarray) -> None:
-    """Trade rows 0..n-1 of `fills`. flow, average: [M, P] scratch, zero between calls. queue: [M * P] scratch."""
-    path, holder, amount = fills.path, fills.holder, fills.amount
-    paths, consumed, price, exogenous = flow.shape[1], markets.consumed, markets.price, markets.exogenous
-    extrapolated, quoted, traded, anchored, levels = (markets.extrapolated, profiles.quoted, profiles.traded,
-                                                      profiles.anchored, tree.chain.shape[1])
+    """Trade rows 0..n-1 of `fills`. flow, average: [M, P] scratch, flow zero between calls. queue: [M * P] scratch."""
+    path, holder, amount, sold, sold_asset, bought_asset = (fills.path, fills.holder, fills.amount, fills.sold,
+                                                            fills.sold_asset, fills.bought_asset)
+    rate, traded, chain, length, sales, purchases = (tree.rate, tree.traded, tree.chain, tree.length, tree.sales,
+                                                     tree.purchases)
+    paths, levels, base, quote = flow.shape[1], chain.shape[1], tree.base, tree.quote
     for i in range(n):
-        a, p, h = fills.sold_asset[i], path[i], holder[i]
-        amount[i] = fills.sold[i] * tree.rate[a]
+        a, p, h = sold_asset[i], path[i], holder[i]
+        amount[i] = sold[i] * rate[a]
         if h == LIQUIDATORS:
-            forced[tree.traded[a], p] += amount[i]
-        if tree.traded[a] != a:
-            tokens[h, a, p] -= fills.sold[i]
-            tokens[WRAPPER, a, p] += fills.sold[i]
-            tokens[WRAPPER, tree.traded[a], p] -= amount[i]
-            tokens[h, tree.traded[a], p] += amount[i]
+            forced[traded[a], p] += amount[i]
+        if traded[a] != a:
+            tokens[h, a, p] -= sold[i]
+            tokens[WRAPPER, a, p] += sold[i]
+            tokens[WRAPPER, traded[a], p] -= amount[i]
+            tokens[h, traded[a], p] += amount[i]
     for leg in range(2 * levels):
         buying = leg >= levels
         level = leg - levels + 1 if buying else levels - leg
         waiting = 0
         for i in range(n):
-            m = meet(i, level, buying, fills, tree)
-            if m >= 0 and amount[i] > 0.0:
-                p = path[i]
+            a, b = sold_asset[i], bought_asset[i]
+            x, most = (b, purchases[a, b]) if buying else (a, sales[a, b])
+            k = length[x] - level
+            if 0 <= k < most and amount[i] > 0.0:
+                m, p = chain[x, k], path[i]
                 if flow[m, p] == 0.0:
                     queue[waiting] = m * paths + p
                     waiting += 1
                 flow[m, p] += amount[i]
-        for j in range(waiting):
-            m, p = queue[j] // paths, queue[j] % paths
-            base, quote = tree.base[m], tree.quote[m]
-            taker = MAKERS if anchored[m] else VENUES
-            before = consumed[m, p]
-            if buying:
-                consumed[m, p], out = purchase(m, p, flow[m, p], profiles, markets)
-                tokens[taker, quote, p] += flow[m, p]
-                tokens[taker, base, p] -= out
-            else:
-                consumed[m, p], out = sale(m, p, flow[m, p], profiles, markets)
-                tokens[taker, base, p] += flow[m, p]
-                tokens[taker, quote, p] -= out
-            average[m, p] = out / flow[m, p]
-            if traded[m]:
-                s = consumed[m, p]
-                price[m, p] = log_price_at(m, p, s, profiles, exogenous)
-                extrapolated[m, p] += (max(s - max(before, quoted[m, 1]), 0.0)
-                                       + max(min(before, quoted[m, 0]) - s, 0.0))
+        if waiting == 0:
+            continue
+        meet_market(waiting, buying, queue, flow, average, tree, profiles, markets, tokens)
         for i in range(n):
-            m = meet(i, level, buying, fills, tree)
-            if m >= 0 and amount[i] > 0.0:
-                p, h = path[i], holder[i]
-                paid, got = (tree.quote[m], tree.base[m]) if buying else (tree.base[m], tree.quote[m])
+            a, b = sold_asset[i], bought_asset[i]
+            x, most = (b, purchases[a, b]) if buying else (a, sales[a, b])
+            k = length[x] - level
+            if 0 <= k < most and amount[i] > 0.0:
+                m, p, h = chain[x, k], path[i], holder[i]
+                paid, got = (quote[m], base[m]) if buying else (base[m], quote[m])
                 tokens[h, paid, p] -= amount[i]
                 amount[i] *= average[m, p]
                 tokens[h, got, p] += amount[i]
         for j in range(waiting):
             flow[queue[j] // paths, queue[j] % paths] = 0.0
     for i in range(n):
-        b, p, h = fills.bought_asset[i], path[i], holder[i]
-        if tree.traded[b] != b:
-            tokens[h, tree.traded[b], p] -= amount[i]
-            tokens[WRAPPER, tree.traded[b], p] += amount[i]
-            amount[i] /= tree.rate[b]
+        b, p, h = bought_asset[i], path[i], holder[i]
+        if traded[b] != b:
+            tokens[h, traded[b], p] -= amount[i]
+            tokens[WRAPPER, traded[b], p] += amount[i]
+            amount[i] /= rate[b]
             tokens[WRAPPER, b, p] -= amount[i]
             tokens[h, b, p] += amount[i]
 

@@ -142,8 +142,8 @@ def _shock(shock: Shock, world: World, path: Path) -> None:
         _market(pair, world, (*path, "depth", pair))
     if shock.order is not None:
         _asset(shock.order.asset, world, (*path, "order", "asset"))
-        if shock.order.asset == (shock.order.into or USD):
-            raise InputError("sells USD for USD", path=(*path, "order"), remedy="name another asset")
+        if shock.order.asset == USD:
+            raise InputError("sells USD", path=(*path, "order"), remedy="sell an asset that has a price")
         if shock.order.into is not None:
             _asset(shock.order.into, world, (*path, "order", "into"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -43,7 +44,12 @@ class InputError(ValueError):
         return f"{self.root}.{keys}" if self.root.isidentifier() else f"{self.root}: {keys}"
 
     def at(self, where: str, *path: str | int) -> InputError:
-        """The same error, found while reading `path` of `where`: its own path goes on from there."""
+        """The same error, found while reading `path` of `where`: its own path goes on from there.
+
+        An error that already names a file or table keeps it; the name of a spec gives way.
+        """
+        if self.root and not self.root.isidentifier():
+            return self
         return InputError(self.what, where, self.value, self.remedy, path=(*path, *self.path))
 
     def _line(self) -> str:
@@ -52,7 +58,7 @@ class InputError(ValueError):
             line += " " if self.what.startswith(CONTINUES) else ": "
         line += self.what
         shown = show(self.value)
-        if shown and str(self.value) not in self.what:
+        if shown and not re.search(rf"(?<!\w){re.escape(str(self.value))}(?!\w)", self.what):
             line += f": {shown}"
         if self.remedy:
             line += f"; {self.remedy}"

@@ -53,7 +53,7 @@ def world_from_mapping(mapping: Mapping[str, Any], resolve: Resolve, where: str 
     """A checked world. `resolve(role, kind)` gives the spec of a mechanism, `where` names the source in errors."""
     try:
         _check_keys(mapping, ())
-        stated = {"liquidators": {}, **mapping}  # a file that does not speak of them has the usual ones
+        stated = {"liquidators": {}, **mapping}  # a file that does not say has the default ones
         return World(**lift(stated, (), resolve)).located(None, resolve)
     except InputError as error:
         raise error.at(where) from None

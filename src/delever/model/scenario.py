@@ -56,7 +56,9 @@ class Shock(Spec):
     order: Annotated[Order | None, BeforeValidator(_read_order)] = Field(None, description="a sale on the market")
     depth: dict[str, Change] | None = Field(None, description="change of a market's depth: {ETH/USD: -50 %}")
     side: Literal["both", "bids", "asks"] = Field("both", description="whose depth; a sale meets bids, a purchase asks")
-    over: Seconds = Field(0.0, description="time over which an order is spread, evenly over the steps")
+    over: Seconds = Field(
+        0.0, description="time over which an order, or the log-move of a price or peg, is spread evenly"
+    )
     fee: Gwei = Field(20.0, description="what an order bids a unit of gas")
 
     @model_validator(mode="after")
@@ -65,9 +67,9 @@ class Shock(Spec):
         if len(given) != 1:
             what = "needs one of price, peg, order, depth" if not given else f"has {' and '.join(given)}"
             raise InputError(what, remedy="a shock is one thing; write a second one beside it")
-        for name, owner in (("side", "depth"), ("over", "order"), ("fee", "order")):
-            if name in self.model_fields_set and given[0] != owner and getattr(self, name) != _default(name):
-                value, remedy = getattr(self, name), f"it belongs to {owner}"
+        for name, owners in (("side", ("depth",)), ("over", ("price", "peg", "order")), ("fee", ("order",))):
+            if name in self.model_fields_set and given[0] not in owners and getattr(self, name) != _default(name):
+                value, remedy = getattr(self, name), f"it belongs to {', '.join(owners)}"
                 raise InputError("has no meaning here", path=(name,), value=value, remedy=remedy)
         return self
 

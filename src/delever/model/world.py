@@ -98,7 +98,9 @@ class World(Spec):
     )
     venues: dict[str, Mechanism] = Field({}, description="where assets trade, by name")
     networks: dict[str, Mechanism] = Field({}, description="the chain whose blocks transactions compete for")
-    liquidators: Mechanism | None = Field(None, description="who liquidates; null: nobody; a file that says nothing has the usual ones")
+    liquidators: Mechanism | None = Field(
+        None, description="who liquidates; null: nobody; a file that does not say has those with the default settings"
+    )
     borrowers: Mechanism | None = Field(None, description="how owners react; null: nobody tops up")
     execution: Execution = Field(Execution(), description="order of execution within a block")
     scenario: Scenario = Field(

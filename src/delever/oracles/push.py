@@ -19,7 +19,7 @@ from delever.core.jit import kernel
 from delever.core.state import Feeds, State
 from delever.core.tables import EXECUTED, OFFERED, ORACLE, Rows
 from delever.model.quantity import Gwei, Seconds, Share
-from delever.oracles.base import FeedPhase, FeedSpec, observed
+from delever.oracles.base import FeedPhase, FeedSpec
 
 
 class Push(FeedSpec):
@@ -52,29 +52,41 @@ class Push(FeedSpec):
 
 @kernel
 def report(number: np.ndarray, rules: np.ndarray, time: float, active: np.ndarray, feeds: Feeds, price: np.ndarray,
-           rows: Rows, n: int) -> int:
-    """Offer what has landed or is due; the number of transactions then. number: [n]; rules: [n, 5]; price: [M, P]."""
-    constant, market, sign, answer, updated, flight, land = (feeds.constant, feeds.market, feeds.sign, feeds.answer,
-                                                             feeds.updated, feeds.flight, feeds.land)
+           now: np.ndarray, rows: Rows, n: int) -> int:
+    """Offer what has landed or is due; the number of transactions then.
+
+    number: [n] feeds of this kind; rules: [n, 5]; price: [M, P] log market prices; now: [P] scratch.
+    """
+    constant, market, sign = feeds.constant, feeds.market, feeds.sign
     path, kind, state, ref, bid = rows.path, rows.kind, rows.state, rows.ref, rows.bid
     for i in range(number.shape[0]):
         f, rise, fall, heartbeat, delay = number[i], rules[i, 0], rules[i, 1], rules[i, 2], rules[i, 3]
-        for p in range(price.shape[1]):
+        answer, updated, flight, land = feeds.answer[f], feeds.updated[f], feeds.flight[f], feeds.land[f]
+        for p in range(now.shape[0]):
+            now[p] = constant[f]
+        for t in range(market.shape[1]):
+            if market[f, t] < 0:
+                break
+            row, factor = price[market[f, t]], sign[f, t]
+            for p in range(now.shape[0]):
+                now[p] += factor * row[p]
+        some, oldest = 0, time - heartbeat
+        for p in range(now.shape[0]):
+            move = now[p] - answer[p]
+            some += (move >= rise) | (move <= fall) | (updated[p] <= oldest) | (land[p] <= time)
+        if some == 0:
+            continue
+        for p in range(now.shape[0]):
             if not active[p]:
                 continue
-            if land[f, p] == np.inf:
-                now = observed(f, p, constant, market, sign, price)
-                move = now - answer[f, p]
-                if move >= rise or move <= fall or time - updated[f, p] >= heartbeat:
-                    flight[f, p], land[f, p] = now, time + delay
-                    if delay > 0.0:
-                        continue
-                else:
+            if land[p] == np.inf:
+                move = now[p] - answer[p]
+                if not (move >= rise or move <= fall or updated[p] <= oldest):
                     continue
-            elif time < land[f, p]:
-                continue
-            path[n], kind[n], state[n], ref[n], bid[n] = p, ORACLE, OFFERED, f, rules[i, 4]
-            n += 1
+                flight[p], land[p] = now[p], time + delay
+            if land[p] <= time:
+                path[n], kind[n], state[n], ref[n], bid[n] = p, ORACLE, OFFERED, f, rules[i, 4]
+                n += 1
     return n
 
 
@@ -92,13 +104,15 @@ class PushFeeds(FeedPhase):
     """All push feeds."""
 
     def __init__(self, number: np.ndarray, rules: np.ndarray) -> None:
-        self.number, self.rules = number, rules
+        self.number, self.rules, self.now = number, rules, np.empty(0)
 
     def observe(self, state: State) -> None:
         """Offer ORACLE transactions."""
+        if len(self.now) != state.paths:
+            self.now = np.empty(state.paths)
         state.room_for_rows(len(self.number) * state.paths)
         state.n_rows = report(self.number, self.rules, state.time, state.active, state.feeds, state.markets.price,
-                              state.rows, state.n_rows)
+                              self.now, state.rows, state.n_rows)
 
 
 def land(state: State, picked: np.ndarray) -> None:

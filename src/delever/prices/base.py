@@ -22,9 +22,16 @@ class PriceSpec(Spec, ABC):
     """A price process."""
 
     @abstractmethod
-    def phase(self, markets: Sequence[str], source: Source, step_length: float, steps: int, shocks: np.ndarray,
-              paths: int) -> PricePhase:
-        """markets: the asset of each; shocks: [steps + 1, M] log-moves of the scenario; step_length in s."""
+    def compile(self, markets: Sequence[str], source: Source, step_length: float, steps: int) -> Process:
+        """Read and check what the process needs, once. markets: the asset of each; step_length in s."""
+
+
+class Process(ABC):
+    """A process that is ready to run; shared by all paths."""
+
+    @abstractmethod
+    def phase(self, shocks: np.ndarray, paths: int) -> PricePhase:
+        """For a chunk of paths. shocks: [steps + 1, M] log-moves of the scenario."""
 
 
 class PricePhase(ABC):

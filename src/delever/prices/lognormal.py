@@ -19,7 +19,7 @@ from delever.core.state import State
 from delever.ingest.source import Source
 from delever.model.errors import InputError, nearest
 from delever.model.quantity import PerYear
-from delever.prices.base import YEAR, PricePhase, PriceSpec
+from delever.prices.base import YEAR, PricePhase, PriceSpec, Process
 
 
 class LogNormal(PriceSpec):
@@ -48,8 +48,7 @@ class LogNormal(PriceSpec):
             matrix[i, j] = matrix[j, i] = value
         return matrix
 
-    def phase(self, markets: Sequence[str], source: Source, step_length: float, steps: int, shocks: np.ndarray,
-              paths: int) -> PricePhase:
+    def compile(self, markets: Sequence[str], source: Source, step_length: float, steps: int) -> Process:
         """See PriceSpec."""
         for kind, named in (("volatility", self.volatility), ("drift", self.drift)):
             for name in named:
@@ -68,7 +67,7 @@ class LogNormal(PriceSpec):
         drift = np.array([self.drift.get(name, 0.0) * dt for name in markets])
         number = np.array([list(markets).index(name) for name in names], np.int64)
         drift[number] -= 0.5 * volatility**2 * dt
-        return Moving(number, load, drift + shocks, paths)
+        return Diffusion(number, load, drift)
 
 
 @kernel
@@ -88,6 +87,17 @@ def advance(step: int, first_path: int, seed: np.ndarray, number: np.ndarray, lo
             if by != 0.0:
                 for p in range(row.shape[0]):
                     row[p] += by * z[p]
+
+
+class Diffusion(Process):
+    """number: [n] markets with a volatility; load: [n, n]; drift: [M] a step."""
+
+    def __init__(self, number: np.ndarray, load: np.ndarray, drift: np.ndarray) -> None:
+        self.number, self.load, self.drift = number, load, drift
+
+    def phase(self, shocks: np.ndarray, paths: int) -> PricePhase:
+        """See Process."""
+        return Moving(self.number, self.load, self.drift + shocks, paths)
 
 
 class Moving(PricePhase):

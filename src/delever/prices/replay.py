@@ -18,7 +18,7 @@ from delever.core.jit import kernel
 from delever.core.state import State
 from delever.ingest.source import Source
 from delever.model.errors import InputError, nearest
-from delever.prices.base import PricePhase, PriceSpec
+from delever.prices.base import PricePhase, PriceSpec, Process
 
 
 class Replay(PriceSpec):
@@ -27,11 +27,9 @@ class Replay(PriceSpec):
     kind: ClassVar[str] = "replay"
     data: str = Field(description="table (.csv or .parquet) with column time [s] and one column per asset")
 
-    def phase(self, markets: Sequence[str], source: Source, step_length: float, steps: int, shocks: np.ndarray,
-              paths: int) -> PricePhase:
+    def compile(self, markets: Sequence[str], source: Source, step_length: float, steps: int) -> Process:
         """See PriceSpec."""
-        level, number = levels(source.table(self.data), self.data, markets, step_length, steps)
-        return Replaying(number, level, np.cumsum(shocks, axis=0))
+        return Table(*levels(source.table(self.data), self.data, markets, step_length, steps))
 
 
 def levels(table: pa.Table, where: str, markets: Sequence[str], step_length: float, steps: int
@@ -44,16 +42,16 @@ def levels(table: pa.Table, where: str, markets: Sequence[str], step_length: flo
         if name not in markets:
             raise InputError("asset", where, name, nearest(name, markets))
     path = np.asarray(table["path"], np.int64) if "path" in table.column_names else np.zeros(len(table), np.int64)
+    times, prices = np.asarray(table["time"], float), np.column_stack([np.asarray(table[name], float) for name in named])
     out = []
     for k in range(int(path.max()) + 1 if len(path) else 0):
         mine = np.nonzero(path == k)[0]
-        time = np.asarray(table["time"], float)[mine]
+        time, price = times[mine], prices[mine]
         if not len(time) or (np.diff(time) <= 0).any():
             raise InputError("time", where, f"path {k}", "rows must come in rising order of time, each once")
         if time[0] > 0:
             raise InputError("time", where, float(time[0]), "the first row must be at 0, the start of the run")
         at = np.searchsorted(time, np.arange(steps + 1) * step_length * (1 + 1e-12), side="right") - 1
-        price = np.column_stack([np.asarray(table[name], float)[mine] for name in named])
         bad = np.argwhere(~(price > 0))
         if len(bad):
             row, column = bad[0]
@@ -76,6 +74,17 @@ def put(first_path: int, number: np.ndarray, level: np.ndarray, shock: np.ndarra
         m = number[a]
         for p in range(exogenous.shape[1]):
             exogenous[m, p] = level[a, (first_path + p) % level.shape[1]] + shock[m]
+
+
+class Table(Process):
+    """level: [steps + 1, assets, paths of the table]; number: [assets] their markets."""
+
+    def __init__(self, level: np.ndarray, number: np.ndarray) -> None:
+        self.level, self.number = level, number
+
+    def phase(self, shocks: np.ndarray, paths: int) -> PricePhase:
+        """See Process."""
+        return Replaying(self.number, self.level, np.cumsum(shocks, axis=0))
 
 
 class Replaying(PricePhase):

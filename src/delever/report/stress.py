@@ -10,20 +10,14 @@ import pyarrow as pa
 from delever import __version__
 from delever.report.document import Report, Section
 from delever.report.files import write_text
-from delever.report.numbers import duration, magnitude
+from delever.report.numbers import NONE, human, magnitude
 
 if TYPE_CHECKING:
     from delever.run.stress import Run
 
 SUMMARY_FILE = "summary.md"
-_ORDER = (
-    "figure",
-    "value",
-    "unit",
-    "interval",
-    "horizon",
-    "definition",
-)  # as they are read
+INTERVAL = "95 % interval"
+_ORDER = ("figure", "value", INTERVAL, "unit", "horizon", "definition")  # as they are read
 
 
 def stress_report(name: str, run: Run, critical: dict[str, Any] | None = None) -> Report:
@@ -42,16 +36,18 @@ def stress_report(name: str, run: Run, critical: dict[str, Any] | None = None) -
 
 
 def summary_table(summary: pa.Table) -> pa.Table:
-    """The figures with the horizon in words, columns in reading order."""
-    if pa.types.is_floating(summary.schema.field("horizon").type) or pa.types.is_integer(
-        summary.schema.field("horizon").type
-    ):
-        words = [None if s is None else duration(s) for s in summary["horizon"].to_pylist()]
-        position = summary.schema.get_field_index("horizon")
-        summary = summary.set_column(position, "horizon", pa.array(words, pa.string()))
-    first = [column for column in _ORDER if column in summary.column_names]
-    rest = [column for column in summary.column_names if column not in first]
-    return summary.select([*first[:-1], *rest, *first[-1:]])
+    """The figures as they are read: the interval in one column, the definition last."""
+    if {"low", "high"} <= set(summary.column_names):
+        ends = zip(*(summary[name].to_pylist() for name in ("low", "high", "unit")), strict=True)
+        texts = [_interval(low, high, unit or "") for low, high, unit in ends]
+        summary = summary.drop_columns(["low", "high"]).append_column(INTERVAL, pa.array(texts, pa.string()))
+    return summary.select([name for name in _ORDER if name in summary.column_names])
+
+
+def _interval(low: float | None, high: float | None, unit: str) -> str:
+    """From low to high; empty where the paths are too few to say either."""
+    ends = [human(end, unit) for end in (low, high)]
+    return "" if ends == [NONE, NONE] else " to ".join(ends)
 
 
 def critical_lines(critical: dict[str, Any]) -> list[str]:

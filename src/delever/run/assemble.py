@@ -37,7 +37,7 @@ from delever.model.errors import InputError
 from delever.model.world import Shock, World
 from delever.network.blocks import Blocks, Network
 from delever.oracles.push import land
-from delever.prices.base import PriceSpec
+from delever.prices.base import PriceSpec, Process
 from delever.protocols.base import Rules
 from delever.protocols.pro_rata import ProRata
 from delever.run.pricing import Layout, Seeing, compose, kinds_of_feeds, lay_out, liquidity, start_answers
@@ -58,6 +58,7 @@ class Model:
     profiles: Profiles
     venues: list[ProfileTable | None]  # [M]
     seeing: Seeing
+    prices: Process
     index: Index
     start_price: np.ndarray  # [M] u at the start
     start_answer: np.ndarray  # [F]
@@ -93,7 +94,9 @@ def assemble(world: World, source: Source | None = None) -> Model:
     seen = seeing.seen_constant + np.where(used, seeing.seen_sign * answer[seeing.seen_feed], 0.0).sum(1)
     scenario = world.scenario
     blocks = blocks_of(world)
-    model = Model(world, source, layout, positions, profiles, tables, seeing,
+    assert isinstance(scenario.prices, PriceSpec)
+    prices = scenario.prices.compile(layout.markets, source, scenario.step, scenario.steps)
+    model = Model(world, source, layout, positions, profiles, tables, seeing, prices,
                   make_index(positions.tables, np.exp(seen)), price, answer, seen, scenario.steps, scenario.step, blocks)
     check_rules(world)
     return model
@@ -132,8 +135,6 @@ def phases(model: Model, paths: int, probes: Sequence[Probe]) -> Phases:
     """The phases for a chunk of so many paths."""
     world, layout = model.world, model.layout
     chain, sequential = chain_of(world), world.execution.mode == "sequential"
-    prices = world.scenario.prices
-    assert isinstance(prices, PriceSpec)
     native = layout.asset(chain.native) if chain else 0
     keep = np.array([1.0 if t is None or t.half_life is None else
                      0.0 if t.half_life == 0.0 else 2.0 ** (-model.step_length / t.half_life) for t in model.venues])
@@ -141,7 +142,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe]) -> Phases:
     assert isinstance(liquidators, Liquidators)
     orders = scheduled(model)
     return Phases(
-        prices=prices.phase(layout.markets, model.source, model.step_length, model.steps, price_shocks(model), paths),
+        prices=model.prices.phase(price_shocks(model), paths),
         venues=Venues(keep, depth_shocks(model)),
         interest=Interest(model.positions.supply_rate, model.positions.borrow_rate, model.step_length, model.steps),
         policies=(),
@@ -202,6 +203,11 @@ def step_of(shock: Shock, model: Model) -> int:
     return int(math.floor(shock.at / model.step_length + 1e-9)) + 1
 
 
+def parts_of(shock: Shock, model: Model) -> int:
+    """In how many steps, from the first on."""
+    return max(1, round(shock.over / model.step_length))
+
+
 def price_shocks(model: Model) -> np.ndarray:
     """Log-moves of markets by the scenario, [steps + 1, M]."""
     moves = np.zeros((model.steps + 1, len(model.layout.markets)))
@@ -211,8 +217,9 @@ def price_shocks(model: Model) -> np.ndarray:
                 if name not in model.layout.markets:
                     raise InputError("has no market of its own", f"scenario.shocks.{i}.{kind}", name,
                                      "shock what it wraps or is pegged to")
-                if step_of(shock, model) <= model.steps:
-                    moves[step_of(shock, model), model.layout.markets.index(name)] += math.log1p(change)
+                first, parts = step_of(shock, model), parts_of(shock, model)
+                for k in range(first, min(first + parts, model.steps + 1)):
+                    moves[k, model.layout.markets.index(name)] += math.log1p(change) / parts
     return moves
 
 
@@ -244,6 +251,6 @@ def scheduled(model: Model) -> list[Scheduled]:
         else:
             bought = int(layout.tree.quote[layout.tree.chain[traded, 0]])
         first = step_of(shock, model)
-        parts = max(1, round(shock.over / model.step_length))
+        parts = parts_of(shock, model)
         out.append(Scheduled(sold, bought, order.amount / parts, first, first + parts - 1, shock.fee))
     return out

@@ -26,7 +26,8 @@ class ConstantProduct(Venue):
     kind: ClassVar[str] = "constant_product"
 
     reserves: dict[str, Amount] = Field(description="units of either asset that the pool holds")
-    fee: Share = Field(ge=0, lt=1, description="share kept of the input")
+    fee: Share = Field(default=0.0, ge=0, lt=1, description="share kept of the input")
+    follows: bool = Field(default=False, description="its makers re-centre it on the outside price, at the same base reserve")
 
     @model_validator(mode="after")
     def _both_reserves(self) -> ConstantProduct:
@@ -36,6 +37,7 @@ class ConstantProduct(Venue):
     def table(self, source: Source, price: float) -> ProfileTable:
         """One cell, which goes on to price 0 and without end upwards."""
         base, quote = reserve_pair(self.reserves, self.pair, "reserves")
-        w = math.sqrt(base / quote)
-        return table_from_liquidity(np.array([w, 2.0 * w]), np.array([math.sqrt(base * quote)]), 0,
+        w = 1.0 if self.follows else math.sqrt(base / quote)
+        depth = base if self.follows else math.sqrt(base * quote)  # in prices relative to the outside one, L = base
+        return table_from_liquidity(np.array([w, 2.0 * w]), np.array([depth]), 0, anchored=self.follows,
                                     fee_in=self.fee, quoted=EVERYWHERE, half_life=self.half_life)

@@ -1,0 +1,1 @@
+"""Benchmarks: speed as ratios against baselines, measured side by side in one run."""
