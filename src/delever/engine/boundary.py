@@ -39,8 +39,8 @@ FAR = 60.0  # log health that is for ever
 @helper
 def ticks_below(distance: float) -> int:
     """A distance in whole ticks, rounded down, less 4: two for the rounding of the move it is added to, two (1e-7) for
-    that of prices and sums (below 1e-13). Never behind the present move: what is due now is due at once."""
-    return np.int64(math.floor(min(max(distance, 0.0), FAR) * TICKS)) - 4
+    that of prices and sums (below 1e-13). Negative for an account left unhealthy: a partial recovery keeps it due."""
+    return np.int64(math.floor(min(max(distance, -FAR), FAR) * TICKS)) - 4
 
 
 @kernel

@@ -46,8 +46,9 @@ def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, to
                 if after == before:
                     continue
                 low, high = min(before, after), max(before, after)
-                value = sell(low, high - low, cells, node_w, sold, paid, liquidity)[1] * depth[0, m, p]
-                units = (high - low) * depth[0, m, p]
+                factor = depth[0 if after > before else 1, m, p]
+                value = sell(low, high - low, cells, node_w, sold, paid, liquidity)[1] * factor
+                units = (high - low) * factor
                 sign = 1.0 if after > before else -1.0
                 tokens[VENUES, base, p] += sign * units
                 tokens[VENUES, quote, p] -= sign * value

@@ -1,0 +1,70 @@
+"""Shocks as people write them: "-5%", "-60%..0%", "-60%..0% by 2%", "-60%..0% in 13"."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from delever.model.errors import InputError
+from delever.model.quantity import CHANGE, Count
+
+STEP = 0.05  # between the shocks of a range that names none, share
+MOST = 10_000  # shocks in a range
+RANGE = re.compile(r"(?P<low>.+?)\s*\.\.\s*(?P<high>.+?)(?:\s+(?P<how>by|in)\s+(?P<number>.+))?")
+REMEDY = 'write "-5%", "-60%..0%", "-60%..0% by 2%" or "-60%..0% in 13"'
+
+Shocks = str | float | Iterable[float]
+
+
+def parse_shocks(shocks: Shocks, where: str = "shock") -> list[float]:
+    """Moves of a price as shares, in the order given; a range is walked from its first end to its last."""
+    if isinstance(shocks, str):
+        parts = [part for text in re.split(r"[;,]\s+", shocks.strip()) for part in _part(text, where)]
+    else:
+        given = [shocks] if isinstance(shocks, (int, float)) else list(shocks)
+        parts = [_change(value, where) for value in given]
+    if not parts:
+        raise InputError("names no shock", where, shocks, REMEDY)
+    return parts
+
+
+def _part(text: str, where: str) -> list[float]:
+    found = RANGE.fullmatch(text)
+    if found is None:
+        return [_change(text, where)]
+    low, high = _change(found["low"], where), _change(found["high"], where)
+    if found["how"] == "in":
+        count = _count(found["number"], where)
+    else:
+        step = abs(_change(found["number"], where)) if found["how"] else STEP
+        count = math.ceil(abs(high - low) / step - 1e-9) + 1 if step > 0.0 else MOST + 1
+    if count > MOST:
+        raise InputError(f"asks for more than {MOST:,} shocks", where, text, "take larger steps")
+    if found["how"] == "in" or count == 1:
+        return _tidy(np.linspace(low, high, count))
+    # whole steps from the first end; the last end itself closes the range
+    return _tidy(np.append(low + math.copysign(step, high - low) * np.arange(count - 1), high))
+
+
+def _tidy(values: np.ndarray) -> list[float]:
+    """-0.15, not -0.15000000000000002; 0, not -0."""
+    return [float(value) + 0.0 for value in np.round(values, 12)]
+
+
+def _change(value: object, where: str) -> float:
+    try:
+        return CHANGE.read(value)
+    except InputError as error:
+        raise error.at(where) from None
+
+
+def _count(text: str, where: str) -> int:
+    try:
+        count: int = TypeAdapter(Count).validate_python(text)
+        return count
+    except InputError as error:
+        raise error.at(where) from None

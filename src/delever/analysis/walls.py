@@ -1,0 +1,207 @@
+"""The liquidation wall: after a shock to one asset, what is eligible, and what is liquidatable. Two different things.
+
+*Eligible*: all that accounts with a health factor below 1 hold and owe. *Liquidatable*: what the rules let one call on
+each of them seize and repay now. The wall asks "what if every oracle saw this now": all feeds of the shocked market
+move (but those that are `fixed`); a shock to ETH carries along what is pegged to it, one to stETH moves its peg alone.
+Nobody trades: the feedback is the business of a stress test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from delever.analysis.shocks import Shocks, parse_shocks
+from delever.analysis.tables import Column, named, table
+from delever.analysis.valuation import Legs, callable_now, health, legs_of, market_of, sensitivity
+from delever.model.book import COLLATERAL, DEBT
+from delever.model.world import World
+from delever.run.assemble import Model, assemble
+
+NO_COLLATERAL = "(none)"
+AMOUNTS = tuple(f"{what}_{side}{unit}" for what in ("eligible", "liquidatable") for side in (COLLATERAL, DEBT)
+                for unit in ("", "_usd"))  # native units and USD
+
+
+@dataclass(frozen=True)
+class Wall:
+    """What a shock reaches.
+
+    table: a row a shock, protocol, collateral asset and debt asset, nothing left out: rows add up to the totals.
+    totals: a row a shock and protocol.
+    accounts: a row a leg of the accounts that are eligible at `shock`, the largest of the shocks.
+    """
+
+    table: pa.Table
+    totals: pa.Table
+    accounts: pa.Table
+    shock: float  # share
+
+
+def wall(world: World, asset: str, shocks: Shocks) -> Wall:
+    """The wall of an asset. shocks: a share, several, or text such as "-5%" or "-60%..0%" (steps of 5 %).
+
+    An account with several legs stands in several rows: its collateral is divided among its debts in proportion to
+    their value, its debts among its collateral likewise, but no pair of legs gets less than a call would take of it.
+    """
+    return wall_of(assemble(world), asset, shocks)
+
+
+def wall_of(model: Model, asset: str, shocks: Shocks) -> Wall:
+    """The same for a world that is assembled already."""
+    moves, market = parse_shocks(shocks), market_of(model, asset, "asset")
+    deepest = max(moves, key=abs)
+    legs, seen_move = legs_of(model), sensitivity(model)[:, market]
+    pairs = Pairs(model, legs)
+
+    tables, totals = [], []
+    for move in moves:
+        reached = Reach(model, legs, model.seen_price(seen_move * np.log1p(move)))
+        tables.append(_table(pairs, move, reached.by_pair(pairs)))
+        totals.append(_totals(model, move, reached.by_protocol()))
+        if move == deepest:
+            accounts = reached.accounts()
+    return Wall(pa.concat_tables(tables), pa.concat_tables(totals), accounts, deepest)
+
+
+class Pairs:
+    """Every collateral leg with every debt leg of its account, and of which kind the pair is.
+
+    Axes: N pairs, B debt legs of accounts that hold nothing, G kinds (protocol, collateral asset, debt asset).
+    """
+
+    def __init__(self, model: Model, legs: Legs) -> None:
+        reserves = model.positions.reserves
+        held = np.flatnonzero(~legs.debt)
+        owner = legs.account[held]
+        times = legs.debts[owner]
+        nth = np.arange(int(times.sum())) - np.repeat(np.cumsum(times) - times, times)
+        self.collateral = np.repeat(held, times)  # [N] leg
+        self.debt = np.repeat(legs.first[owner] + legs.collaterals[owner], times) + nth  # [N] leg
+        self.bare = np.flatnonzero(legs.debt & (legs.collaterals[legs.account] == 0))  # [B] leg
+        kinds = len(reserves) + 1  # the last stands for no collateral
+        backing = np.append(legs.reserve[self.collateral], np.full(len(self.bare), kinds - 1))
+        code, kind = np.unique(backing * kinds + legs.reserve[np.append(self.debt, self.bare)], return_inverse=True)
+        self.kind, self.bare_kind = kind[: len(self.debt)], kind[len(self.debt) :]  # [N], [B]
+        assets = [*(asset for _, asset in reserves), NO_COLLATERAL]
+        of_debt = [reserves[c % kinds] for c in code.tolist()]
+        self.protocols = [protocol for protocol, _ in of_debt]  # [G]
+        self.collaterals, self.debts = [assets[c // kinds] for c in code.tolist()], [asset for _, asset in of_debt]
+
+
+class Reach:
+    """What one shock reaches."""
+
+    def __init__(self, model: Model, legs: Legs, price: np.ndarray) -> None:
+        """price: [R] seen prices, USD."""
+        self.model, self.legs = model, legs
+        self.health = health(legs, price)
+        self.eligible = self.health.eligible  # [A]
+        self.call = callable_now(model, legs, price, self.eligible)  # [K] units that one call takes
+        self.call_value = self.call * price[legs.reserve]  # [K] USD
+
+    def by_pair(self, pairs: Pairs) -> dict[str, np.ndarray]:
+        """Accounts and AMOUNTS by kind of pair, [G]."""
+        legs, groups = self.legs, len(pairs.debts)
+        at = np.flatnonzero(self.eligible[legs.account[pairs.debt]])
+        kind, c, d = pairs.kind[at], pairs.collateral[at], pairs.debt[at]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            taken = np.where(legs.amount > 0.0, self.call / legs.amount, 0.0)  # [K] share of the leg
+        called_c, called_d = self._share(self.call_value, c), self._share(self.call_value, d)
+        size = np.abs(self.health.value)  # remainders may be negative
+        part_c = divided(c, self._share(size, d), taken[c] * called_d)
+        part_d = divided(d, self._share(size, c), taken[d] * called_c)
+        out = {"accounts": np.bincount(kind, minlength=groups)}
+        for name, leg, amount, value, part in (
+            ("eligible_collateral", c, legs.amount, self.health.value, part_c),
+            ("eligible_debt", d, legs.amount, self.health.value, part_d),
+            ("liquidatable_collateral", c, self.call, self.call_value, called_d),
+            ("liquidatable_debt", d, self.call, self.call_value, called_c),
+        ):
+            out[name] = np.bincount(kind, amount[leg] * part, groups)
+            out[f"{name}_usd"] = np.bincount(kind, value[leg] * part, groups)
+        bare = np.flatnonzero(self.eligible[legs.account[pairs.bare]])
+        leg, kind = pairs.bare[bare], pairs.bare_kind[bare]
+        out["accounts"] = out["accounts"] + np.bincount(kind, minlength=groups)
+        out["eligible_debt"] = out["eligible_debt"] + np.bincount(kind, legs.amount[leg], groups)
+        out["eligible_debt_usd"] = out["eligible_debt_usd"] + np.bincount(kind, self.health.value[leg], groups)
+        return out
+
+    def _share(self, values: np.ndarray, leg: np.ndarray) -> np.ndarray:
+        """Share of each of these legs in the sum of `values` on its side of its account, [N]; 0 of nothing."""
+        legs = self.legs
+        side = 2 * legs.account + legs.debt
+        total = np.bincount(side, values, 2 * legs.accounts)[side[leg]]
+        return np.where(total > 0.0, values[leg] / np.where(total > 0.0, total, 1.0), 0.0)
+
+    def by_protocol(self) -> dict[str, np.ndarray]:
+        """The totals of the wall, [protocols]."""
+        legs, of = self.legs, self.model.positions.protocol
+        count, eligible = len(self.model.world.protocols), self.eligible
+        called = legs.total(self.call_value, legs.debt) > 0.0
+
+        def total(values: np.ndarray, side: np.ndarray) -> np.ndarray:
+            return np.bincount(of[eligible], legs.total(values, side)[eligible], count)
+
+        return {
+            "accounts": np.bincount(of[eligible], minlength=count),
+            "callable_accounts": np.bincount(of[called], minlength=count),
+            "eligible_collateral_usd": total(self.health.value, ~legs.debt),
+            "eligible_debt_usd": total(self.health.value, legs.debt),
+            "liquidatable_collateral_usd": total(self.call_value, ~legs.debt),
+            "liquidatable_debt_usd": total(self.call_value, legs.debt),
+        }
+
+    def accounts(self) -> pa.Table:
+        """A row a leg of the eligible accounts."""
+        legs, positions = self.legs, self.model.positions
+        at = np.flatnonzero(self.eligible[legs.account])
+        account = legs.account[at]
+        return table(
+            Column("protocol", "", named(list(self.model.world.protocols), positions.protocol[account])),
+            Column("account", "", named(positions.accounts, account)),
+            Column("health_factor", "1", self.health.factor[account]),
+            Column("asset", "", named([asset for _, asset in positions.reserves], legs.reserve[at])),
+            Column("side", "", named([COLLATERAL, DEBT], legs.debt[at].astype(np.int64))),
+            Column("amount", "units", legs.amount[at]),
+            Column("value_usd", "USD", self.health.value[at]),
+            Column("liquidatable", "USD", self.call_value[at], "what one call may seize or repay of this leg"),
+        )
+
+
+def divided(leg: np.ndarray, weight: np.ndarray, floor: np.ndarray) -> np.ndarray:
+    """Part of each leg that goes to each of its pairs, [N]; the parts of a leg add up to 1.
+
+        part = floor + (1 - sum of floors) above / sum of above,   above = max(weight - floor, 0)
+
+    weight: [N] share of the pair's other leg in its side; floor: [N] share of the leg that a call takes in this pair.
+    Where no floor exceeds its weight the part is the weight.
+    """
+    above, pairs = np.maximum(weight - floor, 0.0), np.bincount(leg)[leg]
+    spare, taken = np.bincount(leg, above)[leg], np.bincount(leg, floor)[leg]
+    alike = np.where(spare > 0.0, above / np.where(spare > 0.0, spare, 1.0), 1.0 / pairs)
+    return floor + (1.0 - taken) * alike
+
+
+def _table(pairs: Pairs, move: float, rows: dict[str, np.ndarray]) -> pa.Table:
+    at = np.flatnonzero(rows["accounts"])
+    at = at[np.lexsort((-rows["eligible_debt_usd"][at], [pairs.protocols[i] for i in at]))]
+    return table(
+        Column("shock", "share", np.full(len(at), move)),
+        Column("protocol", "", [pairs.protocols[i] for i in at], kind=pa.string()),
+        Column("collateral", "", [pairs.collaterals[i] for i in at], kind=pa.string()),
+        Column("debt", "", [pairs.debts[i] for i in at], kind=pa.string()),
+        Column("accounts", "1", rows["accounts"][at], "one with several legs a side counts in several rows"),
+        *(Column(name, "USD" if name.endswith("_usd") else "units", rows[name][at]) for name in AMOUNTS),
+    )
+
+
+def _totals(model: Model, move: float, rows: dict[str, np.ndarray]) -> pa.Table:
+    protocols = list(model.world.protocols)
+    return table(
+        Column("shock", "share", np.full(len(protocols), move)),
+        Column("protocol", "", protocols),
+        *(Column(name, "USD" if name.endswith("_usd") else "1", values) for name, values in rows.items()),
+    )
