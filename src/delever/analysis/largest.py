@@ -1,8 +1,8 @@
-"""Concentration: the largest accounts, how far they are from liquidation, and every risk figure without each of them."""
+"""Concentration: the largest accounts, how far from liquidation they are, and every risk figure without each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,7 @@ import pyarrow as pa
 from delever.analysis.remainders import main_asset
 from delever.analysis.samples import run_model, run_watched, without
 from delever.analysis.tables import Column, table
-from delever.analysis.valuation import Health, Legs, health, legs_of, market_of, sensitivity
+from delever.analysis.valuation import Health, Legs, health, legs_of, sensitivity
 from delever.run.assemble import Model
 from delever.run.figures import summarise
 from delever.run.stress import Run
@@ -20,7 +20,7 @@ FIGURES = ("var", "expected_shortfall", "evar", "bad_debt", "shortfall", "probab
 PATHS = 100  # at most, if not told otherwise
 BASELINE = "(nobody left out)"
 GAP = 4  # paths between two that differ are run again with them: a chunk costs more than a path
-FALLS = np.arange(0.0, 1.0, 0.001)  # at which an account is looked at before its fall is bisected
+FALLS = np.arange(0.0, 1.0, 0.005)  # at which an account is looked at before its fall is bisected
 HALVINGS = 40
 
 
@@ -38,11 +38,11 @@ def concentration(run: Run, n: int = 10, paths: int | None = None) -> pa.Table:
     owed = np.maximum(at_start.debt, 0.0)
     chosen = [int(a) for a in np.argsort(-owed, kind="stable")[:n] if owed[a] > 0.0]
     baseline, met = run_watched(model, count, chosen)
-    figures = [summarise(model, baseline)]
+    summaries = [summarise(model, baseline)]
     for account in chosen:
         emptied = without(model, [account])
-        figures.append(summarise(emptied, rerun(emptied, baseline, met[account])))
-    return _table(model, chosen, legs, at_start, [_values(summary) for summary in figures])
+        summaries.append(summarise(model, rerun(emptied, baseline, met[account])))
+    return _table(model, chosen, legs, at_start, summaries)
 
 
 def rerun(model: Model, baseline: pa.Table, differ: np.ndarray) -> pa.Table:
@@ -57,22 +57,25 @@ def rerun(model: Model, baseline: pa.Table, differ: np.ndarray) -> pa.Table:
 
 
 def falls(model: Model, accounts: list[int]) -> np.ndarray:
-    """Fall of the main asset, and of what follows it, that makes each account eligible; 0: it is, nan: none does."""
-    market = market_of(model, main_asset(model), "main asset")
-    move, legs = sensitivity(model)[:, market], only(legs_of(model), accounts)
+    """Fall of each market, with all that follows it, that makes each account eligible, [M, accounts].
 
-    def eligible(fall: float) -> np.ndarray:
-        return health(legs, model.seen_price(move * np.log1p(-fall))).eligible
+    0: the account is eligible already; infinite: no fall of that market makes it so.
+    """
+    moves, legs = sensitivity(model), only(legs_of(model), accounts)
 
-    hit = np.array([eligible(fall) for fall in FALLS])  # [falls, accounts]
-    out = np.full(len(accounts), np.nan)
-    for i in np.flatnonzero(hit.any(axis=0)):
-        first = int(hit[:, i].argmax())
-        low, high = (FALLS[first - 1], FALLS[first]) if first else (0.0, 0.0)
-        for _ in range(HALVINGS if first else 0):
-            middle = 0.5 * (low + high)
-            low, high = (low, middle) if eligible(middle)[i] else (middle, high)
-        out[i] = high
+    def eligible(market: int, fall: float) -> np.ndarray:
+        return health(legs, model.seen_price(moves[:, market] * np.log1p(-fall))).eligible
+
+    out = np.full((moves.shape[1], len(accounts)), np.inf)
+    for m in range(moves.shape[1]):
+        hit = np.array([eligible(m, fall) for fall in FALLS])  # [falls, accounts]
+        for i in np.flatnonzero(hit.any(axis=0)):
+            first = int(hit[:, i].argmax())
+            low, high = float(FALLS[max(0, first - 1)]), float(FALLS[first])
+            for _ in range(HALVINGS if first else 0):
+                middle = 0.5 * (low + high)
+                low, high = (low, middle) if eligible(m, middle)[i] else (middle, high)
+            out[m, i] = high
     return out
 
 
@@ -88,38 +91,32 @@ def only(legs: Legs, accounts: list[int]) -> Legs:
                    debts=debts)
 
 
-@dataclass(frozen=True)
-class _Row:
-    """What an account is, before the figures."""
-
-    protocol: str | None
-    account: str
-    collateral: float
-    debt: float
-    health: float | None
-    distance: float | None
-    share: float
-
-
-def _table(model: Model, chosen: list[int], legs: Legs, at_start: Health, figures: list[dict[str, float]]) -> pa.Table:
-    collateral, protocols = legs.total(at_start.value, ~legs.debt), list(model.world.protocols)
-    owed = float(at_start.debt.sum())
-    distance = falls(model, chosen)
-    rows = [_Row(None, BASELINE, float(collateral.sum()), owed, None, None, 1.0)]
-    for i, a in enumerate(chosen):
-        rows.append(_Row(protocols[int(model.positions.protocol[a])], model.positions.accounts[a], float(collateral[a]),
-                         float(at_start.debt[a]), float(at_start.factor[a]),
-                         None if np.isnan(distance[i]) else float(distance[i]), float(at_start.debt[a]) / owed))
-    units = {row["figure"]: row["unit"] for row in summarise_units(model)}
-    asset = main_asset(model)
+def _table(model: Model, chosen: list[int], legs: Legs, at_start: Health, summaries: list[pa.Table]) -> pa.Table:
+    """The baseline's row, then a row an account. summaries: in that order."""
+    positions, markets, asset = model.positions, model.layout.markets, main_asset(model)
+    fall = falls(model, chosen)
+    distance, soonest = fall[markets.index(asset)], fall.argmin(axis=0)
+    protocols, protocol = list(model.world.protocols), positions.protocol[chosen]
+    collateral, owed = legs.total(at_start.value, ~legs.debt), at_start.debt
+    figures = [dict(zip(s["figure"].to_pylist(), s["value"].to_pylist(), strict=True)) for s in summaries]
+    units = dict(zip(summaries[0]["figure"].to_pylist(), summaries[0]["unit"].to_pylist(), strict=True))
     return table(
-        Column("protocol", "", [row.protocol for row in rows], kind=pa.string()),
-        Column("account", "", [row.account for row in rows]),
-        Column("collateral_usd", "USD", [row.collateral for row in rows]),
-        Column("debt_usd", "USD", [row.debt for row in rows]),
-        Column("health_factor", "1", [row.health for row in rows], kind=pa.float64()),
-        Column("liquidation_distance", "share", [row.distance for row in rows],
+        Column("protocol", "", [None, *(protocols[p] for p in protocol)], kind=pa.string()),
+        Column("account", "", [BASELINE, *(positions.accounts[a] for a in chosen)]),
+        Column("collateral_usd", "USD", np.append(collateral.sum(), collateral[chosen])),
+        Column("debt_usd", "USD", np.append(owed.sum(), owed[chosen])),
+        Column("health_factor", "1", [None, *at_start.factor[chosen].tolist()], kind=pa.float64()),
+        Column("liquidation_distance", "share", [None, *map(_finite, distance)],
                f"fall of {asset}, and of what follows it, at which the account becomes eligible", pa.float64()),
-        Column("share_of_debt", "share", [row.share for row in rows]),
+        Column("nearest_fall", "share", [None, *(_finite(fall[m, i]) for i, m in enumerate(soonest))],
+               "smallest fall of a single asset against what it is priced in that makes the account eligible",
+               pa.float64()),
+        Column("nearest_asset", "", [None, *(markets[m] if np.isfinite(fall[m, i]) else None
+                                             for i, m in enumerate(soonest))], kind=pa.string()),
+        Column("share_of_debt", "share", np.append(1.0, owed[chosen] / owed.sum())),
         *(Column(name, units[name], [values[name] for values in figures]) for name in FIGURES),
     )
+
+
+def _finite(fall: float) -> float | None:
+    return float(fall) if np.isfinite(fall) else None

@@ -182,7 +182,8 @@ def divided(leg: np.ndarray, weight: np.ndarray, floor: np.ndarray) -> np.ndarra
     above, pairs = np.maximum(weight - floor, 0.0), np.bincount(leg)[leg]
     spare, taken = np.bincount(leg, above)[leg], np.bincount(leg, floor)[leg]
     alike = np.where(spare > 0.0, above / np.where(spare > 0.0, spare, 1.0), 1.0 / pairs)
-    return floor + (1.0 - taken) * alike
+    parts: np.ndarray = floor + (1.0 - taken) * alike
+    return parts
 
 
 def _table(pairs: Pairs, move: float, rows: dict[str, np.ndarray]) -> pa.Table:

@@ -23,6 +23,7 @@ from delever.core.tables import DECLINED, INCLUDED, NOTHING, REVERTED, BookTable
 from delever.model.quantity import Share, Usd
 from delever.model.spec import Spec
 
+SLACK = 1e-9  # share of the debt: no rounding may decline what a quote would accept
 ALWAYS, MIN_PROFIT, FEE_SHARE, GAS, BASE_FEE = range(5)  # columns of the parameters
 
 
@@ -49,9 +50,15 @@ def bid(first: int, last: int, rules: np.ndarray, native: int, rows: Rows, touch
             p, g = path[i], book.signature[touched.account[rows.ref[i]]]
             a = reserves.asset[book.reserve[g, rows.collateral_leg[i]]]
             b = reserves.asset[book.reserve[g, rows.debt_leg[i]]]
-            out = quote_route(p, a, b, seize[i] - kept[i], tree, profiles, markets)
             gas = rules[GAS] * 1e-9 * usd_price(native, p, tree, markets.price) if rules[GAS] > 0.0 else 0.0
-            profit = (out - repay[i]) * usd_price(b, p, tree, markets.price) - gas * rules[BASE_FEE]
+            owed = repay[i] * usd_price(b, p, tree, markets.price)
+            best = (seize[i] - kept[i]) * usd_price(a, p, tree, markets.price)  # without slippage or fee
+            if not always and best - owed + SLACK * owed < rules[MIN_PROFIT] + gas * rules[BASE_FEE]:
+                state[i] = DECLINED
+                totals[DECLINES, rows.protocol[i], p] += 1.0
+                continue
+            out = quote_route(p, a, b, seize[i] - kept[i], tree, profiles, markets)
+            profit = owed * (out / repay[i] - 1.0) - gas * rules[BASE_FEE]
             if not always and profit < rules[MIN_PROFIT]:
                 state[i] = DECLINED
                 totals[DECLINES, rows.protocol[i], p] += 1.0

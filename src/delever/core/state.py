@@ -112,6 +112,7 @@ class Pool(NamedTuple):
     touched: Touched
     due: np.ndarray  # [slots] slots to check in this block
     claim: np.ndarray  # [slots] (path, account, slot) of the unhealthy in one sortable integer
+    standing: np.ndarray  # [slots] slots left unhealthy, due again in the path's next block
     node: np.ndarray  # [nodes, 4] linked lists: bound, slot, visit, next; node 0 unused
 
 

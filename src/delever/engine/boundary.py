@@ -13,7 +13,8 @@ are reached in the order of h: one sorted list, shared by all paths, and a curso
   collect  accounts passed in a list are copied to the pool of touched accounts; those passed in a wheel are due
   check    the exact health of what is due; the unhealthy offer a claim, in the order of path and account
   rearm    what was due is put, once a pair, into the pair's wheel: a ring of buckets over the pair's MOVE (not over
-           time), to be looked at again when the pair has moved by ln(A/B) more
+           time), to be looked at again when the pair has moved by ln(A/B) more; what is still unhealthy (declined, or
+           without room in the block) stands, and is due again in the next block
 
 Moves are kept in whole ticks, rounded outwards, so no bound depends on how a sum was rounded.
 """
@@ -32,15 +33,15 @@ from delever.core.tables import CLAIM, OFFERED, BookTables, Reserves, Rows, Touc
 
 SHIFT, BUCKETS, MASK = 15, 256, 255  # 2^15 ticks (0.2 %) a bucket, 256 of them (50 %) before the wheel wraps
 BOUND, SLOT, VISIT, NEXT = range(4)  # columns of Pool.node
-SLOTS, NODES, FREE, FIRED, REACHED, DUE, CLAIMS, COUNTERS = range(8)  # Watch.count
+SLOTS, NODES, FREE, FIRED, REACHED, DUE, CLAIMS, STANDING, COUNTERS = range(9)  # Watch.count
 FAR = 60.0  # log health that is for ever
 
 
 @helper
 def ticks_below(distance: float) -> int:
     """A distance in whole ticks, rounded down, less 4: two for the rounding of the move it is added to, two (1e-7) for
-    that of prices and sums (below 1e-13). Negative for an account left unhealthy: a partial recovery keeps it due."""
-    return np.int64(math.floor(min(max(distance, -FAR), FAR) * TICKS)) - 4
+    that of prices and sums (below 1e-13)."""
+    return np.int64(math.floor(min(distance, FAR) * TICKS)) - 4
 
 
 @kernel
@@ -78,10 +79,12 @@ def price_path(p: int, log_price: np.ndarray, price: np.ndarray, unit: np.ndarra
 
     unit: [R] asset; market: [M, P] log market prices. A common factor moves no health factor.
     """
+    last, in_usd = np.int64(0), 1.0  # USD; reserves of a protocol stand together
     for r in range(log_price.shape[0]):
-        price[p, r] = exp_(log_price[r, p])
-        if unit[r] > 0:
-            price[p, r] *= usd_price(unit[r], p, tree, market)
+        if unit[r] != last:
+            last = unit[r]
+            in_usd = usd_price(last, p, tree, market)
+        price[p, r] = exp_(log_price[r, p]) * in_usd
 
 
 @kernel
@@ -109,8 +112,8 @@ def find(index: Index, sight: Sight, active: np.ndarray, watch: Watch) -> None:
 
 
 @kernel
-def collect(book: BookTables, index: Index, sight: Sight, watch: Watch, pool: Pool) -> None:
-    """Empty what has fired into `due`: accounts passed in the shared lists, entries passed in the wheels."""
+def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, watch: Watch, pool: Pool) -> None:
+    """What is due: what stands, accounts passed in the lists that fired, entries passed in their wheels."""
     book_amount, account_of, bound_of = book.amount, index.account, index.bound
     falling, rising, down, up = index.falling, index.rising, sight.down, sight.up
     cursor_of, reach, wheel, seen, fired, count = (watch.cursor, watch.reach, watch.wheel, watch.seen, watch.fired,
@@ -119,6 +122,16 @@ def collect(book: BookTables, index: Index, sight: Sight, watch: Watch, pool: Po
     slot_account, slot_path, visits, flags, amount = (touched.account, touched.path, touched.visits, touched.flags,
                                                       touched.amount)
     n_due, n_slots, free, paths, legs = 0, count[SLOTS], count[FREE], down.shape[1], book_amount.shape[1]
+    standing, n_standing = pool.standing, 0
+    for j in range(count[STANDING]):
+        slot = np.int64(standing[j])
+        if active[slot_path[slot]]:
+            due[n_due] = slot
+            n_due += 1
+        else:
+            standing[n_standing] = slot
+            n_standing += 1
+    count[STANDING] = n_standing
     for f in range(count[FIRED]):
         q, p = fired[f] // paths, fired[f] % paths
         move, cursor = np.int64(up[rising[q], p] - down[falling[q], p]), cursor_of[q, p]
@@ -196,10 +209,10 @@ def check(book: BookTables, reserves: Reserves, sight: Sight, watch: Watch, pool
 
 
 @kernel
-def gather(book: BookTables, index: Index, reserves: Reserves, sight: Sight, watch: Watch, pool: Pool, tally: Tally,
-           tree: Tree, market: np.ndarray) -> None:
+def gather(book: BookTables, index: Index, reserves: Reserves, sight: Sight, active: np.ndarray, watch: Watch, pool: Pool,
+           tally: Tally, tree: Tree, market: np.ndarray) -> None:
     """Collect and check in one call: from Python each call costs as much as some accounts."""
-    collect(book, index, sight, watch, pool)
+    collect(book, index, sight, active, watch, pool)
     check(book, reserves, sight, watch, pool, tally, tree, market)
 
 
@@ -227,7 +240,7 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, sight: Sight, watc
                                                       sight.up, watch.count)
     log_price, price, stamp, now, unit = sight.log_price, sight.price, sight.stamp, sight.look[0], sight.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
-    n_nodes, free = count[NODES], count[FREE]
+    n_nodes, free, standing, n_standing = count[NODES], count[FREE], pool.standing, count[STANDING]
     for j in range(count[DUE]):
         slot = np.int64(due[j])
         p, g = np.int64(slot_path[slot]), signature[slot_account[slot]]
@@ -247,6 +260,10 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, sight: Sight, watc
             backing -= min(value, 0.0)
         if backing <= 0.0 or burden <= 0.0:
             continue  # nothing owed, or nothing left to move: neither price nor interest changes that
+        if backing < burden:
+            standing[n_standing] = slot
+            n_standing += 1
+            continue
         distance = ticks_below(log_(backing / burden))
         for k in range(pair.shape[1]):
             q = pair[g, k]
@@ -262,7 +279,7 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, sight: Sight, watc
             node[new, BOUND], node[new, SLOT], node[new, VISIT] = bound, slot, visits[slot]
             node[new, NEXT], wheel[q, p, bucket] = wheel[q, p, bucket], new
             reach[q, p] = min(np.int64(reach[q, p]), bound)
-    count[NODES], count[FREE] = n_nodes, free
+    count[NODES], count[FREE], count[STANDING] = n_nodes, free, n_standing
 
 
 @kernel
@@ -285,10 +302,10 @@ def search(state: State) -> int:
     """Fill the block's claims; how many there are."""
     watch, count = state.watch, state.watch.count
     find(state.index, state.sight, state.active, watch)
-    if count[FIRED] == 0:
+    if count[FIRED] == 0 and count[STANDING] == 0:
         return 0
     make_room(state, int(count[SLOTS] + count[REACHED]), 0)
-    gather(state.book, state.index, state.reserves, state.sight, watch, state.pool, state.tally, state.tree,
+    gather(state.book, state.index, state.reserves, state.sight, state.active, watch, state.pool, state.tally, state.tree,
            state.markets.price)
     claims = int(count[CLAIMS])
     if claims:
@@ -317,9 +334,9 @@ def make_room(state: State, slots: int, nodes: int) -> None:
     if len(pool.due) < slots:
         who, amount = longer((who_of(touched), touched.amount), slots)
         touched = new_touched(who, amount)
-    due, claim = longer((pool.due, pool.claim), slots)
+    due, claim, standing = longer((pool.due, pool.claim, pool.standing), slots)
     (node,) = longer((pool.node,), nodes)
-    state.pool = Pool(touched, due, claim, node)
+    state.pool = Pool(touched, due, claim, standing, node)
 
 
 def new_watch(accounts: int, index: Index, paths: int) -> Watch:
@@ -348,7 +365,8 @@ def who_of(touched: Touched) -> np.ndarray:
 def new_pool(slots: int, nodes: int, legs: int) -> Pool:
     """An empty pool."""
     touched = new_touched(np.zeros((slots, 4), np.int32), np.zeros((slots, legs)))
-    return Pool(touched, np.zeros(slots, np.int32), np.zeros(slots, np.int64), np.zeros((nodes, 4), np.int32))
+    return Pool(touched, np.zeros(slots, np.int32), np.zeros(slots, np.int64), np.zeros(slots, np.int32),
+                np.zeros((nodes, 4), np.int32))
 
 
 def make_index(book: BookTables, price: np.ndarray) -> Index:

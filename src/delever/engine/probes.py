@@ -56,7 +56,9 @@ class History:
         if at is None:
             return
         for q, column in enumerate((REPAID, DEFICITS)):
-            money = state.ledgers.totals[column].sum(0)
+            money = np.zeros(state.paths)
+            for row in state.ledgers.totals[column]:  # NumPy's sum adds a single path's in another order
+                money += row
             self.counts[q, at] += np.bincount(bucket(money), minlength=BUCKETS)
 
 

@@ -11,10 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field
 
-from delever.core.jit import helper
 from delever.core.state import State
 from delever.model.spec import Spec
 
@@ -48,13 +46,3 @@ class FeedPhase:
     def refresh(self, state: State) -> None:
         """Read the market again within a block."""
 
-
-@helper
-def observed(f: int, p: int, constant: np.ndarray, market: np.ndarray, sign: np.ndarray, price: np.ndarray) -> float:
-    """The log price of a feed's pair on the market now. market, sign: [F, T]; price: [M, P]."""
-    value = constant[f]
-    for t in range(market.shape[1]):
-        if market[f, t] < 0:
-            break
-        value += sign[f, t] * price[market[f, t], p]
-    return value

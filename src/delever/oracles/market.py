@@ -13,7 +13,7 @@ import numpy as np
 
 from delever.core.jit import kernel
 from delever.core.state import Feeds, State
-from delever.oracles.base import FeedPhase, FeedSpec, observed
+from delever.oracles.base import FeedPhase, FeedSpec
 
 
 class Market(FeedSpec):
@@ -30,10 +30,17 @@ class Market(FeedSpec):
 @kernel
 def read(number: np.ndarray, feeds: Feeds, price: np.ndarray) -> None:
     """number: [n] feeds of this kind; price: [M, P] log market prices."""
-    constant, market, sign, answer = feeds.constant, feeds.market, feeds.sign, feeds.answer
+    constant, market, sign = feeds.constant, feeds.market, feeds.sign
     for f in number:
-        for p in range(price.shape[1]):
-            answer[f, p] = observed(f, p, constant, market, sign, price)
+        answer = feeds.answer[f]
+        for p in range(answer.shape[0]):
+            answer[p] = constant[f]
+        for t in range(market.shape[1]):
+            if market[f, t] < 0:
+                break
+            row, factor = price[market[f, t]], sign[f, t]
+            for p in range(answer.shape[0]):
+                answer[p] += factor * row[p]
 
 
 class MarketFeeds(FeedPhase):

@@ -90,11 +90,12 @@ def tabulate_paths(model: Model, state: State) -> pa.Table:
     deficit = ledgers.totals[[c.name for c in OUTCOME_COLUMNS].index("deficit")]
     for name, no_collateral, negative, booked in zip(protocols, bare, short, deficit, strict=True):
         columns += [(f"bad_debt.{name}", "USD", booked + no_collateral), (f"shortfall.{name}", "USD", booked + negative)]
-    usd = np.zeros(state.paths)
     log_price = np.array([[layout.tree.log_rate[a]] for a in range(len(layout.assets))]) + np.array(
         [sum((markets.price[m] for m in layout.tree.chain[a, :layout.tree.length[a]]), np.zeros(state.paths))
          for a in range(len(layout.assets))])
-    usd += (ledgers.tokens[LIQUIDATORS] * np.exp(log_price)).sum(0)
+    usd = np.zeros(state.paths)
+    for units, price in zip(ledgers.tokens[LIQUIDATORS], np.exp(log_price), strict=True):
+        usd += units * price  # row by row: NumPy's sum adds a single column in another order, which moves a bit
     columns += [("liquidator_profit", "USD", usd), ("cascade_length", "blocks", tally.longest),
                 ("oracle_answers", "count", tally.answers), ("reverted", "count", tally.reverted),
                 ("gas", "native", tally.gas), ("found_no_room", "count", tally.unfit), ("health_checks", "count", tally.looked)]

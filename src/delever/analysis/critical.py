@@ -1,0 +1,175 @@
+"""How large an order may be before the forced selling it sets off exceeds the order itself, and before bad debt.
+
+For a size N, over paths that are the same for every size (common random numbers):
+
+    runaway    mean(forced sales with the order - without it) > N     units of what is traded
+    bad debt   mean(bad debt with the order - without it) > a millionth of all debt, at least 1 USD
+
+Neither need be monotone in N. So sizes are tried upwards, each twice the one before, and between the first that does it
+and the one before it the edge is halved until it is known to 1 %. Whether a size between two that do not do it would,
+nobody looks.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from delever.analysis.samples import run_model, with_shocks
+from delever.model.errors import InputError, nearest
+from delever.model.scenario import Order, Shock
+from delever.model.world import World
+from delever.run.assemble import Model, assemble
+from delever.run.figures import debt_at_start, total
+
+PATHS = 20  # at most, if not told otherwise: a crash takes a second a path
+SMALLEST, LARGEST = 2.0**-9, 20.0  # sizes tried, in what the first venue on the order's way holds
+RATIO, CLOSE = 2.0, 1.01  # between sizes of the grid; of the bracket at the end
+MATERIAL = 1e-6  # bad debt that counts, share of all debt
+ANY_SIZE = re.compile(r"^(\s*sell\s+)N(?=\s)")  # "sell N stETH"
+
+
+def find_critical(world: World, order: Order | str, paths: int | None = None) -> dict[str, Any]:
+    """Smallest sizes of an order at which selling runs away and at which there is bad debt; None: at none tried.
+
+    order: "sell N stETH", an order of any size, or one of the world's own, which then is the one that varies. When,
+    over what time and at what fee it comes is as in the world's own, else at once.
+    """
+    given = Order.parse(ANY_SIZE.sub(r"\g<1>1", order)) if isinstance(order, str) else order
+    own, others = _split(world, given)
+    count = min(world.scenario.paths, PATHS if paths is None else max(1, paths))
+    search = Search(assemble(world), own, others, count)
+    found = {"runaway": search.edge(search.runs_away), "bad_debt": search.edge(search.fails)}
+    asset, horizon = given.asset, world.scenario.horizon
+    return {
+        "asset": asset,
+        "unit": asset,
+        **{name: None if edge is None else edge[1] for name, edge in found.items()},
+        **{f"{name}_bracket": None if edge is None else list(edge) for name, edge in found.items()},
+        "largest_tried": max(search.points),
+        "paths": search.paths,
+        "horizon_s": horizon,
+        "definition": {
+            "runaway": f"smallest order whose mean forced sales of {search.traded} beyond those without it exceed it",
+            "bad_debt": f"smallest order with mean bad debt beyond that without it above {search.material:.6g} USD",
+        },
+        "points": [search.points[size].row(search) for size in sorted(search.points)],
+    }
+
+
+def _split(world: World, order: Order) -> tuple[Shock, list[Shock]]:
+    """The shock that carries the order, and all others."""
+    shocks = list(world.scenario.shocks)
+    for at in reversed(range(len(shocks))):
+        if shocks[at].order == order:
+            return shocks.pop(at), shocks
+    if order.asset not in world.assets:
+        raise InputError("unknown asset", "order", order.asset, nearest(order.asset, world.assets))
+    return Shock(order=order), shocks
+
+
+@dataclass
+class Point:
+    """What was found at one size: outcomes of the paths run so far."""
+
+    size: float  # units of the asset
+    forced: np.ndarray = field(default_factory=lambda: np.empty(0))  # [paths so far] units of what is traded
+    bad: np.ndarray = field(default_factory=lambda: np.empty(0))  # [paths so far] USD
+
+    def row(self, search: Search) -> dict[str, float | int]:
+        """For the table of points; means are beyond those without the order, over the paths that were run."""
+        done = len(self.bad)
+        return {
+            "order": self.size,
+            "paths": done,
+            "forced_sales": float(np.mean(self.forced - search.base.forced[:done])) / search.rate,
+            "bad_debt": float(np.mean(self.bad - search.base.bad[:done])),
+        }
+
+
+class Search:
+    """Runs the order at one size after the other."""
+
+    def __init__(self, model: Model, shock: Shock, others: list[Shock], paths: int) -> None:
+        assert shock.order is not None
+        self.model, self.shock, self.order, self.others, self.paths = model, shock, shock.order, others, paths
+        tree, layout = model.layout.tree, model.layout
+        sold = layout.asset(self.order.asset)
+        self.traded = layout.assets[int(tree.traded[sold])]
+        self.rate = float(tree.rate[sold])  # units traded in one of the asset
+        self.material = max(1.0, MATERIAL * debt_at_start(model))  # [USD]
+        self.points: dict[float, Point] = {}
+        self.base = Point(0.0)
+        self.run(self.base, paths)
+        held = self.held(sold) / self.rate
+        steps = math.ceil(math.log(LARGEST / SMALLEST, RATIO) - 1e-9)
+        self.grid = [float(f"{held * min(LARGEST, SMALLEST * RATIO**k):.6g}") for k in range(steps + 1)]
+
+    def held(self, sold: int) -> float:
+        """What the first venue on the order's way holds to be bought, in units of what is traded."""
+        model, tree, layout = self.model, self.model.layout.tree, self.model.layout
+        into = self.order.into
+        markets = int(tree.sales[sold, layout.asset(into)]) if into is not None else 1
+        price = 0.0  # log, of one unit traded in what the next market sells
+        for m in tree.chain[sold, : min(markets, int(tree.length[sold]))]:
+            venue = model.venues[m]
+            if venue is not None:
+                return float(-venue.sold[0]) / math.exp(price)
+            price += float(model.start_price[m])
+        raise InputError("is sold where there is no venue", "order", self.order.asset,
+                         "its sale moves no price: add a venue for its pair")
+
+    def run(self, point: Point, paths: int) -> None:
+        """Run the size's next paths, up to this number."""
+        done = len(point.bad)
+        if done >= paths:
+            return
+        order = self.order.model_copy(update={"amount": point.size})
+        shocks = [*self.others, self.shock.model_copy(update={"order": order})] if point.size else self.others
+        result = run_model(with_shocks(self.model, shocks), done, paths)
+        point.forced = np.append(point.forced, np.asarray(result[f"forced_sales.{self.traded}"]))
+        point.bad = np.append(point.bad, total(result, "bad_debt", list(self.model.world.protocols)))
+
+    def runs_away(self, point: Point) -> bool:
+        """Forced selling beyond the base exceeds the order, whatever the paths not run yet add."""
+        beyond = point.forced.sum() - self.base.forced.sum()
+        return bool(beyond > point.size * self.rate * self.paths)
+
+    def fails(self, point: Point) -> bool:
+        """Bad debt beyond the base is material, whatever the paths not run yet add."""
+        return bool(point.bad.sum() - self.base.bad.sum() > self.material * self.paths)
+
+    def decide(self, size: float, exceeds: Callable[[Point], bool]) -> bool:
+        """Whether a size does it. Outcomes are sums of what is never negative, so few paths may decide that it does."""
+        point = self.points.setdefault(size, Point(size))
+        paths = max(1, len(point.bad))
+        while True:
+            self.run(point, paths)
+            if exceeds(point) or paths >= self.paths:
+                return exceeds(point)
+            paths = min(self.paths, 2 * paths)
+
+    def edge(self, exceeds: Callable[[Point], bool]) -> tuple[float, float] | None:
+        """(largest size known not to do it below, smallest known to do it), or none of the grid does."""
+        low = 0.0
+        for high in self.grid:
+            if self.decide(high, exceeds):
+                break
+            low = high
+        else:
+            return None
+        while low > 0.0 and high / low > CLOSE:
+            middle = float(f"{math.sqrt(low * high):.6g}")
+            low, high = (low, middle) if self.decide(middle, exceeds) else (middle, high)
+        return low, high
+
+
+def points_table(critical: dict[str, Any]) -> pa.Table:
+    """The sizes that were tried, as a table."""
+    return pa.Table.from_pylist(critical["points"])

@@ -1,0 +1,214 @@
+"""Is this world sound? What one should know before believing a run of it, each with a remedy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from delever.analysis.inputs import Input, inputs, inputs_table
+from delever.analysis.reproduction import bands, reproduction
+from delever.analysis.sights import Sight, prices_table, sights
+from delever.analysis.tables import Column, table
+from delever.analysis.valuation import Health, Legs, chain, health, legs_of, remainders
+from delever.model.book import COLLATERAL, DEBT
+from delever.model.oracle import compose
+from delever.model.world import World
+from delever.run.assemble import Model, assemble, phases
+from delever.run.positions import parameters_of
+
+OK, WARN, ERROR = "ok", "warn", "error"
+SMALL = 0.01  # share of the book that is not worth a warning
+OLD = 30 * 86400.0  # an input that is further from the world's date than this is from another time [s]
+APART = 1e-3  # of a venue's price from the outside price at the start, share
+
+
+class Finding(NamedTuple):
+    """One thing to know."""
+
+    level: str  # ok: stated for the record; warn: may mislead; error: cannot be right
+    what: str
+    where: str
+    value: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """What there is to know about a world before it is run.
+
+    findings: level, what, where, value, remedy. prices: who sees which price. inputs: how old each is. health: how
+    many accounts' legs give back the totals and health factors that their source reports. accounts: the book by health.
+    """
+
+    findings: pa.Table
+    prices: pa.Table
+    inputs: pa.Table
+    health: pa.Table
+    accounts: pa.Table
+
+
+def check(world: World) -> Check:
+    """Read everything that the world names and look at it. What cannot be read at all raises InputError."""
+    model = assemble(world)
+    phases(model, 1, ())  # mistakes in what is only used by a run: price processes, shocks, orders
+    seen, ages = sights(model), inputs(world)
+    legs = legs_of(model)
+    at_start = health(legs, model.seen_price())
+    book = BookView(model, legs, at_start)
+    found = [*accounts_found(book), *prices_found(book, seen), *markets_found(book), *actors_found(world),
+             *parameters_found(world, book), *inputs_found(ages)]
+    found.sort(key=lambda finding: (ERROR, WARN, OK).index(finding.level))
+    columns = (Column(name, "", [getattr(finding, name) for finding in found], kind=pa.string())
+               for name in Finding._fields)
+    return Check(table(*columns), prices_table(seen), inputs_table(ages), reproduction(model),
+                 bands(model, legs, at_start))
+
+
+class BookView:
+    """The book in USD at the prices seen at the start."""
+
+    def __init__(self, model: Model, legs: Legs, at_start: Health) -> None:
+        self.model, self.legs, self.health = model, legs, at_start
+        self.remainders = remainders(model)
+        reserves, value = len(model.positions.reserves), at_start.value
+        # [2, R] worth of each reserve as collateral and as debt; remainders by size
+        self.worth = np.array([np.bincount(legs.reserve[side], np.abs(value[side]), reserves)
+                               for side in (~legs.debt, legs.debt)])
+        self.units = np.bincount(legs.reserve[~legs.debt], np.maximum(legs.amount[~legs.debt], 0.0), reserves)  # [R]
+        self.total = self.worth.sum(axis=1)  # [2]
+
+    def share(self, reserves: list[int], side: int) -> float:
+        """Of these reserves in one side of all books."""
+        return float(self.worth[side, reserves].sum() / self.total[side]) if self.total[side] else 0.0
+
+
+def accounts_found(book: BookView) -> Iterator[Finding]:
+    """Who is below 1 already, and how much of a book is not split into assets."""
+    model, legs, at_start = book.model, book.legs, book.health
+    collateral = legs.total(at_start.value, ~legs.debt)
+    for number, protocol in enumerate(model.world.protocols):
+        mine = model.positions.protocol == number
+        below = mine & at_start.eligible
+        if below.any():
+            owed = float(at_start.debt[below].sum())
+            large = owed > SMALL * float(at_start.debt[mine].sum())
+            yield Finding(WARN if large else OK, "accounts below health 1 at the start", f"protocols.{protocol}.book",
+                          f"{int(below.sum())} accounts owe {money(owed)} against {money(collateral[below].sum())}",
+                          "they are offered in the first block: see that prices and thresholds are of the book's time")
+        for side, name in enumerate((COLLATERAL, DEBT)):
+            rest = [r for r, key in enumerate(model.positions.reserves)
+                    if key[0] == protocol and name in book.remainders.get(key, ())]
+            of = [r for r, key in enumerate(model.positions.reserves) if key[0] == protocol]
+            part = float(book.worth[side, rest].sum() / max(book.worth[side, of].sum(), 1e-300))
+            if rest:
+                yield Finding(WARN if part > SMALL else OK, f"{name} that is not split into assets (remainder legs)",
+                              f"protocols.{protocol}.book", f"{money(book.worth[side, rest].sum())}, {part:.2%}",
+                              "look at results with it held constant and moving with the market: remainder_worlds")
+
+
+def prices_found(book: BookView, seen: list[Sight]) -> Iterator[Finding]:
+    """Assets without an oracle, and prices that differ from the market's by more than their feed allows."""
+    for r, sight in enumerate(seen):
+        part = max(book.share([r], 0), book.share([r], 1))
+        where = f"oracles.{sight.protocol}.{sight.asset}"
+        if not sight.stated:
+            known = (sight.protocol, sight.asset) in book.remainders
+            yield Finding(WARN if part > SMALL and not known else OK, "no oracle is stated: it is seen at the market",
+                          where, f"{part:.2%} of collateral or debt", f"name the feeds: oracles: {{{sight.protocol}: "
+                          f"{{{sight.asset}: ...}}}}")
+        allowed = max(sight.deviation or 0.0, 1e-6)
+        if abs(sight.gap) > allowed and (sight.deviation is not None or sight.gap):
+            yield Finding(WARN if part > SMALL else OK, "price seen at the start is not the market's", where,
+                          f"{sight.seen:.8g} against {sight.market:.8g} USD, {sight.gap:+.3%}",
+                          "the feed will be due at once: give answer and price of one moment, or know why not")
+
+
+def markets_found(book: BookView) -> Iterator[Finding]:
+    """Markets that are infinitely deep, that start beside the outside price, or whose quotes end before the book."""
+    model = book.model
+    reserves = [set(chain(model, asset)) for _, asset in model.positions.reserves]
+    for m, pair in enumerate(model.layout.pairs):
+        through = [r for r, markets in enumerate(reserves) if m in markets and _trades(book, r)]
+        venue = model.venues[m]
+        if venue is None:
+            parts = book.share(through, 0), book.share(through, 1)
+            if max(parts) > 0.0:
+                yield Finding(WARN if parts[0] > SMALL else OK, "market without a venue is infinitely deep", pair,
+                              f"{parts[0]:.2%} of collateral, {parts[1]:.2%} of debt trade there at one price",
+                              f"add a venue of {pair}, or accept that selling never moves it")
+            continue
+        apart = 0.0 if venue.anchored else math.expm1(venue.start_log_price - model.layout.start[m])
+        if abs(apart) > APART / 10:
+            yield Finding(WARN if abs(apart) > APART else OK, "venue stands beside the outside price", f"venue of {pair}",
+                          f"{apart:+.3%}", "arbitrage moves it there within its half-life: take both of one moment")
+        own = [r for r, (_, asset) in enumerate(model.positions.reserves) if _sold_as(model, asset) == m]
+        held = sum(book.units[r] * float(model.layout.tree.rate[model.layout.asset(model.positions.reserves[r][1])])
+                   for r in own if _trades(book, r))
+        if 0.0 < venue.quoted[1] < np.inf:
+            beyond = held > venue.quoted[1]
+            yield Finding(WARN if beyond else OK, "depth is known up to the last quote", f"venue of {pair}",
+                          f"sales up to {venue.quoted[1]:,.0f}, purchases up to {-venue.quoted[0]:,.0f}; "
+                          f"the book holds {held:,.0f} as collateral", "beyond it the last cell goes on: see the figure "
+                          f"extrapolated.{pair} of a run")
+
+
+def _trades(book: BookView, reserve: int) -> bool:
+    """Whether a liquidator would ever trade it."""
+    asset = book.model.world.assets.get(book.model.positions.reserves[reserve][1])
+    return asset is None or asset.seizable
+
+
+def _sold_as(model: Model, asset: str) -> int:
+    """The market on which an asset is sold first; -1 for USD."""
+    return next(iter(chain(model, asset)), -1)
+
+
+def actors_found(world: World) -> Iterator[Finding]:
+    """Who is missing."""
+    if world.liquidators is None:
+        yield Finding(WARN, "nobody liquidates", "liquidators", "null", "write `liquidators: {rule: profitable}`")
+    if world.borrowers is None:
+        yield Finding(OK, "no owner answers a coming liquidation", "borrowers", "null",
+                      "write `borrowers: {attentive: 30 %}` to let some top up")
+    if not world.networks:
+        yield Finding(OK, "no network: room is unlimited and gas is free", "networks", "none",
+                      "write `networks: {ethereum: {block_time: 12 s, room: 30, base_fee: 20 gwei}}`")
+    used = {name for protocol, rows in world.oracles.items() for asset, text in rows.items()
+            for name, _ in compose(text, asset, world.assets, world.feeds).feeds}
+    idle = sorted(set(world.feeds) - used)
+    if idle:
+        yield Finding(OK, "feeds that no oracle uses", "feeds", ", ".join(idle), "use them in oracles, or drop them")
+
+
+def parameters_found(world: World, book: BookView) -> Iterator[Finding]:
+    """Parameters of assets that nobody holds or owes."""
+    for name, protocol in world.protocols.items():
+        held = {asset for of, asset in book.model.positions.reserves if of == name}
+        idle = sorted(set(parameters_of(protocol)) - held)
+        if idle:
+            yield Finding(OK, "parameters of assets that nobody has", f"protocols.{name}.parameters", ", ".join(idle),
+                          "nothing to do, unless a name is misspelt in the book")
+
+
+def inputs_found(rows: list[Input]) -> Iterator[Finding]:
+    """Inputs of another time, or of none."""
+    for row in rows:
+        if row.age is None:
+            yield Finding(OK, "input without a date", f"ages.{row.name}", "none", f"write `{row.name}: 2023-06-20T14:20:00Z`"
+                          " under ages")
+        elif abs(row.age) > OLD:
+            yield Finding(WARN, "input is of another time than the world", f"ages.{row.name}", row.text,
+                          "find data of the world's date, or say beside the figures that it is not")
+
+
+def money(usd: float) -> str:
+    """1.2m USD."""
+    for size, letter in ((1e9, "bn"), (1e6, "m"), (1e3, "k")):
+        if abs(usd) >= size:
+            return f"{usd / size:.3g}{letter} USD"
+    return f"{usd:.3g} USD"
