@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from delever.analysis.samples import run_model, with_shocks
 from delever.model.errors import InputError, nearest
@@ -29,7 +28,7 @@ from delever.run.assemble import Model, assemble
 from delever.run.figures import debt_at_start, total
 
 PATHS = 20  # at most, if not told otherwise: a crash takes a second a path
-SMALLEST, LARGEST = 2.0**-9, 20.0  # sizes tried, in what the first venue on the order's way holds
+SMALLEST, LARGEST = 2.0**-9, 20.0  # sizes tried, in sales that halve the price on the first venue of the order's way
 RATIO, CLOSE = 2.0, 1.01  # between sizes of the grid; of the bracket at the end
 MATERIAL = 1e-6  # bad debt that counts, share of all debt
 ANY_SIZE = re.compile(r"^(\s*sell\s+)N(?=\s)")  # "sell N stETH"
@@ -107,12 +106,12 @@ class Search:
         self.points: dict[float, Point] = {}
         self.base = Point(0.0)
         self.run(self.base, paths)
-        held = self.held(sold) / self.rate
+        halving = self.halving(sold) / self.rate
         steps = math.ceil(math.log(LARGEST / SMALLEST, RATIO) - 1e-9)
-        self.grid = [float(f"{held * min(LARGEST, SMALLEST * RATIO**k):.6g}") for k in range(steps + 1)]
+        self.grid = [float(f"{halving * min(LARGEST, SMALLEST * RATIO**k):.6g}") for k in range(steps + 1)]
 
-    def held(self, sold: int) -> float:
-        """What the first venue on the order's way holds to be bought, in units of what is traded."""
+    def halving(self, sold: int) -> float:
+        """The sale that halves the price on the first venue of the order's way, in units of what is traded."""
         model, tree, layout = self.model, self.model.layout.tree, self.model.layout
         into = self.order.into
         markets = int(tree.sales[sold, layout.asset(into)]) if into is not None else 1
@@ -120,7 +119,10 @@ class Search:
         for m in tree.chain[sold, : min(markets, int(tree.length[sold]))]:
             venue = model.venues[m]
             if venue is not None:
-                return float(-venue.sold[0]) / math.exp(price)
+                w = float(venue.node_w[venue.start]) * math.sqrt(2.0)  # w = 1 / sqrt(price)
+                cell = min(int(np.searchsorted(venue.node_w, w, side="right")) - 1, len(venue.liquidity) - 1)
+                quantity = float(venue.sold[cell] + (w - venue.node_w[cell]) * venue.liquidity[cell])
+                return quantity / math.exp(price)
             price += float(model.start_price[m])
         raise InputError("is sold where there is no venue", "order", self.order.asset,
                          "its sale moves no price: add a venue for its pair")
@@ -168,8 +170,3 @@ class Search:
             middle = float(f"{math.sqrt(low * high):.6g}")
             low, high = (low, middle) if self.decide(middle, exceeds) else (middle, high)
         return low, high
-
-
-def points_table(critical: dict[str, Any]) -> pa.Table:
-    """The sizes that were tried, as a table."""
-    return pa.Table.from_pylist(critical["points"])

@@ -36,7 +36,7 @@ def inputs(world: World) -> list[Input]:
 def _input(name: str, world: World, book: datetime) -> Input:
     moment = world.ages.get(name)
     if moment is None:
-        return Input(name, None, None, f"no date is given: add {name} to ages")
+        return Input(name, None, None, "no date is given")
     age = (world.as_of - moment).total_seconds()
     if name.startswith(VENUE):
         apart = (book - moment).total_seconds()

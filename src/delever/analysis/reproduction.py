@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from delever.analysis.tables import Column, table
 from delever.analysis.valuation import Health, Legs
-from delever.ingest.recompute import TOLERANCES, leg_totals, recomputation
+from delever.ingest.recompute import leg_totals, recomputation
 from delever.model.book import Book
 from delever.run.assemble import Model
 from delever.run.positions import parameters_of
@@ -89,7 +89,8 @@ def bands(model: Model, legs: Legs, at_start: Health) -> pa.Table:
         mine = (positions.protocol == number) & (at_start.debt > 0.0)
         for low, high, name in BANDS:
             here = mine & (at_start.factor >= low) & (at_start.factor < high)
-            rows.append((protocol, name, int(here.sum()), float(collateral[here].sum()), float(at_start.debt[here].sum())))
+            worth = float(collateral[here].sum()), float(at_start.debt[here].sum())
+            rows.append((protocol, name, int(here.sum()), *worth))
     return table(
         Column("protocol", "", [row[0] for row in rows]),
         Column("health_factor", "", [row[1] for row in rows]),

@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterable
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from delever.model.errors import InputError
-from delever.model.quantity import CHANGE, Count
+from delever.model.quantity import CHANGE
 
 STEP = 0.05  # between the shocks of a range that names none, share
 MOST = 10_000  # shocks in a range
@@ -63,8 +62,6 @@ def _change(value: object, where: str) -> float:
 
 
 def _count(text: str, where: str) -> int:
-    try:
-        count: int = TypeAdapter(Count).validate_python(text)
-        return count
-    except InputError as error:
-        raise error.at(where) from None
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise InputError("is not a number of shocks", where, text, REMEDY)
+    return int(text)

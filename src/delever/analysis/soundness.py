@@ -25,6 +25,7 @@ OK, WARN, ERROR = "ok", "warn", "error"
 SMALL = 0.01  # share of the book that is not worth a warning
 OLD = 30 * 86400.0  # an input that is further from the world's date than this is from another time [s]
 APART = 1e-3  # of a venue's price from the outside price at the start, share
+NO_ORACLE, NO_VENUE = "no oracle is stated: it is seen at the market", "market without a venue is infinitely deep"
 
 
 class Finding(NamedTuple):
@@ -61,7 +62,7 @@ def check(world: World) -> Check:
     at_start = health(legs, model.seen_price())
     book = BookView(model, legs, at_start)
     found = [*accounts_found(book), *prices_found(book, seen), *markets_found(book), *actors_found(world),
-             *parameters_found(world, book), *inputs_found(ages)]
+             *parameters_found(world, book), *inputs_found(world, ages)]
     found.sort(key=lambda finding: (ERROR, WARN, OK).index(finding.level))
     columns = (Column(name, "", [getattr(finding, name) for finding in found], kind=pa.string())
                for name in Finding._fields)
@@ -113,59 +114,62 @@ def accounts_found(book: BookView) -> Iterator[Finding]:
 
 def prices_found(book: BookView, seen: list[Sight]) -> Iterator[Finding]:
     """Assets without an oracle, and prices that differ from the market's by more than their feed allows."""
+    small: dict[str, list[str]] = {}
     for r, sight in enumerate(seen):
-        part = max(book.share([r], 0), book.share([r], 1))
-        where = f"oracles.{sight.protocol}.{sight.asset}"
-        if not sight.stated:
-            known = (sight.protocol, sight.asset) in book.remainders
-            yield Finding(WARN if part > SMALL and not known else OK, "no oracle is stated: it is seen at the market",
-                          where, f"{part:.2%} of collateral or debt", f"name the feeds: oracles: {{{sight.protocol}: "
-                          f"{{{sight.asset}: ...}}}}")
-        allowed = max(sight.deviation or 0.0, 1e-6)
-        if abs(sight.gap) > allowed and (sight.deviation is not None or sight.gap):
+        part, where = max(book.share([r], 0), book.share([r], 1)), f"oracles.{sight.protocol}.{sight.asset}"
+        if not sight.stated and (part <= SMALL or (sight.protocol, sight.asset) in book.remainders):
+            small.setdefault(sight.protocol, []).append(sight.asset)
+        elif not sight.stated:
+            yield Finding(WARN, NO_ORACLE, where, f"{part:.2%} of collateral or debt", "name its feeds there, if any")
+        if abs(sight.gap) > max(sight.deviation or 0.0, 1e-6):
             yield Finding(WARN if part > SMALL else OK, "price seen at the start is not the market's", where,
                           f"{sight.seen:.8g} against {sight.market:.8g} USD, {sight.gap:+.3%}",
-                          "the feed will be due at once: give answer and price of one moment, or know why not")
+                          "give answer and price of one moment, or know why they differ: the feed is due at once")
+    for protocol, assets in small.items():
+        yield Finding(OK, NO_ORACLE, f"oracles.{protocol}", ", ".join(assets), "remainders and small shares: none")
 
 
 def markets_found(book: BookView) -> Iterator[Finding]:
     """Markets that are infinitely deep, that start beside the outside price, or whose quotes end before the book."""
-    model = book.model
-    reserves = [set(chain(model, asset)) for _, asset in model.positions.reserves]
+    model, small = book.model, []
+    through = [set(chain(model, asset)) if _trades(book, r) else set()
+               for r, (_, asset) in enumerate(model.positions.reserves)]
     for m, pair in enumerate(model.layout.pairs):
-        through = [r for r, markets in enumerate(reserves) if m in markets and _trades(book, r)]
-        venue = model.venues[m]
-        if venue is None:
-            parts = book.share(through, 0), book.share(through, 1)
-            if max(parts) > 0.0:
-                yield Finding(WARN if parts[0] > SMALL else OK, "market without a venue is infinitely deep", pair,
-                              f"{parts[0]:.2%} of collateral, {parts[1]:.2%} of debt trade there at one price",
-                              f"add a venue of {pair}, or accept that selling never moves it")
+        if model.venues[m] is not None:
+            yield from _venue_found(book, m)
             continue
-        apart = 0.0 if venue.anchored else math.expm1(venue.start_log_price - model.layout.start[m])
-        if abs(apart) > APART / 10:
-            yield Finding(WARN if abs(apart) > APART else OK, "venue stands beside the outside price", f"venue of {pair}",
-                          f"{apart:+.3%}", "arbitrage moves it there within its half-life: take both of one moment")
-        own = [r for r, (_, asset) in enumerate(model.positions.reserves) if _sold_as(model, asset) == m]
-        held = sum(book.units[r] * float(model.layout.tree.rate[model.layout.asset(model.positions.reserves[r][1])])
-                   for r in own if _trades(book, r))
-        if 0.0 < venue.quoted[1] < np.inf:
-            beyond = held > venue.quoted[1]
-            yield Finding(WARN if beyond else OK, "depth is known up to the last quote", f"venue of {pair}",
-                          f"sales up to {venue.quoted[1]:,.0f}, purchases up to {-venue.quoted[0]:,.0f}; "
-                          f"the book holds {held:,.0f} as collateral", "beyond it the last cell goes on: see the figure "
-                          f"extrapolated.{pair} of a run")
+        held, owed = (book.share([r for r, markets in enumerate(through) if m in markets], side) for side in (0, 1))
+        if max(held, owed) > SMALL:
+            yield Finding(WARN, NO_VENUE, pair, f"{held:.2%} of collateral, {owed:.2%} of debt trade there",
+                          f"add a venue of {pair}, or accept that no trade moves its price")
+        elif max(held, owed) > 0.0:
+            small.append(pair)
+    if small:
+        yield Finding(OK, NO_VENUE, ", ".join(small), f"each at most {SMALL:.0%} of collateral and of debt",
+                      "small: none")
+
+
+def _venue_found(book: BookView, m: int) -> Iterator[Finding]:
+    model, pair, venue = book.model, book.model.layout.pairs[m], book.model.venues[m]
+    assert venue is not None
+    apart = 0.0 if venue.anchored else math.expm1(venue.start_log_price - model.layout.start[m])
+    if abs(apart) > APART / 10:
+        yield Finding(WARN if abs(apart) > APART else OK, "venue stands beside the outside price", f"venue of {pair}",
+                      f"{apart:+.3%}", "take both of one moment: arbitrage moves it there within its half-life")
+    held = sum(book.units[r] * float(model.layout.tree.rate[model.layout.asset(asset)])
+               for r, (_, asset) in enumerate(model.positions.reserves)
+               if _trades(book, r) and chain(model, asset)[:1] == [m])
+    if np.isfinite(venue.quoted[1]):
+        yield Finding(WARN if held > venue.quoted[1] else OK, "depth is extrapolated beyond the last quote",
+                      f"venue of {pair}", f"quoted for sales up to {venue.quoted[1]:,.0f} and purchases up to "
+                      f"{-venue.quoted[0]:,.0f}; the book holds {held:,.0f} as collateral",
+                      f"see extrapolated.{pair} in the summary of a run")
 
 
 def _trades(book: BookView, reserve: int) -> bool:
     """Whether a liquidator would ever trade it."""
     asset = book.model.world.assets.get(book.model.positions.reserves[reserve][1])
     return asset is None or asset.seizable
-
-
-def _sold_as(model: Model, asset: str) -> int:
-    """The market on which an asset is sold first; -1 for USD."""
-    return next(iter(chain(model, asset)), -1)
 
 
 def actors_found(world: World) -> Iterator[Finding]:
@@ -195,13 +199,14 @@ def parameters_found(world: World, book: BookView) -> Iterator[Finding]:
                           "nothing to do, unless a name is misspelt in the book")
 
 
-def inputs_found(rows: list[Input]) -> Iterator[Finding]:
+def inputs_found(world: World, rows: list[Input]) -> Iterator[Finding]:
     """Inputs of another time, or of none."""
+    dateless = [row.name for row in rows if row.age is None]
+    if dateless:
+        yield Finding(OK, "inputs without a date", "ages", ", ".join(dateless),
+                      f"write `{dateless[0]}: {world.as_of:%Y-%m-%dT%H:%M:%SZ}` there, with the moment it is from")
     for row in rows:
-        if row.age is None:
-            yield Finding(OK, "input without a date", f"ages.{row.name}", "none", f"write `{row.name}: 2023-06-20T14:20:00Z`"
-                          " under ages")
-        elif abs(row.age) > OLD:
+        if row.age is not None and abs(row.age) > OLD:
             yield Finding(WARN, "input is of another time than the world", f"ages.{row.name}", row.text,
                           "find data of the world's date, or say beside the figures that it is not")
 

@@ -120,13 +120,13 @@ class Reach:
             ("liquidatable_collateral", c, self.call, self.call_value, called_d),
             ("liquidatable_debt", d, self.call, self.call_value, called_c),
         ):
-            out[name] = np.bincount(kind, amount[leg] * part, groups)
-            out[f"{name}_usd"] = np.bincount(kind, value[leg] * part, groups)
+            out[name] = sums(kind, amount[leg] * part, groups)
+            out[f"{name}_usd"] = sums(kind, value[leg] * part, groups)
         bare = np.flatnonzero(self.eligible[legs.account[pairs.bare]])
         leg, kind = pairs.bare[bare], pairs.bare_kind[bare]
-        out["accounts"] = out["accounts"] + np.bincount(kind, minlength=groups)
-        out["eligible_debt"] = out["eligible_debt"] + np.bincount(kind, legs.amount[leg], groups)
-        out["eligible_debt_usd"] = out["eligible_debt_usd"] + np.bincount(kind, self.health.value[leg], groups)
+        out["accounts"] += np.bincount(kind, minlength=groups)
+        out["eligible_debt"] += sums(kind, legs.amount[leg], groups)
+        out["eligible_debt_usd"] += sums(kind, self.health.value[leg], groups)
         return out
 
     def _share(self, values: np.ndarray, leg: np.ndarray) -> np.ndarray:
@@ -143,7 +143,7 @@ class Reach:
         called = legs.total(self.call_value, legs.debt) > 0.0
 
         def total(values: np.ndarray, side: np.ndarray) -> np.ndarray:
-            return np.bincount(of[eligible], legs.total(values, side)[eligible], count)
+            return sums(of[eligible], legs.total(values, side)[eligible], count)
 
         return {
             "accounts": np.bincount(of[eligible], minlength=count),
@@ -169,6 +169,12 @@ class Reach:
             Column("value_usd", "USD", self.health.value[at]),
             Column("liquidatable", "USD", self.call_value[at], "what one call may seize or repay of this leg"),
         )
+
+
+def sums(group: np.ndarray, values: np.ndarray, groups: int) -> np.ndarray:
+    """Sum of the values by group, [groups]; zeros where there are none."""
+    total: np.ndarray = np.bincount(group, values, groups).astype(np.float64)  # of nothing: integers
+    return total
 
 
 def divided(leg: np.ndarray, weight: np.ndarray, floor: np.ndarray) -> np.ndarray:

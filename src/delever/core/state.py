@@ -218,7 +218,8 @@ def new_tally(assets: int, paths: int) -> Tally:
 def new_ledgers(assets: int, reserves: int, protocols: int, outcomes: int, paths: int) -> Ledgers:
     """Ledgers at zero."""
     return Ledgers(tokens=np.zeros((HOLDERS, assets, paths)), booked=np.zeros((BOOKED, reserves, paths)),
-                   scaled=np.zeros((2, reserves, paths)), totals=np.zeros((outcomes, protocols, paths)))
+                   scaled=np.zeros((2, reserves, paths)), totals=np.zeros((outcomes, protocols, paths)),
+                   traded=np.zeros((assets, paths)))
 
 
 __all__ = ["KINDS", "NEVER", "Feeds", "Index", "Markets", "Pool", "Queue", "Sight", "State", "Tally", "Tree", "Watch",

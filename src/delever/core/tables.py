@@ -87,6 +87,7 @@ class Ledgers(NamedTuple):
     booked: np.ndarray  # [BOOKED, reserves, paths] units of claims on each reserve, at the index of the event
     scaled: np.ndarray  # [2, reserves, paths] change of accounts' amounts at index 1: 0 collateral, 1 debt
     totals: np.ndarray  # [outcomes, protocols, paths] columns as in core/outcomes.py
+    traded: np.ndarray  # [assets, paths] units that changed hands on venues, gross: what a residual is measured by
 
 
 # Who holds: rows of the token ledger, which add up to nothing for every asset and path.

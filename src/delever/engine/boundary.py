@@ -155,13 +155,13 @@ def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, wa
         for bucket in range(max(np.int64(reach[q, p]) >> SHIFT, last - BUCKETS + 1), last + 1):
             n, kept = np.int64(wheel[q, p, bucket & MASK]), np.int64(0)
             while n != 0:
-                slot, after = np.int64(node[n, SLOT]), np.int64(node[n, NEXT])
-                fresh = node[n, VISIT] == visits[slot]
-                if fresh and node[n, BOUND] > move:  # not yet, or a later turn of the wheel
+                after = np.int64(node[n, NEXT])
+                if node[n, BOUND] > move:  # not yet, or a later turn of the wheel; whether it is stale is not asked
                     nearest = min(nearest, np.int64(node[n, BOUND]))
                     node[n, NEXT], kept = kept, n
                 else:
-                    if fresh:
+                    slot = np.int64(node[n, SLOT])
+                    if node[n, VISIT] == visits[slot]:
                         visits[slot] += 1  # all its other entries are stale from here on
                         due[n_due] = slot
                         n_due += 1

@@ -3,7 +3,8 @@
     tokens    what all holders gained adds up to nothing
     claims    cash + debts + deficit = claims + treasury, as changes
     accounts  what touched accounts hold now is what they held at the start plus the ledger of their changes
-Each is divided by the turnover of the asset on the path; above LIMIT it is an error.
+Each is divided by the turnover of the asset on the path: what holders gained or lost, and all that venues traded, for
+what only passes through (USD between two sales) leaves a net of rounding. Above LIMIT it is an error.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ def residual(state: State, slots: int) -> np.ndarray:
     """Largest violation of the three identities, as a share of turnover: [A, P]."""
     ledgers, asset = state.ledgers, state.reserves.asset
     tokens = ledgers.tokens
-    turnover = np.maximum(np.abs(tokens).sum(0), 1e-300)  # [A, P]
+    turnover = np.maximum(np.abs(tokens).sum(0) + ledgers.traded, 1e-300)  # [A, P]
     worst = np.abs(tokens.sum(0)) / turnover
 
     booked = np.zeros_like(turnover)
     by_reserve = (ledgers.booked[DEBTS] + ledgers.booked[DEFICIT] - ledgers.booked[CLAIMS] - ledgers.booked[TREASURY])
     np.add.at(booked, asset, by_reserve)
-    size = np.abs(tokens[CASH])
+    size = np.abs(tokens[CASH]) + ledgers.traded
     np.add.at(size, asset, np.abs(ledgers.booked).sum(0))
     worst = np.maximum(worst, np.abs(tokens[CASH] + booked) / np.maximum(size, 1e-300))
 

@@ -200,10 +200,9 @@ def execute(phases: Phases, state: State) -> None:
             phases.holders.execute(state, picked[ORDER])
         if state.n_fills:
             phases.trading.execute(state)
-            if slot + 1 < slots:
-                for feed in phases.feeds:
-                    feed.refresh(state)
-                see(state)
+            for feed in phases.feeds:  # after the last slot too: it is the last of the longest path, and of no other
+                feed.refresh(state)
+            see(state)
 
 
 def assess(phases: Phases, state: State, picked: np.ndarray) -> None:

@@ -17,7 +17,7 @@ from delever.core.tables import LIQUIDATORS, MAKERS, VENUES, WRAPPER, Fills
 
 @helper
 def meet_market(waiting: int, buying: bool, queue: np.ndarray, flow: np.ndarray, average: np.ndarray, tree: Tree,
-                profiles: Profiles, markets: Markets, tokens: np.ndarray) -> None:
+                profiles: Profiles, markets: Markets, tokens: np.ndarray, gross: np.ndarray) -> None:
     """Trade the flow of each (market, path) in the queue; its average price is what the sales in it get."""
     consumed, price, exogenous, extrapolated = markets.consumed, markets.price, markets.exogenous, markets.extrapolated
     quoted, anchored, paths = profiles.quoted, profiles.anchored, flow.shape[1]
@@ -33,6 +33,8 @@ def meet_market(waiting: int, buying: bool, queue: np.ndarray, flow: np.ndarray,
             after, out = sale(m, p, flow[m, p], profiles, markets)
             tokens[taker, base, p] += flow[m, p]
             tokens[taker, quote, p] -= out
+        gross[base, p] += out if buying else flow[m, p]
+        gross[quote, p] += flow[m, p] if buying else out
         average[m, p] = out / flow[m, p]
         if profiles.traded[m]:
             consumed[m, p] = after
@@ -43,7 +45,7 @@ def meet_market(waiting: int, buying: bool, queue: np.ndarray, flow: np.ndarray,
 
 @kernel
 def trade(n: int, fills: Fills, tree: Tree, profiles: Profiles, markets: Markets, tokens: np.ndarray,
-          forced: np.ndarray, flow: np.ndarray, average: np.ndarray, queue: np.ndarray) -> None:
+          gross: np.ndarray, forced: np.ndarray, flow: np.ndarray, average: np.ndarray, queue: np.ndarray) -> None:
     """Trade rows 0..n-1 of `fills`. flow, average: [M, P] scratch, flow zero between calls. queue: [M * P] scratch."""
     path, holder, amount, sold, sold_asset, bought_asset = (fills.path, fills.holder, fills.amount, fills.sold,
                                                             fills.sold_asset, fills.bought_asset)
@@ -76,7 +78,7 @@ def trade(n: int, fills: Fills, tree: Tree, profiles: Profiles, markets: Markets
                 flow[m, p] += amount[i]
         if waiting == 0:
             continue
-        meet_market(waiting, buying, queue, flow, average, tree, profiles, markets, tokens)
+        meet_market(waiting, buying, queue, flow, average, tree, profiles, markets, tokens, gross)
         for i in range(n):
             a, b = sold_asset[i], bought_asset[i]
             x, most = (b, purchases[a, b]) if buying else (a, sales[a, b])
@@ -110,4 +112,4 @@ class Trading:
         """Trade what stands in state.fills; their `amount` is then what was bought."""
         if state.n_fills:
             trade(state.n_fills, state.fills, state.tree, state.profiles, state.markets, state.ledgers.tokens,
-                  state.tally.forced, self.flow, self.average, self.queue)
+                  state.ledgers.traded, state.tally.forced, self.flow, self.average, self.queue)

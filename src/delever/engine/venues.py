@@ -18,8 +18,9 @@ from delever.core.tables import ARBITRAGEURS, VENUES
 
 
 @kernel
-def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, tokens: np.ndarray) -> None:
-    """keep: [M] share of a displacement that a step leaves."""
+def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, tokens: np.ndarray,
+          gross: np.ndarray) -> None:
+    """keep: [M] share of a displacement that a step leaves. gross: [A, P] units traded."""
     consumed, price, exogenous, depth = markets.consumed, markets.price, markets.exogenous, markets.depth
     for m in range(price.shape[0]):
         s, u, e, share = consumed[m], price[m], exogenous[m], keep[m]
@@ -54,6 +55,8 @@ def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, to
                 tokens[VENUES, quote, p] -= sign * value
                 tokens[ARBITRAGEURS, base, p] -= sign * units
                 tokens[ARBITRAGEURS, quote, p] += sign * value
+                gross[base, p] += units
+                gross[quote, p] += value
                 s[p] = after
                 u[p] = log_price_at(m, p, after, profiles, exogenous)
 
@@ -68,4 +71,5 @@ class Venues:
         """Once a step."""
         for side, market, factor in self.depth.get(state.step, ()):
             state.markets.depth[side, market] *= factor
-        relax(self.keep, state.profiles, state.markets, state.tree, state.ledgers.tokens)
+        relax(self.keep, state.profiles, state.markets, state.tree, state.ledgers.tokens,
+              state.ledgers.traded)

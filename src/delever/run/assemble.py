@@ -99,6 +99,7 @@ def assemble(world: World, source: Source | None = None) -> Model:
     model = Model(world, source, layout, positions, profiles, tables, seeing, prices,
                   make_index(positions.tables, np.exp(seen)), price, answer, seen, scenario.steps, scenario.step, blocks)
     check_rules(world)
+    price_shocks(model), depth_shocks(model), scheduled(model)  # their mistakes come to light before a run folder is made
     return model
 
 

@@ -11,7 +11,7 @@ from delever.core.jit import kernel
 from delever.core.outcomes import OUTCOME_COLUMNS
 from delever.core.state import State
 from delever.core.tables import LIQUIDATORS, BookTables, Reserves, Touched
-from delever.engine.boundary import SLOTS, price_path
+from delever.engine.boundary import SLOTS, price_paths
 from delever.engine.conservation import LIMIT, residual
 from delever.engine.probes import Extremes, History, Trace
 from delever.engine.step import step
@@ -76,8 +76,9 @@ def tabulate_paths(model: Model, state: State) -> pa.Table:
         a, p = np.unravel_index(int(worst.argmax()), worst.shape)
         raise ConservationError(f"path {state.first_path + p}: {layout.assets[a]} is not conserved, residual "
                                 f"{worst[a, p]:.3g} of turnover (limit {LIMIT:g}); this is a fault of the program")
-    for p in range(state.paths):
-        price_path(p, state.sight.log_price, state.sight.price, state.sight.unit, layout.tree, markets.price)
+    every = np.arange(state.paths)
+    state.sight.stamp[:] = -1
+    price_paths(every, every, state.sight, layout.tree, markets.price)
     protocols = list(model.world.protocols)
     bare, short = np.zeros((len(protocols), state.paths)), np.zeros((len(protocols), state.paths))
     underwater(slots, state.pool.touched, state.book, state.reserves, state.sight.price, bare, short)

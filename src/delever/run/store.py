@@ -22,7 +22,10 @@ from delever.model.errors import InputError
 from delever.run.chunk import ChunkResult
 
 MANIFEST, PARTS = "manifest.json", "parts"
-TABLES = ("paths", "history", "trace")
+TABLES = ("paths", "history", "trace", "summary")
+PART = ".part"  # ends the name of a file that is being written
+IDENTITY = {"world_hash": "world", "inputs": "state of the input files", "program": "version of the program",
+            "trace": "choice of traced paths"}  # what tells runs apart, in words
 
 
 def describe(value: Any) -> Any:
@@ -47,7 +50,7 @@ def fingerprint(description: Any) -> str:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """To a neighbour first, then moved."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
     with open(part, "wb") as file:
         file.write(content)
         file.flush()
@@ -77,21 +80,31 @@ class Store:
             raise InputError("is not a folder", str(self.folder), None, "name another with --out")
         manifest = self.folder / MANIFEST
         if manifest.exists():
-            try:
-                found = json.loads(manifest.read_text())
-            except ValueError as error:
-                raise InputError("is damaged", str(manifest), str(error), "delete the folder or name another") from None
-            for key, value in self.identity.items():
-                if found.get(key) != value:
-                    raise InputError(f"holds a run of another {key.replace('_', ' ')}", str(self.folder),
-                                     str(found.get(key))[:16], "name another folder with --out, or delete this one")
-            self.manifest = found
-            return bool(found.get("status") == "complete")
-        if self.folder.exists() and any(self.folder.iterdir()):
+            self.manifest = self.checked(manifest)
+            complete = bool(self.manifest.get("status") == "complete")
+            if complete:
+                self.tidy()  # it may have been killed just before
+            return complete
+        if self.folder.exists() and any(path.suffix != PART for path in self.folder.iterdir()):
             raise InputError("is not empty and holds no run", str(self.folder), None, "name another folder with --out")
-        (self.folder / PARTS).mkdir(parents=True, exist_ok=True)
-        self.save()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.save()
+        except OSError as error:
+            raise InputError("cannot be written", str(self.folder), error.strerror, "name another with --out") from None
         return False
+
+    def checked(self, manifest: Path) -> dict[str, Any]:
+        """The manifest, if it is that of our run."""
+        anew = "name another folder with --out, or delete this one"
+        try:
+            found: dict[str, Any] = dict(json.loads(manifest.read_text()))
+        except (ValueError, TypeError) as error:
+            raise InputError("is damaged", str(manifest), str(error), anew) from None
+        for key, value in self.identity.items():
+            if found.get(key) != value:
+                raise InputError(f"is the run of another {IDENTITY.get(key, key)}", str(self.folder), None, anew)
+        return found
 
     def save(self) -> None:
         """Write the manifest."""
@@ -126,11 +139,24 @@ class Store:
             write_table(self.folder / f"{name}.parquet", table)
         self.manifest.update(more, status="complete")
         self.save()
-        for path in (self.folder / PARTS).glob("*"):
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Drop what a complete run has no use for: its parts, and files that were being written when it was killed."""
+        for path in (*(self.folder / PARTS).glob("*"), *self.folder.glob(f"*{PART}")):
             path.unlink()
         if (self.folder / PARTS).exists():
             (self.folder / PARTS).rmdir()
 
     def tables(self) -> dict[str, pa.Table]:
         """The tables of a complete run."""
-        return {path.stem: pq.read_table(path) for path in sorted(self.folder.glob("*.parquet"))}
+        found = {}
+        for name in TABLES:
+            path = self.folder / f"{name}.parquet"
+            try:
+                found[name] = pq.read_table(path)
+            except (pa.ArrowException, OSError) as error:
+                reason = "there is no such file" if not path.exists() else str(error).splitlines()[0]
+                raise InputError("cannot be read as a table", str(path), reason, "delete the run's folder and run it anew"
+                                 ) from None
+        return found

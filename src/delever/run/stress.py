@@ -27,8 +27,8 @@ from delever.run.figures import summarise
 from delever.run.store import Store, describe, fingerprint
 
 MEMORY = 2.0  # default budget [GiB]
-FIRST, LARGEST = 16, 512  # paths in the first chunk of a thread, and in any
-TOUCHED_AT_ONCE = 100_000  # accounts of a chunk that are copied, about what a core's cache holds
+FIRST, LEAST, LARGEST = 64, 8, 512  # paths in the first chunk of a thread, and in any
+TOUCHED_AT_ONCE = 300_000  # accounts of a chunk that are copied: more leave the cache, fewer pay more calls a path
 SLOT_BYTES = 400  # of a touched account: its copy, its place in two lists, its entries in the wheels
 
 Progress = Callable[[str, int, int], None]  # (stage, done, of)
@@ -127,7 +127,7 @@ class Dispenser:
             return min(FIRST, max(1, int(self.budget / self.path_bytes)))
         touched = self.touched / self.paths
         fits = self.budget / (self.path_bytes + touched * SLOT_BYTES)
-        return max(1, int(min(LARGEST, fits, TOUCHED_AT_ONCE / max(touched, 1e-9))))
+        return max(1, int(min(LARGEST, fits, max(LEAST, TOUCHED_AT_ONCE / max(touched, 1e-9)))))
 
     def take(self) -> tuple[int, int] | None:
         """(first path, count), or nothing left."""
@@ -136,7 +136,8 @@ class Dispenser:
                 return None
             first, last = self.ranges.pop(0)
             left = sum(b - a for a, b in self.ranges) + last - first
-            count = min(self.size(), last - first, max(1, -(-left // self.threads)))
+            even = max(min(FIRST, left), -(-left // self.threads))  # the last chunks end together, and none is tiny
+            count = min(self.size(), last - first, even)
             if first + count < last:
                 self.ranges.insert(0, (first + count, last))
             return first, count

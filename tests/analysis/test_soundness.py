@@ -1,0 +1,89 @@
+"""The check says what one should know, each with a remedy, and how well a book gives back what its source reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from delever.analysis import check
+from delever.model.errors import InputError
+from delever.model.world import World
+
+from .conftest import staked
+
+HEALTHY = [("a", "collateral", "stETH", 10.0), ("a", "debt", "USDC", 1_000.0)]
+
+
+def findings(world: World) -> dict[str, dict[str, Any]]:
+    return {row["what"]: row for row in check(world).findings.to_pylist()}
+
+
+def test_every_finding_has_a_remedy_and_a_level(first: World) -> None:
+    rows = check(first).findings.to_pylist()
+    assert rows
+    assert all(row["remedy"] and row["where"] and row["level"] in ("ok", "warn") for row in rows)
+
+
+def test_the_embedded_world_shows_who_sees_which_price(first: World) -> None:
+    rows = {row["asset"]: row for row in check(first).prices.to_pylist()}
+    assert rows["ETH"]["feed"] == "eth_usd"
+    assert (rows["ETH"]["heartbeat"], rows["ETH"]["deviation"]) == (3600.0, pytest.approx(0.005))
+    assert rows["ETH"]["seen_usd"] == pytest.approx(2500.0)
+    assert rows["USDC"]["heartbeat"] == float("inf")
+
+
+def test_accounts_below_one_are_counted(first: World) -> None:
+    found = findings(staked([*HEALTHY, ("b", "collateral", "ETH", 1.0), ("b", "debt", "USDC", 1_900.0)]))
+    row = found["accounts below health 1 at the start"]
+    assert row["level"] == "warn"
+    assert "1 accounts owe 1.9k USD against 2k USD" in row["value"]
+    assert "accounts below health 1 at the start" not in findings(staked(HEALTHY))
+
+
+def test_a_market_without_a_venue_and_an_asset_without_an_oracle_are_named() -> None:
+    found = findings(staked(HEALTHY))
+    assert found["market without a venue is infinitely deep"]["where"] in ("ETH/USD", "USDC/USD")
+    assert found["no oracle is stated: it is seen at the market"]["where"] == "oracles.pool.stETH"
+
+
+def test_a_pool_beside_the_outside_price_is_named() -> None:
+    found = findings(staked(HEALTHY).replace("venues.curve.reserves.ETH", 9_900))
+    row = found["venue stands beside the outside price"]
+    assert (row["level"], row["value"]) == ("warn", "-1.000%")
+
+
+def test_nobody_who_liquidates_is_a_warning() -> None:
+    assert findings(staked(HEALTHY).replace("liquidators", "null"))["nobody liquidates"]["level"] == "warn"
+
+
+def test_ages_are_told_in_words() -> None:
+    world = staked(HEALTHY, ages={"book:pool": "2024-01-15T11:00:00Z", "venue:curve": "2024-06-15T11:00:00Z"})
+    rows = {row["input"]: row for row in check(world).inputs.to_pylist()}
+    assert rows["venue:curve"]["text"] == "depth is five months younger than the book"
+    assert rows["book:pool"]["text"] == "one hour older than the world's date"
+    assert rows["book:pool"]["age"] == 3600.0
+    assert findings(world)["input is of another time than the world"]["where"] == "ages.venue:curve"
+
+
+def test_a_mistake_that_only_a_run_would_meet_is_met_here() -> None:
+    prices = {"kind": "lognormal", "volatility": {"ETH": 0.5, "USDC": 0.5}, "correlation": {"ETH/USDC": 1.5}}
+    with pytest.raises(InputError):
+        check(staked(HEALTHY).replace("scenario.prices", prices))
+
+
+def test_reported_totals_are_reproduced_as_the_readers_notes_say(real: Any) -> None:
+    """638 accounts of v2 and 326 of v3 give back both totals to 1e-6, and with them their health factors."""
+    result = check(real("world.yaml"))
+    rows = {(row["protocol"], row["tolerance"]): row for row in result.health.to_pylist()}
+    assert (rows["aave_v2", 1e-6]["totals"], rows["aave_v3", 1e-6]["totals"]) == (638, 326)
+    assert rows["aave_v2", 1e-6]["health"] >= 638
+    assert rows["aave_v3", 1e-6]["health"] >= 326
+    assert rows["aave_v2", 1e-9]["health"] >= 251  # those that owe ETH alone
+    assert rows["aave_v3", 1e-2]["accounts"] == 502
+    texts = result.inputs["text"].to_pylist()
+    assert "depth is five months younger than the book" in texts
+
+
+def test_the_bands_hold_every_account_that_owes(first: World) -> None:
+    assert sum(check(first).accounts["accounts"].to_pylist()) == 40
