@@ -19,7 +19,7 @@ from delever.core.market import quote_route, usd_price
 from delever.core.outcomes import DECLINED as DECLINES
 from delever.core.profile import Profiles
 from delever.core.state import Markets, State, Tree
-from delever.core.tables import DECLINED, INCLUDED, NOTHING, REVERTED, BookTables, Reserves, Rows, Touched
+from delever.core.tables import DECLINED, INCLUDED, NOTHING, OFFERED, REVERTED, BookTables, Reserves, Rows, Touched
 from delever.model.quantity import Share, Usd
 from delever.model.spec import Spec
 
@@ -46,7 +46,7 @@ def bid(first: int, last: int, rules: np.ndarray, native: int, rows: Rows, touch
         bids[i] = rules[BASE_FEE]
         if repay[i] <= 0.0:
             state[i] = NOTHING
-        elif not always or rules[GAS] > 0.0:
+        else:
             p, g = path[i], book.signature[touched.account[rows.ref[i]]]
             a = reserves.asset[book.reserve[g, rows.collateral_leg[i]]]
             b = reserves.asset[book.reserve[g, rows.debt_leg[i]]]
@@ -90,10 +90,16 @@ class Bidding:
     def __init__(self, spec: Liquidators, native: int, gas: float, base_fee: float, sequential: bool) -> None:
         self.rules = np.array([float(spec.rule == "always"), spec.min_profit, spec.fee_share, gas, base_fee])
         self.native = native
+        self.trivial = spec.rule == "always" and gas == 0.0  # nothing to weigh: no quote is asked for
         self.quoting = sequential and spec.rule == "profitable"
 
     def bid(self, state: State, first: int, last: int) -> None:
         """Decide on the claims in these rows."""
+        if self.trivial:
+            rows, claims = state.rows, slice(first, last)
+            rows.bid[claims] = 0.0
+            rows.state[claims] = np.where(rows.repay[claims] > 0.0, OFFERED, NOTHING)
+            return
         bid(first, last, self.rules, self.native, state.rows, state.pool.touched, state.book, state.reserves, state.tree,
             state.profiles, state.markets, state.ledgers.totals)
 

@@ -31,7 +31,7 @@ from delever.core.market import usd_price
 from delever.core.state import NEVER, Index, Pool, Sight, State, Tally, Tree, Watch, longer
 from delever.core.tables import CLAIM, OFFERED, BookTables, Reserves, Rows, Touched
 
-SHIFT, BUCKETS, MASK = 15, 256, 255  # 2^15 ticks (0.2 %) a bucket, 256 of them (50 %) before the wheel wraps
+SHIFT, BUCKETS, MASK = 14, 256, 255  # 2^14 ticks (0.1 %) a bucket, 256 of them (25 %) before the wheel wraps
 BOUND, SLOT, VISIT, NEXT = range(4)  # columns of Pool.node
 SLOTS, NODES, FREE, FIRED, REACHED, DUE, CLAIMS, STANDING, COUNTERS = range(9)  # Watch.count
 FAR = 60.0  # log health that is for ever

@@ -139,7 +139,8 @@ def phases(model: Model, paths: int, probes: Sequence[Probe]) -> Phases:
     native = layout.asset(chain.native) if chain else 0
     keep = np.array([1.0 if t is None or t.half_life is None else
                      0.0 if t.half_life == 0.0 else 2.0 ** (-model.step_length / t.half_life) for t in model.venues])
-    liquidators = world.liquidators or Liquidators(min_profit=math.inf)  # nobody: nothing is worth it
+    # nobody: nothing is worth it
+    liquidators = world.liquidators or Liquidators.model_construct(rule="profitable", min_profit=math.inf, fee_share=0.0)
     assert isinstance(liquidators, Liquidators)
     orders = scheduled(model)
     return Phases(

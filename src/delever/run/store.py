@@ -156,7 +156,7 @@ class Store:
             try:
                 found[name] = pq.read_table(path)
             except (pa.ArrowException, OSError) as error:
-                reason = "there is no such file" if not path.exists() else str(error).splitlines()[0]
+                reason = str(error).splitlines()[0].rpartition("': ")[2] if path.exists() else "there is no such file"
                 raise InputError("cannot be read as a table", str(path), reason, "delete the run's folder and run it anew"
                                  ) from None
         return found

@@ -28,7 +28,7 @@ from delever.run.store import Store, describe, fingerprint
 
 MEMORY = 2.0  # default budget [GiB]
 FIRST, LEAST, LARGEST = 64, 8, 512  # paths in the first chunk of a thread, and in any
-TOUCHED_AT_ONCE = 300_000  # accounts of a chunk that are copied: more leave the cache, fewer pay more calls a path
+TOUCHED_AT_ONCE = 500_000  # accounts of a chunk that are copied: more leave the cache, fewer pay more calls a path
 SLOT_BYTES = 400  # of a touched account: its copy, its place in two lists, its entries in the wheels
 
 Progress = Callable[[str, int, int], None]  # (stage, done, of)
