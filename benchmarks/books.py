@@ -16,7 +16,7 @@ from delever.protocols.base import Rules
 from delever.venues.log_linear import LogLinear
 
 # Assumptions, not estimates: popularity as collateral and as debt, daily volatility, and beta to the market.
-ASSETS = "WETH wstETH weETH WBTC cbBTC SOL LINK AAVE UNI USDC USDT DAI".split()
+ASSETS = ["WETH", "wstETH", "weETH", "WBTC", "cbBTC", "SOL", "LINK", "AAVE", "UNI", "USDC", "USDT", "DAI"]
 THRESHOLD = np.array([.83, .81, .80, .78, .78, .72, .70, .70, .65, .80, .78, .78])
 AS_COLLATERAL = np.array([.24, .16, .12, .16, .05, .04, .05, .04, .02, .06, .03, .03])
 AS_DEBT = np.array([.22, .01, .01, .04, .01, .01, .01, .005, .005, .36, .24, .08])

@@ -57,7 +57,7 @@ def run_engine(world: World) -> list[EngineResult]:
 def one_path(world: World, model: Model, state: State, p: int) -> EngineResult:
     """What stands in the engine's tables of a path."""
     ledgers, layout, protocols, book = state.ledgers, model.layout, list(world.protocols), model.positions.tables
-    slots = int(state.watch.count[SLOTS])
+    slots = int(state.watch.counts[SLOTS])
     touched, mine = state.pool.touched, np.flatnonzero(state.pool.touched.path[:slots] == p)
     amount = book.amount.copy()
     amount[touched.account[mine]] = touched.amount[mine]

@@ -7,7 +7,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 import pytest
 
-from delever.core.elementary import TICKS, exp_, log_, ticks_down, ticks_up
+from delever.core.elementary import exp_, log_
 
 RANDOM = np.random.default_rng(20230620)
 
@@ -43,9 +43,3 @@ def test_log_of_one_and_exp_of_zero_are_exact() -> None:
 def test_exp_undoes_log() -> None:
     for x in np.exp(RANDOM.uniform(-10.0, 10.0, 1000)).tolist():
         assert exp_(log_(x)) == pytest.approx(x, rel=3e-15)
-
-
-def test_ticks_enclose_a_move() -> None:
-    for x in RANDOM.uniform(-3.0, 3.0, 1000).tolist():
-        assert ticks_down(x) <= x * TICKS <= ticks_up(x)
-        assert ticks_up(x) - ticks_down(x) <= 1

@@ -8,7 +8,7 @@ import sys
 
 SAMPLE = """
 import numpy as np
-from delever.core.elementary import exp_, log_, ticks_down
+from delever.core.elementary import exp_, log_
 from delever.core.philox import PRICES, draw_normals
 from delever.core.profile import buy, inverse_root, sell, sold_at
 from delever.venues.base import table_from_liquidity
@@ -16,7 +16,7 @@ from delever.venues.base import table_from_liquidity
 random = np.random.default_rng(5)
 out = []
 for x in random.uniform(-20.0, 20.0, 200):
-    out += [exp_(x), log_(np.exp(x)), ticks_down(x)]
+    out += [exp_(x), log_(np.exp(x))]
 normal = np.empty((8, 20))
 draw_normals(3, 11, np.array([7, 9], dtype=np.uint64), PRICES, np.empty((4, 20), dtype=np.uint64), normal)
 out += normal.ravel().tolist()

@@ -14,7 +14,8 @@ import pyarrow as pa
 from delever.model.errors import InputError, nearest
 from delever.model.scenario import Shock
 from delever.run.assemble import Model
-from delever.run.chunk import run_state, simulate, tabulate_paths
+from delever.run.chunk import run_state, simulate
+from delever.run.outcomes import tabulate_paths
 
 AT_ONCE = 64  # paths in a chunk
 ACCOUNT_PATHS = 2_000_000  # accounts x paths in a chunk at most: below 1 GiB if every account is touched on every path

@@ -6,8 +6,6 @@ Source: argument reduction and Taylor series; nothing but + - * / and bit moves,
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from delever.core.jit import helper
@@ -42,15 +40,3 @@ def exp_(x: float) -> float:
     poly = 1.0 + r * (1.0 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (
         1 / 5040 + tail)))))))
     return poly * np.int64((np.float64(shifted).view(np.int64) + 1023) << 52).view(np.float64)
-
-
-@helper
-def ticks_down(x: float) -> int:
-    """A log-move in whole ticks, rounded down."""
-    return np.int64(math.floor(x * TICKS))
-
-
-@helper
-def ticks_up(x: float) -> int:
-    """A log-move in whole ticks, rounded up."""
-    return np.int64(math.ceil(x * TICKS))

@@ -103,7 +103,7 @@ class Watch(NamedTuple):
     wheel: np.ndarray  # [Q, P, BUCKETS] first node of each bucket, 0 = empty
     seen: np.ndarray  # [P, words] a bit an account: has been copied
     fired: np.ndarray  # [Q * P] pairs that fired
-    count: np.ndarray  # [COUNTERS]
+    counts: np.ndarray  # [COUNTERS]
 
 
 class Pool(NamedTuple):
@@ -212,7 +212,8 @@ def new_fills(size: int) -> Fills:
 
 def new_tally(assets: int, paths: int) -> Tally:
     """Counts at zero."""
-    return Tally(*(np.zeros(paths, np.int64) for _ in Tally._fields[:-2]), gas=np.zeros(paths), forced=np.zeros((assets, paths)))
+    counts = [np.zeros(paths, np.int64) for _ in Tally._fields[:-2]]
+    return Tally(*[*counts, np.zeros(paths), np.zeros((assets, paths))])
 
 
 def new_ledgers(assets: int, reserves: int, protocols: int, outcomes: int, paths: int) -> Ledgers:

@@ -33,7 +33,7 @@ from delever.core.tables import CLAIM, OFFERED, BookTables, Reserves, Rows, Touc
 
 SHIFT, BUCKETS, MASK = 14, 256, 255  # 2^14 ticks (0.1 %) a bucket, 256 of them (25 %) before the wheel wraps
 BOUND, SLOT, VISIT, NEXT = range(4)  # columns of Pool.node
-SLOTS, NODES, FREE, FIRED, REACHED, DUE, CLAIMS, STANDING, COUNTERS = range(9)  # Watch.count
+SLOTS, NODES, FREE, FIRED, REACHED, DUE, CLAIMS, STANDING, COUNTERS = range(9)  # Watch.counts
 FAR = 60.0  # log health that is for ever
 
 
@@ -41,7 +41,7 @@ FAR = 60.0  # log health that is for ever
 def ticks_below(distance: float) -> int:
     """A distance in whole ticks, rounded down, less 4: two for the rounding of the move it is added to, two (1e-7) for
     that of prices and sums (below 1e-13)."""
-    return np.int64(math.floor(min(distance, FAR) * TICKS)) - 4
+    return int(math.floor(min(distance, FAR) * TICKS)) - 4
 
 
 @kernel
@@ -79,7 +79,7 @@ def price_path(p: int, log_price: np.ndarray, price: np.ndarray, unit: np.ndarra
 
     unit: [R] asset; market: [M, P] log market prices. A common factor moves no health factor.
     """
-    last, in_usd = np.int64(0), 1.0  # USD; reserves of a protocol stand together
+    last, in_usd = 0, 1.0  # USD; reserves of a protocol stand together
     for r in range(log_price.shape[0]):
         if unit[r] != last:
             last = unit[r]
@@ -108,7 +108,7 @@ def find(index: Index, sight: Sight, active: np.ndarray, watch: Watch) -> None:
                 while bound_of[cursor] <= move:
                     cursor += 1
                 n_reached += cursor - cursor_of[p]
-    watch.count[FIRED], watch.count[REACHED], watch.count[DUE], watch.count[CLAIMS] = n_fired, n_reached, 0, 0
+    watch.counts[FIRED], watch.counts[REACHED], watch.counts[DUE], watch.counts[CLAIMS] = n_fired, n_reached, 0, 0
 
 
 @kernel
@@ -117,14 +117,14 @@ def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, wa
     book_amount, account_of, bound_of = book.amount, index.account, index.bound
     falling, rising, down, up = index.falling, index.rising, sight.down, sight.up
     cursor_of, reach, wheel, seen, fired, count = (watch.cursor, watch.reach, watch.wheel, watch.seen, watch.fired,
-                                                   watch.count)
+                                                   watch.counts)
     due, node, touched = pool.due, pool.node, pool.touched
     slot_account, slot_path, visits, flags, amount = (touched.account, touched.path, touched.visits, touched.flags,
                                                       touched.amount)
     n_due, n_slots, free, paths, legs = 0, count[SLOTS], count[FREE], down.shape[1], book_amount.shape[1]
     standing, n_standing = pool.standing, 0
     for j in range(count[STANDING]):
-        slot = np.int64(standing[j])
+        slot = int(standing[j])
         if active[slot_path[slot]]:
             due[n_due] = slot
             n_due += 1
@@ -134,10 +134,10 @@ def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, wa
     count[STANDING] = n_standing
     for f in range(count[FIRED]):
         q, p = fired[f] // paths, fired[f] % paths
-        move, cursor = np.int64(up[rising[q], p] - down[falling[q], p]), cursor_of[q, p]
+        move, cursor = int(up[rising[q], p] - down[falling[q], p]), int(cursor_of[q, p])
 
         while bound_of[cursor] <= move:  # the shared list
-            account = np.int64(account_of[cursor])
+            account = int(account_of[cursor])
             cursor += 1
             word, bit = account >> 6, np.int64(1) << (account & 63)
             if seen[p, word] & bit == 0:  # else another pair has brought it here already
@@ -151,16 +151,16 @@ def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, wa
                 n_slots += 1
         cursor_of[q, p] = cursor
 
-        nearest, last = np.int64(bound_of[cursor]), move >> SHIFT  # the wheel, from the old reach to the move
-        for bucket in range(max(np.int64(reach[q, p]) >> SHIFT, last - BUCKETS + 1), last + 1):
-            n, kept = np.int64(wheel[q, p, bucket & MASK]), np.int64(0)
+        nearest, last = int(bound_of[cursor]), move >> SHIFT  # the wheel, from the old reach to the move
+        for bucket in range(max(int(reach[q, p]) >> SHIFT, last - BUCKETS + 1), last + 1):
+            n, kept = int(wheel[q, p, bucket & MASK]), 0
             while n != 0:
-                after = np.int64(node[n, NEXT])
+                after = int(node[n, NEXT])
                 if node[n, BOUND] > move:  # not yet, or a later turn of the wheel; whether it is stale is not asked
-                    nearest = min(nearest, np.int64(node[n, BOUND]))
+                    nearest = min(nearest, int(node[n, BOUND]))
                     node[n, NEXT], kept = kept, n
                 else:
-                    slot = np.int64(node[n, SLOT])
+                    slot = int(node[n, SLOT])
                     if node[n, VISIT] == visits[slot]:
                         visits[slot] += 1  # all its other entries are stale from here on
                         due[n_due] = slot
@@ -187,9 +187,9 @@ def check(book: BookTables, reserves: Reserves, sight: Sight, watch: Watch, pool
     log_price, price, stamp, now, unit = sight.log_price, sight.price, sight.stamp, sight.look[0], sight.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
     n_claims, accounts = 0, signature.shape[0]
-    for j in range(watch.count[DUE]):
-        slot = np.int64(due[j])
-        account, p = np.int64(slot_account[slot]), np.int64(slot_path[slot])
+    for j in range(watch.counts[DUE]):
+        slot = int(due[j])
+        account, p = int(slot_account[slot]), int(slot_path[slot])
         if stamp[p] != now:
             stamp[p] = now
             price_path(p, log_price, price, unit, tree, market)
@@ -205,7 +205,7 @@ def check(book: BookTables, reserves: Reserves, sight: Sight, watch: Watch, pool
             claim[n_claims] = (p * accounts + account) << 32 | slot
             n_claims += 1
     claim[:n_claims].sort()
-    watch.count[CLAIMS] = n_claims
+    watch.counts[CLAIMS] = n_claims
 
 
 @kernel
@@ -222,7 +222,7 @@ def offer(watch: Watch, pool: Pool, book: BookTables, rows: Rows, n: int) -> Non
     claim, slot_path, slot_account = pool.claim, pool.touched.path, pool.touched.account
     signature, protocol = book.signature, book.protocol
     path, kind, state, of, ref = rows.path, rows.kind, rows.state, rows.protocol, rows.ref
-    for j in range(watch.count[CLAIMS]):
+    for j in range(watch.counts[CLAIMS]):
         slot = claim[j] & 0xFFFFFFFF
         path[n + j], kind[n + j], state[n + j], ref[n + j] = slot_path[slot], CLAIM, OFFERED, slot
         of[n + j] = protocol[signature[slot_account[slot]]]
@@ -237,13 +237,13 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, sight: Sight, watc
     due, node, signature, reserve, threshold = pool.due, pool.node, book.signature, book.reserve, book.threshold
     collaterals, debts, first_debt, pair = book.collaterals, book.debts, book.first_debt[0], index.pair
     wheel, reach, falling, rising, down, up, count = (watch.wheel, watch.reach, index.falling, index.rising, sight.down,
-                                                      sight.up, watch.count)
+                                                      sight.up, watch.counts)
     log_price, price, stamp, now, unit = sight.log_price, sight.price, sight.stamp, sight.look[0], sight.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
     n_nodes, free, standing, n_standing = count[NODES], count[FREE], pool.standing, count[STANDING]
     for j in range(count[DUE]):
-        slot = np.int64(due[j])
-        p, g = np.int64(slot_path[slot]), signature[slot_account[slot]]
+        slot = int(due[j])
+        p, g = int(slot_path[slot]), signature[slot_account[slot]]
         if stamp[p] != now:
             stamp[p] = now
             price_path(p, log_price, price, unit, tree, market)
@@ -270,15 +270,15 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, sight: Sight, watc
             if q < 0:
                 break
             if free != 0:
-                new = np.int64(free)
-                free = np.int64(node[new, NEXT])
+                new = int(free)
+                free = int(node[new, NEXT])
             else:
                 new, n_nodes = n_nodes, n_nodes + 1
-            bound = min(np.int64(up[rising[q], p] - down[falling[q], p]) + distance, NEVER - 1)
+            bound = min(int(up[rising[q], p] - down[falling[q], p]) + distance, NEVER - 1)
             bucket = (bound >> SHIFT) & MASK
             node[new, BOUND], node[new, SLOT], node[new, VISIT] = bound, slot, visits[slot]
             node[new, NEXT], wheel[q, p, bucket] = wheel[q, p, bucket], new
-            reach[q, p] = min(np.int64(reach[q, p]), bound)
+            reach[q, p] = min(int(reach[q, p]), bound)
     count[NODES], count[FREE], count[STANDING] = n_nodes, free, n_standing
 
 
@@ -300,7 +300,7 @@ def price_rows(state: State, picked: np.ndarray) -> None:
 
 def search(state: State) -> int:
     """Fill the block's claims; how many there are."""
-    watch, count = state.watch, state.watch.count
+    watch, count = state.watch, state.watch.counts
     find(state.index, state.sight, state.active, watch)
     if count[FIRED] == 0 and count[STANDING] == 0:
         return 0
@@ -317,7 +317,7 @@ def search(state: State) -> int:
 
 def put_back(state: State) -> None:
     """Everything that was looked at in this block goes back on watch."""
-    count = state.watch.count
+    count = state.watch.counts
     if count[DUE]:
         make_room(state, 0, int(count[NODES] + state.index.pair.shape[1] * count[DUE]))
         rearm(state.book, state.index, state.reserves, state.sight, state.watch, state.pool, state.tree,
@@ -346,7 +346,7 @@ def new_watch(accounts: int, index: Index, paths: int) -> Watch:
     watch = Watch(index.first[:, None] * ones, (index.bound[index.first][:, None] * ones).astype(np.int32),
                   np.zeros((pairs, paths, BUCKETS), np.int32), np.zeros((paths, words), np.int64),
                   np.empty(pairs * paths, np.int64), np.zeros(COUNTERS, np.int64))
-    watch.count[NODES] = 1
+    watch.counts[NODES] = 1
     return watch
 
 

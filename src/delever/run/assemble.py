@@ -40,8 +40,8 @@ from delever.oracles.push import land
 from delever.prices.base import PriceSpec, Process
 from delever.protocols.base import Rules
 from delever.protocols.pro_rata import ProRata
-from delever.run.pricing import Layout, Seeing, compose, kinds_of_feeds, lay_out, liquidity, start_answers
 from delever.run.positions import Positions, read_books, tabulate
+from delever.run.pricing import Layout, Seeing, compose, kinds_of_feeds, lay_out, liquidity, start_answers
 from delever.venues.base import ProfileTable
 
 SIDES = {"both": (0, 1), "bids": (0,), "asks": (1,)}

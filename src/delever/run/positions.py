@@ -132,7 +132,7 @@ def tabulate(world: World, book: Book) -> Positions:
     at = account[order], column
 
     def spread(values: np.ndarray, kind: type) -> np.ndarray:
-        table = np.zeros((accounts, width), kind)
+        table: np.ndarray = np.zeros((accounts, width), kind)
         table[at] = values[order]
         return table
 

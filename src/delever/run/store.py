@@ -51,11 +51,11 @@ def fingerprint(description: Any) -> str:
 def write_atomically(path: Path, content: bytes) -> None:
     """To a neighbour first, then moved."""
     part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
-    with open(part, "wb") as file:
+    with part.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(part, path)
+    part.replace(path)
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -218,7 +218,7 @@ def trace_table(model: Model, rows: list[tuple[float, ...]]) -> pa.Table:
              "repaid_debt", "deficit"]
     rows = sorted(rows, key=lambda row: (row[0], row[1]))
     columns = np.array(rows, float).reshape(len(rows), len(names)).T if rows else np.zeros((len(names), 0))
-    return pa.table({name: column for name, column in zip(names, columns, strict=True)})
+    return pa.table(dict(zip(names, columns, strict=True)))
 
 
 __all__ = ["BUCKETS", "Run", "stress"]

@@ -1,0 +1,102 @@
+"""What is kept of a chunk: one row a path, units in the schema."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from delever.core.jit import kernel
+from delever.core.outcomes import DEFICITS, OUTCOME_COLUMNS
+from delever.core.state import State
+from delever.core.tables import LIQUIDATORS, BookTables, Reserves, Touched
+from delever.engine.boundary import SLOTS, price_paths
+from delever.engine.conservation import LIMIT, residual
+from delever.run.assemble import Model
+
+Column = tuple[str, str, np.ndarray]  # name, unit, a number a path
+
+
+class ConservationError(RuntimeError):
+    """Value was made or lost: a fault of the program, never of the input."""
+
+
+@kernel
+def underwater(slots: int, touched: Touched, book: BookTables, reserves: Reserves, price: np.ndarray, bare: np.ndarray,
+               short: np.ndarray) -> None:
+    """At the end: debt without collateral, and what accounts owe beyond their collateral, at seen prices [USD].
+
+    price: [P, R]; bare, short: [protocols, P]. Only touched accounts can be under water: the others are healthy.
+    """
+    account, path, amount, signature, reserve = (touched.account, touched.path, touched.amount, book.signature,
+                                                 book.reserve)
+    for slot in range(slots):
+        p, g = path[slot], signature[account[slot]]
+        value, debt, first = 0.0, 0.0, book.first_debt[0]
+        for k in range(book.collaterals[g]):
+            value += amount[slot, k] * reserves.supply_index[reserve[g, k]] * price[p, reserve[g, k]]
+        for k in range(first, first + book.debts[g]):
+            debt += amount[slot, k] * reserves.borrow_index[reserve[g, k]] * price[p, reserve[g, k]]
+        if debt > 0.0 and value <= 0.0:
+            bare[book.protocol[g], p] += debt
+        short[book.protocol[g], p] += max(debt - value, 0.0)
+
+
+def tabulate_paths(model: Model, state: State) -> pa.Table:
+    """Outcomes of a chunk, one row a path."""
+    slots = int(state.watch.counts[SLOTS])
+    worst = residual(state, slots)
+    if float(worst.max(initial=0.0)) > LIMIT:
+        a, p = np.unravel_index(int(worst.argmax()), worst.shape)
+        raise ConservationError(f"path {state.first_path + int(p)}: {model.layout.assets[int(a)]} is not conserved, "
+                                f"residual {worst[a, p]:.3g} of turnover (limit {LIMIT:g}); this is a fault of the program")
+    touched = np.bincount(state.pool.touched.path[:slots], minlength=state.paths)
+    columns: list[Column] = [("path", "number", state.first_path + np.arange(state.paths)),
+                             ("accounts_touched", "count", touched),
+                             *by_protocol(model, state, slots), *by_path(model, state), *by_market(model, state)]
+    for name, sold, leak in zip(model.layout.assets, state.tally.forced, worst, strict=True):
+        columns += [(f"forced_sales.{name}", name, sold), (f"residual.{name}", "share", leak)]
+    schema = pa.schema([pa.field(name, pa.int64() if column.dtype.kind == "i" else pa.float64(),
+                                 metadata={"unit": unit}) for name, unit, column in columns])
+    return pa.table([pa.array(column) for _, _, column in columns], schema=schema)
+
+
+def by_protocol(model: Model, state: State, slots: int) -> list[Column]:
+    """Outcomes of each protocol; money in USD at the prices it saw."""
+    protocols, every = list(model.world.protocols), np.arange(state.paths)
+    state.sight.stamp[:] = -1
+    price_paths(every, every, state.sight, state.tree, state.markets.price)
+    bare, short = np.zeros((len(protocols), state.paths)), np.zeros((len(protocols), state.paths))
+    underwater(slots, state.pool.touched, state.book, state.reserves, state.sight.price, bare, short)
+    totals = state.ledgers.totals
+    out: list[Column] = []
+    for outcome, table in zip(OUTCOME_COLUMNS, totals, strict=True):
+        unit = "USD" if outcome.unit == "seen" else outcome.unit
+        out += [(f"{outcome.name}.{name}", unit, row) for name, row in zip(protocols, table, strict=True)]
+    for name, no_collateral, negative, booked in zip(protocols, bare, short, totals[DEFICITS], strict=True):
+        out += [(f"bad_debt.{name}", "USD", booked + no_collateral), (f"shortfall.{name}", "USD", booked + negative)]
+    return out
+
+
+def by_path(model: Model, state: State) -> list[Column]:
+    """What has no protocol."""
+    tree, tally, usd = model.layout.tree, state.tally, np.zeros(state.paths)
+    for a, units in enumerate(state.ledgers.tokens[LIQUIDATORS]):
+        log_price = np.full(state.paths, tree.log_rate[a])
+        for m in tree.chain[a, :tree.length[a]]:
+            log_price += state.markets.price[m]
+        usd += units * np.exp(log_price)  # row by row: NumPy's sum adds a single column in another order, which moves a bit
+    return [("liquidator_profit", "USD", usd), ("cascade_length", "blocks", tally.longest),
+            ("oracle_answers", "count", tally.answers), ("reverted", "count", tally.reverted),
+            ("gas", "native", tally.gas), ("found_no_room", "count", tally.unfit), ("health_checks", "count", tally.looked)]
+
+
+def by_market(model: Model, state: State) -> list[Column]:
+    """Prices, and how far they fell."""
+    out: list[Column] = []
+    markets = state.markets
+    for m, pair in enumerate(model.layout.pairs):
+        out += [(f"lowest.{pair}", "share", np.expm1(markets.lowest[m])),
+                (f"lowest_outside.{pair}", "share", np.expm1(markets.lowest_exogenous[m])),
+                (f"last_price.{pair}", pair.split("/")[1], np.exp(markets.price[m])),
+                (f"extrapolated.{pair}", model.layout.markets[m], markets.extrapolated[m])]
+    return out
