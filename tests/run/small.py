@@ -49,7 +49,7 @@ def one_market(legs: Iterable[Leg], **changes: Any) -> World:
     parameters: Mapping = {"ETH": {"liquidation_threshold": 0.85, "incentive": 0.05},
                            "USD": {"liquidation_threshold": 0.8, "incentive": 0.05}}
     for asset, more in changes.pop("parameters", {}).items():
-        parameters[asset] = parameters[asset] | more
+        parameters[asset] = parameters.get(asset, {}) | more
     protocol = {"rules": changes.pop("rules", "aave.v3_0"), "parameters": parameters, "book": book(legs)}
     world: Mapping = {"as_of": "2024-01-01T00:00:00Z", "assets": {"ETH": {"price": 1000.0}},
                       "protocols": {"pool": protocol}, "liquidators": {"rule": "always"}, "scenario": scenario}
@@ -127,7 +127,7 @@ def everything(mode: str = "sequential", **scenario: Any) -> World:
             "horizon": 3600, "step": 300, "paths": 9, "seed": 11,
             "prices": {"kind": "lognormal", "volatility": {"ETH": 2.0, "BTC": 1.5, "stETH": 0.3, "T0": 1.0, "T1": 1.0},
                        "correlation": {"ETH/BTC": 0.8}},
-            "shocks": [{"at": 900, "price": {"ETH": -0.12, "BTC": -0.1, "T0": -0.1, "T1": -0.1, "T2": -0.1, "T3": -0.1},
+            "shocks": [{"at": 900, "price": {"ETH": -0.3, "BTC": -0.2, "T0": -0.1, "T1": -0.1, "T2": -0.1, "T3": -0.1},
                         "over": 900},
                        {"at": 600, "order": "sell 100 stETH", "over": 900}, {"at": 1200, "depth": {"BTC/USD": -0.5}}],
             **scenario}}

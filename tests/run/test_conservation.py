@@ -42,12 +42,11 @@ def test_the_residual_stands_in_the_summary() -> None:
 
 def test_what_only_passes_through_is_measured_by_what_was_traded() -> None:
     """T sold for U through USD: nobody gains or loses USD, whose net is rounding and whose turnover is not."""
+    terms = {"liquidation_threshold": 0.85, "incentive": 0.05}
     world = one_market(
         [("a", "T", "collateral", 7.1), ("a", "U", "debt", 5.9)],
         assets={"ETH": {"price": 1000.0}, "T": {"price": 1000.0 / 7}, "U": {"price": 131.0}},
-        parameters={"T": {"liquidation_threshold": 0.85, "incentive": 0.05},
-                    "U": {"liquidation_threshold": 0.85, "incentive": 0.05}} | {"ETH": {}, "USD": {}},
-        scenario={"shocks": [fall(0.13, 60.0, "T")]})
+        parameters={"T": terms, "U": terms}, scenario={"shocks": [fall(0.13, 60.0, "T")]})
     model = assemble(world)
     state, _, _ = run_state(model, 0, 1, [])
     usd = state.ledgers.tokens[:, 0, 0]

@@ -194,8 +194,14 @@ def longer(table: tuple[np.ndarray, ...], size: int) -> tuple[np.ndarray, ...]:
         return table
     while have < size:
         have *= 2
-    return tuple(np.concatenate((column, np.zeros((have - len(column), *column.shape[1:]), column.dtype)))
-                 for column in table)
+    return tuple(_longer(column, have) for column in table)
+
+
+def _longer(column: np.ndarray, size: int) -> np.ndarray:
+    """A copy of `size` rows; what is new is zero, and no memory until it is written."""
+    out = np.zeros((size, *column.shape[1:]), column.dtype)
+    out[:len(column)] = column
+    return out
 
 
 def new_rows(size: int) -> Rows:

@@ -26,7 +26,7 @@ from delever.core.state import (
     new_tally,
 )
 from delever.core.tables import CLAIM, KINDS, Reserves
-from delever.engine.boundary import make_index, new_pool, new_watch
+from delever.engine.index import make_index, new_pool, new_watch
 from delever.engine.interest import Interest
 from delever.engine.probes import Probe
 from delever.engine.step import Phases

@@ -9,8 +9,9 @@ from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, OUTCOME_COLUMNS
 from delever.core.state import State
 from delever.core.tables import LIQUIDATORS, BookTables, Reserves, Touched
-from delever.engine.boundary import SLOTS, price_paths
+from delever.engine.boundary import price_paths
 from delever.engine.conservation import LIMIT, residual
+from delever.engine.index import SLOTS
 from delever.run.assemble import Model
 
 Column = tuple[str, str, np.ndarray]  # name, unit, a number a path
