@@ -1,4 +1,6 @@
-"""Sphinx settings: Markdown pages, the furo theme."""
+"""Sphinx settings: Markdown pages, the furo theme; the schema page is made from the specs."""
+
+from pathlib import Path
 
 project = "delever"
 author = "the delever authors"
@@ -8,3 +10,30 @@ myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "delever"
+
+
+def write_schema() -> None:
+    """docs/schema.md: every field of every spec and every column of the results."""
+    from delever.core.outcomes import OUTCOME_COLUMNS
+    from delever.model.book import ACCOUNTS, LEGS
+    from delever.model.schema import MODEL, schema_rows
+    from delever.worlds import ROLES, kinds
+
+    lines = ["# Schema", "", "Made from the specs themselves. Quantities carry their unit in the text: `24 h`, `0.5 %`, `20 gwei`."]
+    groups = {spec.__name__: [spec] for spec in MODEL}
+    groups |= {f"{role}: {kind}": [spec] for role in ROLES for kind, spec in kinds(role).items()}
+    for title, specs in groups.items():
+        lines += ["", f"## {title}", "", (specs[0].__doc__ or "").split("\n")[0], "",
+                  "| field | type | unit | default | meaning |", "|---|---|---|---|---|"]
+        lines += [f"| {r.field} | {r.type} | {r.unit} | {r.default} | {r.meaning} |".replace("{", "\\{")
+                  for r in schema_rows(specs)]
+    for title, schema in (("Book: legs", LEGS), ("Book: accounts", ACCOUNTS)):
+        lines += ["", f"## {title}", "", "| column | type | unit |", "|---|---|---|"]
+        lines += [f"| {f.name} | {f.type} | {f.metadata[b'unit'].decode()} |" for f in schema]
+    lines += ["", "## Results: columns a protocol", "", "Each is `NAME.PROTOCOL`; money in USD at prices seen.", "",
+              "| column | unit | meaning |", "|---|---|---|"]
+    lines += [f"| {c.name} | {'USD' if c.unit == 'seen' else c.unit} | {c.meaning} |" for c in OUTCOME_COLUMNS]
+    (Path(__file__).parent / "schema.md").write_text("\n".join(lines) + "\n")
+
+
+write_schema()

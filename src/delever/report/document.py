@@ -1,4 +1,4 @@
-"""A report: titled tables with their definitions, for the terminal and as Markdown.
+"""A report: titled tables with their definitions and lists of remarks, for the terminal and as Markdown.
 
 A table says what its columns are in the schema: field metadata `unit` formats the cells and stands in the
 heading, `meaning` becomes a line below the table. A table with the columns `value` and `unit` has a unit per row.
@@ -6,16 +6,19 @@ heading, `meaning` becomes a line below the table. A table with the columns `val
 
 from __future__ import annotations
 
+import os
+import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
+from delever.report.layout import rich_tables
 from delever.report.numbers import SHARES, TIMES, human
 
-FILE_WIDTH = 140  # columns of text where the output is no terminal
+FILE_WIDTH = 140  # columns of text where the output is no terminal and COLUMNS says nothing
 
 
 @dataclass(frozen=True)
@@ -25,39 +28,115 @@ class Section:
     heading: str
     table: pa.Table
     notes: tuple[str, ...] = ()
+    keys: int = 1  # leading columns that are repeated where a terminal is too narrow for the whole table
+    under: str = ""  # the text column that goes below the first one there
+    totals: frozenset[int] = frozenset()  # rows that are sums of others
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One thing to know, and what to do about it."""
+
+    label: str
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Remarks:
+    """Remarks under a heading."""
+
+    heading: str
+    items: tuple[Remark, ...]
 
 
 @dataclass(frozen=True)
 class Report:
-    """Sections in reading order, and closing lines."""
+    """Sections in reading order, a line above them and closing lines."""
 
     title: str
-    sections: tuple[Section, ...]
+    sections: tuple[Section | Remarks, ...]
     notes: tuple[str, ...] = ()
+    lead: str = ""
 
     def print(self, console: Console | None = None) -> None:
         """To the terminal."""
         out = console or _console()
-        out.print(self.title, style="bold", markup=False, highlight=False)
+        _say(out, self.title, style="bold")
+        _say(out, self.lead)
         for section in self.sections:
             out.print()
-            out.print(_rich(section))
+            _say(out, section.heading, style="bold italic")
+            if isinstance(section, Remarks):
+                _list(out, section)
+                continue
+            for table in rich_tables(grid(section), out.width):
+                out.print(table)
             for line in _below(section):
-                out.print(f"  {line}", style="dim", markup=False, highlight=False)
+                _say(out, line, indent=2, style="dim")
         if self.notes:
             out.print()
         for line in self.notes:
-            out.print(line, markup=False, highlight=False)
+            _say(out, line, hang=2)
 
     def markdown(self) -> str:
         """As a text file that reads well unrendered."""
-        parts = [f"# {self.title}", ""]
+        parts = [f"# {self.title}", "", *([self.lead, ""] if self.lead else [])]
         for section in self.sections:
-            parts += [f"## {section.heading}", "", *_markdown(section.table), ""]
+            parts += [f"## {section.heading}", ""]
+            if isinstance(section, Remarks):
+                parts += [f"- {i.label}: {i.text}" + (f" → {i.remedy}" if i.remedy else "") for i in section.items]
+                parts += [""]
+                continue
+            parts += [*_markdown(section.table), ""]
             parts += [f"- {line}" for line in _below(section)]
             parts += [""] if _below(section) else []
-        parts += [*self.notes, ""] if self.notes else []
+        parts += [*(f"- {note}" for note in self.notes), ""] if self.notes else []
         return "\n".join(parts)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as text, for a layout."""
+
+    headings: list[str]
+    units: list[str]  # of the headings; empty: none
+    right: list[bool]  # columns set flush right
+    rows: list[list[str]]
+    keys: int
+    under: int | None
+    totals: frozenset[int]
+
+
+def grid(section: Section) -> Grid:
+    """What a layout needs of a section."""
+    fields = list(section.table.schema)
+    names = section.table.column_names
+    return Grid(
+        [label(field) for field in fields],
+        [shown_unit(field) for field in fields],
+        [is_right(field) for field in fields],
+        cells(section.table),
+        section.keys,
+        names.index(section.under) if section.under in names else None,
+        section.totals,
+    )
+
+
+def column(name: str, values: Sequence[object], unit: str = "", right: bool | None = None) -> tuple[pa.Field, pa.Array]:
+    """A column for `table_of`; right: of text that is set flush right, as numbers are."""
+    array = pa.array(values)
+    if pa.types.is_null(array.type):
+        array = array.cast(pa.string())
+    metadata = {"unit": unit} if unit else {}
+    if right is not None:
+        metadata["right"] = "yes" if right else ""
+    return pa.field(name, array.type, metadata=metadata or None), array
+
+
+def table_of(*columns: tuple[pa.Field, pa.Array]) -> pa.Table:
+    """The columns as a table."""
+    return pa.Table.from_arrays([array for _, array in columns], schema=pa.schema([field for field, _ in columns]))
 
 
 def metadata(field: pa.Field, key: str) -> str:
@@ -66,16 +145,30 @@ def metadata(field: pa.Field, key: str) -> str:
     return found.decode()
 
 
+def unit_of(field: pa.Field) -> str:
+    """The unit that the schema states, or that the name ends in."""
+    unit = metadata(field, "unit")
+    return "USD" if not unit and field.name.endswith("_usd") else unit
+
+
+def label(field: pa.Field) -> str:
+    """A column's name without its unit, in words."""
+    unit = unit_of(field)
+    name = field.name.removesuffix(f"_{unit.lower()}") if unit else field.name
+    return name.replace("_", " ")
+
+
+def shown_unit(field: pa.Field) -> str:
+    """A heading's unit. Percentages and durations carry theirs in every cell; what is no number needs none."""
+    unit = unit_of(field)
+    silent = not is_number(field) or unit in SHARES or unit in TIMES or unit in ("", "1", "ratio")
+    return "" if silent else unit
+
+
 def heading(field: pa.Field) -> str:
     """`eligible_debt_usd` in USD reads "eligible debt [USD]"."""
-    unit = metadata(field, "unit")
-    if not unit and field.name.endswith("_usd"):
-        unit = "USD"
-    name = field.name.removesuffix(f"_{unit.lower()}") if unit else field.name
-    name = name.replace("_", " ")
-    # Percentages and durations carry their unit in every cell; what is no number or has no unit needs none.
-    silent = not is_number(field) or unit in SHARES or unit in TIMES or unit in ("", "1", "ratio")
-    return name if silent else f"{name} [{unit}]"
+    unit = shown_unit(field)
+    return f"{label(field)} [{unit}]" if unit else label(field)
 
 
 def cells(table: pa.Table) -> list[list[str]]:
@@ -84,7 +177,7 @@ def cells(table: pa.Table) -> list[list[str]]:
     units = [metadata(field, "unit") for field in table.schema]
     row_unit = names.index("unit") if {"value", "unit"} <= set(names) else None
     rows: list[list[str]] = []
-    for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
+    for row in zip(*(values.to_pylist() for values in table.columns), strict=True):
         own = str(row[row_unit] or "") if row_unit is not None else ""
         cell = {
             name: human(value, own if name == "value" else unit)
@@ -97,13 +190,42 @@ def cells(table: pa.Table) -> list[list[str]]:
 
 
 def is_number(field: pa.Field) -> bool:
-    """Whether a column is set flush right."""
+    """Whether a column holds numbers."""
     return bool(pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_duration(field.type))
+
+
+def is_right(field: pa.Field) -> bool:
+    """Whether a column is set flush right: numbers, and text that says so."""
+    if field.metadata and b"right" in field.metadata:
+        return metadata(field, "right") == "yes"
+    return is_number(field)
 
 
 def _console() -> Console:
     console = Console()
-    return console if console.is_terminal else Console(width=FILE_WIDTH)
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=FILE_WIDTH)
+
+
+def _say(out: Console, line: str, style: str = "", indent: int = 0, hang: int = 0) -> None:
+    """A line, folded between words; nothing for an empty one."""
+    if line:
+        first, later = " " * indent, " " * (indent + hang)
+        wrapped = textwrap.wrap(line, out.width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
+        out.print(Text("\n".join(wrapped), style=style), soft_wrap=True)
+
+
+def _list(out: Console, remarks: Remarks) -> None:
+    width = max((len(item.label) for item in remarks.items), default=0) + 2
+    for item in remarks.items:
+        lines = [*_folded(item.text, out.width - width), *_folded(f"→ {item.remedy}" if item.remedy else "",
+                                                                 out.width - width)]
+        for at, line in enumerate(lines):
+            lead = f"{item.label if at == 0 else '':<{width}}"
+            out.print(Text.assemble((lead, "bold"), (line, "dim" if line.startswith("→") else "")), soft_wrap=True)
+
+
+def _folded(text: str, width: int) -> Iterable[str]:
+    return textwrap.wrap(text, max(20, width), break_on_hyphens=False)
 
 
 def _below(section: Section) -> list[str]:
@@ -115,23 +237,11 @@ def _below(section: Section) -> list[str]:
     return [*meanings, *section.notes]
 
 
-def _rich(section: Section) -> Table:
-    table = Table(title=section.heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for field in section.table.schema:
-        right = is_number(field)
-        table.add_column(
-            heading(field).replace("[", "\\["), justify="right" if right else "left", no_wrap=right, overflow="fold"
-        )
-    for row in cells(section.table):
-        table.add_row(*(text.replace("[", "\\[") for text in row))
-    return table
-
-
 def _markdown(table: pa.Table) -> list[str]:
     rows = [[heading(field) for field in table.schema], *cells(table)]
     rows = [[text.replace("|", "\\|").replace("\n", " ") for text in row] for row in rows]
     widths = [max(3, *(len(row[i]) for row in rows)) for i in range(table.num_columns)]
-    right = [is_number(field) for field in table.schema]
+    right = [is_right(field) for field in table.schema]
     lines = [
         "| " + " | ".join(t.rjust(w) if r else t.ljust(w) for t, w, r in zip(row, widths, right, strict=True)) + " |"
         for row in rows
