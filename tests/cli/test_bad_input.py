@@ -5,18 +5,22 @@ The lines stand in bad_input.txt, as a user reads them; `...` stands for the fol
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 import pytest
 from typer.testing import CliRunner
 
 from delever.cli.main import app
+from delever.run.stress import stress
+from delever.worlds import load
 
 GOLDEN = Path(__file__).parent / "bad_input.txt"
 HEAD = "# What is wrong, and the one line that says so. UPDATE_GOLDEN=1 writes this file anew.\n"
@@ -36,7 +40,7 @@ protocols:
       stETH: {liquidation_threshold: 80 %, incentive: 5 %}
 venues:
   pool: {kind: constant_product, pair: ETH/USD, reserves: {ETH: 1000, USD: 1_000_000}}
-  curve: {kind: stableswap, pair: stETH/ETH, A: 30, balances: {stETH: 100, ETH: 100}}
+  curve: {kind: stableswap, pair: stETH/ETH, A: 30, balances: {stETH: 100, ETH: 100}, fee: 0.04 %}
 scenario:
   horizon: 1 h
   step: 30 min
@@ -79,7 +83,6 @@ def edits(name: str, old: str, new: str) -> Prepare:
 
 
 CASES |= {
-    "a column is missing": edits("book.csv", "account,asset,side,amount,", "account,asset,side,units,"),
     "a column is misspelt": edits("book.csv", "side,amount,", "side,amuont,"),
     "an asset of the book is unknown": edits("book.csv", "bob,stETH", "bob,stEHT"),
     "a side is unknown": edits("book.csv", "anna,USD,debt", "anna,USD,debts"),
@@ -134,6 +137,11 @@ def as_parquet(folder: Path) -> Path:
     return folder / "book.parquet"
 
 
+@case("a column is missing")
+def without_amounts(folder: Path) -> None:
+    (folder / "book.csv").write_text("".join(",".join(line.split(",")[:3]) + "\n" for line in BOOK.splitlines()))
+
+
 @case("a Parquet book is cut off")
 def cut_off(folder: Path) -> None:
     book = as_parquet(folder)
@@ -153,13 +161,15 @@ def a_folder(folder: Path) -> None:
 
 @case("a Parquet book has NaN")
 def parquet_nan(folder: Path) -> None:
-    edits("book.csv", "9000", "nan")(folder)
-    as_parquet(folder)
+    book = as_parquet(folder)
+    table = parquet.read_table(book)
+    amount = pa.array([math.nan if value == 9000 else value for value in table["amount"].to_pylist()], pa.float64())
+    parquet.write_table(table.set_column(3, "amount", amount), book)
 
 
 @case("the run folder is that of another world")
 def another_world(folder: Path) -> None:
-    assert CliRunner().invoke(app, ["stress", "world", "--out", "run", "--seed", "8"]).exit_code == 0
+    stress(load(folder, set={"scenario.seed": 8}), folder.parent / "run")
 
 
 @case("the run folder holds something else")
@@ -185,11 +195,16 @@ def expected() -> dict[str, str]:
     return dict(block.split("\n", 1) for block in text.strip().split("\n\n") if block)
 
 
-def prepared(title: str, folder: Path) -> list[str]:
-    """A folder with the case in it; what is typed there."""
+def write_world(folder: Path) -> None:
+    """The world without a mistake."""
     (folder / "world").mkdir()
     (folder / "world" / "world.yaml").write_text(WORLD)
     (folder / "world" / "book.csv").write_text(BOOK)
+
+
+def prepared(title: str, folder: Path) -> list[str]:
+    """A folder with the case in it; what is typed there."""
+    write_world(folder)
     return (CASES[title](folder / "world") or ["stress", "world"]) + ["--out", "run"]
 
 
@@ -201,6 +216,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 def readable(line: str, folder: Path) -> str:
     """Without the name of the test's folder."""
     return line.replace(str(folder.resolve()), "...").replace(str(folder), "...")
+
+
+@pytest.fixture(autouse=True)
+def _no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine on which nothing has been set up."""
+    monkeypatch.delenv("DELEVER_DATA", raising=False)
 
 
 @pytest.mark.parametrize("title", CASES)
@@ -226,9 +247,7 @@ def test_the_golden_file_has_no_line_that_is_not_tested() -> None:
 
 
 def test_the_world_of_these_tests_is_right(elsewhere: Path) -> None:
-    (elsewhere / "world").mkdir()
-    (elsewhere / "world" / "world.yaml").write_text(WORLD)
-    (elsewhere / "world" / "book.csv").write_text(BOOK)
+    write_world(elsewhere)
     result = CliRunner().invoke(app, ["stress", "world", "--out", "run"])
     assert (result.exit_code, (elsewhere / "run" / "paths.parquet").exists()) == (0, True)
 

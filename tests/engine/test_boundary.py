@@ -23,7 +23,10 @@ Claim = tuple[int, int]  # path, account
 
 
 def dense(state: State) -> list[Claim]:
-    """Everybody with HF < 1 on the paths of the block: all accounts, in plain Python, leg by leg."""
+    """Everybody with HF < 1 on the paths of the block: all accounts, in plain Python, leg by leg.
+
+    Who has been looked at and has nothing left that backs his debt is left out: there is nothing to call, ever again.
+    """
     book, reserves, touched, found = state.book, state.reserves, state.pool.touched, []
     first, stamp = int(book.first_debt[0]), state.sight.stamp.copy()
     every = np.flatnonzero(state.active)
@@ -31,19 +34,22 @@ def dense(state: State) -> list[Claim]:
     price = state.sight.price.copy()
     state.sight.stamp[:] = stamp  # as if nobody had looked
     for p in every:
-        amount = book.amount.copy()
+        amount, known = book.amount.copy(), set()
         for slot in range(int(state.watch.counts[SLOTS])):
             if touched.path[slot] == p:
                 amount[touched.account[slot]] = touched.amount[slot]
+                known.add(int(touched.account[slot]))
         for account, row in enumerate(amount):
-            g, backing, debt = book.signature[account], 0.0, 0.0
+            g, backing, debt, something = book.signature[account], 0.0, 0.0, False
             for k in range(book.collaterals[g]):
                 r = book.reserve[g, k]
                 backing += row[k] * reserves.supply_index[r] * price[p, r] * book.threshold[g, k]
+                something |= row[k] > 0.0
             for k in range(first, first + book.debts[g]):
                 r = book.reserve[g, k]
                 debt += row[k] * reserves.borrow_index[r] * price[p, r]
-            if backing < debt:
+                something |= row[k] < 0.0
+            if backing < debt and (something or account not in known):
                 found.append((int(p), account))
     return found
 

@@ -17,6 +17,7 @@ from delever.core.outcomes import TOP_UPS, TOPPED_UP
 from delever.core.philox import BORROWERS, philox, uniform
 from delever.core.state import State
 from delever.core.tables import (
+    ADDED,
     ANSWERED,
     CASH,
     CLAIMS,
@@ -107,6 +108,7 @@ def top_up(picked: np.ndarray, rows: Rows, touched: Touched, book: BookTables, r
         ledgers.tokens[OWNERS, a, p] -= units
         ledgers.tokens[CASH, a, p] += units
         ledgers.booked[CLAIMS, r, p] += units
+        ledgers.booked[ADDED, r, p] += units
         ledgers.totals[TOP_UPS, rows.protocol[i], p] += 1.0
         ledgers.totals[TOPPED_UP, rows.protocol[i], p] += units * seen_price[p, r]
         touched.flags[slot] |= ANSWERED

@@ -47,7 +47,8 @@ def delever(
 def stress(
     world: World,
     order: Annotated[
-        str | None, typer.Option(help='Add a large order at the start: "sell 50,000 stETH [for ETH]".')
+        str | None,
+        typer.Option(help='Add a large order at the start: "sell 50,000 stETH [for ETH]". With N for a size: search it.'),
     ] = None,
     find_critical: Annotated[
         bool,
@@ -65,13 +66,24 @@ def stress(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; no figure depends on it.")] = None,
     memory: Annotated[str | None, typer.Option(help='Memory budget, e.g. "2 GiB"; no figure depends on it.')] = None,
     trace: Annotated[str | None, typer.Option(metavar="PATHS", help='Keep full traces of these paths: "0,17".')] = None,
+    concentration: Annotated[
+        bool, typer.Option("--concentration/--no-concentration", help="Show the figures without each large account.")
+    ] = True,
+    remainder: Annotated[
+        bool,
+        typer.Option(
+            "--remainder/--no-remainder", help="Show the figures with remainder collateral constant, and moving."
+        ),
+    ] = True,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
     """Run a Monte Carlo stress test; print what breaks."""
     from delever.cli import stress as command
 
-    choice = command.Choice(order, find_critical, paths, seed, out, threads, memory, trace, as_json)
+    choice = command.Choice(
+        order, find_critical, paths, seed, out, threads, memory, trace, concentration, remainder, as_json
+    )
     command.run(world, settings or [], choice)
 
 

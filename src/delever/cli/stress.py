@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -17,36 +18,68 @@ from delever.cli.options import (
     parse_settings,
     user_errors,
 )
+from delever.cli.progress import Tell, bar
 
 if TYPE_CHECKING:
     from delever.model.scenario import Order
     from delever.model.world import World
+    from delever.report import Extras
     from delever.run.stress import Run
+
+ANY_SIZE = re.compile(r"\s*sell\s+N\s")  # "sell N stETH": the size is what is searched
 
 
 @dataclass(frozen=True)
 class Choice:
     """The options of the command, as typed."""
 
-    order: str | None
-    find_critical: bool
-    paths: int | None
-    seed: int | None
-    out: Path | None
-    threads: int | None
-    memory: str | None
-    trace: str | None
-    as_json: bool
+    order: str | None = None
+    find_critical: bool = False
+    paths: int | None = None
+    seed: int | None = None
+    out: Path | None = None
+    threads: int | None = None
+    memory: str | None = None
+    trace: str | None = None
+    concentration: bool = True
+    remainder: bool = True
+    as_json: bool = False
+
+    @property
+    def sized(self) -> str | None:
+        """The order that joins the world's own; none where its size is searched."""
+        return None if self.order is None or ANY_SIZE.match(self.order) else self.order
 
 
 def run(text: str, settings: list[str], choice: Choice) -> None:
     """The command."""
     with user_errors():
-        world = _world(text, settings, choice)
-        order = _order_of(world) if choice.find_critical else None
-        result = _stress(world, choice)
-        critical = _critical(world, order) if order is not None else None
-        _print(world, result, critical, choice)
+        try:
+            with bar() as tell:
+                name, result, extras = _work(text, settings, choice, tell)
+        except KeyboardInterrupt:
+            print("delever: interrupted; the same command goes on where it stopped", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+        _print(name, result, extras, choice)
+
+
+def _work(text: str, settings: list[str], choice: Choice, tell: Tell) -> tuple[str, Run, Extras]:
+    """Everything that takes time."""
+    tell("reading", 0, 1)
+    world = _world(text, settings, choice)
+    order = _order_of(world, choice)
+    from delever.cli.extras import beside, critical_order
+    from delever.run.stress import stress
+
+    memory = None if choice.memory is None else parse_memory(choice.memory)
+    trace = None if choice.trace is None else parse_paths(choice.trace)
+    result = stress(world, choice.out, choice.threads, memory, tell, trace)
+    tell("comparing", 0, 1)
+    extras = beside(result, choice.concentration, choice.remainder, choice.threads)
+    if order is not None:
+        tell("searching", 0, 1)
+        extras = replace(extras, critical=critical_order(world, order, result))
+    return world.name, result, extras
 
 
 def _world(text: str, settings: list[str], choice: Choice) -> World:
@@ -57,50 +90,46 @@ def _world(text: str, settings: list[str], choice: Choice) -> World:
     if choice.seed is not None:
         chosen["scenario.seed"] = str(choice.seed)
     world = load_world(text, chosen)
-    if choice.order is None:
+    if choice.sized is None:
         return world
-    return world.replace("scenario.shocks", [*world.scenario.shocks, {"at": 0, "order": choice.order}])
+    from delever.model.errors import InputError, nearest
+    from delever.model.scenario import Order
 
-
-def _stress(world: World, choice: Choice) -> Run:
-    from delever.cli.progress import bar
-    from delever.run.stress import stress
-
-    memory = None if choice.memory is None else parse_memory(choice.memory)
-    trace = None if choice.trace is None else parse_paths(choice.trace)
     try:
-        with bar() as progress:
-            return stress(world, choice.out, choice.threads, memory, progress, trace)
-    except KeyboardInterrupt:
-        print("delever: interrupted; the same command goes on where it stopped", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        order = Order.parse(choice.sized)
+    except InputError as error:
+        raise error.at("--order") from None
+    for asset in (order.asset, order.into):
+        if asset not in (None, "USD", *world.assets):
+            raise InputError("unknown asset", "--order", asset, nearest(str(asset), world.assets))
+    return world.replace("scenario.shocks", [*world.scenario.shocks, {"at": 0, "order": order}])
 
 
-def _order_of(world: World) -> Order:
-    """The order whose critical size is searched: the one given, or the last of the world's own."""
+def _order_of(world: World, choice: Choice) -> Order | str | None:
+    """The order whose critical size is searched, if any: the one given, or the last of the world's own."""
     from delever.model.errors import InputError
 
+    if not choice.find_critical:
+        if choice.order is not None and choice.sized is None:
+            remedy = "add --find-critical to search the size, or write one: sell 50,000 stETH"
+            raise InputError("has no size", "--order", choice.order, remedy)
+        return None
+    if choice.order is not None and choice.sized is None:
+        return choice.order
     orders = [shock.order for shock in world.scenario.shocks if shock.order is not None]
     if not orders:
-        raise InputError(
-            "needs an order", "--find-critical", remedy='add --order "sell 50,000 stETH", or an order to the shocks'
-        )
+        remedy = 'add --order "sell N stETH", or an order to the shocks'
+        raise InputError("needs an order", "--find-critical", remedy=remedy)
     return orders[-1]
 
 
-def _critical(world: World, order: Order) -> dict[str, Any]:
-    from delever.analysis import find_critical
-
-    return find_critical(world, order)
-
-
-def _print(world: World, result: Run, critical: dict[str, Any] | None, choice: Choice) -> None:
+def _print(name: str, result: Run, extras: Extras, choice: Choice) -> None:
     from delever.report import json_text, stress_json, stress_report, write_summary
 
-    report = stress_report(world.name, result, critical)
+    report = stress_report(name, result, extras)
     if result.folder is not None:
         write_summary(report, result.folder)
     if choice.as_json:
-        typer.echo(json_text(stress_json(world.name, result, critical)))
+        typer.echo(json_text(stress_json(name, result, extras)))
         return
     report.print()

@@ -94,5 +94,6 @@ class Ledgers(NamedTuple):
 (CASH, WRAPPER, VENUES, MAKERS, LIQUIDATORS, ARBITRAGEURS, OWNERS, ORDER_OWNERS, REPORTERS, BLOCK_BUILDERS) = range(10)
 HOLDERS = 10
 # Claims on a protocol: its cash + DEBTS + DEFICIT = CLAIMS + TREASURY for every reserve and path, as changes.
-CLAIMS, DEBTS, TREASURY, DEFICIT = range(4)
-BOOKED = 4
+# ADDED is a part of CLAIMS, noted apart: what owners topped up.
+CLAIMS, DEBTS, TREASURY, DEFICIT, ADDED = range(5)
+BOOKED = 5

@@ -18,6 +18,7 @@ from delever.ingest import aave_steth
 from delever.model.errors import InputError
 
 DATA = "DELEVER_DATA"  # environment variable: the folder that holds data sets
+EMPTY = ["", "NA", "N/A", "n/a", "NULL", "null"]  # cells of a CSV file without a value; NaN is a wrong one
 
 # Data sets that need a reader of their own: folder -> reader(table, part of the book) -> (legs, accounts).
 READERS: dict[str, Callable[[Callable[[str], pa.Table], str], tuple[pa.Table, pa.Table]]] = {
@@ -87,10 +88,12 @@ class Source:
             if not name.endswith((".csv", ".csv.gz")):
                 raise InputError("is not a table", where, Path(name).suffix, "give a .csv, .csv.gz or .parquet file")
             stream = io.BytesIO(content)
-            return pyarrow.csv.read_csv(pa.CompressedInputStream(stream, "gzip") if name.endswith(".gz") else stream)
+            return pyarrow.csv.read_csv(pa.CompressedInputStream(stream, "gzip") if name.endswith(".gz") else stream,
+                                        convert_options=pyarrow.csv.ConvertOptions(null_values=EMPTY))
         except (pa.ArrowException, OSError, EOFError) as error:
             remedy = "it is damaged or not what its name says: fetch or write it again"
-            raise InputError("cannot be read as a table", where, str(error).splitlines()[0], remedy) from error
+            reason = str(error).splitlines()[0].rpartition("'<Buffer>': ")[2]
+            raise InputError("cannot be read as a table", where, reason, remedy) from error
 
     def book(self, name: str) -> BookTables:
         """A book of positions: a long-format .csv or .parquet file, or DATASET/PART with a reader of its own."""

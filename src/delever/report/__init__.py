@@ -5,12 +5,16 @@ from __future__ import annotations
 import pyarrow as pa
 
 from delever.report.check import check_json, check_report, has_errors
-from delever.report.document import Report, Section
-from delever.report.files import check_target, json_text, write_table
+from delever.report.document import Remark, Remarks, Report, Section
+from delever.report.extras import Extras
+from delever.report.files import check_target, json_text, write_table, write_text
 from delever.report.stress import stress_json, stress_report, write_summary
 from delever.report.wall import wall_json, wall_report
 
 __all__ = [
+    "Extras",
+    "Remark",
+    "Remarks",
     "Report",
     "Section",
     "check_json",
@@ -25,6 +29,7 @@ __all__ = [
     "wall_report",
     "write_summary",
     "write_table",
+    "write_text",
 ]
 
 

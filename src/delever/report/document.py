@@ -70,7 +70,9 @@ class Report:
             if isinstance(section, Remarks):
                 _list(out, section)
                 continue
-            for table in rich_tables(grid(section), out.width):
+            for part, table in enumerate(rich_tables(grid(section), out.width)):
+                if part:
+                    out.print()
                 out.print(table)
             for line in _below(section):
                 _say(out, line, indent=2, style="dim")
@@ -85,7 +87,7 @@ class Report:
         for section in self.sections:
             parts += [f"## {section.heading}", ""]
             if isinstance(section, Remarks):
-                parts += [f"- {i.label}: {i.text}" + (f" → {i.remedy}" if i.remedy else "") for i in section.items]
+                parts += [_item(item) for item in section.items]
                 parts += [""]
                 continue
             parts += [*_markdown(section.table), ""]
@@ -215,13 +217,18 @@ def _say(out: Console, line: str, style: str = "", indent: int = 0, hang: int = 
 
 
 def _list(out: Console, remarks: Remarks) -> None:
-    width = max((len(item.label) for item in remarks.items), default=0) + 2
+    width = max((len(item.label) for item in remarks.items), default=0) + 2  # of labels, or of the indent without any
     for item in remarks.items:
         lines = [*_folded(item.text, out.width - width), *_folded(f"→ {item.remedy}" if item.remedy else "",
                                                                  out.width - width)]
         for at, line in enumerate(lines):
             lead = f"{item.label if at == 0 else '':<{width}}"
             out.print(Text.assemble((lead, "bold"), (line, "dim" if line.startswith("→") else "")), soft_wrap=True)
+
+
+def _item(remark: Remark) -> str:
+    said = f"{remark.label}: {remark.text}" if remark.label else remark.text
+    return f"- {said}" + (f" → {remark.remedy}" if remark.remedy else "")
 
 
 def _folded(text: str, width: int) -> Iterable[str]:

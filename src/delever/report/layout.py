@@ -12,6 +12,7 @@ from rich.text import Text
 
 GAP = 2  # columns of text between two columns of a table
 READABLE = 40  # columns of text that a long text wants beside numbers; with less it goes below
+HEADING = 9  # columns of text that a heading may always take
 TEXT = 26  # columns of text that a short text may be folded to
 
 
@@ -75,7 +76,8 @@ def _heading(grid: Grid, c: int) -> list[str]:
     """A heading's lines: words are put on one line while they are not wider than the cells; the unit stands last."""
     own = max((len(row[c]) for row in grid.rows), default=0)
     words = grid.headings[c].split() or [""]
-    lines = textwrap.wrap(grid.headings[c], max(own, *(len(word) for word in words)), break_on_hyphens=False) or [""]
+    width = max(own, HEADING, *(len(word) for word in words))
+    lines = textwrap.wrap(grid.headings[c], width, break_on_hyphens=False) or [""]
     unit = f"[{grid.units[c]}]" if grid.units[c] else ""
     if unit and len(lines[-1]) + 1 + len(unit) <= own:
         return [*lines[:-1], f"{lines[-1]} {unit}"]

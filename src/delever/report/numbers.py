@@ -9,6 +9,7 @@ NONE = "–"  # a figure that does not exist, as opposed to 0
 _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 SHARES = frozenset({"share", "share of 1"})  # units shown as a percentage
 TIMES = frozenset({"s", "seconds"})  # units shown as a duration
+TINY = 1e-6  # share that is rounding
 _TIMES = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
@@ -28,6 +29,21 @@ def magnitude(value: float) -> str:
     if size < 0.001:
         return f"{value:.2e}"
     return _three_digits(value)
+
+
+def price(value: float) -> str:
+    """Six significant digits, so that two prices can be told apart: 1,719.12, 0.998123."""
+    if not math.isfinite(value):
+        return magnitude(value)
+    before = math.floor(math.log10(abs(value))) + 1 if value else 1
+    return f"{value:,.{min(10, max(0, 6 - before))}f}"
+
+
+def signed_percent(share: float) -> str:
+    """+0.0643 %; what is below a millionth is nothing."""
+    if math.isnan(share) or abs(share) < TINY:
+        return percent(0.0 if abs(share) < TINY else share)
+    return ("+" if share > 0 else "") + percent(share)
 
 
 def _three_digits(value: float) -> str:

@@ -1,84 +1,170 @@
-"""The result of a stress test: every risk figure with its definition and horizon beside it."""
+"""The result of a stress test: every risk figure with its definition and horizon beside it, what matters first."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from delever import __version__
-from delever.report.document import Report, Section
+from delever.report.document import Remark, Remarks, Report, Section, column, table_of
+from delever.report.extras import NO_EXTRAS, Extras, extra_sections, label
 from delever.report.files import write_text
-from delever.report.numbers import NONE, human, magnitude
+from delever.report.numbers import NONE, TINY, duration, human, percent
 
 if TYPE_CHECKING:
+    from delever.model.world import World
     from delever.run.stress import Run
 
 SUMMARY_FILE = "summary.md"
 INTERVAL = "95 % interval"
-_ORDER = ("figure", "value", INTERVAL, "unit", "horizon", "definition")  # as they are read
+GROUPS = (
+    ("Losses", ("bad_debt", "probability_of_bad_debt", "var", "expected_shortfall", "evar", "shortfall")),
+    ("Liquidations", ("lar", "seized_collateral", "repaid_debt", "liquidations", "accounts_liquidated",
+                      "cascade_length", "liquidator_profit")),
+)  # fmt: skip
+EXTRA_FALL, EXTRAPOLATED, RESIDUAL = "extra_fall.", "extrapolated.", "conservation_residual"
+ESTIMATES = (
+    "Estimates from sampled paths; an interval is sampling error alone, and says nothing of whether the assumptions hold."
+)
 
 
-def stress_report(name: str, run: Run, critical: dict[str, Any] | None = None) -> Report:
-    """The summary, who it hinges on, and how large an order may be."""
-    sections = [Section("Summary", summary_table(run.summary))]
-    concentration = getattr(run, "concentration", None)
-    if concentration is not None and concentration.num_rows:
-        note = "Each figure without the account named: one that falls away hinges on that account."
-        sections.append(Section("Concentration: the largest accounts", concentration, (note,)))
-    notes = [f"Over {run.paths.num_rows:,} paths. Modelled behaviour and liquidity: see the world's assumptions."]
-    if critical is not None:
-        notes += critical_lines(critical)
+def stress_report(name: str, run: Run, extras: Extras = NO_EXTRAS) -> Report:
+    """The summary, who it hinges on, what it hinges on, and what of it is assumed."""
+    paths = run.paths.num_rows
+    sections: list[Section | Remarks] = [*summary_sections(run.summary, paths), *extra_sections(extras)]
+    sections.append(Remarks("What is estimated and what is assumed", tuple(assumptions(run.world))))
+    notes = []
     if run.folder is not None:
-        notes.append(f"Results, one row a path, and the manifest: {run.folder}")
-    return Report(f"Stress test of {name} (delever {__version__})", tuple(sections), tuple(notes))
+        notes.append(f"Run folder, with one row a path in paths.parquet: {run.folder}")
+    return Report(f"Stress test of {name} (delever {__version__})", tuple(sections), tuple(notes), lead(run.world, paths))
 
 
-def summary_table(summary: pa.Table) -> pa.Table:
-    """The figures as they are read: the interval in one column, the definition last."""
-    if {"low", "high"} <= set(summary.column_names):
-        ends = zip(*(summary[name].to_pylist() for name in ("low", "high", "unit")), strict=True)
-        texts = [_interval(low, high, unit or "") for low, high, unit in ends]
-        summary = summary.drop_columns(["low", "high"]).append_column(INTERVAL, pa.array(texts, pa.string()))
-    return summary.select([name for name in _ORDER if name in summary.column_names])
+def lead(world: World, paths: int) -> str:
+    """What was run, in a line."""
+    scenario = world.scenario
+    shocks = f", {len(scenario.shocks)} shock{'s' if len(scenario.shocks) > 1 else ''}" if scenario.shocks else ""
+    return (
+        f"{paths:,} path{'s' if paths > 1 else ''} of {duration(scenario.horizon)} in steps of "
+        f"{duration(scenario.step)}, seed {scenario.seed}{shocks}, as of {world.as_of:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def summary_sections(summary: pa.Table, paths: int) -> list[Section | Remarks]:
+    """The figures by what they are about; markets that forced selling did not move are left out."""
+    rows = {str(row["figure"]): row for row in summary.to_pylist()}
+    sections: list[Section | Remarks] = []
+    for heading, names in GROUPS:
+        found = [rows.pop(name) for name in names if name in rows]
+        if found:
+            sections.append(_figures(heading, found, paths))
+    markets = _markets({name: rows.pop(name) for name in list(rows) if name.startswith((EXTRA_FALL, EXTRAPOLATED))})
+    residual = rows.pop(RESIDUAL, None)
+    if rows:
+        sections.append(_figures("Figures", list(rows.values()), paths))
+    sections += markets
+    if residual is not None:
+        text = f"{residual['value']:.1e} of turnover, {residual['definition'].split(', as')[0]}"
+        sections.append(Remarks("Soundness of the run", (Remark("conservation", text),)))
+    return sections
+
+
+def _figures(heading: str, rows: Sequence[dict[str, Any]], paths: int) -> Section:
+    columns = [
+        column("figure", [label(row["figure"]) for row in rows]),
+        column("value", [_with_unit(row["value"], row["unit"] or "") for row in rows], right=True),
+        column(INTERVAL, [_interval(row["low"], row["high"], row["unit"] or "") for row in rows])
+        if paths > 1 and "low" in rows[0]
+        else None,
+        column("horizon", [row["horizon"] for row in rows]),
+        column("definition", [row["definition"] for row in rows]),
+    ]
+    return Section(heading, table_of(*(c for c in columns if c is not None)), under="definition")
+
+
+def _with_unit(value: float | None, unit: str) -> str:
+    text = human(value, unit)
+    unit = unit.removesuffix("s") if text == "1" else unit
+    return text if text == NONE or unit in ("", "1", "share", "count") else f"{text} {unit}"
 
 
 def _interval(low: float | None, high: float | None, unit: str) -> str:
     """From low to high; empty where the paths are too few to say either."""
-    ends = [human(end, unit) for end in (low, high)]
-    return "" if ends == [NONE, NONE] else " to ".join(ends)
+    shares = unit == "share"
+    ends = [human(0.0 if shares and end is not None and abs(end) < TINY else end, unit) for end in (low, high)]
+    if NONE in ends:
+        return "" if ends == [NONE, NONE] else f"at most {ends[1]}" if ends[0] == NONE else f"at least {ends[0]}"
+    return " to ".join(ends)
 
 
-def critical_lines(critical: dict[str, Any]) -> list[str]:
-    """How large an order may be, in two sentences."""
-    asset = critical.get("asset", "")
-
-    def size(key: str) -> str:
-        found = critical.get(key)
-        return "at no size searched" if found is None else f"from {magnitude(float(found))} {asset}"
-
+def _markets(rows: dict[str, dict[str, Any]]) -> list[Section | Remarks]:
+    """A row a market that fell deeper on its venues than outside, or traded beyond its last quote."""
+    pairs = [name.removeprefix(EXTRA_FALL) for name in rows if name.startswith(EXTRA_FALL)]
+    fall = {pair: rows[EXTRA_FALL + pair] for pair in pairs}
+    beyond = {pair: rows.get(EXTRAPOLATED + pair, {}).get("value") or 0.0 for pair in pairs}
+    moved = [pair for pair in pairs if fall[pair]["value"] > TINY or beyond[pair] > 0.0]
+    if not moved:
+        return []
+    note = "extra fall: " + str(fall[moved[0]]["definition"]).replace(moved[0], "the market")
     return [
-        f"Critical order: the forced selling it sets off exceeds the order itself {size('runaway')}; "
-        f"bad debt appears {size('bad_debt')}.",
+        Section(
+            "Markets that sales moved",
+            table_of(
+                column("market", moved),
+                column("extra fall", [percent(fall[pair]["value"]) for pair in moved], right=True),
+                column("paths that traded beyond the last quote", [percent(beyond[pair]) for pair in moved], right=True),
+                column("horizon", [fall[pair]["horizon"] for pair in moved]),
+            ),
+            (note, "beyond the last quote depth is extrapolated: trust these paths less"),
+        )
     ]
 
 
-def stress_json(name: str, run: Run, critical: dict[str, Any] | None = None) -> dict[str, Any]:
+def assumptions(world: World) -> list[Remark]:
+    """What a reader must know before quoting a figure."""
+    late = [name for name in world.ages if abs((world.as_of - world.ages[name]).total_seconds()) > 30 * 86_400.0]
+    liquidators, borrowers = world.liquidators, world.borrowers
+    found = [
+        Remark("estimate", ESTIMATES),
+        Remark("liquidators", f"assumed: rule {getattr(liquidators, 'rule', '')}" if liquidators else "nobody"),
+        Remark(
+            "borrowers",
+            f"assumed: {percent(getattr(borrowers, 'attentive', 0.0))} of owners answer a coming liquidation"
+            if borrowers
+            else "assumed: no owner answers a coming liquidation",
+        ),
+        Remark("execution", f"{world.execution.mode}; where figures hinge on it, try --set execution.mode="
+               + ("batched" if world.execution.mode == "sequential" else "sequential")),
+        *(Remark("depth", text) for text in [_recovery(world)] if text),
+    ]  # fmt: skip
+    if late:
+        found.append(Remark("age", f"inputs more than a month from the world's date: {', '.join(late)} (delever check)"))
+    return found
+
+
+def _recovery(world: World) -> str:
+    """How fast outside buyers draw each venue's price back."""
+    lives = {name: getattr(venue, "half_life", None) for name, venue in world.venues.items()}
+    texts = [f"{name} {'never' if life is None else duration(life)}" for name, life in lives.items()]
+    return f"a displaced price recovers by half in: {', '.join(texts)}" if texts else ""
+
+
+def stress_json(name: str, run: Run, extras: Extras = NO_EXTRAS) -> dict[str, Any]:
     """The same for machines."""
-    found: dict[str, Any] = {
+    scenario = run.world.scenario
+    return {
         "version": __version__,
         "world": name,
         "folder": None if run.folder is None else str(run.folder),
         "paths": run.paths.num_rows,
+        "horizon_s": scenario.horizon,
+        "step_s": scenario.step,
+        "seed": scenario.seed,
         "figures": {row.pop("figure"): row for row in run.summary.to_pylist()},
+        **extras.for_json(),
     }
-    concentration = getattr(run, "concentration", None)
-    if concentration is not None:
-        found["concentration"] = concentration.to_pylist()
-    if critical is not None:
-        found["critical_order"] = critical
-    return found
 
 
 def write_summary(report: Report, folder: Path) -> Path:

@@ -232,7 +232,8 @@ def depth_shocks(model: Model) -> dict[int, list[tuple[int, int, float]]]:
         for pair, change in (shock.depth or {}).items():
             m = model.layout.market(pair, f"scenario.shocks.{i}.depth")
             if model.venues[m] is None:
-                raise InputError("market has no venue", f"scenario.shocks.{i}.depth", pair, "it is infinitely deep")
+                raise InputError("market has no venue", f"scenario.shocks.{i}.depth", pair,
+                                 "without one it is infinitely deep: add one to venues")
             if change <= -1.0:
                 raise InputError("depth", f"scenario.shocks.{i}.depth.{pair}", change, "a side may lose less than 100 %")
             out.setdefault(step_of(shock, model), []).extend((side, m, 1.0 + change) for side in SIDES[shock.side])

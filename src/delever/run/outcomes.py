@@ -8,7 +8,7 @@ import pyarrow as pa
 from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, OUTCOME_COLUMNS
 from delever.core.state import State
-from delever.core.tables import LIQUIDATORS, BookTables, Reserves, Touched
+from delever.core.tables import ADDED, CLAIMS, DEBTS, DEFICIT, LIQUIDATORS, BookTables, Reserves, Touched
 from delever.engine.boundary import price_paths
 from delever.engine.conservation import LIMIT, residual
 from delever.engine.index import SLOTS
@@ -53,7 +53,8 @@ def tabulate_paths(model: Model, state: State) -> pa.Table:
     touched = np.bincount(state.pool.touched.path[:slots], minlength=state.paths)
     columns: list[Column] = [("path", "number", state.first_path + np.arange(state.paths)),
                              ("accounts_touched", "count", touched),
-                             *by_protocol(model, state, slots), *by_path(model, state), *by_market(model, state)]
+                             *by_protocol(model, state, slots), *by_reserve(model, state), *by_path(model, state),
+                             *by_market(model, state)]
     for name, sold, leak in zip(model.layout.assets, state.tally.forced, worst, strict=True):
         columns += [(f"forced_sales.{name}", name, sold), (f"residual.{name}", "share", leak)]
     schema = pa.schema([pa.field(name, pa.int64() if column.dtype.kind == "i" else pa.float64(),
@@ -75,6 +76,22 @@ def by_protocol(model: Model, state: State, slots: int) -> list[Column]:
         out += [(f"{outcome.name}.{name}", unit, row) for name, row in zip(protocols, table, strict=True)]
     for name, no_collateral, negative, booked in zip(protocols, bare, short, totals[DEFICITS], strict=True):
         out += [(f"bad_debt.{name}", "USD", booked + no_collateral), (f"shortfall.{name}", "USD", booked + negative)]
+    return out
+
+
+def by_reserve(model: Model, state: State) -> list[Column]:
+    """Units of each asset of each protocol: seized (protocol fee included), repaid, written off."""
+    booked, first = state.ledgers.booked, int(state.book.first_debt[0])
+    held, owed = (set(np.unique(state.book.reserve[:, legs][used]).tolist()) for legs, used in (
+        (slice(None, first), np.arange(first) < state.book.collaterals[:, None]),
+        (slice(first, None), np.arange(state.book.reserve.shape[1] - first) < state.book.debts[:, None])))
+    out: list[Column] = []
+    for r, (protocol, asset) in enumerate(model.positions.reserves):
+        if r in held:
+            out.append((f"seized.{protocol}.{asset}", asset, booked[ADDED, r] - booked[CLAIMS, r]))
+        if r in owed:
+            out += [(f"repaid.{protocol}.{asset}", asset, 0.0 - booked[DEBTS, r] - booked[DEFICIT, r]),
+                    (f"written_off.{protocol}.{asset}", asset, booked[DEFICIT, r])]
     return out
 
 

@@ -39,9 +39,12 @@ def read_books(world: World, source: Source) -> Book:
     parts = []
     for name, protocol in world.protocols.items():
         book = protocol.book
+        where = book if isinstance(book, str) else f"book of {name}"
         if isinstance(book, str):
-            tables = source.book(book)
-            where = book
+            try:
+                tables = source.book(book)
+            except InputError as error:
+                raise error.at("", "protocols", name, "book") from None
             accounts = tables.accounts if tables.accounts.num_columns else None
             book = Book.from_table(_renamed(tables.legs, name), _renamed(accounts, name), where)
         else:
@@ -49,7 +52,7 @@ def read_books(world: World, source: Source) -> Book:
         unknown = [asset for asset in book.assets if asset not in world.assets and asset != "USD"]
         if unknown:
             row = pc.index(book.legs["asset"], unknown[0]).as_py()
-            raise InputError("unknown asset", f"book of {name}, row {row + 2}, column asset", unknown[0],
+            raise InputError("unknown asset", f"{where}, row {row + 2}, column asset", unknown[0],
                              nearest(unknown[0], world.assets))
         parts.append(book)
     book = Book.concat(parts)

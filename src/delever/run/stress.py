@@ -28,7 +28,7 @@ from delever.run.store import Store, describe, fingerprint
 
 MEMORY = 2.0  # default budget [GiB]
 FIRST, LEAST, LARGEST = 64, 8, 512  # paths in the first chunk of a thread, and in any
-TOUCHED_AT_ONCE = 500_000  # accounts of a chunk that are copied: more leave the cache, fewer pay more calls a path
+TOUCHED_AT_ONCE = 1_000_000  # accounts of a chunk that are copied: more leave the cache, fewer pay more calls a path
 SLOT_BYTES = 400  # of a touched account: its copy, its place in two lists, its entries in the wheels
 
 Progress = Callable[[str, int, int], None]  # (stage, done, of)
@@ -68,7 +68,7 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
     description, chosen = describe(world), sorted(set(trace or []))
     for path in chosen:
         if not 0 <= path < world.scenario.paths:
-            raise InputError("trace", "stress", path, f"paths are numbered 0 to {world.scenario.paths - 1}")
+            raise InputError(f"path {path} is not run", "trace", path, f"paths are numbered 0 to {world.scenario.paths - 1}")
     identity = {"world_hash": fingerprint(description), "inputs": dict(sorted(model.source.hashes.items())),
                 "program": source_hash(), "trace": chosen}
     if not keep:
