@@ -3,9 +3,10 @@
     import delever as dl
 
     world = dl.load("examples/aave_steth")
-    dl.wall(world, asset="ETH", shocks="-60%..0%")
+    dl.show(dl.wall(world, asset="ETH", shocks="-60%..0%"))
     run = dl.stress(world)
-    dl.show(run)
+    dl.show(run)                     # or run.summary, run.paths: Arrow tables
+    dl.show(dl.concentration(run))   # the figures without each of the largest accounts
 
 Names are loaded on first use, so that `import delever` is instant and loads no compiler.
 """
@@ -16,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from delever.analysis import check, find_critical, wall
+    from delever.analysis import check, compare, concentration, find_critical, remainder_worlds, wall
     from delever.examples import example
     from delever.model.book import Book
     from delever.model.errors import InputError
@@ -31,9 +32,12 @@ __all__ = [
     "InputError",
     "World",
     "check",
+    "compare",
+    "concentration",
     "example",
     "find_critical",
     "load",
+    "remainder_worlds",
     "show",
     "stress",
     "wall",
@@ -44,9 +48,12 @@ _HOME = {
     "InputError": "delever.model.errors",
     "World": "delever.model.world",
     "check": "delever.analysis",
+    "compare": "delever.analysis",
+    "concentration": "delever.analysis",
     "example": "delever.examples",
     "find_critical": "delever.analysis",
     "load": "delever.worlds",
+    "remainder_worlds": "delever.analysis",
     "show": "delever.report",
     "stress": "delever.run.stress",
     "wall": "delever.analysis",

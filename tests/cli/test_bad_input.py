@@ -82,6 +82,15 @@ def edits(name: str, old: str, new: str) -> Prepare:
     return prepare
 
 
+def holds(text: str) -> Prepare:
+    """Another book."""
+
+    def prepare(folder: Path) -> None:
+        (folder / "book.csv").write_text(text)
+
+    return prepare
+
+
 CASES |= {
     "a column is misspelt": edits("book.csv", "side,amount,", "side,amuont,"),
     "an asset of the book is unknown": edits("book.csv", "bob,stETH", "bob,stEHT"),
@@ -95,10 +104,9 @@ CASES |= {
     "a threshold is negative": edits("book.csv", "0.75", "-0.75"),
     "an account stands twice": edits("book.csv", "carl,ETH,collateral,1,", "anna,ETH,collateral,1,"),
     "a row has a column too few": edits("book.csv", "carl,ETH,collateral,1,", "carl,ETH,collateral"),
-    "the book has no debt": lambda folder: (folder / "book.csv").write_text(
-        "\n".join(line for line in BOOK.splitlines() if "debt" not in line) + "\n") and None,
-    "the book has no rows": lambda folder: (folder / "book.csv").write_text(BOOK.splitlines()[0] + "\n") and None,
-    "the book is empty": lambda folder: (folder / "book.csv").write_text("") and None,
+    "the book has no debt": holds("".join(line for line in BOOK.splitlines(keepends=True) if "debt" not in line)),
+    "the book has no rows": holds(BOOK.splitlines(keepends=True)[0]),
+    "the book is empty": holds(""),
     "the book is not there": edits("world.yaml", "book: book.csv", "book: bokk.csv"),
     "a collateral has no parameters": edits("world.yaml", "stETH: {liquidation_threshold: 80 %, incentive: 5 %}", ""),
     "a threshold is 83 instead of 83 %": edits("world.yaml", "83 %", "83"),
@@ -139,7 +147,7 @@ def as_parquet(folder: Path) -> Path:
 
 @case("a column is missing")
 def without_amounts(folder: Path) -> None:
-    (folder / "book.csv").write_text("".join(",".join(line.split(",")[:3]) + "\n" for line in BOOK.splitlines()))
+    holds("".join(",".join(line.split(",")[:3]) + "\n" for line in BOOK.splitlines()))(folder)
 
 
 @case("a Parquet book is cut off")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from delever.core.state import State
 from delever.engine import boundary
-from delever.engine.boundary import CLAIMS, DUE, SLOTS
+from delever.engine.index import CLAIMS, DUE, SLOTS
 from delever.engine.step import see
 from delever.model.world import World
 from delever.run.assemble import assemble, new_state

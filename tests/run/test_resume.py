@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -109,7 +110,7 @@ def half(world: World, tmp_path: Path) -> Path:
     return tmp_path / "half"
 
 
-def finished_like_the_whole(world: World, folder: Path, **options: int) -> Run:
+def finished_like_the_whole(world: World, folder: Path, **options: Any) -> Run:
     """Run what is missing; it must end as the run beside it."""
     run = stress(world, folder, **options)
     assert folder_bits(folder) == folder_bits(folder.parent / "whole")

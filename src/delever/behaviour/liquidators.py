@@ -32,7 +32,7 @@ class Liquidators(Spec):
 
     kind: ClassVar[str] = "liquidators"
     rule: Literal["always", "profitable"] = Field(default="profitable", description="act always, or only if it pays")
-    min_profit: Usd = Field(default=0.0, description="profit after gas below which they decline")
+    min_profit: Usd = Field(default=0.0, ge=0, description="profit after gas below which they decline")
     fee_share: Share = Field(default=0.5, ge=0, le=1, description="share of the profit bid for room; assumption")
 
 

@@ -16,7 +16,7 @@ def run(text: str, settings: list[str], as_json: bool) -> None:
 
         result = check(world)
         if as_json:
-            typer.echo(json_text(check_json(world.name, result)))
+            typer.echo(json_text(check_json(world.name, result, world.as_of)))
         else:
             check_report(world.name, world.as_of, result).print()
         if has_errors(result):

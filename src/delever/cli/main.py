@@ -97,13 +97,14 @@ def wall(
     ] = None,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as CSV.")] = None,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as Parquet.")] = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the wall of a range of shocks (.svg).")] = None,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
     """Show what is liquidatable after a shock to one asset."""
     from delever.cli import wall as command
 
-    command.run(world, settings or [], asset, shock, command.Targets(accounts, csv, parquet), as_json)
+    command.run(world, settings or [], asset, shock, command.Targets(accounts, csv, parquet, chart), as_json)
 
 
 @app.command()

@@ -6,10 +6,11 @@ Source: a priority gas auction as since EIP-1559, with a base fee that does not 
 
 from __future__ import annotations
 
-from typing import ClassVar
+import math
+from typing import ClassVar, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from delever.core.jit import kernel
 from delever.core.outcomes import REVERTED as REVERTS
@@ -31,6 +32,7 @@ from delever.core.tables import (
     WAITING,
     Rows,
 )
+from delever.model.errors import InputError, nearest
 from delever.model.quantity import Gwei, Seconds
 from delever.model.spec import Spec
 
@@ -48,6 +50,15 @@ class Blocks(Spec):
     native: str = Field(default="ETH", description="asset in which gas is paid")
     gas: dict[str, float] = Field(default_factory=dict, description="gas of a transaction by kind; assumption: "
                                   "oracle 100,000, top_up 250,000, liquidation 500,000, order 300,000")
+
+    @model_validator(mode="after")
+    def _known_kinds(self) -> Self:
+        for name, units in self.gas.items():
+            if name not in GAS:
+                raise InputError("unknown kind of transaction", value=name, remedy=nearest(name, GAS), path=("gas",))
+            if not 0.0 <= units < math.inf:
+                raise InputError(f"is {units:g}", value=units, remedy="gas is a number, 0 or more", path=("gas", name))
+        return self
 
     def gas_by_kind(self) -> np.ndarray:
         """[KINDS] units of gas."""

@@ -40,10 +40,10 @@ class LogNormal(PriceSpec):
                 raise InputError("correlation", f"{where}.{pair}", pair, 'name two assets as "A/B"')
             for name in parts:
                 if name not in names:
-                    raise InputError("asset", f"{where}.{pair}", name,
-                                     f"give it a volatility first; {nearest(name, names)}")
+                    raise InputError("has no volatility", f"{where}.{pair}: {name}", None,
+                                     f"add scenario.prices.volatility.{name}, or correct the name: {nearest(name, names)}")
             if not -1.0 <= value <= 1.0:
-                raise InputError("correlation", f"{where}.{pair}", value, "it lies between -1 and 1")
+                raise InputError(f"is {value:g}", f"{where}.{pair}", value, "a correlation lies between -1 and 1")
             i, j = (names.index(name) for name in parts)
             matrix[i, j] = matrix[j, i] = value
         return matrix

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from delever.report.chart import wall_chart
 from delever.report.check import check_json, check_report, has_errors
 from delever.report.document import Remark, Remarks, Report, Section
 from delever.report.extras import Extras
@@ -25,6 +26,7 @@ __all__ = [
     "show",
     "stress_json",
     "stress_report",
+    "wall_chart",
     "wall_json",
     "wall_report",
     "write_summary",
@@ -33,6 +35,24 @@ __all__ = [
 ]
 
 
-def show(table: pa.Table, title: str = "") -> None:
-    """Print a table as the commands do: human numbers, units in the headings, definitions below."""
-    Report(title, (Section("", table),)).print()
+def show(result: object, title: str = "") -> None:
+    """Print a run, a wall, a check or a table as the commands do: human numbers, units, definitions.
+
+    A run shows its figures; what the command adds (concentration, remainders) are calls of their own.
+    """
+    _report(result, title).print()
+
+
+def _report(result: object, title: str) -> Report:
+    from delever.analysis import Check, Wall
+    from delever.run.stress import Run
+
+    if isinstance(result, pa.Table):
+        return Report(title, (Section("", result),))
+    if isinstance(result, Run):
+        return stress_report(title or result.world.name, result)
+    if isinstance(result, Wall):
+        return wall_report(title or "the world", "", "", result)
+    if isinstance(result, Check):
+        return check_report(title or "the world", None, result)
+    raise TypeError(f"show: {type(result).__name__} is neither a run, a wall, a check nor a table")

@@ -1,39 +1,157 @@
-"""The result of a check: findings with remedies, who sees which price, the age of every input."""
+"""The result of a check: findings with remedies, who sees which price, ages in words, how well the book reproduces."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from delever import __version__
-from delever.report.document import Report, Section
+from delever.report.document import Remark, Remarks, Report, Section, column, table_of
+from delever.report.numbers import NONE, human, magnitude, price, signed_percent
 
 if TYPE_CHECKING:
     from delever.analysis import Check
 
-AGE = "age: before the world's date; an input that is much older than the book describes another market."
-LAG = "lag: how long a move may go unseen."
+LEVELS = {"ok": "note", "warn": "warning", "error": "error"}
+SEEN = (
+    "gap: of the price seen to the market's at the start. heartbeat: an answer is renewed at the latest after this time.",
+    "deviation: a move of the market up to this may go unanswered until then. delay: from the observation of a move to "
+    "the offer of its answer. age: of the answer at the start.",
+)
+SPLIT = (
+    "totals: accounts whose known legs, remainders left out, give back both totals of their source, and their share of "
+    "the reported collateral and debt. health: the same for the reported health factor.",
+)
 
 
-def check_report(name: str, as_of: datetime, check: Check) -> Report:
+def check_report(name: str, as_of: datetime | None, check: Check) -> Report:
     """Findings first: what is wrong comes before what is so."""
-    sections = []
+    sections: list[Section | Remarks] = []
     if check.findings.num_rows:
-        sections.append(Section("Findings", check.findings))
-    sections.append(Section("Who sees which price", check.prices, (LAG,)))
-    sections.append(Section("Inputs", check.inputs, (AGE,)))
-    closing = "No findings." if not check.findings.num_rows else f"{check.findings.num_rows:,} findings."
-    return Report(f"Check of {name}, as of {as_of:%Y-%m-%d %H:%M} UTC", tuple(sections), (closing,))
+        sections.append(Remarks("Findings", tuple(_finding(row) for row in check.findings.to_pylist())))
+    protocols = list(dict.fromkeys(check.prices["protocol"].to_pylist()))
+    for protocol in protocols:
+        sections.append(_prices(protocol, check.prices, SEEN if protocol == protocols[-1] else ()))
+    sections.append(Remarks("Age of every input", tuple(_input(row) for row in check.inputs.to_pylist())))
+    if check.health.num_rows:
+        sections.append(_health(check.health))
+    if check.accounts.num_rows:
+        sections.append(_accounts(check.accounts))
+    at = f", as of {as_of:%Y-%m-%d %H:%M} UTC" if as_of else ""
+    return Report(f"Check of {name}{at}", tuple(sections), (), verdict(check))
 
 
-def check_json(name: str, check: Check) -> dict[str, Any]:
+def verdict(check: Check) -> str:
+    """How many findings of each level."""
+    levels = check.findings["level"].to_pylist() if check.findings.num_rows else []
+    if not levels:
+        return "No findings."
+    counts = [(LEVELS.get(level, level), levels.count(level)) for level in dict.fromkeys(levels)]
+    said = ", ".join(f"{count:,} {word}{'s' if count > 1 else ''}" for word, count in counts)
+    tail = "this world cannot be right" if "error" in levels else "it can be run"
+    return f"{said}: {tail}."
+
+
+def _finding(row: dict[str, Any]) -> Remark:
+    level = str(row["level"])
+    said = f"{row.get('what') or ''} ({row['where']})" if row.get("what") else str(row["where"])
+    value = f": {row['value']}" if row.get("value") else ""
+    return Remark(LEVELS.get(level, level), said + value, str(row.get("remedy") or ""))
+
+
+def _input(row: dict[str, Any]) -> Remark:
+    moment = human(row.get("as_of"))
+    text = str(row.get("text") or "")
+    return Remark(str(row["input"]), text if moment == NONE else f"{moment}, {text}" if text else moment)
+
+
+def _prices(protocol: str, prices: pa.Table, notes: tuple[str, ...]) -> Section:
+    rows = [row for row in prices.to_pylist() if row["protocol"] == protocol]
+    return Section(
+        f"Who sees which price: {protocol}",
+        table_of(
+            column("asset", [row["asset"] for row in rows]),
+            column("feed", [row["feed"] for row in rows]),
+            column("seen USD", [_price(row.get("seen_usd")) for row in rows], right=True),
+            column("market USD", [_price(row.get("market_usd")) for row in rows], right=True),
+            column("gap", [signed_percent(row["gap"]) if row.get("gap") is not None else NONE for row in rows], right=True),
+            column("heartbeat", [row.get("heartbeat") for row in rows], "s"),
+            column("deviation", [row.get("deviation") for row in rows], "share"),
+            column("delay", [row.get("lag") for row in rows], "s"),
+            column("age", [row.get("age") for row in rows], "s"),
+        ),
+        notes,
+    )
+
+
+def _price(value: float | None) -> str:
+    return NONE if value is None else price(value)
+
+
+def _health(health: pa.Table) -> Section:
+    """Counts and share of value at each tolerance."""
+    rows = health.to_pylist()
+    of = ", ".join(f"{count:,} in {protocol}" for protocol, count in {r["protocol"]: r["accounts"] for r in rows}.items())
+
+    def shares(key: str) -> list[object]:
+        return [row[key] for row in rows]
+
+    return Section(
+        "How many accounts the known legs reproduce",
+        table_of(
+            column("protocol", shares("protocol")),
+            column("within", [_tolerance(row["tolerance"]) for row in rows], right=True),
+            column("totals", [f"{row['totals']:,}" for row in rows], right=True),
+            column("of collateral", shares("totals_collateral"), "share"),
+            column("of debt", shares("totals_debt"), "share"),
+            column("health", [f"{row['health']:,}" for row in rows], right=True),
+            # two columns cannot have one name: the second pair says the same of the health factor
+            column("of collateral ", shares("health_collateral"), "share"),
+            column("of debt ", shares("health_debt"), "share"),
+        ),
+        (f"Accounts with reported totals: {of}.", *SPLIT),
+        keys=2,
+    )
+
+
+def _tolerance(value: float) -> str:
+    return f"{value * 100:g} %" if value >= 1e-3 else f"{value:.0e}"
+
+
+def _accounts(accounts: pa.Table) -> Section:
+    """The book by health, with a total a protocol."""
+    lines: list[tuple[str, str, str, str, str]] = []
+    totals: set[int] = set()
+    rows = accounts.to_pylist()
+    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+        mine = [row for row in rows if row["protocol"] == protocol]
+        lines += [_line(protocol, row["health_factor"], [row]) for row in mine]
+        totals.add(len(lines))
+        lines.append(_line(protocol, "all", mine))
+    names = ("protocol", "health factor", "accounts that owe", "collateral USD", "debt USD")
+    columns = [column(names[i], [line[i] for line in lines], right=i > 1) for i in range(len(names))]
+    return Section("Accounts by health at the start", table_of(*columns), totals=frozenset(totals))
+
+
+def _line(protocol: str, band: str, rows: list[dict[str, Any]]) -> tuple[str, str, str, str, str]:
+    money = [magnitude(sum(row[key] for row in rows)) for key in ("collateral_usd", "debt_usd")]
+    return protocol, band, f"{sum(row['accounts'] for row in rows):,}", money[0], money[1]
+
+
+def check_json(name: str, check: Check, as_of: datetime | None = None) -> dict[str, Any]:
     """The same for machines."""
     return {
         "version": __version__,
         "world": name,
+        "as_of": as_of,
+        "sound": not has_errors(check),
         "findings": check.findings.to_pylist(),
         "prices": check.prices.to_pylist(),
         "inputs": check.inputs.to_pylist(),
+        "health": check.health.to_pylist(),
+        "accounts": check.accounts.to_pylist(),
     }
 
 

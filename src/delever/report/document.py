@@ -144,7 +144,7 @@ def table_of(*columns: tuple[pa.Field, pa.Array]) -> pa.Table:
 def metadata(field: pa.Field, key: str) -> str:
     """A field's metadata as text, empty where there is none."""
     found: bytes = (field.metadata or {}).get(key.encode(), b"")
-    return found.decode()
+    return str(found, "utf-8")
 
 
 def unit_of(field: pa.Field) -> str:
@@ -156,7 +156,7 @@ def unit_of(field: pa.Field) -> str:
 def label(field: pa.Field) -> str:
     """A column's name without its unit, in words."""
     unit = unit_of(field)
-    name = field.name.removesuffix(f"_{unit.lower()}") if unit else field.name
+    name = str(field.name).removesuffix(f"_{unit.lower()}") if unit else str(field.name)
     return name.replace("_", " ")
 
 

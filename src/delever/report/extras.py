@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from delever.report.document import Remark, Remarks, Section, column, table_of
+from delever.report.document import Remark, Remarks, Section, column, metadata, table_of
 from delever.report.numbers import NONE, human, magnitude
 
 LABELS = {
@@ -84,12 +84,17 @@ def sample(table: pa.Table) -> int | None:
     return None if found is None else int(found)
 
 
+def first(paths: int) -> str:
+    """Of a run's paths."""
+    return f"the first {paths:,} paths" if paths > 1 else "the first path"
+
+
 def concentration_sections(table: pa.Table) -> list[Section | Remarks]:
     """Who the largest accounts are, and the figures without each of them."""
     rows = table.to_pylist()
     accounts, paths = rows[1:], sample(table)
-    of = "" if paths is None else f"On the first {paths:,} paths. "
-    meaning = {field.name: (field.metadata or {}).get(b"meaning", b"").decode() for field in table.schema}
+    of = "" if paths is None else f"On {first(paths)}. "
+    meaning = {field.name: metadata(field, "meaning") for field in table.schema}
     who = Section(
         f"Concentration: the {len(accounts)} accounts that owe most",
         table_of(
@@ -137,7 +142,7 @@ def _nearest(row: dict[str, Any]) -> str:
 
 
 def _unit(table: pa.Table, name: str) -> str:
-    return (table.schema.field(name).metadata or {}).get(b"unit", b"").decode()
+    return metadata(table.schema.field(name), "unit")
 
 
 def _same(a: float | None, b: float | None) -> bool:
@@ -152,7 +157,7 @@ def remainder_section(table: pa.Table) -> Section:
     """The main figures under both treatments, side by side."""
     rows, paths = table.to_pylist(), sample(table)
     chosen = [row for name in MAIN for row in rows if row["figure"] == name]
-    of = "" if paths is None else f" On the first {paths:,} paths, the same for both."
+    of = "" if paths is None else f" On {first(paths)}, the same for both."
     return Section(
         "Remainder collateral, shown both ways",
         table_of(

@@ -35,6 +35,7 @@ def price(value: float) -> str:
     """Six significant digits, so that two prices can be told apart: 1,719.12, 0.998123."""
     if not math.isfinite(value):
         return magnitude(value)
+    value = float(f"{value:.6g}")  # 0.9999999 has as many digits before the point as 1
     before = math.floor(math.log10(abs(value))) + 1 if value else 1
     return f"{value:,.{min(10, max(0, 6 - before))}f}"
 

@@ -39,6 +39,8 @@ def stress_report(name: str, run: Run, extras: Extras = NO_EXTRAS) -> Report:
     notes = []
     if run.folder is not None:
         notes.append(f"Run folder, with one row a path in paths.parquet: {run.folder}")
+        if run.trace.num_rows:
+            notes.append("Every step of the traced paths: trace.parquet there")
     return Report(f"Stress test of {name} (delever {__version__})", tuple(sections), tuple(notes), lead(run.world, paths))
 
 
@@ -114,10 +116,10 @@ def _markets(rows: dict[str, dict[str, Any]]) -> list[Section | Remarks]:
             table_of(
                 column("market", moved),
                 column("extra fall", [percent(fall[pair]["value"]) for pair in moved], right=True),
-                column("paths that traded beyond the last quote", [percent(beyond[pair]) for pair in moved], right=True),
+                column("paths beyond quotes", [percent(beyond[pair]) for pair in moved], right=True),
                 column("horizon", [fall[pair]["horizon"] for pair in moved]),
             ),
-            (note, "beyond the last quote depth is extrapolated: trust these paths less"),
+            (note, "paths beyond quotes: traded beyond the last quote, where depth is extrapolated; trust them less"),
         )
     ]
 

@@ -9,12 +9,17 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
 
 from delever.engine.probes import BINS, BUCKETS, HISTORIES
 from delever.model.book import Book
@@ -73,6 +78,7 @@ class Store:
         self.folder = folder
         self.identity = dict(identity)
         self.manifest: dict[str, Any] = {**self.identity, "status": "running"}
+        self.lock: BinaryIO | None = None
 
     def open(self) -> bool:
         """Make the folder, or check that it is ours; True if the run is complete."""
@@ -84,6 +90,8 @@ class Store:
             complete = bool(self.manifest.get("status") == "complete")
             if complete:
                 self.tidy()  # it may have been killed just before
+            else:
+                self.claim()
             return complete
         if self.folder.exists() and any(path.suffix != PART for path in self.folder.iterdir()):
             raise InputError("is not empty and holds no run", str(self.folder), None, "name another folder with --out")
@@ -92,7 +100,20 @@ class Store:
             self.save()
         except OSError as error:
             raise InputError("cannot be written", str(self.folder), error.strerror, "name another with --out") from None
+        self.claim()
         return False
+
+    def claim(self) -> None:
+        """Keep other processes out until this one ends: a lock on the manifest, which no kill leaves behind."""
+        if fcntl is None:
+            return
+        self.lock = (self.folder / MANIFEST).open("rb")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.lock.close()
+            raise InputError("is being written by another process", str(self.folder), None,
+                             "wait for it, or name another folder with --out") from None
 
     def checked(self, manifest: Path) -> dict[str, Any]:
         """The manifest, if it is that of our run."""
@@ -140,6 +161,8 @@ class Store:
         self.manifest.update(more, status="complete")
         self.save()
         self.tidy()
+        if self.lock is not None:
+            self.lock.close()
 
     def tidy(self) -> None:
         """Drop what a complete run has no use for: its parts, and files that were being written when it was killed."""
