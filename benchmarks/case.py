@@ -20,7 +20,12 @@ from delever.protocols.aave import Aave
 from delever.protocols.pro_rata import ProRata
 from delever.run.assemble import Model, assemble
 from delever.run.chunk import ChunkResult
-from delever.run.stress import run_chunks
+from delever.run.work import run_chunks
+
+
+def cpu_seconds() -> float:
+    """Of this process and of its workers that have ended."""
+    return sum(use.ru_utime + use.ru_stime for use in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
 
 
 def measure(model: Model, threads: int, chunk: int | None, repeat: int) -> tuple[dict[str, Any], pa.Table]:
@@ -28,12 +33,12 @@ def measure(model: Model, threads: int, chunk: int | None, repeat: int) -> tuple
     paths = model.world.scenario.paths
     wall, cpu = [], []
     results: list[ChunkResult] = []
-    run_chunks(model, [(0, min(paths, threads))], threads, 4.0, lambda *_: None, [], chunk, None)
+    run_chunks(model, [(0, min(paths, threads))], threads, 4.0, chunk=chunk)
     for _ in range(repeat):
-        w, c = time.perf_counter(), time.process_time()
-        results = run_chunks(model, [(0, paths)], threads, 4.0, lambda *_: None, [], chunk, None)
+        w, c = time.perf_counter(), cpu_seconds()
+        results = run_chunks(model, [(0, paths)], threads, 4.0, chunk=chunk)
         wall.append(time.perf_counter() - w)
-        cpu.append(time.process_time() - c)
+        cpu.append(cpu_seconds() - c)
     table = pa.concat_tables([result.paths for result in results])
     seconds, accounts = statistics.median(wall), len(model.positions.accounts)
     column = {name: float(np.mean(table[name].to_numpy())) for name in table.column_names}
@@ -91,7 +96,9 @@ def main() -> None:
     p.add_argument("--inputs", type=Path)
     a = p.parse_args()
     report = full_step(a) if a.kind == "full" else dense_model(a)
+    of_workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss if a.threads > 1 else 0
     report["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    report["peak_memory_of_a_worker_mib"] = of_workers // 1024
     print(json.dumps(report))
 
 

@@ -37,12 +37,11 @@ def load(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] | None =
 
 
 def _of_setting(error: InputError, name: str) -> InputError:
-    """The error as one of a setting: where it lies on the way to the field, the way is not said twice."""
+    """The error as one of a setting; where it lies at the very field, or below, the way there is not said twice."""
     way, place = name.strip().split("."), [str(key) for key in error.path]
-    shared = next((k for k, (a, b) in enumerate(zip(way, place, strict=False)) if a != b), min(len(way), len(place)))
-    beside = shared < min(len(way), len(place))  # the setting broke something elsewhere: say where
-    path = error.path if beside else error.path[shared:]
-    return InputError(error.what, f"--set {name}", error.value, error.remedy, path=path)
+    if place[: len(way)] != way:
+        return error.at(f"--set {name}")
+    return InputError(error.what, f"--set {name}", error.value, error.remedy, path=error.path[len(way) :])
 
 
 def _text(path: Path) -> str:

@@ -1,99 +1,66 @@
-"""What is typed reaches the simulator, and what it returns reaches the reader: the layers below are played here."""
+"""What is typed reaches the simulator, and what it returns reaches the reader: the calls in between are watched."""
 
 from __future__ import annotations
 
 import json
-import sys
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
 
+import delever as dl
 from delever.cli.main import app
-from delever.model.errors import InputError
-
-SUMMARY = pa.table(
-    {"figure": ["bad debt"], "value": [1.5e6], "unit": ["USD"], "definition": ["owed, not backed"], "horizon": ["24 h"]}
-)
+from delever.model.world import World
+from delever.run.stress import Run
 
 
-@dataclass(frozen=True)
-class FakeWorld:
-    name: str = "played"
-    as_of: datetime = datetime(2024, 1, 15, tzinfo=UTC)
-    scenario: Any = field(default_factory=lambda: SimpleNamespace(shocks=()))
-
-    def replace(self, path: str, value: list[dict[str, Any]]) -> FakeWorld:
-        assert path == "scenario.shocks"
-        shocks = tuple(SimpleNamespace(order=shock["order"]) for shock in value)
-        return replace(self, scenario=SimpleNamespace(shocks=shocks))
+@pytest.fixture(scope="module")
+def small() -> Run:
+    return dl.stress(dl.load(dl.example("first"), set={"scenario.paths": 3}), keep=False)
 
 
 class Below:
     """The layers below the command, which remember how they were called."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: Run) -> None:
         self.calls: dict[str, Any] = {}
-        self.level = "warning"
-        self.interrupt = False
+        self.run, self.interrupt, self.level, self.times = run, False, "warn", 0
 
-    def load(self, path: Path, set: dict[str, str]) -> FakeWorld:
-        self.calls["load"] = (path, dict(set))
-        return FakeWorld()
-
-    def stress(
-        self,
-        world: FakeWorld,
-        out: Path | None = None,
-        threads: int | None = None,
-        memory: float | None = None,
-        progress: Any = None,
-        trace: list[int] | None = None,
-    ) -> Any:
+    def stress(self, world: World, out: Path | None, threads: Any, memory: Any, progress: Any, trace: Any) -> Run:
         self.calls["stress"] = (world, {"out": out, "threads": threads, "memory": memory, "trace": trace})
         progress("compiling", 0, 1)
         progress("simulating", 0, 0)
         folder = out or Path("runs/played")
         if self.interrupt:
             raise KeyboardInterrupt
-        folder.mkdir(parents=True)
-        return SimpleNamespace(summary=SUMMARY, paths=pa.table({"bad_debt": [1.0, 2.0]}), folder=folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        return replace(self.run, folder=folder)
 
-    def find_critical(self, world: FakeWorld, order: object) -> dict[str, Any]:
+    def find_critical(self, world: World, order: object) -> dict[str, Any]:
         self.calls["find_critical"] = (world, order)
-        return {"asset": "stETH", "runaway": 61_000.0, "bad_debt": 90_500.0}
+        return {"asset": "ETH", "runaway": 61_000.0, "bad_debt": 90_500.0}
 
-    def wall(self, world: FakeWorld, asset: str, shocks: str) -> Any:
-        self.calls["wall"] = (asset, shocks)
-        if asset != "ETH":
-            raise InputError("unknown asset", "wall", asset, "did you mean ETH?")
-        table = pa.table({"protocol": ["aave"], "eligible_debt_usd": [2.0e6]})
-        return SimpleNamespace(table=table, accounts=pa.table({"account": ["a01", "a02"]}))
+    def concentration(self, run: Run, n: int = 10, paths: int | None = None) -> pa.Table:
+        self.times += 1
+        self.calls["concentration"] = (n, paths)
+        return pa.table({"protocol": [None, "aave"], "account": ["(nobody left out)", "a40"], "var": [2.0, 1.0]})
 
-    def check(self, world: FakeWorld) -> Any:
-        findings = pa.table({"level": [self.level], "where": ["book"], "remedy": ["look"]})
-        return SimpleNamespace(
-            findings=findings, prices=pa.table({"asset": ["ETH"]}), inputs=pa.table({"input": ["b"]})
-        )
+    def check(self, world: World) -> Any:
+        finding = {"level": self.level, "what": "odd", "where": "book", "value": "1", "remedy": "look"}
+        return replace(self.checked, findings=pa.Table.from_pylist([finding]))
 
 
 @pytest.fixture
-def below(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Below:
-    played = Below()
-    for module, names in {
-        "delever.worlds": ("load",),
-        "delever.run.stress": ("stress",),
-        "delever.analysis": ("wall", "check", "find_critical"),
-    }.items():
-        stand_in = ModuleType(module)
-        for name in names:
-            setattr(stand_in, name, getattr(played, name))
-        monkeypatch.setitem(sys.modules, module, stand_in)
+def below(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: Run) -> Below:
+    played = Below(small)
+    played.checked = dl.check(small.world)  # type: ignore[attr-defined]
+    monkeypatch.setattr("delever.run.stress.stress", played.stress)
+    for name in ("check", "find_critical", "concentration"):
+        monkeypatch.setattr(f"delever.analysis.{name}", getattr(played, name))
     monkeypatch.chdir(tmp_path)
     return played
 
@@ -104,23 +71,67 @@ def invoke(*arguments: str) -> Any:
 
 def test_paths_seed_and_settings_are_overrides_of_the_world(below: Below) -> None:
     invoke("stress", "first", "--paths", "12", "--seed", "3", "--set", "liquidators.rule=always")
-    assert below.calls["load"][1] == {"liquidators.rule": "always", "scenario.paths": "12", "scenario.seed": "3"}
+    world = below.calls["stress"][0]
+    assert (world.scenario.paths, world.scenario.seed, world.liquidators.rule) == (12, 3, "always")
 
 
 def test_an_order_joins_the_shocks_and_its_critical_size_is_in_the_json(below: Below) -> None:
-    result = invoke("stress", "first", "--order", "sell 50,000 stETH", "--find-critical", "--json")
+    result = invoke("stress", "first", "--order", "sell 50,000 ETH", "--find-critical", "--json", "--out", "here")
     world = below.calls["stress"][0]
-    assert [shock.order for shock in world.scenario.shocks] == ["sell 50,000 stETH"]
-    assert below.calls["find_critical"] == (world, "sell 50,000 stETH")
+    order = world.scenario.shocks[-1].order
+    assert (order.amount, order.asset) == (50_000.0, "ETH")
+    assert len(world.scenario.shocks) == 2
+    assert below.calls["find_critical"] == (world, order)
     critical = json.loads(result.stdout)["critical_order"]
-    assert critical == {"asset": "stETH", "runaway": 61_000.0, "bad_debt": 90_500.0}
+    assert critical == {"asset": "ETH", "runaway": 61_000.0, "bad_debt": 90_500.0}
+    assert json.loads(Path("here/critical.json").read_text()) == critical
 
 
-def test_find_critical_without_an_order_is_a_mistake_before_the_run(below: Below) -> None:
-    result = invoke("stress", "first", "--find-critical")
-    assert result.exit_code == 2
-    assert "--order" in result.stderr
+def test_an_order_of_size_n_is_searched_and_joins_nothing(below: Below) -> None:
+    invoke("stress", "first", "--order", "sell N ETH", "--find-critical")
+    world = below.calls["stress"][0]
+    assert len(world.scenario.shocks) == 1
+    assert below.calls["find_critical"] == (world, "sell N ETH")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["--find-critical"], 'add --order "sell N stETH"'),
+        (["--order", "sell N ETH"], "add --find-critical"),
+        (["--order", "sell 5 stEHT"], "known: ETH, USDC, WBTC"),
+        (["--order", "buy 5 ETH"], "write `sell 50,000 stETH`"),
+    ],
+)
+def test_an_order_that_cannot_be_is_a_mistake_before_the_run(below: Below, arguments: list[str], remedy: str) -> None:
+    result = invoke("stress", "first", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+    assert remedy in result.stderr
     assert "stress" not in below.calls
+
+
+def test_concentration_is_worked_out_once_and_kept(below: Below) -> None:
+    first = invoke("stress", "first", "--out", "here", "--json")
+    again = invoke("stress", "first", "--out", "here", "--json")
+    assert below.times == 1
+    assert json.loads(first.stdout) == json.loads(again.stdout)
+    assert below.calls["concentration"] == (10, 3)
+    assert pyarrow.parquet.read_table("here/concentration.parquet")["account"].to_pylist()[1] == "a40"
+
+
+def test_a_damaged_concentration_is_worked_out_anew(below: Below) -> None:
+    invoke("stress", "first", "--out", "here")
+    Path("here/concentration.parquet").write_bytes(b"PAR1")
+    result = invoke("stress", "first", "--out", "here", "--json")
+    assert below.times == 2
+    assert json.loads(result.stdout)["concentration"][1]["var"] == 1.0
+
+
+def test_concentration_can_be_left_out(below: Below) -> None:
+    result = invoke("stress", "first", "--no-concentration", "--no-remainder", "--json")
+    assert "concentration" not in json.loads(result.stdout)
+    assert below.times == 0
 
 
 def test_run_options_reach_the_run_in_its_units(below: Below) -> None:
@@ -132,8 +143,8 @@ def test_stress_prints_the_summary_and_leaves_it_in_the_folder(below: Below) -> 
     result = invoke("stress", "first", "--out", "here")
     assert result.exit_code == 0
     for text in (result.stdout, Path("here/summary.md").read_text(encoding="utf-8")):
-        assert "owed, not backed" in text
-        assert "1.5M" in text
+        assert "over paths of shortfall" in text
+        assert "Concentration" in text
 
 
 def test_without_out_the_run_chooses_its_folder_and_the_summary_goes_there(below: Below) -> None:
@@ -150,24 +161,34 @@ def test_an_interrupted_run_says_how_to_go_on(below: Below) -> None:
     assert "same command" in result.stderr
 
 
-def test_wall_passes_a_range_through_and_writes_what_was_asked_for(below: Below) -> None:
-    files = ["--accounts", "a.csv", "--csv", "t.csv", "--parquet", "t.parquet"]
+def test_wall_writes_what_was_asked_for(below: Below) -> None:
+    files = ["--accounts", "a.csv", "--csv", "t.csv", "--parquet", "t.parquet", "--chart", "t.svg"]
     result = invoke("wall", "first", "--asset", "ETH", "--shock", "-60%..0%", *files)
     assert result.exit_code == 0
-    assert below.calls["wall"] == ("ETH", "-60%..0%")
-    assert Path("a.csv").read_text().splitlines() == ['"account"', '"a01"', '"a02"']
+    head = '"protocol","account","health_factor","asset","side","amount","value_usd","liquidatable"'
+    assert Path("a.csv").read_text().splitlines()[0] == head
+    assert len(set(pyarrow.parquet.read_table("t.parquet")["shock"].to_pylist())) > 1
     assert Path("t.csv").exists()
-    assert Path("t.parquet").exists()
+    assert Path("t.svg").read_text().startswith("<svg")
 
 
-def test_a_mistake_below_is_one_line_and_writes_nothing(below: Below) -> None:
-    result = invoke("wall", "first", "--asset", "ETHH", "--shock", "-5%", "--csv", "t.csv")
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == "delever: wall: unknown asset: 'ETHH'; did you mean ETH?\n"
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--asset", "ETHH", "--shock", "-5%"], "delever: asset: unknown asset: 'ETHH'; did you mean ETH?"),
+        (
+            ["--asset", "ETH", "--shock", "-5%", "--chart", "t.svg"],
+            'delever: --chart is one shock: -0.05; a chart needs a range: --shock "-60%..0%"',
+        ),
+    ],
+)
+def test_a_mistake_below_is_one_line_and_writes_nothing(below: Below, arguments: list[str], line: str) -> None:
+    result = invoke("wall", "first", *arguments, "--csv", "t.csv")
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", line + "\n")
     assert list(Path().iterdir()) == []
 
 
-@pytest.mark.parametrize(("level", "code"), [("warning", 0), ("error", 2)])
+@pytest.mark.parametrize(("level", "code"), [("warn", 0), ("error", 2)])
 def test_check_fails_on_errors_after_printing_all(below: Below, level: str, code: int) -> None:
     below.level = level
     result = invoke("check", "first")

@@ -67,16 +67,12 @@ def bid(first: int, last: int, rules: np.ndarray, native: int, rows: Rows, touch
 
 
 @kernel
-def recheck(picked: np.ndarray, quoting: bool, rows: Rows, touched: Touched, book: BookTables, reserves: Reserves,
-            tree: Tree, profiles: Profiles, markets: Markets) -> None:
-    """At its slot: a claim on nothing reverts; so does, if quoting, one whose sale would not repay the loan."""
+def recheck(picked: np.ndarray, rows: Rows, touched: Touched, book: BookTables, reserves: Reserves, tree: Tree,
+            profiles: Profiles, markets: Markets) -> None:
+    """At its slot a claim reverts whose sale would not repay the loan."""
     path, state, repay, seize, kept = rows.path, rows.state, rows.repay, rows.seize, rows.kept
     for i in picked:
-        if state[i] != INCLUDED:
-            continue
-        if repay[i] <= 0.0:
-            state[i] = REVERTED
-        elif quoting:
+        if state[i] == INCLUDED and repay[i] > 0.0:
             g = book.signature[touched.account[rows.ref[i]]]
             a = reserves.asset[book.reserve[g, rows.collateral_leg[i]]]
             b = reserves.asset[book.reserve[g, rows.debt_leg[i]]]
@@ -104,6 +100,7 @@ class Bidding:
             state.profiles, state.markets, state.ledgers.totals)
 
     def recheck(self, state: State, picked: np.ndarray) -> None:
-        """Revert what no longer holds."""
-        recheck(picked, self.quoting, state.rows, state.pool.touched, state.book, state.reserves, state.tree,
-                state.profiles, state.markets)
+        """Revert what no longer pays, where liquidators ask that and each trades by itself."""
+        if self.quoting:
+            recheck(picked, state.rows, state.pool.touched, state.book, state.reserves, state.tree, state.profiles,
+                    state.markets)

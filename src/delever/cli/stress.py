@@ -75,7 +75,7 @@ def _work(text: str, settings: list[str], choice: Choice, tell: Tell) -> tuple[s
     trace = None if choice.trace is None else parse_paths(choice.trace)
     result = stress(world, choice.out, choice.threads, memory, tell, trace)
     tell("comparing", 0, 1)
-    extras = beside(result, choice.concentration, choice.remainder, choice.threads)
+    extras = beside(result, choice.concentration, choice.remainder)
     if order is not None:
         tell("searching", 0, 1)
         extras = replace(extras, critical=critical_order(world, order, result))

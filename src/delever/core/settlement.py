@@ -18,6 +18,7 @@ from delever.core.tables import (
     DEFICIT,
     EXECUTED,
     HIT,
+    INCLUDED,
     LIQUIDATORS,
     REVERTED,
     TREASURY,
@@ -70,7 +71,7 @@ def write_off(amount: np.ndarray, g: int, p: int, number: int, reserve: np.ndarr
 def settle(rows: Rows, picked: np.ndarray, count: int, number: int, writes_off: bool, touched: Touched,
            book: BookTables, reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, fills: Fills, n_fills: int
            ) -> int:
-    """Apply the claims of protocol `number` among rows picked[:count] that have something to repay.
+    """Apply the claims of protocol `number` among rows picked[:count] that have something to repay; the others revert.
 
     Rows with a pair of legs carry units; rows with collateral_leg -1 carry in repay, seize and kept the share of
     every positive seizable leg, and collateral leg c is sold against debt leg d in d's share of that debt.
@@ -88,7 +89,11 @@ def settle(rows: Rows, picked: np.ndarray, count: int, number: int, writes_off: 
         fills.row, fills.path, fills.holder, fills.sold_asset, fills.bought_asset, fills.sold, fills.amount)
     for j in range(count):
         row = picked[j]
-        if kind[row] != CLAIM or protocol[row] != number or not repay[row] > 0.0:
+        if kind[row] != CLAIM or protocol[row] != number:
+            continue
+        if not repay[row] > 0.0:
+            if state[row] == INCLUDED:
+                state[row] = REVERTED  # healthy by now, or nothing left to call
             continue
         if state[row] == REVERTED or state[row] == DECLINED:
             continue

@@ -50,7 +50,7 @@ class Feed(Protocol):
 
     def observe(self, state: State) -> None: ...
 
-    def refresh(self, state: State) -> None: ...
+    def refresh(self, state: State) -> bool: ...
 
 
 class Land(Protocol):
@@ -200,9 +200,8 @@ def execute(phases: Phases, state: State) -> None:
             phases.holders.execute(state, picked[ORDER])
         if state.n_fills:
             phases.trading.execute(state)
-            for feed in phases.feeds:  # after the last slot too: it is the last of the longest path, and of no other
-                feed.refresh(state)
-            see(state)
+            if sum(feed.refresh(state) for feed in phases.feeds):  # after the last slot too: it is not every path's last
+                see(state)
 
 
 def assess(phases: Phases, state: State, picked: np.ndarray) -> None:

@@ -43,6 +43,7 @@ class FeedPhase:
     def observe(self, state: State) -> None:
         """Look at the market; offer what is due."""
 
-    def refresh(self, state: State) -> None:
-        """Read the market again within a block."""
+    def refresh(self, state: State) -> bool:
+        """Read the market again within a block; whether there was anything to read."""
+        return False
 

@@ -53,6 +53,7 @@ class MarketFeeds(FeedPhase):
         """At the start of a block."""
         read(self.number, state.feeds, state.markets.price)
 
-    def refresh(self, state: State) -> None:
+    def refresh(self, state: State) -> bool:
         """Between slots."""
         read(self.number, state.feeds, state.markets.price)
+        return True

@@ -33,6 +33,10 @@ class Process(ABC):
     def phase(self, shocks: np.ndarray, paths: int) -> PricePhase:
         """For a chunk of paths. shocks: [steps + 1, M] log-moves of the scenario."""
 
+    @abstractmethod
+    def spread(self, steps: int) -> float:
+        """How far a price typically moves by itself in so many steps, in log price: a guess for planning work."""
+
 
 class PricePhase(ABC):
     """What the step calls."""

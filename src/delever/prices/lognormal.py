@@ -99,6 +99,11 @@ class Diffusion(Process):
         """See Process."""
         return Moving(self.number, self.load, self.drift + shocks, paths)
 
+    def spread(self, steps: int) -> float:
+        """See Process."""
+        step = float(np.sqrt((self.load**2).sum(1)).max(initial=0.0))
+        return step * math.sqrt(steps) + float(np.abs(self.drift).max(initial=0.0)) * steps
+
 
 class Moving(PricePhase):
     """One kernel call a step."""

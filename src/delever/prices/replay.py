@@ -86,6 +86,10 @@ class Table(Process):
         """See Process."""
         return Replaying(self.number, self.level, np.cumsum(shocks, axis=0))
 
+    def spread(self, steps: int) -> float:
+        """See Process."""
+        return float((self.level[0] - self.level.min(axis=0)).mean()) if self.level.size else 0.0
+
 
 class Replaying(PricePhase):
     """One kernel call a step."""

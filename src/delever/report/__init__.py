@@ -48,7 +48,7 @@ def _report(result: object, title: str) -> Report:
     from delever.run.stress import Run
 
     if isinstance(result, pa.Table):
-        return Report(title, (Section("", result),))
+        return Report(title, (Section("", result, under="definition"),))
     if isinstance(result, Run):
         return stress_report(title or result.world.name, result)
     if isinstance(result, Wall):

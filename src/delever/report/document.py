@@ -1,7 +1,7 @@
 """A report: titled tables with their definitions and lists of remarks, for the terminal and as Markdown.
 
 A table says what its columns are in the schema: field metadata `unit` formats the cells and stands in the
-heading, `meaning` becomes a line below the table. A table with the columns `value` and `unit` has a unit per row.
+heading, `meaning` becomes a line below the table. In a table with a column `unit`, numbers that have none have the row's.
 """
 
 from __future__ import annotations
@@ -177,12 +177,12 @@ def cells(table: pa.Table) -> list[list[str]]:
     """The rows as text."""
     names = table.column_names
     units = [metadata(field, "unit") for field in table.schema]
-    row_unit = names.index("unit") if {"value", "unit"} <= set(names) else None
+    row_unit = names.index("unit") if "unit" in names else None
     rows: list[list[str]] = []
     for row in zip(*(values.to_pylist() for values in table.columns), strict=True):
         own = str(row[row_unit] or "") if row_unit is not None else ""
         cell = {
-            name: human(value, own if name == "value" else unit)
+            name: human(value, unit or own)
             for name, unit, value in zip(names, units, row, strict=True)
         }
         if own in SHARES | TIMES:

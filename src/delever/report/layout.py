@@ -43,8 +43,9 @@ def rich_tables(grid: Grid, width: int) -> list[Table]:
         beside = width - needed(grid, columns) - GAP
         if beside >= READABLE:
             return [_table(grid, [*columns, grid.under], None, beside)]
-        return [_table(grid, columns, grid.under, width - needed(grid, columns[1:]) - GAP)]
-    return [_table(grid, part, None, 0) for part in parts(grid, columns, width)]
+    found = parts(grid, columns, width)
+    room = width - needed(grid, found[0][1:]) - GAP
+    return [_table(grid, part, grid.under if part is found[0] else None, room) for part in found]
 
 
 def parts(grid: Grid, columns: Sequence[int], width: int) -> list[list[int]]:

@@ -50,7 +50,8 @@ def wall_report(
         notes.append(f"{accounts:,} accounts with {legs:,} legs are eligible{at}; --accounts FILE writes them.")
     else:
         notes.append("No account is eligible.")
-    return Report(f"Liquidation wall of {name}: {asset} {shock}", tuple(sections), tuple(notes), _prices(asset, start, shocks))
+    title = f"Liquidation wall of {name}" + (f": {asset} {shock}" if asset else "")
+    return Report(title, tuple(sections), tuple(notes), _prices(asset, start, shocks))
 
 
 def _prices(asset: str, start: float | None, shocks: Sequence[float]) -> str:

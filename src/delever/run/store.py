@@ -80,6 +80,13 @@ class Store:
         self.manifest: dict[str, Any] = {**self.identity, "status": "running"}
         self.lock: BinaryIO | None = None
 
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self.lock is not None:
+            self.lock.close()
+
     def open(self) -> bool:
         """Make the folder, or check that it is ours; True if the run is complete."""
         if self.folder.exists() and not self.folder.is_dir():
@@ -161,8 +168,6 @@ class Store:
         self.manifest.update(more, status="complete")
         self.save()
         self.tidy()
-        if self.lock is not None:
-            self.lock.close()
 
     def tidy(self) -> None:
         """Drop what a complete run has no use for: its parts, and files that were being written when it was killed."""
