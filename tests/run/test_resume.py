@@ -103,10 +103,10 @@ def half(world: World, tmp_path: Path) -> Path:
     from delever.run.assemble import assemble
     from delever.run.chunk import simulate
 
-    store = Store(tmp_path / "half", identity)
-    store.open()
-    for first in (0, 6):
-        store.add(simulate(assemble(world), first, 3, []))
+    with Store(tmp_path / "half", identity) as store:
+        store.open()
+        for first in (0, 6):
+            store.add(simulate(assemble(world), first, 3, []))
     return tmp_path / "half"
 
 
@@ -209,3 +209,15 @@ def test_by_default_two_worlds_never_share_a_folder(world: World, elsewhere: Pat
     one, two = stress(world), stress(world.replace("scenario.seed", "8"))
     assert one.folder != two.folder
     assert stress(world).folder == one.folder
+
+
+def test_a_folder_that_is_being_written_is_refused(world: World, tmp_path: Path) -> None:
+    from delever.run.store import Store, describe, fingerprint
+
+    identity = {"world_hash": fingerprint(describe(world))}
+    with Store(tmp_path / "busy", identity) as first:
+        assert not first.open()
+        with Store(tmp_path / "busy", identity) as second, pytest.raises(InputError, match="is being written by another process"):
+            second.open()
+    with Store(tmp_path / "busy", identity) as third:
+        assert not third.open()
