@@ -86,6 +86,25 @@ def look(sight: Sight, answer: np.ndarray, supply_log: np.ndarray, borrow_log: n
             high[p] = np.int32(math.ceil((seen[p] + burden) * TICKS))
 
 
+@kernel
+def look_again(paths: np.ndarray, sight: Sight, answer: np.ndarray, supply_log: np.ndarray, borrow_log: np.ndarray) -> None:
+    """The same for a few paths only, whose feeds have answered since. paths: their numbers, repeats allowed."""
+    log_price, down, up, feed, sign, stamp = sight.log_price, sight.down, sight.up, sight.feed, sight.sign, sight.stamp
+    for p in paths:
+        stamp[p] = -1
+        for r in range(log_price.shape[0]):
+            seen = sight.constant[r]
+            for t in range(feed.shape[1]):
+                if feed[r, t] < 0:
+                    break
+                seen += sign[r, t] * answer[feed[r, t], p]
+            log_price[r, p] = seen
+            for side, index in ((0, supply_log[r]), (1, borrow_log[r])):
+                move = seen + (index - sight.start[r])
+                down[2 * r + side, p] = np.int32(math.floor(move * TICKS))
+                up[2 * r + side, p] = np.int32(math.ceil(move * TICKS))
+
+
 @helper
 def price_path(p: int, log_price: np.ndarray, price: np.ndarray, unit: np.ndarray, tree: Tree, market: np.ndarray
                ) -> None:

@@ -186,22 +186,32 @@ def execute(phases: Phases, state: State) -> None:
         state.n_fills = 0
         if len(picked[ORACLE]):
             phases.land(state, picked[ORACLE])
-            see(state)
+            see_again(state, state.rows.path[picked[ORACLE]])
         if len(picked[TOP_UP]) and phases.borrowers:
             boundary.price_rows(state, picked[TOP_UP])
             phases.borrowers.execute(state, picked[TOP_UP])
         if len(picked[CLAIM]):
-            if slot or len(picked[ORACLE]) or len(picked[TOP_UP]):  # else nothing has changed since the claims were offered
-                boundary.price_rows(state, picked[CLAIM])
-                assess(phases, state, picked[CLAIM])
-                phases.liquidators.recheck(state, picked[CLAIM])
+            again = picked[CLAIM] if slot else touched_before(state, picked)
+            if len(again):
+                boundary.price_rows(state, again)
+                assess(phases, state, again)
+                phases.liquidators.recheck(state, again)
             settle(phases, state, picked[CLAIM])
         if len(picked[ORDER]) and phases.holders:
             phases.holders.execute(state, picked[ORDER])
         if state.n_fills:
             phases.trading.execute(state)
             if sum(feed.refresh(state) for feed in phases.feeds):  # after the last slot too: it is not every path's last
-                see(state)
+                see_again(state, state.fills.path[:state.n_fills])
+
+
+def touched_before(state: State, picked: list[np.ndarray]) -> np.ndarray:
+    """Claims of the first slot on whose path an answer or a top-up went before; the others stand as they were offered."""
+    changed = np.zeros(state.paths, np.bool_)
+    changed[state.rows.path[picked[ORACLE]]] = True
+    changed[state.rows.path[picked[TOP_UP]]] = True
+    claims = picked[CLAIM]
+    return claims[changed[state.rows.path[claims]]]
 
 
 def assess(phases: Phases, state: State, picked: np.ndarray) -> None:
@@ -221,3 +231,8 @@ def settle(phases: Phases, state: State, picked: np.ndarray) -> None:
 def see(state: State) -> None:
     """What protocols see follows the feeds."""
     boundary.look(state.sight, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow)
+
+
+def see_again(state: State, paths: np.ndarray) -> None:
+    """The same for these paths alone."""
+    boundary.look_again(paths, state.sight, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow)
