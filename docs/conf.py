@@ -19,7 +19,8 @@ def write_schema() -> None:
     from delever.model.schema import MODEL, schema_rows
     from delever.worlds import ROLES, kinds
 
-    lines = ["# Schema", "", "Made from the specs themselves. Quantities carry their unit in the text: `24 h`, `0.5 %`, `20 gwei`."]
+    lines = ["# Schema", "", "Made from the specs themselves. Quantities carry their unit in the text: `24 h`, `0.5 %`, "
+             "`20 gwei`."]
     groups = {spec.__name__: [spec] for spec in MODEL}
     groups |= {f"{role}: {kind}": [spec] for role in ROLES for kind, spec in kinds(role).items()}
     for title, specs in groups.items():

@@ -37,5 +37,5 @@ def sample(**environment: str) -> list[str]:
 
 def test_compiled_and_interpreted_give_the_same_bits() -> None:
     compiled, interpreted = sample(NUMBA_DISABLE_JIT="0"), sample(NUMBA_DISABLE_JIT="1")
-    assert len(compiled) == 200 * 3 + 160 + 200 * 6
+    assert len(compiled) == 200 * 2 + 160 + 200 * 6
     assert compiled == interpreted

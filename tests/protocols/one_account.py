@@ -15,6 +15,7 @@ from delever.core.tables import (
     CLAIMS,
     DEBTS,
     DEFICIT,
+    EXECUTED,
     INCLUDED,
     TREASURY,
     BookTables,
@@ -155,7 +156,7 @@ def call(rules: RulesPhase, account: Account) -> Call:
     n = rules.settle(rows, picked, 1, touched, book, reserves, price, ledgers, fills, 0)
     c, d = int(rows.collateral_leg[0]), int(rows.debt_leg[0])
     return Call(account, names[book.reserve[0, c]] if c >= 0 else "", names[book.reserve[0, d]] if d >= 0 else "",
-                float(rows.repay[0]), float(rows.seize[0]), float(rows.kept[0]), int(rows.state[0]) != INCLUDED,
+                float(rows.repay[0]), float(rows.seize[0]), float(rows.kept[0]), int(rows.state[0]) == EXECUTED,
                 touched.amount[0], ledgers, read_fills(fills, n, names), touched)
 
 

@@ -50,7 +50,8 @@ def make_index(book: BookTables, price: np.ndarray) -> Index:
     order = np.lexsort((bound, list_of))
     both = np.array(list(name))
     return Index(both[:, 0], both[:, 1], np.searchsorted(list_of[order], np.arange(len(name))),
-                 np.append(account, np.zeros(len(name), int))[order].astype(np.int32), bound[order], pair)
+                 np.append(account, np.zeros(len(name), int))[order].astype(np.int32), bound[order],
+                 pair.astype(np.int32))
 
 
 def make_room(state: State, slots: int, nodes: int) -> None:

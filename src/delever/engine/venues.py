@@ -30,12 +30,13 @@ def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, to
         elif profiles.anchored[m]:
             some = 0
             for p in range(u.shape[0]):
-                s[p] *= share
-                u[p] = e[p]
                 some += s[p] != 0.0
+            for p in range(u.shape[0]):
+                u[p] = e[p]
             if some:
                 for p in range(u.shape[0]):
                     if s[p] != 0.0:
+                        s[p] *= share
                         u[p] = log_price_at(m, p, s[p], profiles, exogenous)
         elif share < 1.0:
             cells, node_w, sold, paid, liquidity = (profiles.cells[m], profiles.node_w[m], profiles.sold[m],

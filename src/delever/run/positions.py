@@ -145,8 +145,9 @@ def tabulate(world: World, book: Book) -> Positions:
     of[account] = protocol
     coded = np.column_stack([of, counts, reserve_of, _codes(threshold_of), _codes(incentive_of), seizable_of, amounts < 0])
     _, first, signature = np.unique(coded, axis=0, return_index=True, return_inverse=True)
-    tables = BookTables(np.ascontiguousarray(amounts), signature.ravel(), of[first], reserve_of[first], threshold_of[first],
-                        incentive_of[first], seizable_of[first], counts[first, 0], counts[first, 1], np.array([first_debt]))
+    tables = BookTables(np.ascontiguousarray(amounts), small(signature.ravel()), small(of[first]), small(reserve_of[first]),
+                        threshold_of[first], incentive_of[first], small(seizable_of[first]), small(counts[first, 0]),
+                        small(counts[first, 1]), np.array([first_debt]))
     year = 365.0 * 86400.0
     entries = [parameters[name].get(asset_name) for name, asset_name in reserves]
     return Positions(tables, reserves,
@@ -154,6 +155,11 @@ def tabulate(world: World, book: Book) -> Positions:
                      np.array([entry.borrow_rate / year if entry else 0.0 for entry in entries]),
                      np.array([entry.protocol_fee if entry else 0.0 for entry in entries]),
                      tuple(name.partition("\0")[2] for name in names.dictionary.to_pylist()), of, book)
+
+
+def small(numbers: np.ndarray) -> np.ndarray:
+    """In 32 bits: what kernels look up at random should fit their cache."""
+    return np.ascontiguousarray(numbers, np.int32)
 
 
 def _places(account: np.ndarray, is_debt: np.ndarray, accounts: int) -> tuple[np.ndarray, np.ndarray]:
