@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DENSE = {  # drift and volatility of the day, paths
     "quiet": ("0", "0.03", 512),
     "crash": ("-0.2", "0.03", 64),
-    "severe": ("-0.335", "0.03", 32),
+    "severe": ("-0.25", "0.03", 64),
 }
 
 

@@ -27,7 +27,7 @@ from delever.run.warm import every_kernel
 
 MEMORY = 2.0  # default budget [GiB]
 LEAST, LARGEST = 8, 1024  # paths of a chunk
-TOUCHED_AT_ONCE = 500_000  # accounts of a chunk that are copied: more leave the cache, fewer pay more calls a path
+TOUCHED_AT_ONCE = 1_000_000  # accounts of a chunk that are copied: more leave the cache, fewer pay more calls a path
 SLOT_BYTES = 400  # of a touched account: its copy, its place in two lists, its entries in the wheels
 DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
