@@ -242,14 +242,6 @@ def check(book: BookTables, reserves: Reserves, sight: Sight, watch: Watch, pool
 
 
 @kernel
-def gather(book: BookTables, index: Index, reserves: Reserves, sight: Sight, active: np.ndarray, watch: Watch, pool: Pool,
-           tally: Tally, tree: Tree, market: np.ndarray) -> None:
-    """Collect and check in one call: from Python each call costs as much as some accounts."""
-    collect(book, index, sight, active, watch, pool)
-    check(book, reserves, sight, watch, pool, tally, tree, market)
-
-
-@kernel
 def offer(watch: Watch, pool: Pool, book: BookTables, rows: Rows, n: int) -> None:
     """A transaction row for each claim."""
     claim, slot_path, slot_account = pool.claim, pool.touched.path, pool.touched.account
@@ -338,8 +330,8 @@ def search(state: State) -> int:
     if count[FIRED] == 0 and count[STANDING] == 0:
         return 0
     make_room(state, int(count[SLOTS] + count[REACHED]), 0)
-    gather(state.book, state.index, state.reserves, state.sight, state.active, watch, state.pool, state.tally, state.tree,
-           state.markets.price)
+    collect(state.book, state.index, state.sight, state.active, watch, state.pool)
+    check(state.book, state.reserves, state.sight, watch, state.pool, state.tally, state.tree, state.markets.price)
     claims = int(count[CLAIMS])
     if claims:
         state.room_for_rows(claims)
