@@ -1,0 +1,46 @@
+"""Files are found beside the world, then under DELEVER_DATA; what is read is hashed; what cannot be read is said."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from delever.ingest.source import Source
+from delever.model.errors import InputError
+
+
+def test_a_file_beside_the_world_wins_over_one_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, data = tmp_path / "world", tmp_path / "data"
+    for folder, text in ((world, '{"a": 1}'), (data, '{"a": 2}')):
+        folder.mkdir()
+        (folder / "x.json").write_text(text)
+    monkeypatch.setenv("DELEVER_DATA", str(data))
+    assert Source(world).json("x.json") == {"a": 1}
+    assert Source(None).json("x.json") == {"a": 2}
+
+
+def test_what_is_read_is_hashed(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    source = Source(tmp_path)
+    assert source.table("t.csv").to_pylist() == [{"a": 1, "b": 2}]
+    assert source.hashes == {"t.csv": hashlib.sha256(b"a,b\n1,2\n").hexdigest()}
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [
+    ("none.csv", None, "set DELEVER_DATA, which is not set"),
+    ("bad.json", "{", "is not JSON"),
+    ("list.json", "[1]", "is not a JSON object"),
+    ("cut.parquet", "PAR1 and no more", "cannot be read as a table"),
+    ("table.txt", "a", "is not a table"),
+])
+def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str,
+                                                 content: str | None, said: str) -> None:
+    monkeypatch.delenv("DELEVER_DATA", raising=False)
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    source = Source(tmp_path)
+    with pytest.raises(InputError, match=said) as found:
+        source.json(name) if name.endswith("json") else source.table(name)
+    assert "\n" not in str(found.value)
