@@ -23,8 +23,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 DENSE = {  # drift and volatility of the day, paths
-    "quiet": ("0", "0.03", 512),
-    "crash": ("-0.2", "0.03", 64),
+    "quiet": ("0", "0.03", 1024),
+    "crash": ("-0.2", "0.03", 128),
     "severe": ("-0.25", "0.03", 64),
 }
 
@@ -55,8 +55,7 @@ def full(a: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for accounts in a.accounts:
         for scenario in ("quiet", "crash", "severe"):
             for threads in a.threads:
-                paths = 1024 if scenario == "quiet" and not a.quick else 256 if scenario == "quiet" else min(
-                    128, max(8, 6_400_000 // accounts))
+                paths = 4096 if scenario == "quiet" else min(256, max(16, 12_800_000 // accounts))
                 say(f"full step, {accounts:,} accounts, {scenario}, {threads} thread(s)")
                 ours = case("full", accounts=accounts, scenario=scenario, threads=threads, paths=paths, repeat=a.repeat)
                 theirs = json.loads(run(sys.executable, str(prototype), "--accounts", str(accounts), "--scenarios", scenario,

@@ -52,6 +52,7 @@ class Dispenser:
         self.budget = memory * 2**30 / workers
         self.chunk, self.ranges, self.workers = chunk, list(ranges), workers
         self.touched, self.paths = float(in_reach(model)), 1  # a guess, until paths are done
+        self.begun = False  # some chunk has finished
 
     def size(self) -> int:
         """Paths of the next chunk."""
@@ -61,20 +62,25 @@ class Dispenser:
         fits = self.budget / (self.path_bytes + touched * SLOT_BYTES)
         return max(1, int(min(LARGEST, fits, max(LEAST, TOUCHED_AT_ONCE / max(touched, 1e-9)))))
 
-    def take(self) -> tuple[int, int] | None:
-        """(first path, count), or nothing left."""
+    def take(self, running: int) -> tuple[int, int] | None:
+        """(first path, count), or nothing left. running: chunks handed out and not finished.
+
+        Idle workers share what is left. Once some have finished, the last chunks are halved, so that all end together, but
+        not below a quarter of a full one: each costs some calls a step.
+        """
         if not self.ranges:
             return None
         first, last = self.ranges.pop(0)
-        left = sum(b - a for a, b in self.ranges) + last - first
-        even = max(min(LEAST, left), -(-left // self.workers))  # the last chunks end together, and none is tiny
-        count = min(self.size(), last - first, even)
+        left, size = sum(b - a for a, b in self.ranges) + last - first, self.size()
+        idle = self.workers - running if not self.begun else self.workers
+        count = min(size, last - first, max(-(-left // idle), size // 4 if self.begun else 1, LEAST))
         if first + count < last:
             self.ranges.insert(0, (first + count, last))
         return first, count
 
     def learn(self, result: ChunkResult) -> None:
         """What a finished chunk touched."""
+        self.begun = True
         self.touched += float(np.sum(result.paths["accounts_touched"].to_numpy()))
         self.paths += result.paths.num_rows
 
@@ -95,7 +101,7 @@ def run_chunks(model: Model, ranges: list[tuple[int, int]], workers: int | None 
     with executor(model, trace or [], count) as pool:
         running: set[Future[ChunkResult]] = set()
         while True:
-            while len(running) < count and (task := dispenser.take()) is not None:
+            while len(running) < count and (task := dispenser.take(len(running))) is not None:
                 running.add(pool.submit(work, *task) if isinstance(pool, ProcessPoolExecutor) else
                             pool.submit(simulate, model, *task, trace or []))
             if not running:
