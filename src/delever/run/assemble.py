@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -67,11 +68,15 @@ class Model:
     step_length: float  # [s]
     blocks: int  # in a step
 
+    @cached_property
+    def log_unit(self) -> np.ndarray:
+        """Log market price in USD of each reserve's unit at the start [R]."""
+        units = [self.layout.asset(self.world.protocols[protocol].unit) for protocol, _ in self.positions.reserves]
+        return np.array([log_usd(self.layout, unit, self.start_price) for unit in units])
+
     def seen_price(self, log_move: np.ndarray | None = None) -> np.ndarray:
         """Prices of reserves at the start [R], in USD at the market price of the protocol's unit."""
-        unit = np.array([self.layout.asset(self.world.protocols[p].unit) for p, _ in self.positions.reserves])
-        log_unit = np.array([log_usd(self.layout, u, self.start_price) for u in unit])
-        return np.asarray(np.exp(self.start_seen + log_unit + (0.0 if log_move is None else log_move)))
+        return np.asarray(np.exp(self.start_seen + self.log_unit + (0.0 if log_move is None else log_move)))
 
 
 def log_usd(layout: Layout, asset: int, price: np.ndarray) -> float:
