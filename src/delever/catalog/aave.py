@@ -15,7 +15,7 @@ SOURCES = {
     "2023-05-29": "bgd-labs/aave-proposals @2b9b323, diffs/preAaveV3EthRiskParams_20230529Change (values after)",
     "rETH": "bgd-labs/aave-proposals @8499575, diffs/pre-rETH_post-rETH.md (listing, also shows cbETH)",
     "FEI": "bgd-labs/aave-proposals @3b768fe, diffs/preAaveV2EthFEIRiskParams_20230703Change (values before)",
-    "2023-10-31": "bgd-labs/aave-proposals-v3 @ff6a99c, AaveV3Ethereum_..._20231031_before.json: liquidationProtocolFee "
+    "2023-10-31": "bgd-labs/aave-proposals-v3 @ff6a99c, AaveV3Ethereum_..._20231031_before.json: protocol fee "
     "(assumption, not an estimate: the same in June 2023) and e-mode 1 (its threshold is also the book's)",
     "v2-code": "aave/protocol-v2, LendingPoolCollateralManager: the whole bonus goes to the liquidator",
 }
