@@ -16,6 +16,7 @@ def write_schema() -> None:
     """docs/schema.md: every field of every spec and every column of the results."""
     from delever.core.outcomes import OUTCOME_COLUMNS
     from delever.model.book import ACCOUNTS, LEGS
+    from delever.model.book_positions import POSITIONS
     from delever.model.schema import MODEL, schema_rows
     from delever.worlds import ROLES, kinds
 
@@ -28,7 +29,7 @@ def write_schema() -> None:
                   "| field | type | unit | default | meaning |", "|---|---|---|---|---|"]
         lines += [f"| {r.field} | {r.type} | {r.unit} | {r.default} | {r.meaning} |".replace("{", "\\{")
                   for r in schema_rows(specs)]
-    for title, schema in (("Book: legs", LEGS), ("Book: accounts", ACCOUNTS)):
+    for title, schema in (("Book: legs", LEGS), ("Book: positions", POSITIONS), ("Book: accounts", ACCOUNTS)):
         lines += ["", f"## {title}", "", "| column | type | unit |", "|---|---|---|"]
         lines += [f"| {f.name} | {f.type} | {f.metadata[b'unit'].decode()} |" for f in schema]
     lines += ["", "## Results: columns a protocol", "", "Each is `NAME.PROTOCOL`; money in USD at prices seen.", "",

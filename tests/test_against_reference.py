@@ -13,7 +13,7 @@ import pytest
 
 from delever.core import outcomes, tables
 from delever.core.state import State
-from delever.engine.index import SLOTS
+from delever.core.tables import SLOTS
 from delever.model.world import World
 from delever.oracles.push import Push
 from delever.run.assemble import Model, assemble

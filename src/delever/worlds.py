@@ -13,7 +13,7 @@ from delever.model.load import mapping_from_yaml, world_from_mapping
 from delever.model.spec import Spec
 from delever.model.world import World
 
-ROLES = ("protocols", "venues", "oracles", "network", "behaviour", "prices")
+ROLES = ("protocols", "venues", "oracles", "network", "behaviour", "prices", "waterfall")
 FILE = "world.yaml"  # what a folder's world is called
 
 

@@ -1,22 +1,78 @@
-"""Every parameter set is cited, and its numbers are shares."""
+"""Every parameter set is cited, and valid as what it is for."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import pytest
 
 from delever.catalog import PARAMETERS, citations, get
 from delever.model.errors import InputError
+from delever.model.parameters import PerpParameters
 from delever.model.world import ReserveParameters
 
+PERPS = [name for name in PARAMETERS if name.startswith(("binance", "hyperliquid"))]
+LENDING = [name for name in PARAMETERS if name not in PERPS]
 
-@pytest.mark.parametrize("name", PARAMETERS)
-def test_every_entry_is_a_valid_parameter_set_with_a_source(name: str) -> None:
+
+@pytest.mark.parametrize("name", LENDING)
+def test_every_reserve_is_a_valid_parameter_set_with_a_source(name: str) -> None:
     cited = citations(name)
     assert cited["*"]
     for asset, values in get(name).items():
         entry = ReserveParameters(**values)
         assert 0.0 <= entry.liquidation_threshold < 1.0
         assert cited[asset], asset
+
+
+@pytest.mark.parametrize("name", PERPS)
+def test_every_perp_is_a_valid_parameter_set_with_a_source(name: str) -> None:
+    cited = citations(name)
+    assert cited["*"]
+    for perp, values in get(name).items():
+        tiers = PerpParameters(**values).tiers
+        assert [tier.floor for tier in tiers] == [tier["floor"] for tier in values["tiers"]]
+        assert all(a.maintenance < b.maintenance for a, b in pairwise(tiers)), perp
+        assert all(a.max_leverage > b.max_leverage for a, b in pairwise(tiers)), perp
+        assert cited[perp], perp
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_sources_are_citations_that_exist(name: str) -> None:
+    known = PARAMETERS[name].sources
+    assert {source for entry in PARAMETERS[name].reserves.values() for source in entry.cited} <= set(known)
+
+
+def test_hyperliquid_keeps_half_of_the_initial_margin() -> None:
+    """ "the maintenance margin is between 1.25% (for 40x max leverage assets) and 16.7% (for 3x max leverage assets)"
+
+    https://hyperliquid.gitbook.io/hyperliquid-docs/trading/liquidations
+    """
+    perps = get("hyperliquid-2026-03")
+    rates = [tier["maintenance"] for values in perps.values() for tier in values["tiers"] if tier["floor"] == 0]
+    assert min(rates) == perps["BTC-PERP"]["tiers"][0]["maintenance"] == 0.0125
+    assert round(max(rates), 3) == 0.167
+
+
+@pytest.mark.parametrize(
+    ("perp", "table"),
+    [
+        ("BTC-PERP", [(0, 40), (150e6, 20)]),
+        ("ETH-PERP", [(0, 25), (100e6, 15)]),
+        ("SOL-PERP", [(0, 20), (70e6, 10)]),
+        ("XRP-PERP", [(0, 20), (40e6, 10)]),
+        *((f"{coin}-PERP", [(0, 10), (20e6, 5)]) for coin in ("DOGE", "kPEPE", "WIF", "POPCAT", "HYPE", "FARTCOIN", "ENA")),
+        *((f"{coin}-PERP", [(0, 10), (3e6, 5)]) for coin in ("OP", "ARB", "LDO", "TON", "ONDO", "JUP", "BNB", "DOT")),
+    ],
+)
+def test_tiers_of_2025_are_those_of_the_documentation(perp: str, table: list[tuple[float, float]]) -> None:
+    """ "BTC 0-150M 40, >150M 20; ETH 0-100M 25, >100M 15; SOL 0-70M 20, >70M 10; XRP 0-40M 20, >40M 10; DOGE, kPEPE, [...]
+    POPCAT, WIF, [...] HYPE, FARTCOIN 0-20M 10, >20M 5; OP, ARB, LDO, TON, [...] 0-3M 10, >3M 5"
+
+    https://hyperliquid.gitbook.io/hyperliquid-docs/trading/margin-tiers (copy of 2025)
+    """
+    tiers = get("hyperliquid-2025-10")[perp]["tiers"]
+    assert [(tier["floor"], tier["max_leverage"]) for tier in tiers] == table
 
 
 def test_an_unknown_set_is_answered_with_the_nearest() -> None:

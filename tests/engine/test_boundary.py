@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from delever.core.state import State
 from delever.engine import boundary
-from delever.engine.index import CLAIMS, DUE, SLOTS
+from delever.core.tables import CLAIM_ROWS, DUE, SLOTS
 from delever.engine.step import see
 from delever.model.world import World
 from delever.run.assemble import assemble, new_state
@@ -57,7 +57,7 @@ def dense(state: State) -> list[Claim]:
 def claims(state: State) -> list[Claim]:
     """Those whom the last search found, in its order."""
     touched = state.pool.touched
-    slots = [int(key) & 0xFFFFFFFF for key in state.pool.claim[:int(state.watch.counts[CLAIMS])]]
+    slots = [int(key) & 0xFFFFFFFF for key in state.pool.claim[:int(state.watch.counts[CLAIM_ROWS])]]
     return [(int(touched.path[slot]), int(touched.account[slot])) for slot in slots]
 
 
@@ -146,7 +146,7 @@ def moments(world: World, paths: int, moves: np.ndarray, rng: np.random.Generato
         boundary.search(state)
         assert claims(state) == expected
         yield state
-        slots = [int(key) & 0xFFFFFFFF for key in state.pool.claim[:int(state.watch.counts[CLAIMS])]]
+        slots = [int(key) & 0xFFFFFFFF for key in state.pool.claim[:int(state.watch.counts[CLAIM_ROWS])]]
         for slot in slots:  # as settlement does: some are mended, some in part, some made worse, some cleared
             state.pool.touched.amount[slot] *= rng.choice([1.0, 0.5, 1.0, 0.0], len(state.pool.touched.amount[slot]))
         boundary.put_back(state)
@@ -185,5 +185,5 @@ def test_the_oldest_price_is_forgotten_by_nobody() -> None:
     way = [-0.13, 2.0, -2.0, -0.0035, 0.0, 5.0, -5.0, 0.003, -0.003, -1e-4]  # ln(0.8 / 0.7) = 0.133531: the last one
     moves = np.zeros((len(way), len(ASSETS), 1))
     moves[:, 0, 0] = way
-    found = [int(state.watch.counts[CLAIMS]) for state in moments(world, 1, moves, np.random.default_rng(1))]
+    found = [int(state.watch.counts[CLAIM_ROWS]) for state in moments(world, 1, moves, np.random.default_rng(1))]
     assert found == [0] * 9 + [1]

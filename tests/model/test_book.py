@@ -100,7 +100,7 @@ def test_a_bad_row_is_answered_with_file_row_column_and_remedy(
 
 
 def test_a_missing_column_is_named_with_those_that_are_there(book: Book) -> None:
-    with pytest.raises(InputError, match=r"b\.csv: a column is missing: 'side'; add it \(collateral or debt\)"):
+    with pytest.raises(InputError, match=r"b\.csv: a column is missing: 'side'; add it \(collateral, debt or position\)"):
         Book.from_table(book.legs.drop_columns("side"), where="b.csv")
 
 

@@ -76,7 +76,8 @@ class Account:
             threshold=np.array([[leg.threshold for leg in c] + zeros]),
             incentive=np.array([[leg.incentive for leg in c] + zeros]),
             seizable=np.array([[leg.callable for leg in legs]]),
-            collaterals=np.array([len(c)]), debts=np.array([len(d)]), first_debt=np.array([len(c)]))
+            collaterals=np.array([len(c)]), debts=np.array([len(d)]), first_debt=np.array([len(c)]),
+            margin=np.zeros(1, np.int32), cost=np.zeros((1, 0)))
 
     @property
     def reserves(self) -> Reserves:
@@ -150,7 +151,7 @@ def call(rules: RulesPhase, account: Account) -> Call:
     rows, picked = new_rows(1), np.zeros(1, np.int64)
     rows.kind[0], rows.state[0] = CLAIM, INCLUDED
     zero = np.zeros(1, np.int32)
-    touched = Touched(zero, zero, zero, zero.copy(), book.amount.copy())
+    touched = Touched(zero, zero, zero, zero.copy(), book.amount.copy(), book.cost, np.zeros(1))
     ledgers, fills = new_ledgers(len(names) + 1, len(names), 1, OUTCOMES, 1), new_fills(max(legs, 1))
     rules.assess(rows, picked, 1, touched, book, reserves, price)
     n = rules.settle(rows, picked, 1, touched, book, reserves, price, ledgers, fills, 0)

@@ -35,7 +35,7 @@ def book() -> BookTables:
         threshold=np.array([[0.8, 0.0, 0.0, 0.0], [0.8, 0.0, 0.0, 0.0], [0.8, 0.7, 0.0, 0.0]]),
         incentive=np.array([[0.05, 0.0, 0.0, 0.0], [0.05, 0.0, 0.0, 0.0], [0.05, 0.1, 0.0, 0.0]]),
         seizable=np.ones((3, 4), np.bool_), collaterals=np.array([1, 1, 2]), debts=np.array([1, 2, 2]),
-        first_debt=np.array([FIRST_DEBT]))
+        first_debt=np.array([FIRST_DEBT]), margin=np.zeros(3, np.int32), cost=np.zeros((ACCOUNTS, 0)))
 
 
 def reserves() -> Reserves:
@@ -56,7 +56,7 @@ def run(rules: Rules) -> tuple[np.ndarray, ...]:
     rows.path[:] = picked % PATHS
     rows.protocol[:] = b.protocol[b.signature[picked // PATHS]]
     touched = Touched((picked // PATHS).astype(np.int32), (picked % PATHS).astype(np.int32), np.zeros(n, np.int32),
-                      np.zeros(n, np.int32), b.amount[picked // PATHS])
+                      np.zeros(n, np.int32), b.amount[picked // PATHS], b.cost[picked // PATHS], np.zeros(n))
     ledgers, fills = new_ledgers(4, 5, 2, OUTCOMES, PATHS), new_fills(n * phase.fills_per_claim(b))
     phase.assess(rows, picked, n, touched, b, reserves(), PRICE)
     done = phase.settle(rows, picked, n, touched, b, reserves(), PRICE, ledgers, fills, 0)
@@ -82,7 +82,7 @@ def test_only_claims_on_its_own_protocol_are_touched(rules: Rules) -> None:
 def test_an_account_called_twice_is_counted_once() -> None:
     b, phase = book(), Aave(version="v2", close_factor=0.05).compile(PROTOCOL, np.zeros(5))
     rows, picked, zero = new_rows(1), np.zeros(1, np.int64), np.zeros(1, np.int32)
-    touched = Touched(np.full(1, ACCOUNTS - 1, np.int32), zero, zero, zero.copy(), b.amount[-1:].copy())
+    touched = Touched(np.full(1, ACCOUNTS - 1, np.int32), zero, zero, zero.copy(), b.amount[-1:].copy(), b.cost[-1:], np.zeros(1))
     ledgers, fills, price = new_ledgers(4, 5, 2, OUTCOMES, 1), new_fills(2), PRICE[1:2] * [[1.0, 1.0, 0.3, 1.0, 1.0]]
     rows.kind[:], rows.protocol[:] = CLAIM, PROTOCOL
     for _ in range(2):
@@ -100,7 +100,7 @@ def test_rows_that_failed_or_are_no_claims_are_not_settled(rules: Rules, kind: i
     rows.kind[:], rows.state[:], rows.protocol[:] = kind, state, PROTOCOL
     rows.collateral_leg[:], rows.debt_leg[:], rows.repay[:], rows.seize[:] = 0, 2, 0.5, 0.5
     last, zero = np.full(1, ACCOUNTS - 1, np.int32), np.zeros(1, np.int32)
-    touched = Touched(last, zero, zero, zero.copy(), b.amount[-1:].copy())
+    touched = Touched(last, zero, zero, zero.copy(), b.amount[-1:].copy(), b.cost[-1:], np.zeros(1))
     ledgers = new_ledgers(4, 5, 2, OUTCOMES, 1)
     fills = phase.settle(rows, picked, 1, touched, b, reserves(), PRICE[:1], ledgers, new_fills(4), 0)
     assert fills == 0

@@ -99,3 +99,38 @@ class Exchange:
         if real and market.profile is not None:
             self.traded.add(m)
             self.extrapolated |= market.profile.beyond(s[m])
+
+    # ---- exact purchases, and perps, of which only the money moves ---------------------------------------------
+
+    def purchase(self, asset: str, units: float, payer: str) -> float:
+        """Buy exactly `units`; what is paid [USD]. Each market on the way buys what the next one costs."""
+        traded, rate = self.traded_asset(asset)
+        amount = units * rate
+        self._wrap(asset, units, self.ledger, "wrapper", "route")
+        self.ledger.move(asset, units, "route", payer)
+        for m in self.chain(traded):
+            market = self.markets[m]
+            market.s, paid = market.cost(market.s, amount)
+            self.ledger.move(m, amount, market.keeper, "route")
+            self.ledger.move(market.quote, paid, "route", market.keeper)
+            self._traded(m)
+            amount = paid
+        self.ledger.move("USD", amount, payer, "route")
+        return amount
+
+    def trade_perp(self, perp: str, d: float, trader: str = "margin") -> float:
+        """Buy d units (sell: d < 0) on the perp's market; the average price, fees included [USD].
+
+        Exchanges keep their cash as "margin", lending protocols theirs as "cash".
+        """
+        market = self.markets[perp]
+        market.s, paid = market.cost(market.s, d) if d > 0.0 else market.sell(market.s, -d)
+        self._traded(perp)
+        self.ledger.move("USD", math.copysign(paid, d), trader, market.keeper)
+        return paid / abs(d)
+
+    def _traded(self, m: str) -> None:
+        profile = self.markets[m].profile
+        if profile is not None:
+            self.traded.add(m)
+            self.extrapolated |= profile.beyond(self.markets[m].s)

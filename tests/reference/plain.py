@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from reference import accounts as rule
 from reference.accounts import Account, Claim, View
+from reference.default_waterfall import absorb_lending
 from reference.exchange import Exchange, Sale
+from reference.margin import Sight
+from reference.margin_engine import Margins
+from reference.marks import follow, sample_mark
+from reference.outcome import late, result_of
 from reference.randomness import BORROWERS, philox, uniform
 from reference.setting import Feed, Order, Result, Setting, Transaction
 
@@ -29,6 +35,10 @@ class Path:
         self.time = 0.0
         self.cascade = 0  # blocks in a row with executed claims, up to now
         self.longest_blocks = 0
+        self.margins = Margins(setting.exchanges, setting.arbitrageurs, self.x, self.counts)
+        self.socialised: dict[tuple[str, str], float] = defaultdict(float)
+        self.fund = setting.funds()
+        follow(self.x, setting.follows)
         for feed in setting.feeds.values():
             if math.isnan(feed.answer):  # none given: the market's
                 feed.answer = self.x.pair(feed.base, feed.quote)
@@ -57,6 +67,10 @@ class Path:
         constant, feeds = self.w.sight[protocol, asset]
         return constant + sum(sign * self.answer(name) for name, sign in feeds)
 
+    def prices(self, protocol: str, assets: Iterable[str]) -> dict[str, float]:
+        """What a protocol sees of assets [USD]."""
+        return {asset: math.exp(self.seen_log_price(protocol, asset)) for asset in assets}
+
     def health(self, account: Account, view: View) -> float:
         hf = rule.health(account, view)
         self.nearest = min(self.nearest, abs(hf - 1.0))
@@ -74,21 +88,26 @@ class Path:
             base, quote = market.relax(self.w.dt)
             self.x.ledger.move(market.asset, base, "arbitrageurs", "venues")
             self.x.ledger.move(market.quote, quote, "arbitrageurs", "venues")
+        follow(self.x, self.w.follows)
+        self.margins.before_blocks(k, self.w.dt)
         for b in range(1, self.w.blocks + 1):
             self.time = (k - 1) * self.w.dt + b * self.w.dt / self.w.blocks
             before = self.counts["liquidations"]
-            again = self.block()
+            again = self.block(b == 1)
             self.cascade = self.cascade + 1 if self.counts["liquidations"] > before else 0
             self.longest_blocks = max(self.longest_blocks, self.cascade)
             if not again:
                 break
 
-    def block(self) -> bool:
-        """One block; whether the path takes part in the next one."""
-        offered = self.oracles()
+    def block(self, first: bool) -> bool:
+        """One block, the first of its step or not; whether the path takes part in the next one."""
+        follow(self.x, self.w.follows)
+        offered = self.oracles(first)
         views = {protocol: self.seen(protocol) for protocol in self.w.rules}
+        sights = {e.name: Sight(self.prices(e.name, e.weight), self.prices(e.name, e.tiers)) for e in self.w.exchanges}
         claims = self.claims(views)
-        self.note_late_oracles(views)
+        self.counts["late_blocks"] += late(self, views)
+        called = self.margins.call(sights, self.time)
         top_ups = [t for claim in claims if (t := self.top_up(claim.account, views)) is not None]
         orders = [Transaction("order", order, order.fee, amount=order.left(self.k))
                   for order in self.w.orders if order.left(self.k) > 0.0]
@@ -96,18 +115,23 @@ class Path:
         # without a network there is no fee to bid: what is offered is executed in the order offered
         ranked = sorted(offered, key=lambda t: -t.bid) if self.w.network.gas else offered  # stable
         able = [t for t in ranked if t.bid >= self.w.network.base_fee]
-        room = len(able) if math.isinf(self.w.network.room) else int(self.w.network.room)
+        room = int(min(self.w.network.room, len(able)))
         included, unfit = able[:room], able[room:]
         self.counts["unfit"] += len(unfit)
         self.counts["underbid"] += len(ranked) - len(able)
         self.execute(included)
-        end = self.k * self.w.dt
-        return bool(included or unfit or any(f.flight is not None and f.land <= end for f in self.w.feeds.values()))
+        absorb_lending(self.w.waterfalls, self.fund, self.deficit, self.socialised)
+        fell = self.margins.absorb(sights, self.time)
+        self.margins.arbitrage(sights)
+        landing = any(feed.lands_by(self.k * self.w.dt) for feed in self.w.feeds.values())
+        return bool(included or unfit or called or fell or landing)
 
-    def oracles(self) -> list[Transaction]:
-        """Oracle answers that are offered."""
+    def oracles(self, first: bool) -> list[Transaction]:
+        """Oracle answers that are offered; marks are sampled."""
         offered = []
         for name, feed in self.w.feeds.items():
+            if feed.kind == "mark" and first:
+                sample_mark(feed, self.x, self.w.exchange(feed.exchange), self.k, self.w.dt)
             if feed.kind != "push":
                 continue
             if feed.flight is None:
@@ -128,14 +152,6 @@ class Path:
                 if claim is not None:
                     found.append(claim)
         return found
-
-    def note_late_oracles(self, views: dict[str, View]) -> None:
-        """Count blocks in which somebody's verdict differs between seen and market prices."""
-        market = {p: View({a: self.x.usd(a) for a in view.price}, view.supply_index, view.borrow_index)
-                  for p, view in views.items()}
-        self.counts["late_blocks"] += any(
-            (rule.health(a, views[a.protocol]) < 1.0) != (rule.health(a, market[a.protocol]) < 1.0)
-            for a in self.w.accounts)
 
     def top_up(self, account: Account, views: dict[str, View]) -> Transaction | None:
         """What the owner of an account that is offered answers."""
@@ -241,6 +257,8 @@ class Path:
         for leg, seize, kept in claim.seize:
             leg.amount = 0.0 if leg in claim.cleared else leg.amount - seize / view.supply_index[leg.asset]
             self.x.ledger.move(leg.asset, seize - kept, "cash", "liquidators")
+            if self.w.feeds_fund(account.protocol):
+                self.fund[account.protocol, leg.asset] += kept
         for leg, repay in claim.repay:
             leg.amount = 0.0 if leg in claim.cleared else leg.amount - repay / view.borrow_index[leg.asset]
             self.x.ledger.move(leg.asset, repay, "liquidators", "cash")
@@ -262,36 +280,13 @@ class Path:
     # ---- the whole path --------------------------------------------------------------------------------------
 
     def run(self) -> Result:
-        longest = run = 0
+        longest = run = 0  # steps in a row with executed claims
         for k in range(1, self.w.steps + 1):
             before = self.counts["liquidations"]
             self.step(k)
             run = run + 1 if self.counts["liquidations"] > before else 0
             longest = max(longest, run)
-        return self.result(longest)
-
-    def result(self, longest: int) -> Result:
-        price = {asset: self.x.usd(asset) for _, asset in self.w.rates}
-        bad = sum(units * price[asset] for (_, asset), units in self.deficit.items())
-        short = 0.0
-        for account in self.w.accounts:
-            view = self.seen(account.protocol)
-            has = sum(view.held(leg) * price[leg.asset] for leg in account.collateral)
-            owes = sum(view.owed(leg) * price[leg.asset] for leg in account.debt)
-            if any(leg.amount > 0.0 for leg in account.collateral):
-                short += max(owes - has, 0.0)
-            else:
-                bad += max(owes, 0.0)
-        return Result(
-            amounts=[([leg.amount for leg in a.collateral], [leg.amount for leg in a.debt]) for a in self.w.accounts],
-            consumed={m: market.s for m, market in self.w.markets.items()},
-            log_price={m: market.u(market.s) for m, market in self.w.markets.items()},
-            answers={name: self.answer(name) for name in self.w.feeds}, ledger=dict(self.x.ledger.change),
-            turnover=dict(self.x.ledger.turnover),
-            virtual={m: market.virtual() for m, market in self.w.markets.items()},
-            deficit=dict(self.deficit), liquidated=self.liquidated, counts=self.counts, bad_debt=bad,
-            shortfall=short, longest_steps=longest, longest_blocks=self.longest_blocks,
-            extrapolated=self.x.extrapolated, traded=self.x.traded, nearest=self.nearest)
+        return result_of(self, longest)
 
 
 def simulate(setting: Setting) -> Result:

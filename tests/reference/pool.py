@@ -65,6 +65,18 @@ class Profile:
         got += left / (v * (v + left / self.liquidity[i]))
         return s - got, got
 
+    def cost(self, s: float, q: float) -> tuple[float, float]:
+        """(s afterwards, quote to pay) for exactly q of the base bought at s.
+
+        The book goes to w of its first node / 1000, or of where it stands; what it does not hold until there costs
+        the price reached, and s goes no further.
+        """
+        last = min(self.w[0], self.w_at_sold(s)) / 1000.0
+        end = self.sold[0] - self.liquidity[0] * (self.w[0] - last)  # s where w is `last`
+        beyond = max(0.0, q - (s - end))
+        to = s - q if beyond == 0.0 else end
+        return to, self.sell(to, s - to)[1] + beyond / (last * last)
+
     def beyond(self, s: float) -> bool:
         """Past what the data cover: what trades there is extrapolated."""
         return s < self.quoted[0] or s > self.quoted[1]
@@ -112,6 +124,25 @@ class Market:
         f = self.depth[1]
         after, got = self.profile.buy(s, y * (1.0 - self.profile.fee_in) / (f * self.scale()))
         return after, got * f * (1.0 - self.profile.fee_out)
+
+    def cost(self, s: float, q: float) -> tuple[float, float]:
+        """(s afterwards, units of the quote to pay) for exactly q units of the base."""
+        if self.profile is None:
+            return s, q * math.exp(self.e)
+        f = self.depth[1]
+        after, paid = self.profile.cost(s, q / (f * (1.0 - self.profile.fee_out)))
+        return after, paid * f * self.scale() / (1.0 - self.profile.fee_in)
+
+    def room(self, to: float, selling: bool) -> float:
+        """Units that one can sell (buy) until the log price before fees is `to`; endless without a venue."""
+        if self.profile is None:
+            return math.inf if (self.e >= to if selling else self.e <= to) else 0.0
+        if math.isinf(to):
+            return math.inf if (to < 0.0) == selling else 0.0
+        s = self.profile.sold_at_x(to - (self.e if self.profile.anchored else 0.0))
+        if selling:
+            return max(0.0, s - self.s) * self.depth[0] / (1.0 - self.profile.fee_in)
+        return max(0.0, self.s - s) * self.depth[1] * (1.0 - self.profile.fee_out)
 
     def relax(self, dt: float) -> tuple[float, float]:
         """Displaced prices come back over dt [s]: (base, quote) that arbitrage brings to a pool.

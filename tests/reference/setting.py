@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from reference.accounts import Account, Rules
+from reference.margin import Layer, MarginExchange
 from reference.pool import Market
 
 
@@ -14,7 +15,7 @@ from reference.pool import Market
 class Feed:
     """An oracle feed of the log price of base in quote."""
 
-    kind: str  # market, push, fixed
+    kind: str  # market, push, fixed, mark
     base: str
     quote: str
     answer: float = 0.0
@@ -25,6 +26,29 @@ class Feed:
     fee: float = 0.0  # [gwei]
     flight: float | None = None  # the answer in flight
     land: float = math.inf  # [s]
+    index: tuple[str, str] = ("", "")  # mark: base and quote of what the perp follows
+    formula: str = ""  # mark: index, hyperliquid, binance
+    exchange: str = ""  # mark: whose funding it uses
+    gap: defaultdict[float, float] = field(default_factory=lambda: defaultdict(float))  # mark: averages by tau [s]
+
+    def lands_by(self, end: float) -> bool:
+        """Whether an answer is in flight that lands by then [s]."""
+        return self.flight is not None and self.land <= end
+
+
+@dataclass(eq=False)
+class Arbitrageur:
+    """A margin account with one position, and units of the underlying outside."""
+
+    name: str
+    exchange: str
+    account: str
+    perp: str
+    spot: float  # units of the underlying
+    threshold: float  # of the gap [log]
+    share: float  # of the base that brings the gap to the threshold
+    leverage: float  # |q| m / E that he does not exceed
+    outside: float = 0.0  # what spot has earned him [USD]
 
 
 @dataclass
@@ -84,6 +108,27 @@ class Setting:
     top_up_fee: float = 0.0  # [gwei]
     path: int = 0
     seed: int = 0
+    exchanges: list[MarginExchange] = field(default_factory=list)
+    arbitrageurs: list[Arbitrageur] = field(default_factory=list)
+    waterfalls: dict[str, list[Layer]] = field(default_factory=dict)  # of lending protocols
+
+    def funds(self) -> defaultdict[tuple[str, str], float]:
+        """Units in the insurance funds of lending protocols, by protocol and asset."""
+        return defaultdict(float, {(protocol, asset): units for protocol, layers in self.waterfalls.items()
+                                   for layer in layers for asset, units in layer.start.items()})
+
+    def feeds_fund(self, protocol: str) -> bool:
+        """Whether a lending protocol has an insurance fund, which then gets its fees."""
+        return any(layer.kind == "insurance_fund" for layer in self.waterfalls.get(protocol, ()))
+
+    def exchange(self, name: str) -> MarginExchange | None:
+        """The exchange of that name."""
+        return next((exchange for exchange in self.exchanges if exchange.name == name), None)
+
+    @property
+    def follows(self) -> dict[str, str]:
+        """Perp: its underlying."""
+        return {perp: asset for exchange in self.exchanges for perp, asset in exchange.underlying.items()}
 
 
 @dataclass
@@ -117,7 +162,12 @@ class Result:
     longest_blocks: int  # consecutive blocks
     extrapolated: bool
     traded: set[str]  # markets with a trade at their venue
-    nearest: float  # least |HF - 1| that was ever computed
+    nearest: float  # least |HF - 1|, or relative distance of equity from what decides, that was ever computed
+    exchanges: dict[str, MarginExchange] = field(default_factory=dict)  # as they ended
+    fund: dict[tuple[str, str], float] = field(default_factory=dict)  # per protocol and asset: units
+    socialised: dict[tuple[str, str], float] = field(default_factory=dict)  # the same
+    dry: dict[tuple[str, str], float] = field(default_factory=dict)  # per exchange and layer: first time [s]
+    spot: dict[str, float] = field(default_factory=dict)  # per arbitrageur: units of the underlying
 
 
 class Ledger:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from delever.model.asset import factor_of
 from delever.model.book import Book
 from delever.model.oracle import compose
 from delever.model.world import World
@@ -12,6 +13,7 @@ from reference.accounts import Account, Leg, Rules
 from reference.pool import Market, Profile
 from reference.randomness import cholesky, normals
 from reference.setting import Feed, Network, Order, Setting
+from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, waterfall_of
 
 YEAR = 365.0 * 86400.0  # [s]
 GAS = {"oracle": 100_000.0, "top_up": 250_000.0, "liquidation": 500_000.0, "order": 300_000.0}
@@ -23,6 +25,7 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
     moves, depth_shocks = outside(world, list(markets), path)
     network = next(iter(world.networks.values()), None)
     blocks = round(scenario.step / network.block_time) if network else world.execution.rounds
+    lending = {name: p for name, p in world.protocols.items() if not is_exchange(p)}
     people, bidders = world.borrowers, world.liquidators
     return Setting(
         steps=scenario.steps, dt=scenario.step, blocks=blocks, sequential=world.execution.mode == "sequential",
@@ -30,15 +33,16 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         moves=moves, depth_shocks=depth_shocks, feeds={name: feed_of(spec) for name, spec in world.feeds.items()},
         sight=sight_of(world), unit={name: p.unit for name, p in world.protocols.items()},
         rates={(name, asset): (r.supply_rate / YEAR, r.borrow_rate / YEAR)
-               for name, p in world.protocols.items() for asset, r in p.parameters.items()},
-        rules={name: rules_of(p.rules) for name, p in world.protocols.items()}, accounts=accounts_of(world),
+               for name, p in lending.items() for asset, r in p.parameters.items()},
+        rules={name: rules_of(p.rules) for name, p in lending.items()}, accounts=accounts_of(world),
         orders=orders_of(world),
         network=(Network(network.room, network.base_fee, network.native, {**GAS, **network.gas})
                  if network else Network()),
         profitable=bidders.rule == "profitable", min_profit=bidders.min_profit, fee_share=bidders.fee_share,
         attentive=people.attentive if people else 0.0, target=people.target if people else 1.1,
         budget=people.budget if people else 0.0, top_up_fee=people.fee if people else 0.0,
-        path=path, seed=scenario.seed)
+        path=path, seed=scenario.seed, exchanges=exchanges_of(world), arbitrageurs=arbitrageurs_of(world),
+        waterfalls={name: waterfall_of(p) for name, p in lending.items()})
 
 
 def markets_of(world: World, source: Any) -> dict[str, Market]:
@@ -47,7 +51,7 @@ def markets_of(world: World, source: Any) -> dict[str, Market]:
     for name, asset in world.assets.items():
         if asset.wraps:
             continue
-        price, quote = (asset.price, "USD") if asset.peg is None else (asset.ratio, asset.peg)
+        price, quote = factor_of(name, world.assets), asset.peg or "USD"
         venues = [v for v in world.venues.values() if v.pair == f"{name}/{quote}"]
         assert len(venues) <= 1, "the plain implementation knows one venue a pair"
         profile, half_life = None, None
@@ -100,6 +104,9 @@ def feed_of(spec: Any) -> Feed:
     base, quote = spec.of.split("/")
     given = getattr(spec, "answer", None)
     feed = Feed(spec.kind, base, quote, math.nan if given is None else math.log(given))
+    if spec.kind == "mark":
+        index, counted_in = spec.index.split("/")
+        feed.index, feed.formula, feed.exchange = (index, counted_in), spec.formula, spec.exchange or ""
     if spec.kind == "push":
         feed.heartbeat, feed.deviation, feed.delay, feed.fee = spec.heartbeat, spec.deviation, spec.delay, spec.fee
         feed.updated = -spec.age
@@ -122,15 +129,20 @@ def rules_of(spec: Any) -> Rules:
 
 
 def accounts_of(world: World) -> list[Account]:
-    """All accounts, protocol by protocol, in the order of their books."""
+    """All accounts of lending protocols, in the order of their books; those of exchanges have numbers, too."""
     found: list[Account] = []
+    others = 0  # accounts of exchanges so far
     for name, protocol in world.protocols.items():
         assert isinstance(protocol.book, Book)
+        if is_exchange(protocol):
+            others += count_of(world, name)
+            continue
         mine: dict[str, Account] = {}
         for row in protocol.book.of(name).legs.to_pylist():
             account = mine.get(row["account"])
             if account is None:
-                account = mine[row["account"]] = Account(name, row["account"], len(found) + len(mine), [], [])
+                account = mine[row["account"]] = Account(
+                    name, row["account"], others + len(found) + len(mine), [], [])
             reserve = protocol.parameters[row["asset"]]
             callable_ = row["asset"] == "USD" or world.assets[row["asset"]].seizable
             leg = Leg(row["asset"], row["amount"], callable=callable_ and row["label"] != "remainder")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from delever.analysis.walls import wall
 from delever.core.tables import HIT
-from delever.engine.index import SLOTS
+from delever.core.tables import SLOTS
 from delever.model.world import World
 from run.small import fall, loan, one_market, steps
 

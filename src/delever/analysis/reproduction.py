@@ -11,7 +11,7 @@ from delever.analysis.valuation import Health, Legs
 from delever.ingest.recompute import leg_totals, recomputation
 from delever.model.book import Book
 from delever.run.assemble import Model
-from delever.run.positions import parameters_of
+from delever.model.parameters import ReserveParameters, look_up
 
 BANDS = ((-np.inf, 1.0, "HF < 1"), (1.0, 1.2, "1 to 1.2"), (1.2, 1.5, "1.2 to 1.5"), (1.5, 2.0, "1.5 to 2"),
          (2.0, np.inf, "2 and more"))  # fmt: skip
@@ -71,9 +71,10 @@ def with_thresholds(model: Model, protocol: str, book: Book) -> pa.Table:
     missing = pc.and_(pc.is_null(legs["liquidation_threshold"]), pc.equal(legs["side"], "collateral"))
     if not pc.any(missing).as_py():
         return legs
-    parameters, filled = parameters_of(model.world.protocols[protocol]), []
+    parameters, filled = look_up(model.world.protocols[protocol].parameters), []
     for row in legs.select(["asset", "emode", "liquidation_threshold"]).to_pylist():
         entry = parameters.get(row["asset"])
+        entry = entry if isinstance(entry, ReserveParameters) else None  # of an exchange: no thresholds
         known = row["liquidation_threshold"] is not None or entry is None
         filled.append(row["liquidation_threshold"] if known or entry is None
                       else entry.emode.get(row["emode"], entry).liquidation_threshold)

@@ -19,7 +19,7 @@ from delever.model.book import COLLATERAL, DEBT
 from delever.model.oracle import compose
 from delever.model.world import World
 from delever.run.assemble import Model, assemble, phases
-from delever.run.positions import parameters_of
+from delever.model.parameters import look_up
 
 OK, WARN, ERROR = "ok", "warn", "error"
 SMALL = 0.01  # share of the book that is not worth a warning
@@ -193,7 +193,7 @@ def parameters_found(world: World, book: BookView) -> Iterator[Finding]:
     """Parameters of assets that nobody holds or owes."""
     for name, protocol in world.protocols.items():
         held = {asset for of, asset in book.model.positions.reserves if of == name}
-        idle = sorted(set(parameters_of(protocol)) - held)
+        idle = sorted(set(look_up(protocol.parameters)) - held)
         if idle:
             yield Finding(OK, "parameters of assets that nobody has", f"protocols.{name}.parameters", ", ".join(idle),
                           "nothing to do, unless a name is misspelt in the book")

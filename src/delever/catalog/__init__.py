@@ -5,9 +5,11 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from delever.catalog.aave import PARAMETERS
+from delever.catalog import aave, binance, hyperliquid
 from delever.catalog.parameters import ParameterSet
 from delever.model.errors import InputError, nearest
+
+PARAMETERS: dict[str, ParameterSet] = {**aave.PARAMETERS, **binance.PARAMETERS, **hyperliquid.PARAMETERS}
 
 __all__ = ["PARAMETERS", "ParameterSet", "citations", "get", "parameter_set"]
 
@@ -20,7 +22,7 @@ def parameter_set(name: str) -> ParameterSet:
 
 
 def get(name: str) -> dict[str, dict[str, Any]]:
-    """Parameters by asset: liquidation_threshold, incentive, ... as shares."""
+    """Parameters by asset: liquidation_threshold, incentive, ... as shares; of a perp the tiers of its margin."""
     return {asset: deepcopy(entry.values) for asset, entry in parameter_set(name).reserves.items()}
 
 

@@ -7,12 +7,17 @@ A market of depth factor f and outside price P (1 for a passive pool):
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from delever.core.elementary import exp_, log_
 from delever.core.jit import helper
-from delever.core.profile import Profiles, buy, inverse_root, sell
+from delever.core.profile import Profiles, buy, inverse_root, sell, sold_at
 from delever.core.state import Markets, Tree
+from delever.core.tables import MAKERS, VENUES, WRAPPER
+
+HIGHEST = 1e-3  # of the first node's w: a book sells nothing above a million times its highest quote
 
 
 @helper
@@ -44,6 +49,96 @@ def purchase(m: int, p: int, y: float, profiles: Profiles, markets: Markets) -> 
     s, bought = buy(markets.consumed[m, p], y * (1.0 - profiles.fee_in[m]) / (f * outside), profiles.cells[m],
                     profiles.node_w[m], profiles.sold[m], profiles.paid[m], profiles.liquidity[m])
     return s, bought * f * (1.0 - profiles.fee_out[m])
+
+
+@helper
+def sale_within(m: int, p: int, q: float, limit: float, profiles: Profiles, markets: Markets) -> tuple[float, float, float]:
+    """Sell up to q of the base, no further than where the price before fees is `limit` (0: none).
+
+    Returns (base sold, quote received, s afterwards).
+    """
+    if not profiles.traded[m]:
+        price = exp_(markets.price[m, p])
+        q = q if price >= limit else 0.0
+        return q, q * price, markets.consumed[m, p]
+    if limit > 0.0:
+        outside = exp_(markets.exogenous[m, p]) if profiles.anchored[m] else 1.0
+        most = sold_at(math.sqrt(outside / limit), profiles.cells[m], profiles.node_w[m], profiles.sold[m],
+                       profiles.liquidity[m]) - markets.consumed[m, p]
+        q = min(q, most * markets.depth[0, m, p] / (1.0 - profiles.fee_in[m]))
+        if not q > 0.0:
+            return 0.0, 0.0, markets.consumed[m, p]
+    s, got = sale(m, p, q, profiles, markets)
+    return q, got, s
+
+
+@helper
+def purchase_within(m: int, p: int, q: float, limit: float, profiles: Profiles, markets: Markets
+                    ) -> tuple[float, float, float]:
+    """Buy up to q of the base, no further than where the price before fees is `limit` (inf: none).
+
+    The way back of a sale: what selling the same base from there would bring. Where the book ends (a million times its
+    highest quote) the rest costs that price. Returns (base bought, quote paid, s afterwards).
+    """
+    if not profiles.traded[m]:
+        price = exp_(markets.price[m, p])
+        q = q if price <= limit else 0.0
+        return q, q * price, markets.consumed[m, p]
+    cells, node_w, sold, liquidity = profiles.cells[m], profiles.node_w[m], profiles.sold[m], profiles.liquidity[m]
+    outside = exp_(markets.exogenous[m, p]) if profiles.anchored[m] else 1.0
+    before, scale = markets.consumed[m, p], markets.depth[1, m, p] * (1.0 - profiles.fee_out[m])
+    lowest = HIGHEST * min(node_w[0], inverse_root(before, cells, node_w, sold, liquidity))
+    beyond = 0.0
+    if limit < np.inf:
+        lowest = max(lowest, math.sqrt(outside / limit) if limit > 0.0 else np.inf)
+    most = (before - sold_at(lowest, cells, node_w, sold, liquidity)) * scale if lowest < np.inf else 0.0
+    if q > most:
+        if limit == np.inf:
+            beyond = q - most
+        q = max(most, 0.0)
+    if not q + beyond > 0.0:
+        return 0.0, 0.0, before
+    after = before - q / scale
+    paid = sell(after, before - after, cells, node_w, sold, profiles.paid[m], liquidity)[1] * markets.depth[1, m, p]
+    paid += beyond / (1.0 - profiles.fee_out[m]) / (lowest * lowest)
+    return q + beyond, paid * outside / (1.0 - profiles.fee_in[m]), after
+
+
+@helper
+def settle_trade(m: int, p: int, base: float, quote: float, after: float, tree: Tree, profiles: Profiles,
+                 markets: Markets, tokens: np.ndarray, gross: np.ndarray) -> None:
+    """The market's side of a trade: it gains `base` and pays `quote` (both negative when it sold), and stands at s = after."""
+    before, a, b = markets.consumed[m, p], tree.base[m], tree.quote[m]
+    taker = MAKERS if profiles.anchored[m] else VENUES
+    tokens[taker, a, p] += base
+    tokens[taker, b, p] -= quote
+    gross[a, p] += abs(base)
+    gross[b, p] += abs(quote)
+    if profiles.traded[m]:
+        markets.consumed[m, p] = after
+        markets.price[m, p] = log_price_at(m, p, after, profiles, markets.exogenous)
+        markets.extrapolated[m, p] += (max(after - max(before, profiles.quoted[m, 1]), 0.0)
+                                       + max(min(before, profiles.quoted[m, 0]) - after, 0.0))
+
+
+@helper
+def sell_for_usd(p: int, a: int, units: float, holder: int, tree: Tree, profiles: Profiles, markets: Markets,
+                 tokens: np.ndarray, gross: np.ndarray) -> float:
+    """Sell units of asset a that `holder` has along its route, at once; the USD that `holder` then has."""
+    amount = units * tree.rate[a]
+    if tree.traded[a] != a:
+        tokens[holder, a, p] -= units
+        tokens[WRAPPER, a, p] += units
+        tokens[WRAPPER, tree.traded[a], p] -= amount
+        tokens[holder, tree.traded[a], p] += amount
+    for k in range(tree.length[a]):
+        m = tree.chain[a, k]
+        after, got = sale(m, p, amount, profiles, markets)
+        settle_trade(m, p, amount, got, after, tree, profiles, markets, tokens, gross)
+        tokens[holder, tree.base[m], p] -= amount
+        tokens[holder, tree.quote[m], p] += got
+        amount = got
+    return amount
 
 
 @helper

@@ -16,11 +16,15 @@ from delever.core.tables import (
     BOOKED,
     HOLDERS,
     KINDS,
+    LAYERS,
     BookTables,
+    Closings,
     Fills,
     Ledgers,
+    Margins,
     Reserves,
     Rows,
+    Safety,
     Touched,
 )
 
@@ -102,6 +106,7 @@ class Watch(NamedTuple):
     reach: np.ndarray  # [Q, P] ticks: no account is in reach below this move
     wheel: np.ndarray  # [Q, P, BUCKETS] first node of each bucket, 0 = empty
     seen: np.ndarray  # [P, words] a bit an account: has been copied
+    slot_of: np.ndarray  # [P, accounts] slot of its copy; read where `seen` says so; [P, 0] where nobody asks
     fired: np.ndarray  # [Q * P] pairs that fired
     counts: np.ndarray  # [COUNTERS]
 
@@ -112,8 +117,19 @@ class Pool(NamedTuple):
     touched: Touched
     due: np.ndarray  # [slots] slots to check in this block
     claim: np.ndarray  # [slots] (path, account, slot) of the unhealthy in one sortable integer
+    called: np.ndarray  # [slots] slots of unhealthy margin accounts in this block, in the order of path and account
     standing: np.ndarray  # [slots] slots left unhealthy, due again in the path's next block
     node: np.ndarray  # [nodes, 4] linked lists: bound, slot, visit, next; node 0 unused
+
+
+class Flows(NamedTuple):
+    """What happened to positions, in USD at the mark, and what it cost."""
+
+    liquidated: np.ndarray  # [R, P] closed by engines: on books, or close-outs
+    taken: np.ndarray  # [R, P] taken over by the vault
+    deleveraged: np.ndarray  # [R, P] of winners, closed by ADL
+    haircut: np.ndarray  # [R, P] what winners lost by it against the mark
+    slippage: np.ndarray  # [R, P] what closing on books cost against the mark
 
 
 class Queue(NamedTuple):
@@ -126,7 +142,8 @@ class Queue(NamedTuple):
 class Tally(NamedTuple):
     """What is counted on each path."""
 
-    executed: np.ndarray  # [P] claims executed in this block
+    executed: np.ndarray  # [P] claims executed in this block, calls of margin accounts included
+    called: np.ndarray  # [P] margin accounts called in this block
     cascade: np.ndarray  # [P] blocks in a row with executed claims, up to now
     longest: np.ndarray  # [P] the longest such row
     answers: np.ndarray  # [P] oracle answers that landed
@@ -166,6 +183,16 @@ class State:
     watch: Watch = field(kw_only=True)
     pool: Pool = field(kw_only=True)
 
+    # exchanges, and what stands behind every protocol
+    margins: Margins = field(kw_only=True)
+    safety: Safety = field(kw_only=True)
+    flows: Flows = field(kw_only=True)
+    closings: Closings = field(kw_only=True)
+    n_closings: int = 0
+    n_called: int = 0  # margin accounts called in this block: state.pool.called
+    fallen: np.ndarray = field(kw_only=True)  # [slots] called accounts that are below zero, in order; -1: absorbed
+    n_fallen: int = 0
+
     # transactions of the block
     rows: Rows = field(kw_only=True)
     n_rows: int = 0
@@ -178,9 +205,26 @@ class State:
     ledgers: Ledgers = field(kw_only=True)
     tally: Tally = field(kw_only=True)
 
+    def room_for_slots(self, slots: int, nodes: int = 0) -> None:
+        """Lengthen the pool until so many touched accounts and wheel entries fit."""
+        pool = self.pool
+        if len(pool.due) >= slots and len(pool.node) >= nodes:
+            return
+        touched = pool.touched
+        if len(pool.due) < slots:
+            touched = new_touched(*longer((who_of(touched), touched.amount, touched.cost, touched.until), slots))
+            (self.fallen,) = longer((self.fallen,), slots)
+        due, claim, called, standing = longer((pool.due, pool.claim, pool.called, pool.standing), slots)
+        (node,) = longer((pool.node,), nodes)
+        self.pool = Pool(touched, due, claim, called, standing, node)
+
     def room_for_rows(self, more: int) -> None:
         """Lengthen the transaction table until `more` rows fit."""
         self.rows = Rows(*longer(self.rows, self.n_rows + more))
+
+    def room_for_closings(self, more: int) -> None:
+        """Lengthen the list of deleveraged positions until `more` fit."""
+        self.closings = Closings(*longer(self.closings, self.n_closings + more))
 
     def room_for_fills(self, more: int) -> None:
         """Lengthen the table of sales until `more` rows fit."""
@@ -202,6 +246,18 @@ def _longer(column: np.ndarray, size: int) -> np.ndarray:
     out = np.zeros((size, *column.shape[1:]), column.dtype)
     out[:len(column)] = column
     return out
+
+
+def new_touched(who: np.ndarray, amount: np.ndarray, cost: np.ndarray, until: np.ndarray) -> Touched:
+    """Columns of one table [slots, 4], so that what is known of an account lies in one cache line."""
+    return Touched(who[:, 0], who[:, 1], who[:, 2], who[:, 3], amount, cost, until)
+
+
+def who_of(touched: Touched) -> np.ndarray:
+    """That table."""
+    table = touched.account.base
+    assert isinstance(table, np.ndarray)
+    return table
 
 
 def new_rows(size: int) -> Rows:
@@ -229,5 +285,26 @@ def new_ledgers(assets: int, reserves: int, protocols: int, outcomes: int, paths
                    traded=np.zeros((assets, paths)))
 
 
-__all__ = ["KINDS", "NEVER", "Feeds", "Index", "Markets", "Pool", "Queue", "Sight", "State", "Tally", "Tree", "Watch",
-           "longer", "new_fills", "new_ledgers", "new_rows", "new_tally"]
+def new_flows(reserves: int, paths: int) -> Flows:
+    """Nothing has happened."""
+    return Flows(*(np.zeros((reserves, paths)) for _ in Flows._fields))
+
+
+def new_closings(size: int) -> Closings:
+    """An empty list of deleveraged positions."""
+    i, f = np.int64, np.float64
+    return Closings(*(np.zeros(size, kind) for kind in (i, i, i, i, f, f, f)))
+
+
+def new_safety(fund: np.ndarray, vault: np.ndarray, backed: np.ndarray, paths: int) -> Safety:
+    """Funds and vaults at the start. fund, vault: [R] units; backed: [protocols]."""
+    def across(row: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(np.repeat(row[:, None], paths, axis=1))
+
+    return Safety(across(fund), across(vault), backed, np.full((LAYERS, len(backed), paths), np.inf),
+                  np.full((2, len(backed), paths), np.inf))
+
+
+__all__ = ["KINDS", "NEVER", "Feeds", "Flows", "Index", "Markets", "Pool", "Queue", "Sight", "State", "Tally", "Tree",
+           "Watch", "longer", "new_closings", "new_fills", "new_flows", "new_ledgers", "new_rows", "new_safety",
+           "new_tally", "new_touched"]

@@ -13,7 +13,8 @@ import numpy as np
 ORACLE, TOP_UP, CLAIM, ORDER = 0, 1, 2, 3  # kinds of transaction
 KINDS = 4
 OFFERED, DECLINED, INCLUDED, EXECUTED, REVERTED, WAITING, NOTHING = range(7)  # states of a transaction; NOTHING to call
-HIT, ANSWERED = 1, 2  # Touched.flags: was liquidated, has topped up
+HIT, ANSWERED, QUEUED = 1, 2, 4  # Touched.flags: was liquidated, has topped up, stands in the list of what is due
+SLOTS, NODES, FREE, FIRED, REACHED, DUE, CLAIM_ROWS, STANDING, CALLED, COUNTERS = range(10)  # Watch.counts
 
 
 class BookTables(NamedTuple):
@@ -29,6 +30,8 @@ class BookTables(NamedTuple):
     collaterals: np.ndarray  # [signatures] number of collateral legs, at legs 0..n-1
     debts: np.ndarray  # [signatures] number of debt legs, at legs first_debt..first_debt+n-1
     first_debt: np.ndarray  # [1] the leg at which debts begin
+    margin: np.ndarray  # [signatures] 0: collateral against debt; 1: a margin account, its "debts" are positions (signed)
+    cost: np.ndarray  # [accounts, legs] size x entry price of positions [USD]; [accounts, 0] without exchanges
 
 
 class Reserves(NamedTuple):
@@ -50,6 +53,50 @@ class Touched(NamedTuple):
     visits: np.ndarray  # [slots] wheel entries of an earlier visit are stale
     flags: np.ndarray  # [slots] HIT, ANSWERED
     amount: np.ndarray  # [slots, legs] the private copy
+    cost: np.ndarray  # [slots, legs or 0] of positions, as in BookTables
+    until: np.ndarray  # [slots] end of a cool-down [s]
+
+
+class Margins(NamedTuple):
+    """What exchanges ask for positions, and where these trade. Shared by all paths but for funding."""
+
+    perp: np.ndarray  # [reserves] 1: a position in a perp
+    weight: np.ndarray  # [reserves] of an exchange: 1 - haircut of collateral, 1 of cash, 0 of perps; -1 of a lending protocol
+    first: np.ndarray  # [protocols + 1] reserves of a protocol stand together
+    cash: np.ndarray  # [protocols] reserve in which the exchange keeps its cash (USD); -1: a lending protocol
+    tiers: np.ndarray  # [reserves] number of tiers
+    floor: np.ndarray  # [reserves, tiers] notional at which a tier begins [USD]
+    rate: np.ndarray  # [reserves, tiers] maintenance margin, share of the notional
+    deducted: np.ndarray  # [reserves, tiers] maintenance amount: MM = notional x rate - deducted [USD]
+    market: np.ndarray  # [reserves] market of the perp, -1: none
+    holder_first: np.ndarray  # [reserves + 1] where its holders begin
+    holder: np.ndarray  # [positions] account
+    holder_leg: np.ndarray  # [positions] the leg in which it holds the perp
+    funded: np.ndarray  # [reserves] 1: pays funding
+    paid: np.ndarray  # [reserves, paths] F: funding that a long unit has paid so far [USD]
+    gross: np.ndarray  # [reserves, paths] its absolute changes, added up x the highest rate of the tiers [USD]
+
+
+class Safety(NamedTuple):
+    """What stands behind a protocol: funds and vaults, and what the layers of the default waterfall have done."""
+
+    fund: np.ndarray  # [reserves, paths] insurance fund, units
+    vault: np.ndarray  # [reserves, paths] backstop vault: cash at the cash reserve, positions and collateral at theirs
+    backed: np.ndarray  # [protocols] maintenance margins that the vault must hold to take an account; negative: no vault
+    dry: np.ndarray  # [LAYERS, protocols, paths] when the layer could first not serve in full [s]; inf: never
+    first: np.ndarray  # [2, protocols, paths] first liquidation, first deleveraging [s]; inf: never
+
+
+class Closings(NamedTuple):
+    """Positions that auto-deleveraging closed; grows by doubling."""
+
+    path: np.ndarray  # [closings]
+    step: np.ndarray  # [closings]
+    account: np.ndarray  # [closings]
+    reserve: np.ndarray  # [closings] the perp
+    units: np.ndarray  # [closings] closed, signed as the position was
+    price: np.ndarray  # [closings] at which [USD]
+    haircut: np.ndarray  # [closings] what that cost against the mark [USD]
 
 
 class Rows(NamedTuple):
@@ -91,9 +138,12 @@ class Ledgers(NamedTuple):
 
 
 # Who holds: rows of the token ledger, which add up to nothing for every asset and path.
-(CASH, WRAPPER, VENUES, MAKERS, LIQUIDATORS, ARBITRAGEURS, OWNERS, ORDER_OWNERS, REPORTERS, BLOCK_BUILDERS) = range(10)
-HOLDERS = 10
+(CASH, WRAPPER, VENUES, MAKERS, LIQUIDATORS, ARBITRAGEURS, OWNERS, ORDER_OWNERS, REPORTERS, BLOCK_BUILDERS, FUND, VAULT,
+ FUNDING) = range(13)
+HOLDERS = 13
 # Claims on a protocol: its cash + DEBTS + DEFICIT = CLAIMS + TREASURY for every reserve and path, as changes.
-# ADDED is a part of CLAIMS, noted apart: what owners topped up.
-CLAIMS, DEBTS, TREASURY, DEFICIT, ADDED = range(5)
-BOOKED = 5
+# ADDED is a part of CLAIMS, noted apart: what owners topped up. COVERED: deficits that layers of the waterfall took away.
+CLAIMS, DEBTS, TREASURY, DEFICIT, ADDED, COVERED = range(6)
+BOOKED = 6
+INSURANCE, BACKSTOP, ADL, SOCIALISED = range(4)  # layers of a default waterfall
+LAYERS = 4

@@ -27,28 +27,32 @@ import numpy as np
 
 from delever.core.elementary import TICKS, exp_, log_
 from delever.core.jit import helper, kernel
+from delever.core.margin import FAR as MARGIN_FAR
+from delever.core.margin import reach_of
 from delever.core.market import usd_price
 from delever.core.state import NEVER, Index, Pool, Sight, State, Tally, Tree, Watch
-from delever.core.tables import CLAIM, OFFERED, BookTables, Reserves, Rows
-from delever.engine.index import (
-    BOUND,
-    BUCKETS,
-    CLAIMS,
+from delever.core.tables import (
+    CALLED,
+    CLAIM,
+    CLAIM_ROWS,
     DUE,
-    FAR,
     FIRED,
     FREE,
-    MASK,
-    NEXT,
     NODES,
+    OFFERED,
+    QUEUED,
     REACHED,
-    SHIFT,
-    SLOT,
     SLOTS,
     STANDING,
-    VISIT,
-    make_room,
+    BookTables,
+    Margins,
+    Reserves,
+    Rows,
 )
+from delever.engine.index import BOUND, BUCKETS, FAR, MASK, NEXT, SHIFT, SLOT, VISIT
+
+
+LEAST = 1e-9  # a mark less its funding, as a share of the mark: only so that the log exists
 
 
 @helper
@@ -58,9 +62,18 @@ def ticks_below(distance: float) -> int:
     return int(math.floor(min(distance, FAR) * TICKS)) - 4
 
 
+@helper
+def funded_moves(seen: float, start: float, paid: float, gross: float) -> tuple[int, int]:
+    """Moves of a perp that pays funding: of m - F, less (as a long) or more (as a short) what F can change in MM [ticks]."""
+    mark = exp_(seen)
+    low, high = max(mark - paid - gross, LEAST * mark), max(mark - paid + gross, LEAST * mark)
+    return (np.int32(math.floor((log_(low) - start) * TICKS)), np.int32(math.ceil((log_(high) - start) * TICKS)))
+
+
 @kernel
-def look(sight: Sight, answer: np.ndarray, supply_log: np.ndarray, borrow_log: np.ndarray) -> None:
+def look(sight: Sight, answer: np.ndarray, supply_log: np.ndarray, borrow_log: np.ndarray, margins: Margins) -> None:
     """Compose what every reserve is seen at, and the moves of both its series. Log indices: [R]."""
+    funded, paid, gross = margins.funded, margins.paid, margins.gross
     log_price, down, up, feed, sign = sight.log_price, sight.down, sight.up, sight.feed, sight.sign
     sight.look[0] += 1
     for r in range(log_price.shape[0]):
@@ -73,6 +86,10 @@ def look(sight: Sight, answer: np.ndarray, supply_log: np.ndarray, borrow_log: n
             value, factor = answer[feed[r, t]], sign[r, t]
             for p in range(seen.shape[0]):
                 seen[p] += factor * value[p]
+        if funded[r]:
+            for p in range(seen.shape[0]):
+                down[2 * r, p], up[2 * r + 1, p] = funded_moves(seen[p], start, paid[r, p], gross[r, p])
+            continue
         backing, burden = supply_log[r] - start, borrow_log[r] - start
         low, high = down[2 * r], up[2 * r]
         for p in range(seen.shape[0]):
@@ -87,12 +104,15 @@ def look(sight: Sight, answer: np.ndarray, supply_log: np.ndarray, borrow_log: n
 
 
 @kernel
-def look_again(paths: np.ndarray, sight: Sight, answer: np.ndarray, supply_log: np.ndarray, borrow_log: np.ndarray) -> None:
+def look_again(paths: np.ndarray, sight: Sight, answer: np.ndarray, supply_log: np.ndarray, borrow_log: np.ndarray,
+               margins: Margins) -> None:
     """The same for a few paths only, whose feeds have answered since. paths: their numbers, repeats allowed."""
     log_price, down, up, feed, sign, stamp = sight.log_price, sight.down, sight.up, sight.feed, sight.sign, sight.stamp
     for p in paths:
         stamp[p] = -1
         for r in range(log_price.shape[0]):
+            if margins.weight[r] >= 0.0:
+                continue  # an exchange sees what it saw at the start of the block
             seen = sight.constant[r]
             for t in range(feed.shape[1]):
                 if feed[r, t] < 0:
@@ -141,7 +161,7 @@ def find(index: Index, sight: Sight, active: np.ndarray, watch: Watch) -> None:
                 while bound_of[cursor] <= move:
                     cursor += 1
                 n_reached += cursor - cursor_of[p]
-    watch.counts[FIRED], watch.counts[REACHED], watch.counts[DUE], watch.counts[CLAIMS] = n_fired, n_reached, 0, 0
+    watch.counts[FIRED], watch.counts[REACHED], watch.counts[DUE], watch.counts[CLAIM_ROWS] = n_fired, n_reached, 0, 0
 
 
 @kernel
@@ -154,6 +174,7 @@ def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, wa
     due, node, touched = pool.due, pool.node, pool.touched
     slot_account, slot_path, visits, flags, amount = (touched.account, touched.path, touched.visits, touched.flags,
                                                       touched.amount)
+    book_cost, cost, until, slot_of, costs = book.cost, touched.cost, touched.until, watch.slot_of, book.cost.shape[1]
     n_due, n_slots, free, paths, legs = 0, count[SLOTS], count[FREE], down.shape[1], book_amount.shape[1]
     standing, n_standing = pool.standing, 0
     for j in range(count[STANDING]):
@@ -161,6 +182,7 @@ def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, wa
         if active[slot_path[slot]]:
             due[n_due] = slot
             n_due += 1
+            flags[slot] |= QUEUED
         else:
             standing[n_standing] = slot
             n_standing += 1
@@ -176,9 +198,14 @@ def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, wa
             if seen[p, word] & bit == 0:  # else another pair has brought it here already
                 seen[p, word] |= bit
                 slot_account[n_slots], slot_path[n_slots] = account, p
-                visits[n_slots], flags[n_slots] = 1, 0
+                visits[n_slots], flags[n_slots] = 1, QUEUED
                 for k in range(legs):
                     amount[n_slots, k] = book_amount[account, k]
+                for k in range(costs):
+                    cost[n_slots, k] = book_cost[account, k]
+                if slot_of.shape[1] > 0:
+                    slot_of[p, account] = n_slots
+                until[n_slots] = 0.0
                 due[n_due] = n_slots
                 n_due += 1
                 n_slots += 1
@@ -196,6 +223,7 @@ def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, wa
                     slot = int(node[n, SLOT])
                     if node[n, VISIT] == visits[slot]:
                         visits[slot] += 1  # all its other entries are stale from here on
+                        flags[slot] |= QUEUED
                         due[n_due] = slot
                         n_due += 1
                     node[n, NEXT], free = free, n
@@ -210,8 +238,8 @@ def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, wa
 
 
 @kernel
-def check(book: BookTables, reserves: Reserves, sight: Sight, watch: Watch, pool: Pool, tally: Tally, tree: Tree,
-          market: np.ndarray) -> None:
+def check(book: BookTables, reserves: Reserves, margins: Margins, sight: Sight, watch: Watch, pool: Pool, tally: Tally,
+          tree: Tree, market: np.ndarray) -> None:
     """The exact test, on what is due; the unhealthy become claims, in the order of path and account."""
     due, claim, looked = pool.due, pool.claim, tally.looked
     slot_account, slot_path, amount = pool.touched.account, pool.touched.path, pool.touched.amount
@@ -219,6 +247,8 @@ def check(book: BookTables, reserves: Reserves, sight: Sight, watch: Watch, pool
         book.signature, book.reserve, book.threshold, book.collaterals, book.debts, book.first_debt[0])
     log_price, price, stamp, now, unit = sight.log_price, sight.price, sight.stamp, sight.look[0], sight.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
+    of_margin, funded, paid, gross = book.margin, margins.funded, margins.paid, margins.gross
+    tiers, floor, rate, deducted = margins.tiers, margins.floor, margins.rate, margins.deducted
     n_claims, accounts = 0, signature.shape[0]
     for j in range(watch.counts[DUE]):
         slot = int(due[j])
@@ -227,69 +257,89 @@ def check(book: BookTables, reserves: Reserves, sight: Sight, watch: Watch, pool
             stamp[p] = now
             price_path(p, log_price, price, unit, tree, market)
         g, backing, debt = signature[account], 0.0, 0.0  # as in account_health: slices here would cost 1.5x
-        for k in range(collaterals[g]):
-            r = reserve[g, k]
-            backing += amount[slot, k] * supply_index[r] * price[p, r] * threshold[g, k]
-        for k in range(first_debt, first_debt + debts[g]):
-            r = reserve[g, k]
-            debt += amount[slot, k] * borrow_index[r] * price[p, r]
+        if of_margin[g]:
+            backing, debt, _ = reach_of(slot, p, g, amount, collaterals, debts, first_debt, reserve, threshold, price,
+                                        funded, paid, gross, tiers, floor, rate, deducted)
+        else:
+            for k in range(collaterals[g]):
+                r = reserve[g, k]
+                backing += amount[slot, k] * supply_index[r] * price[p, r] * threshold[g, k]
+            for k in range(first_debt, first_debt + debts[g]):
+                r = reserve[g, k]
+                debt += amount[slot, k] * borrow_index[r] * price[p, r]
         looked[p] += 1
         if backing < debt:
             claim[n_claims] = (p * accounts + account) << 32 | slot
             n_claims += 1
     claim[:n_claims].sort()
-    watch.counts[CLAIMS] = n_claims
+    watch.counts[CLAIM_ROWS] = n_claims
 
 
 @kernel
 def offer(watch: Watch, pool: Pool, book: BookTables, rows: Rows, n: int) -> None:
-    """A transaction row for each claim."""
-    claim, slot_path, slot_account = pool.claim, pool.touched.path, pool.touched.account
-    signature, protocol = book.signature, book.protocol
+    """A transaction row for each claim on a lending protocol; margin accounts are called by their exchange, off chain."""
+    claim, slot_path, slot_account, called = pool.claim, pool.touched.path, pool.touched.account, pool.called
+    signature, protocol, margin = book.signature, book.protocol, book.margin
     path, kind, state, of, ref = rows.path, rows.kind, rows.state, rows.protocol, rows.ref
-    for j in range(watch.counts[CLAIMS]):
+    n_called, first = 0, n
+    for j in range(watch.counts[CLAIM_ROWS]):
         slot = claim[j] & 0xFFFFFFFF
-        path[n + j], kind[n + j], state[n + j], ref[n + j] = slot_path[slot], CLAIM, OFFERED, slot
-        of[n + j] = protocol[signature[slot_account[slot]]]
+        g = signature[slot_account[slot]]
+        if margin[g]:
+            called[n_called] = slot
+            n_called += 1
+            continue
+        path[n], kind[n], state[n], ref[n], of[n] = slot_path[slot], CLAIM, OFFERED, slot, protocol[g]
+        n += 1
+    watch.counts[CLAIM_ROWS], watch.counts[CALLED] = n - first, n_called
 
 
 @kernel
-def rearm(book: BookTables, index: Index, reserves: Reserves, sight: Sight, watch: Watch, pool: Pool, tree: Tree,
-          market: np.ndarray) -> None:
+def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, sight: Sight, watch: Watch, pool: Pool,
+          tree: Tree, market: np.ndarray) -> None:
     """Everything that was due and can be unhealthy again goes back on watch, by what it is seen at now."""
-    slot_account, slot_path, visits, amount = (pool.touched.account, pool.touched.path, pool.touched.visits,
-                                               pool.touched.amount)
+    slot_account, slot_path, visits, flags, amount = (pool.touched.account, pool.touched.path, pool.touched.visits,
+                                                      pool.touched.flags, pool.touched.amount)
     due, node, signature, reserve, threshold = pool.due, pool.node, book.signature, book.reserve, book.threshold
     collaterals, debts, first_debt, pair = book.collaterals, book.debts, book.first_debt[0], index.pair
     wheel, reach, falling, rising, down, up, count = (watch.wheel, watch.reach, index.falling, index.rising, sight.down,
                                                       sight.up, watch.counts)
     log_price, price, stamp, now, unit = sight.log_price, sight.price, sight.stamp, sight.look[0], sight.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
+    of_margin, funded, paid, gross = book.margin, margins.funded, margins.paid, margins.gross
+    tiers, floor, rate, deducted = margins.tiers, margins.floor, margins.rate, margins.deducted
     n_nodes, free, standing, n_standing = count[NODES], count[FREE], pool.standing, count[STANDING]
     for j in range(count[DUE]):
         slot = int(due[j])
+        flags[slot] &= ~QUEUED
         p, g = int(slot_path[slot]), signature[slot_account[slot]]
         if stamp[p] != now:
             stamp[p] = now
             price_path(p, log_price, price, unit, tree, market)
-        backing, burden = 0.0, 0.0
-        for k in range(collaterals[g]):
-            r = reserve[g, k]
-            value = amount[slot, k] * supply_index[r] * price[p, r] * threshold[g, k]
-            backing += max(value, 0.0)
-            burden -= min(value, 0.0)
-        for k in range(first_debt, first_debt + debts[g]):
-            r = reserve[g, k]
-            value = amount[slot, k] * borrow_index[r] * price[p, r]
-            burden += max(value, 0.0)
-            backing -= min(value, 0.0)
-        if backing <= 0.0 or burden <= 0.0:
-            continue  # nothing owed, or nothing left to move: neither price nor interest changes that
+        backing, burden, radius = 0.0, 0.0, 0.0
+        if of_margin[g]:
+            backing, burden, radius = reach_of(slot, p, g, amount, collaterals, debts, first_debt, reserve, threshold, price,
+                                               funded, paid, gross, tiers, floor, rate, deducted)
+            if radius >= MARGIN_FAR:
+                continue  # nothing that moves
+        else:
+            for k in range(collaterals[g]):
+                r = reserve[g, k]
+                value = amount[slot, k] * supply_index[r] * price[p, r] * threshold[g, k]
+                backing += max(value, 0.0)
+                burden -= min(value, 0.0)
+            for k in range(first_debt, first_debt + debts[g]):
+                r = reserve[g, k]
+                value = amount[slot, k] * borrow_index[r] * price[p, r]
+                burden += max(value, 0.0)
+                backing -= min(value, 0.0)
+            if backing <= 0.0 or burden <= 0.0:
+                continue  # nothing owed, or nothing left to move: neither price nor interest changes that
         if backing < burden:
             standing[n_standing] = slot
             n_standing += 1
             continue
-        distance = ticks_below(log_(backing / burden))
+        distance = ticks_below(radius if of_margin[g] else log_(backing / burden))
         for k in range(pair.shape[1]):
             q = pair[g, k]
             if q < 0:
@@ -323,28 +373,36 @@ def price_rows(state: State, picked: np.ndarray) -> None:
     price_paths(picked, state.rows.path, state.sight, state.tree, state.markets.price)
 
 
+def price_all(state: State) -> None:
+    """Fresh price levels for every path."""
+    every = np.arange(state.paths)
+    price_paths(every, every, state.sight, state.tree, state.markets.price)
+
+
 def search(state: State) -> int:
     """Fill the block's claims; how many there are."""
     watch, count = state.watch, state.watch.counts
     find(state.index, state.sight, state.active, watch)
+    state.n_called = 0
     if count[FIRED] == 0 and count[STANDING] == 0:
         return 0
-    make_room(state, int(count[SLOTS] + count[REACHED]), 0)
+    state.room_for_slots(int(count[SLOTS] + count[REACHED]))
     collect(state.book, state.index, state.sight, state.active, watch, state.pool)
-    check(state.book, state.reserves, state.sight, watch, state.pool, state.tally, state.tree, state.markets.price)
-    claims = int(count[CLAIMS])
-    if claims:
-        state.room_for_rows(claims)
+    check(state.book, state.reserves, state.margins, state.sight, watch, state.pool, state.tally, state.tree,
+          state.markets.price)
+    if count[CLAIM_ROWS]:
+        state.room_for_rows(int(count[CLAIM_ROWS]))
         offer(watch, state.pool, state.book, state.rows, state.n_rows)
-        state.n_rows += claims
-    return claims
+        state.n_rows += int(count[CLAIM_ROWS])
+        state.n_called = int(count[CALLED])
+    return int(count[CLAIM_ROWS])
 
 
 def put_back(state: State) -> None:
     """Everything that was looked at in this block goes back on watch."""
     count = state.watch.counts
     if count[DUE]:
-        make_room(state, 0, int(count[NODES] + state.index.pair.shape[1] * count[DUE]))
-        rearm(state.book, state.index, state.reserves, state.sight, state.watch, state.pool, state.tree,
+        state.room_for_slots(0, int(count[NODES] + state.index.pair.shape[1] * count[DUE]))
+        rearm(state.book, state.index, state.reserves, state.margins, state.sight, state.watch, state.pool, state.tree,
               state.markets.price)
         count[DUE] = 0

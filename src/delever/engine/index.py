@@ -5,17 +5,42 @@ from __future__ import annotations
 import numpy as np
 
 from delever.core.elementary import TICKS
-from delever.core.state import NEVER, Index, Pool, State, Watch, longer
-from delever.core.tables import BookTables, Touched
+from delever.core.jit import kernel
+from delever.core.margin import reach_of
+from delever.core.state import NEVER, Index, Pool, Watch, new_touched
+from delever.core.tables import (
+    COUNTERS,
+    NODES,
+    BookTables,
+    Margins,
+)
 
 SHIFT, BUCKETS, MASK = 14, 256, 255  # 2^14 ticks (0.1 %) a bucket, 256 of them (25 %) before the wheel wraps
 BOUND, SLOT, VISIT, NEXT = range(4)  # columns of Pool.node
-SLOTS, NODES, FREE, FIRED, REACHED, DUE, CLAIMS, STANDING, COUNTERS = range(9)  # Watch.counts
 FAR = 60.0  # log health that is for ever
 
 
-def make_index(book: BookTables, price: np.ndarray) -> Index:
-    """Sort every account into the list of each of its pairs. price: [R] seen at the start, at index 1."""
+EITHER = 2  # BookTables.margin of accounts whose positions may change sides
+
+
+@kernel
+def margin_reaches(book: BookTables, margins: Margins, price: np.ndarray, health: np.ndarray) -> None:
+    """Distance of every margin account [log]; below zero where it is unhealthy. price: [1, R]; health: [accounts]."""
+    for i in range(book.signature.shape[0]):
+        g = book.signature[i]
+        if book.margin[g]:
+            equity, margin, radius = reach_of(
+                i, 0, g, book.amount, book.collaterals, book.debts, book.first_debt[0], book.reserve, book.threshold, price,
+                margins.funded, margins.paid, margins.gross, margins.tiers, margins.floor, margins.rate, margins.deducted)
+            health[i] = radius if equity >= margin else -1.0
+
+
+def make_index(book: BookTables, price: np.ndarray, margins: Margins) -> Index:
+    """Sort every account into the list of each of its pairs. price: [R] seen at the start, at index 1.
+
+    Pairs of a lending account are what backs it against what burdens it; of a margin account each of its series against
+    the exchange's cash, one side of a box.
+    """
     amount, sig, first_debt = book.amount, book.signature, int(book.first_debt[0])
     legs = amount.shape[1]
     side = (np.arange(legs) >= first_debt).astype(int)  # [legs]
@@ -31,8 +56,12 @@ def make_index(book: BookTables, price: np.ndarray) -> Index:
     most = 1
     listed: list[list[int]] = []
     for g in range(len(series)):
-        a, b = sorted(set(series[g][backs[g]].tolist())), sorted(set(series[g][held[g] & ~backs[g]].tolist()))
-        pairs = [name.setdefault((i, j), len(name)) for i in a for j in b if i != j]
+        if book.margin[g]:
+            wanted = box_sides(book, g, first_debt, negative[g])
+        else:
+            a, b = sorted(set(series[g][backs[g]].tolist())), sorted(set(series[g][held[g] & ~backs[g]].tolist()))
+            wanted = [(i, j) for i in a for j in b if i != j]
+        pairs = [name.setdefault(both, len(name)) for both in wanted]
         most = max(most, len(pairs))
         listed.append(pairs)
     pair = np.full((len(series), most), -1)
@@ -42,7 +71,10 @@ def make_index(book: BookTables, price: np.ndarray) -> Index:
         name[0, 1] = 0
     with np.errstate(divide="ignore", invalid="ignore"):
         health = np.log(np.maximum(signed, 0.0).sum(1) / np.maximum(-signed, 0.0).sum(1))
-    owes = np.maximum(-signed, 0.0).sum(1) > 0.0
+    owes = (np.maximum(-signed, 0.0).sum(1) > 0.0) | (book.margin[sig] > 0)
+    if book.margin.any():
+        margin_reaches(book, margins._replace(paid=margins.paid[:, :1] * 0.0, gross=margins.gross[:, :1] * 0.0),
+                       np.ascontiguousarray(price[None, :]), health)
     ticks = np.floor(np.clip(health, -FAR, FAR) * TICKS) - 4  # as in ticks_below
     account, k = np.nonzero((pair[sig] >= 0) & owes[:, None])
     list_of = np.append(pair[sig[account], k], np.arange(len(name)))  # one sentinel behind each list
@@ -54,45 +86,32 @@ def make_index(book: BookTables, price: np.ndarray) -> Index:
                  pair.astype(np.int32))
 
 
-def make_room(state: State, slots: int, nodes: int) -> None:
-    """Lengthen the pool until so many slots and wheel entries fit."""
-    pool = state.pool
-    if len(pool.due) >= slots and len(pool.node) >= nodes:
-        return
-    touched = pool.touched
-    if len(pool.due) < slots:
-        who, amount = longer((who_of(touched), touched.amount), slots)
-        touched = new_touched(who, amount)
-    due, claim, standing = longer((pool.due, pool.claim, pool.standing), slots)
-    (node,) = longer((pool.node,), nodes)
-    state.pool = Pool(touched, due, claim, standing, node)
+def box_sides(book: BookTables, g: int, first: int, negative: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs (falls, rises) of a margin signature: longs and collateral against cash, cash against shorts. negative: [legs]."""
+    cash = 2 * int(book.reserve[g, 0])
+    sides = [(2 * int(book.reserve[g, k]), cash + 1) for k in range(1, book.collaterals[g])]
+    for k in range(first, first + book.debts[g]):
+        r = 2 * int(book.reserve[g, k])
+        if book.margin[g] == EITHER or not negative[k]:
+            sides.append((r, cash + 1))
+        if book.margin[g] == EITHER or negative[k]:
+            sides.append((cash, r + 1))
+    return sides
 
 
-def new_watch(accounts: int, index: Index, paths: int) -> Watch:
-    """All cursors at the start of their lists, all wheels empty."""
+def new_watch(accounts: int, index: Index, paths: int, looked_up: bool) -> Watch:
+    """All cursors at the start of their lists, all wheels empty. looked_up: slots are asked for by account."""
     pairs, words = len(index.falling), (accounts + 63) // 64
     ones = np.ones((1, paths), np.int64)
     watch = Watch(index.first[:, None] * ones, (index.bound[index.first][:, None] * ones).astype(np.int32),
                   np.zeros((pairs, paths, BUCKETS), np.int32), np.zeros((paths, words), np.int64),
-                  np.empty(pairs * paths, np.int64), np.zeros(COUNTERS, np.int64))
+                  np.zeros((paths, accounts if looked_up else 0), np.int32), np.empty(pairs * paths, np.int64), np.zeros(COUNTERS, np.int64))
     watch.counts[NODES] = 1
     return watch
 
 
-def new_touched(who: np.ndarray, amount: np.ndarray) -> Touched:
-    """Columns of one table [slots, 4], so that what is known of an account lies in one cache line."""
-    return Touched(who[:, 0], who[:, 1], who[:, 2], who[:, 3], amount)
-
-
-def who_of(touched: Touched) -> np.ndarray:
-    """That table."""
-    table = touched.account.base
-    assert isinstance(table, np.ndarray)
-    return table
-
-
-def new_pool(slots: int, nodes: int, legs: int) -> Pool:
-    """An empty pool."""
-    touched = new_touched(np.zeros((slots, 4), np.int32), np.zeros((slots, legs)))
+def new_pool(slots: int, nodes: int, legs: int, costs: int) -> Pool:
+    """An empty pool. costs: columns of BookTables.cost."""
+    touched = new_touched(np.zeros((slots, 4), np.int32), np.zeros((slots, legs)), np.zeros((slots, costs)), np.zeros(slots))
     return Pool(touched, np.zeros(slots, np.int32), np.zeros(slots, np.int64), np.zeros(slots, np.int32),
-                np.zeros((nodes, 4), np.int32))
+                np.zeros(slots, np.int32), np.zeros((nodes, 4), np.int32))

@@ -27,7 +27,6 @@ from delever.core.tables import (
     Touched,
 )
 from delever.engine import boundary
-from delever.engine.interest import Interest
 from delever.engine.probes import Probe
 from delever.engine.trade import Trading
 from delever.engine.venues import Venues
@@ -105,8 +104,28 @@ class Chain(Protocol):
     def close(self, state: State) -> int: ...
 
 
+class Accrual(Protocol):
+    """What grows with time."""
+
+    def accrue(self, state: State) -> None: ...
+
+
+class Engine(Protocol):
+    """The margin engine of an exchange."""
+
+    def liquidate(self, state: State) -> None: ...
+
+
+class Ties(Protocol):
+    """Arbitrageurs."""
+
+    def arbitrage(self, state: State) -> None: ...
+
+
 class Layer(Protocol):
     """One layer of a default waterfall."""
+
+    def begin(self, state: State) -> None: ...
 
     def absorb(self, state: State) -> None: ...
 
@@ -117,16 +136,18 @@ class Phases:
 
     prices: Prices
     venues: Venues
-    interest: Interest
+    accruals: Sequence[Accrual]
     policies: Sequence[Policy]
     holders: Holders | None
     feeds: Sequence[Feed]
     land: Land
     protocols: Sequence[Rules]
+    exchanges: Sequence[Engine]
     borrowers: Reaction | None
     liquidators: Bids
     network: Chain
     trading: Trading
+    arbitrageurs: Ties | None
     waterfall: Sequence[Layer]
     probes: Sequence[Probe]
 
@@ -136,11 +157,14 @@ def step(phases: Phases, state: State) -> None:
     state.step += 1
     phases.prices.move(state)
     phases.venues.relax(state)
-    phases.interest.accrue(state)
+    for accrual in phases.accruals:
+        accrual.accrue(state)
     for policy in phases.policies:
         policy.adapt(state)
     if phases.holders:
         phases.holders.schedule(state)
+    for layer in phases.waterfall:
+        layer.begin(state)
     state.active[:] = True
     for number in range(1, state.blocks + 1):
         state.block = number
@@ -153,12 +177,16 @@ def step(phases: Phases, state: State) -> None:
 
 def block(phases: Phases, state: State) -> int:
     """One block of the paths that take part; how many take part in the next."""
-    state.n_rows = 0
+    state.n_rows, state.n_fallen = 0, 0
+    phases.venues.follow(state)
     for feed in phases.feeds:
         feed.observe(state)
     see(state)
     offered = boundary.search(state)
     first, last = state.n_rows - offered, state.n_rows
+    if state.n_called:
+        for exchange in phases.exchanges:
+            exchange.liquidate(state)
     if offered:
         claims = np.arange(first, last)
         assess(phases, state, claims)
@@ -171,8 +199,12 @@ def block(phases: Phases, state: State) -> int:
     if state.n_rows:
         phases.network.include(state)
         execute(phases, state)
-        for layer in phases.waterfall:
-            layer.absorb(state)
+    if phases.exchanges:
+        boundary.price_all(state)
+    for layer in phases.waterfall:
+        layer.absorb(state)
+    if phases.arbitrageurs:
+        phases.arbitrageurs.arbitrage(state)
     boundary.put_back(state)
     return phases.network.close(state)
 
@@ -230,9 +262,10 @@ def settle(phases: Phases, state: State, picked: np.ndarray) -> None:
 
 def see(state: State) -> None:
     """What protocols see follows the feeds."""
-    boundary.look(state.sight, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow)
+    boundary.look(state.sight, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow, state.margins)
 
 
 def see_again(state: State, paths: np.ndarray) -> None:
     """The same for these paths alone."""
-    boundary.look_again(paths, state.sight, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow)
+    boundary.look_again(paths, state.sight, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow,
+                        state.margins)

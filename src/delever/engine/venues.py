@@ -7,6 +7,8 @@ with keep = 2^(-dt / half_life).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from delever.core.elementary import exp_
@@ -62,11 +64,37 @@ def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, to
                 u[p] = log_price_at(m, p, after, profiles, exogenous)
 
 
-class Venues:
-    """The venues phase: scheduled changes of depth, then relaxation. Keep: [M]; depth: per step (side, market, factor)."""
+@kernel
+def follow(market: np.ndarray, underlying: np.ndarray, tree: Tree, profiles: Profiles, markets: Markets) -> None:
+    """The outside price of a perp is the market price of what it follows. market: [n] of perps; underlying: [n] assets."""
+    e, u, s = markets.exogenous, markets.price, markets.consumed
+    for i in range(market.shape[0]):
+        m, a = market[i], underlying[i]
+        for p in range(u.shape[1]):
+            total = tree.log_rate[a]
+            for k in range(tree.length[a]):
+                total += u[tree.chain[a, k], p]
+            if total != e[m, p]:
+                e[m, p] = total
+                u[m, p] = total if s[m, p] == 0.0 else log_price_at(m, p, s[m, p], profiles, e)
 
-    def __init__(self, keep: np.ndarray, depth: dict[int, list[tuple[int, int, float]]]) -> None:
+
+class Venues:
+    """The venues phase: scheduled changes of depth, relaxation, and perps that follow their underlying.
+
+    keep: [M]; depth: per step (side, market, factor); follows: (market of a perp, asset).
+    """
+
+    def __init__(self, keep: np.ndarray, depth: dict[int, list[tuple[int, int, float]]],
+                 follows: Sequence[tuple[int, int]] = ()) -> None:
         self.keep, self.depth = keep, depth
+        self.perp = np.array([market for market, _ in follows], np.int64)
+        self.underlying = np.array([asset for _, asset in follows], np.int64)
+
+    def follow(self, state: State) -> None:
+        """At the start of every block, and once prices have moved."""
+        if len(self.perp):
+            follow(self.perp, self.underlying, state.tree, state.profiles, state.markets)
 
     def relax(self, state: State) -> None:
         """Once a step."""
@@ -74,3 +102,4 @@ class Venues:
             state.markets.depth[side, market] *= factor
         relax(self.keep, state.profiles, state.markets, state.tree, state.ledgers.tokens,
               state.ledgers.traded)
+        self.follow(state)

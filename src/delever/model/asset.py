@@ -1,4 +1,4 @@
-"""Assets: what has its own price, what is pegged to another, what wraps another."""
+"""Assets: what has its own price, what is pegged to another, what wraps another, what follows another by contract."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ from .quantity import Ratio, Text, Usd
 from .spec import Spec
 
 USD = "USD"  # implicit, worth 1, the root of all prices
+WAYS = ("price", "peg", "wraps", "perp")  # to a price
 
 
 class Asset(Spec):
-    """One asset: exactly one of `price`, `peg` with `ratio`, `wraps` with `rate`."""
+    """One asset: exactly one of `price`, `peg` with `ratio`, `wraps` with `rate`, `perp`."""
 
     price: Usd | None = Field(None, description="price at the start, of an asset with a market of its own")
     peg: Text | None = Field(None, description="the asset whose price its own follows")
     ratio: Ratio | None = Field(None, description="price in units of the peg at the start; its market is asset/peg")
     wraps: Text | None = Field(None, description="the asset it is a share of; it has no market of its own")
     rate: Ratio | None = Field(None, description="units of the wrapped asset that one unit is worth")
+    perp: Text | None = Field(None, description="the asset whose price its contract follows; its market is asset/USD")
     seizable: bool = Field(True, description="whether a liquidator may take it as collateral or repay it as debt")
 
     @model_validator(mode="after")
     def _one_way_to_a_price(self) -> Self:
-        given = [name for name in ("price", "peg", "wraps") if getattr(self, name) is not None]
+        given = [name for name in WAYS if getattr(self, name) is not None]
         if len(given) != 1:
-            what = "needs one of price, peg, wraps" if not given else f"has {' and '.join(given)}"
-            raise InputError(what, remedy="give one: `price: 1719.57 USD`, `peg: ETH, ratio: 1` or `wraps: A, rate: 1`")
+            what = f"needs one of {', '.join(WAYS)}" if not given else f"has {' and '.join(given)}"
+            remedy = "give one: `price: 1719.57 USD`, `peg: ETH, ratio: 1`, `wraps: A, rate: 1` or `perp: BTC`"
+            raise InputError(what, remedy=remedy)
         for name, number in (("peg", "ratio"), ("wraps", "rate")):
             has_name, has_number = getattr(self, name) is not None, getattr(self, number) is not None
             if has_name and not has_number:
@@ -47,8 +50,11 @@ class Asset(Spec):
 
     @property
     def factor(self) -> float:
-        """Price at the start in units of `below`."""
-        return next(number for number in (self.price, self.ratio, self.rate) if number is not None)
+        """Price at the start in units of `below`; of a perp, which knows it by its underlying alone, see `factor_of`."""
+        given = next((number for number in (self.price, self.ratio, self.rate) if number is not None), None)
+        if given is None:
+            raise ValueError(f"a perp of {self.perp} has no price of its own: ask factor_of")
+        return given
 
 
 Assets = Mapping[str, Asset]
@@ -71,12 +77,23 @@ def markets(assets: Assets) -> dict[str, str]:
     return {market: name for name in assets if (market := market_of(name, assets)) is not None}
 
 
+def factor_of(name: str, assets: Assets) -> float:
+    """Price at the start in units of `below`; a perp starts at the USD price of its underlying."""
+    underlying = assets[name].perp
+    return assets[name].factor if underlying is None else price_usd(underlying, assets)
+
+
 def price_usd(name: str, assets: Assets) -> float:
     """Price at the start [USD a unit]."""
     price = 1.0
     for step in down_to_usd(name, assets):
-        price *= assets[step].factor
+        price *= factor_of(step, assets)
     return price
+
+
+def perps(assets: Assets) -> dict[str, str]:
+    """Perp -> the asset whose price it follows, in the order of the assets."""
+    return {name: asset.perp for name, asset in assets.items() if asset.perp is not None}
 
 
 def check_assets(assets: Assets) -> None:
@@ -86,6 +103,9 @@ def check_assets(assets: Assets) -> None:
     for name, asset in assets.items():
         if "/" in name:
             raise InputError("has a slash in its name", path=("assets", name), remedy="slashes separate pairs: ETH/USD")
+        if asset.perp is not None:
+            _check_perp(name, asset.perp, assets)
+            continue
         key = "peg" if asset.peg is not None else "wraps"
         if asset.below != USD and asset.below not in assets:
             remedy = nearest(asset.below, {*assets, USD})
@@ -94,6 +114,9 @@ def check_assets(assets: Assets) -> None:
         if wrapped is not None:
             remedy = f"peg to {wrapped}, which it wraps"
             raise InputError("is pegged to a wrapper", path=("assets", name, key), value=asset.peg, remedy=remedy)
+        if asset.below in assets and assets[asset.below].perp is not None:
+            remedy = f"a contract is no asset to build on: name {assets[asset.below].perp}, which it follows"
+            raise InputError("leads to a perp", path=("assets", name, key), value=asset.below, remedy=remedy)
     for name in assets:
         seen: list[str] = []
         for step in down_to_usd(name, assets):
@@ -102,3 +125,16 @@ def check_assets(assets: Assets) -> None:
                 remedy = "give one of them a price of its own"
                 raise InputError("pegs and wraps run in a circle", path=("assets", name), value=ring, remedy=remedy)
             seen.append(step)
+
+
+def _check_perp(name: str, underlying: str, assets: Assets) -> None:
+    """The underlying is an asset with a price in USD that is not itself a contract."""
+    path = ("assets", name, "perp")
+    if underlying == USD:
+        raise InputError("follows USD", path=path, value=USD, remedy="name the asset whose price the contract follows")
+    if underlying not in assets:
+        remedy = nearest(underlying, [other for other in assets if assets[other].perp is None])
+        raise InputError("unknown asset", path=path, value=underlying, remedy=remedy)
+    if assets[underlying].perp is not None:
+        remedy = f"name {assets[underlying].perp}, which that one follows"
+        raise InputError("follows a perp", path=path, value=underlying, remedy=remedy)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .book_positions import POSITIONS, is_positions, to_legs
 from .book_rows import check_legs, check_once, conform
 from .errors import InputError
 
-COLLATERAL, DEBT = "collateral", "debt"
+COLLATERAL, DEBT, POSITION = "collateral", "debt", "position"
 REMAINDER = "remainder"  # label of the leg that holds what a snapshot's totals have beyond its known assets
 
 
@@ -27,8 +28,9 @@ LEGS = pa.schema(
         _column("account", pa.string(), "name"),
         _column("owner", pa.string(), "name"),  # one owner may have several accounts
         _column("asset", pa.string(), "name"),
-        _column("side", pa.string(), "collateral or debt"),
-        _column("amount", pa.float64(), "units of the asset"),  # signed for remainders
+        _column("side", pa.string(), "collateral, debt or position"),
+        _column("amount", pa.float64(), "units of the asset"),  # signed for remainders and positions
+        _column("entry_price", pa.float64(), "USD a unit, of positions alone", nullable=True),
         _column("liquidation_threshold", pa.float64(), "share of 1", nullable=True),  # wins over the parameter set
         _column("emode", pa.int32(), "category, 0 none"),
         _column("label", pa.string(), "empty or remainder"),
@@ -46,6 +48,7 @@ ACCOUNTS = pa.schema(
         _column("unit", pa.string(), "asset the protocol counts in"),
     ]
 )
+EITHER = pa.schema([*LEGS, *(column for column in POSITIONS if column.name not in LEGS.names)])
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,18 @@ class Book:
     def from_table(
         cls, legs: pa.Table, accounts: pa.Table | None = None, where: str = "book", protocol: str | None = None
     ) -> Book:
-        """A checked book; `where` names it in errors, `protocol` fills the column when the table has none."""
+        """A checked book; `where` names it in errors, `protocol` fills the column when the table has none.
+
+        `legs` is a row a leg, or the plain long table of positions that `model.book_positions` describes.
+        """
         if protocol is not None:
             legs, accounts = _with_protocol(legs, protocol), _with_protocol(accounts, protocol)
         legs = _fill_owner(legs)
+        if is_positions(legs):
+            legs = to_legs(legs, where)
+        empty = {"emode": 0, "label": "", "liquidation_threshold": None, "entry_price": None}
         book = cls(
-            conform(legs, LEGS, {"emode": 0, "label": "", "liquidation_threshold": None}, where),
+            conform(legs, LEGS, empty, where),
             ACCOUNTS.empty_table() if accounts is None else _conform_accounts(accounts, f"{where} (accounts)"),
         )
         check_legs(book.legs, where)
@@ -76,11 +85,11 @@ class Book:
 
     @classmethod
     def read(cls, path: str | Path, protocol: str | None = None) -> Book:
-        """Read a .csv or .parquet file of legs; totals stand beside it as NAME.accounts.csv or .parquet."""
+        """Read a .csv or .parquet file of legs or of positions; totals stand beside it as NAME.accounts.csv or .parquet."""
         path = Path(path)
         totals = _accounts_path(path)
         accounts = read_table(totals, ACCOUNTS) if totals.exists() else None
-        return cls.from_table(read_table(path, LEGS), accounts, str(path), protocol)
+        return cls.from_table(read_table(path, EITHER), accounts, str(path), protocol)
 
     def write(self, path: str | Path) -> None:
         """Write legs, and totals beside them if there are any; each file appears whole or not at all."""

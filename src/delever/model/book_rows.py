@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from .errors import InputError, nearest
 
 HEADER = 2  # row of the first leg
-SIDES = ("collateral", "debt")
+SIDES = ("collateral", "debt", "position")
+ENTRY = "write what a unit was opened at, in USD"
 KEY = ["protocol", "account", "asset", "side", "label"]  # one row each
 
 
@@ -53,14 +54,14 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, default: Any, where: str) ->
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise _not_castable(column, field, where) from None
     if pa.types.is_floating(field.type):
-        row = _first(pc.invert(pc.is_finite(cast)))  # null stays null
+        row = first(pc.invert(pc.is_finite(cast)))  # null stays null
         if row is not None:
             what = "is NaN or infinite"
             raise row_error(what, where, row, field.name, cast[row].as_py(), "write a number or leave the row out")
     if default is not None:
         cast = pc.fill_null(cast, pa.scalar(default, field.type))
     empty = cast.is_null() if not pa.types.is_string(field.type) or default is not None else _blank(cast)
-    row = None if field.nullable else _first(empty)
+    row = None if field.nullable else first(empty)
     if row is not None:
         raise row_error("is empty", where, row, field.name, None, f"write its {field.metadata[b'unit'].decode()}")
     return cast
@@ -81,8 +82,8 @@ def _not_castable(column: pa.ChunkedArray, field: pa.Field, where: str) -> Input
     return InputError("has the wrong type", f"{where}, column {field.name}", column.type, f"make it {field.type}")
 
 
-def _first(mask: pa.ChunkedArray) -> int | None:
-    """Index of the first true value."""
+def first(mask: pa.ChunkedArray) -> int | None:
+    """Index of the first true value; null is not true."""
     row = int(pc.index(mask, True).as_py())
     return row if row >= 0 else None
 
@@ -91,42 +92,64 @@ def check_legs(legs: pa.Table, where: str) -> None:
     """Sides, signs, thresholds, one row a leg, and somebody who owes something."""
     if not legs.num_rows:
         raise InputError("has no rows", where, remedy="a book needs accounts")
-    _one_of(legs, "side", SIDES, where)
-    _one_of(legs, "label", ("", "remainder"), where)
+    one_of(legs, "side", SIDES, where)
+    one_of(legs, "label", ("", "remainder"), where)
     amount, threshold = legs["amount"], legs["liquidation_threshold"]
-    row = _first(pc.and_(pc.less(amount, 0.0), pc.not_equal(legs["label"], "remainder")))
+    position = pc.equal(legs["side"], "position")
+    plain = pc.and_(pc.not_equal(legs["label"], "remainder"), pc.invert(position))
+    row = first(pc.and_(pc.less(amount, 0.0), plain))
     if row is not None:
         remedy = "amounts are positive, the side says which way; only rows labelled remainder are signed"
         raise row_error("is negative", where, row, "amount", amount[row].as_py(), remedy)
-    row = _first(pc.or_(pc.less(threshold, 0.0), pc.greater(threshold, 1.0)))
+    row = first(pc.or_(pc.less(threshold, 0.0), pc.greater(threshold, 1.0)))
     if row is not None:
         value = threshold[row].as_py()
         remedy = f"it is a share, so {value / 100:g}" if 1 < value <= 100 else "it is a share from 0 to 1"
         raise row_error(f"is {value:g}", where, row, "liquidation_threshold", f"{value:g}", remedy)
+    _check_positions(legs, position, where)
     check_once(legs, KEY, where)
-    if _first(pc.and_(pc.equal(legs["side"], "debt"), pc.greater(amount, 0.0))) is None:
+    if first(pc.or_(position, pc.and_(pc.equal(legs["side"], "debt"), pc.greater(amount, 0.0)))) is None:
         remedy = "nobody can be liquidated; add rows with side debt and an amount above 0"
         raise InputError("has no debt", where, remedy=remedy)
 
 
-def _one_of(legs: pa.Table, column: str, known: tuple[str, ...], where: str) -> None:
-    row = _first(pc.invert(pc.is_in(legs[column], pa.array(known))))
+def _check_positions(legs: pa.Table, position: pa.ChunkedArray, where: str) -> None:
+    """Positions have a size and an entry price; nothing else has one."""
+    amount, entry, label = legs["amount"], legs["entry_price"], legs["label"]
+    mistakes = (
+        (pc.and_(position, pc.equal(amount, 0.0)), "amount", "is 0", "leave out what is not held"),
+        (pc.and_(position, entry.is_null()), "entry_price", "size without entry price", ENTRY),
+        (pc.and_(position, pc.less_equal(entry, 0.0)), "entry_price", "is not above 0", ENTRY),
+        (pc.and_(pc.invert(position), entry.is_valid()), "entry_price", "has no meaning here", "it belongs to side position"),
+        (pc.and_(position, pc.not_equal(label, "")), "label", "has no meaning here", "a position is no remainder"),
+    )
+    for mask, column, what, remedy in mistakes:
+        row = first(mask)
+        if row is not None:
+            raise row_error(what, where, row, column, legs[column][row].as_py(), remedy)
+
+
+def one_of(legs: pa.Table, column: str, known: tuple[str, ...], where: str) -> None:
+    row = first(pc.invert(pc.is_in(legs[column], pa.array(known))))
     if row is not None:
         value = legs[column][row].as_py()
         raise row_error(f"is {value!r}", where, row, column, value, nearest(value, [name for name in known if name]))
 
 
-def check_once(table: pa.Table, key: list[str], where: str) -> None:
-    """No two rows have the same key."""
+def check_once(table: pa.Table, key: list[str], where: str, row: pa.Array | None = None) -> None:
+    """No two rows have the same key; `row` are their indices where the table is a part of what was read."""
     if _all_differ(table, key):
         return
-    numbered = table.select(key).append_column("row", pa.array(range(table.num_rows), pa.int64()))
+    rows = pa.array(range(table.num_rows), pa.int64()) if row is None else row.cast(pa.int64())
+    numbered = table.select(key).append_column("row", rows)
     groups = numbered.group_by(key).aggregate([("row", "min"), ("row", "max"), ("row", "count")])
     twice = groups.filter(pc.greater(groups["row_count"], 1))
     found = twice.sort_by("row_max").slice(0, 1).to_pylist()[0]
     what = f"account {found['account']} stands twice in {found['protocol']}"
     if "side" in key:
         what += f" with {found['side']} {found['asset']}"
+    if "instrument" in key:
+        what += f" with {found['margin_mode']} {found['instrument']}"
     remedy = f"keep one of rows {found['row_min'] + HEADER} and {found['row_max'] + HEADER}, or their sum"
     raise row_error(what, where, found["row_max"], "account", found["account"], remedy)
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from .asset import USD, check_assets, markets
 from .book_rows import row_error
 from .errors import InputError, nearest
+from .exchange import check_one_home, check_sides, check_terms, check_waterfall
 from .oracle import compose
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ def check_world(world: World) -> None:
     _ages(world)
 
 
-def check_book(book: Book, world: World, where: str) -> None:
-    """Every asset of a book is an asset of the world."""
+def check_book(book: Book, world: World, where: str, protocol: str | None = None) -> None:
+    """Every asset of a book is an asset of the world, and its legs are such as the protocol has, where one is named."""
+    if protocol is not None:
+        check_sides(book, world, where, protocol)
     known = pa.array([*world.assets, USD])
     row = int(pc.index(pc.is_in(book.legs["asset"], known), False).as_py())
     if row >= 0:
@@ -81,8 +84,12 @@ def _protocols(world: World) -> None:
         if not isinstance(protocol.parameters, str):
             for asset in protocol.parameters:
                 _asset(asset, world, ("protocols", name, "parameters", asset))
+        check_terms(name, world)
+        check_waterfall(name, world)
+    check_one_home(world)
+    for name, protocol in world.protocols.items():
         if not isinstance(protocol.book, str):
-            check_book(protocol.book, world, f"book of {name}")
+            check_book(protocol.book, world, f"book of {name}", name)
 
 
 def _feeds_and_oracles(world: World) -> None:
@@ -127,8 +134,11 @@ def _scenario(world: World) -> None:
     for field in BY_ASSET:
         for asset in getattr(prices, field, ()):
             _asset(asset, world, ("scenario", "prices", field, asset))
+            _own_price(asset, world, ("scenario", "prices", field, asset))
     for pair in getattr(prices, "correlation", ()):
         _pair(pair, world, ("scenario", "prices", "correlation", pair))
+        for asset in pair.split("/"):
+            _own_price(asset, world, ("scenario", "prices", "correlation", pair))
     for number, shock in enumerate(world.scenario.shocks):
         _shock(shock, world, ("scenario", "shocks", number))
 
@@ -156,8 +166,16 @@ def _priced(asset: str, world: World, path: Path, pegged_only: bool) -> None:
     spec = world.assets[asset]
     if spec.wraps is not None:
         raise InputError("has no market", path=path, value=asset, remedy=f"it wraps {spec.wraps}: shock that")
+    _own_price(asset, world, path)
     if pegged_only and spec.peg is None:
         raise InputError("has no peg", path=path, value=asset, remedy="write `price` in place of `peg`")
+
+
+def _own_price(asset: str, world: World, path: Path) -> None:
+    """A perp's outside price is its underlying's; nothing else moves it."""
+    underlying = world.assets[asset].perp if asset != USD else None
+    if underlying is not None:
+        raise InputError(f"follows {underlying}", path=path, value=asset, remedy=f"shock {underlying}")
 
 
 def _ages(world: World) -> None:

@@ -14,13 +14,16 @@ ANY = "*"
 # Where mechanisms stand in a world -> (role, kind where none is written).
 PLACES: dict[tuple[str, ...], tuple[str, str | None]] = {
     ("protocols", ANY, "rules"): ("protocols", None),
+    ("protocols", ANY, "waterfall", ANY): ("waterfall", None),
     ("feeds", ANY): ("oracles", None),
     ("venues", ANY): ("venues", None),
     ("networks", ANY): ("network", "blocks"),
     ("liquidators",): ("behaviour", "liquidators"),
     ("borrowers",): ("behaviour", "borrowers"),
+    ("arbitrageurs", ANY): ("behaviour", "arbitrageurs"),
     ("scenario", "prices"): ("prices", None),
 }
+LISTS = (("protocols", ANY, "waterfall"),)  # places whose mechanisms stand in a list, not under names
 
 
 def lift(value: Any, path: tuple[str, ...], resolve: Resolve | None) -> Any:
@@ -28,6 +31,11 @@ def lift(value: Any, path: tuple[str, ...], resolve: Resolve | None) -> Any:
     for place, (role, default) in PLACES.items():
         if _leads(path, place) and len(path) == len(place):
             return value if value is None or isinstance(value, Spec) else _build(value, role, default, path, resolve)
+    if value is not None and any(len(path) == len(place) and _leads(path, place) for place in LISTS):
+        if not isinstance(value, (list, tuple)):
+            remedy = "write each layer as `- NAME` or `- {kind: NAME, field: value, ...}`"
+            raise InputError("must be a list", path=path, value=value, remedy=remedy)
+        return [lift(inner, (*path, str(number)), resolve) for number, inner in enumerate(value)]
     if isinstance(value, Mapping) and any(_leads(path, place) for place in PLACES):
         return {key: lift(inner, (*path, key), resolve) for key, inner in value.items()}
     return value

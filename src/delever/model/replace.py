@@ -55,10 +55,9 @@ def _put(node: Any, keys: list[str], value: Any, new_keys: frozenset[str]) -> An
             raise InputError("unknown name", value=key, remedy=nearest(key, map(str, node)))
         return {**node, name: _below(node.get(name), key, rest, value, new_keys)}
     if isinstance(node, tuple):
-        if not key.isdigit() or int(key) >= len(node):
-            raise InputError("has no such place", value=key, remedy=f"count from 0 to {len(node) - 1}")
-        place = int(key)
-        return (*node[:place], _below(node[place], key, rest, value, new_keys), *node[place + 1 :])
+        place = _place_of(node, key)
+        inner = _below(node[place], key, rest, value, new_keys)
+        return (*node[:place], *([] if inner is None else [inner]), *node[place + 1 :])  # null takes it off the list
     remedy = "it is null: give the whole block first" if node is None else "it has no parts"
     raise InputError("cannot be entered", value=key, remedy=remedy)
 
@@ -76,6 +75,21 @@ def _below(old: Any, key: str, rest: list[str], value: Any, new_keys: frozenset[
 def _key_of(node: dict[Any, Any], key: str) -> Any:
     """Keys in a path are text; some tables (e-modes) are numbered."""
     return int(key) if key.isdigit() and (key not in node) else key
+
+
+def _place_of(node: tuple[Any, ...], key: str) -> int:
+    """Number of the place that a key means: the number itself, or the kind of the mechanism that stands there."""
+    kinds = [inner.kind if isinstance(inner, Spec) else "" for inner in node]
+    if key in kinds:
+        return kinds.index(key)
+    if key.isdigit() and int(key) < len(node):
+        return int(key)
+    named = [kind for kind in kinds if kind]
+    if not node:
+        remedy = "the list is empty: give the whole of it first"
+    else:
+        remedy = nearest(key, named) if named and not key.isdigit() else f"count from 0 to {len(node) - 1}"
+    raise InputError("has no such place", value=key, remedy=remedy)
 
 
 def _may_gain(node: dict[Any, Any], key: str, new_keys: frozenset[str]) -> bool:

@@ -14,9 +14,23 @@ from .book import Book
 from .dump import plain
 from .quantity import Unit
 from .spec import Spec
-from .world import EmodeParameters, Execution, Order, Protocol, ReserveParameters, Scenario, Shock, World
+from .world import (
+    CollateralParameters,
+    EmodeParameters,
+    Execution,
+    Funding,
+    Order,
+    PerpParameters,
+    Protocol,
+    ReserveParameters,
+    Scenario,
+    Shock,
+    Tier,
+    World,
+)
 
-MODEL = (World, Asset, Protocol, ReserveParameters, EmodeParameters, Execution, Scenario, Shock, Order)
+MODEL = (World, Asset, Protocol, ReserveParameters, EmodeParameters, PerpParameters, Tier, CollateralParameters, Funding,
+         Execution, Scenario, Shock, Order)
 NAMES: dict[Any, str] = {float: "number", int: "whole number", str: "text", bool: "true or false",
                          datetime: "instant", Book: "book", Spec: "mechanism"}
 

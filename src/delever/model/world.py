@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -17,7 +16,16 @@ from .dump import plain
 from .errors import InputError
 from .mechanism import Resolve, lift
 from .oracle import OraclePath, compose
-from .quantity import Count, Instant, PerYear, Share, Text
+from .parameters import (
+    CollateralParameters,
+    EmodeParameters,
+    Parameters,
+    PerpParameters,
+    ReserveParameters,
+    Tier,
+    read_parameters,
+)
+from .quantity import Count, Instant, Seconds, Share, Text
 from .replace import from_text, keys_of, put
 from .scenario import Order, Scenario, Shock
 from .spec import Spec
@@ -25,55 +33,35 @@ from .spec import Spec
 Mechanism = InstanceOf[Spec]  # a spec from one of the roles' folders
 
 
-class EmodeParameters(Spec):
-    """Risk parameters of a collateral in one efficiency-mode category, in place of the ordinary ones."""
+class Funding(Spec):
+    """What longs pay to shorts from time to time, so that a perp keeps near its index.
 
-    liquidation_threshold: Share = Field(examples=["93 %"], description="share of the value that backs debt")
-    incentive: Share = Field(examples=["1 %"], description="what a liquidator gets on top of what he repays")
+    Rate of an interval = mean premium + clamp(interest - mean premium, -clamp, clamp), times interval / period, at most
+    +-cap: https://hyperliquid.gitbook.io/hyperliquid-docs/trading/funding. The defaults are Hyperliquid's and Binance's.
+    """
 
-
-class ReserveParameters(Spec):
-    """Risk parameters of one asset in one protocol."""
-
-    liquidation_threshold: Share = Field(examples=["83 %"], description="share of the value that backs debt")
-    incentive: Share = Field(examples=["5 %"], description="what a liquidator gets on top of what he repays")
-    protocol_fee: Share = Field(0.0, description="the protocol's part of the incentive")
-    supply_rate: PerYear = Field(0.0, description="growth of deposits, continuously compounded")
-    borrow_rate: PerYear = Field(0.0, description="growth of debts, continuously compounded")
-    emode: dict[int, EmodeParameters] = Field({}, description="parameters by efficiency-mode category (1, 2, ...)")
-
-
-def _read_parameters(value: object) -> object:
-    """A name from the catalog, or a block by asset; built here so that an error says which field it is in."""
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, Mapping):
-        remedy = "name a parameter set of the catalog, or write `ASSET: {liquidation_threshold: ..., incentive: ...}`"
-        raise InputError("needs a name or a block by asset", value=value, remedy=remedy)
-    return {asset: _read_reserve(asset, given) for asset, given in value.items()}
-
-
-def _read_reserve(asset: str, given: object) -> ReserveParameters:
-    if isinstance(given, ReserveParameters):
-        return given
-    if not isinstance(given, Mapping):
-        remedy = "write `{liquidation_threshold: 83 %, incentive: 5 %}`"
-        raise InputError("must be a block", path=(asset,), value=given, remedy=remedy)
-    try:
-        return ReserveParameters(**given)
-    except InputError as error:
-        raise error.at("", asset) from None
+    interval: Seconds = Field(gt=0, examples=["1 h"], description="time between two payments, a whole number of steps")
+    period: Seconds = Field(8 * 3600.0, gt=0, description="time that interest and premium are stated for")
+    interest: Share = Field(0.0001, description="interest a period")
+    clamp: Share = Field(0.0005, description="most that interest may differ from the premium, a period")
+    cap: Share = Field(examples=["4 %"], description="limit of the rate of one interval, either way")
 
 
 class Protocol(Spec):
-    """A lending protocol: its rules, its risk parameters, who is in it."""
+    """A lending protocol or a margin exchange: its rules, its risk parameters, who is in it, who bears its losses."""
 
     rules: Mechanism = Field(examples=["aave.v3_0"], description="how accounts are liquidated")
-    parameters: Annotated[str | dict[str, ReserveParameters], BeforeValidator(_read_parameters)] = Field(
+    parameters: Annotated[
+        str | dict[str, ReserveParameters | PerpParameters | CollateralParameters], BeforeValidator(read_parameters)
+    ] = Field(
         examples=["aave-v3-ethereum-2023-06"], description="name in the catalog, or parameters by asset"
     )
     book: str | InstanceOf[Book] = Field(examples=["positions.csv"], description="file of the accounts, or a Book")
-    unit: Text = Field(USD, description="asset the protocol counts in")
+    unit: Text = Field(USD, description="asset the protocol counts in; of an exchange USD")
+    waterfall: tuple[Mechanism, ...] = Field(
+        (), description="layers that bear what accounts fall short of, in their order; none: it stays booked"
+    )
+    funding: Funding | None = Field(None, description="what perps of an exchange pay; null: nothing")
 
 
 class Execution(Spec):
@@ -102,6 +90,7 @@ class World(Spec):
         None, description="who liquidates; null: nobody; a file that does not say has those with the default settings"
     )
     borrowers: Mechanism | None = Field(None, description="how owners react; null: nobody tops up")
+    arbitrageurs: dict[str, Mechanism] = Field({}, description="who ties perps to their underlying, by name")
     execution: Execution = Field(Execution(), description="order of execution within a block")
     scenario: Scenario = Field(
         examples=["{horizon: 24 h, step: 1 min, paths: 100, seed: 7, prices: {kind: lognormal, ...}}"],
@@ -154,15 +143,20 @@ def parse_oracle(expression: str, asset: str, world: World) -> OraclePath:
 
 
 __all__ = [
+    "CollateralParameters",
     "EmodeParameters",
     "Execution",
+    "Funding",
     "Mechanism",
     "OraclePath",
     "Order",
+    "Parameters",
+    "PerpParameters",
     "Protocol",
     "ReserveParameters",
     "Scenario",
     "Shock",
+    "Tier",
     "World",
     "parse_oracle",
 ]

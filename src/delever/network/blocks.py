@@ -134,13 +134,13 @@ def close(n: int, rows: Rows, gas: np.ndarray, native: int, base_fee: float, tok
     land, spent = feeds.land, tally.gas
     took_part = active.copy()
     for p in range(active.shape[0]):
-        active[p] = False
-        executed[p] = 0
+        active[p] = tally.called[p] > 0
+        tally.called[p] = 0
     for i in range(n):
         p = path[i]
         if state[i] == EXECUTED or state[i] == REVERTED:
             active[p] = True
-            executed[p] += kind[i] == CLAIM and state[i] == EXECUTED
+            executed[p] += kind[i] == CLAIM and state[i] == EXECUTED  # beside the calls of exchanges
             if state[i] == REVERTED:
                 tally.reverted[p] += 1
                 if kind[i] == CLAIM:
@@ -159,6 +159,7 @@ def close(n: int, rows: Rows, gas: np.ndarray, native: int, base_fee: float, tok
         if took_part[p]:
             cascade[p] = cascade[p] + 1 if executed[p] > 0 else 0
             longest[p] = max(longest[p], cascade[p])
+            executed[p] = 0
             for f in range(land.shape[0]):
                 active[p] |= land[f, p] <= step_end
         some += active[p]

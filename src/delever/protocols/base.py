@@ -81,6 +81,6 @@ class RulesPhase(ABC):
         rows.protocol[:] = book.protocol[book.signature]
         rows.collateral_leg[:], rows.debt_leg[:] = -1, -1
         zeros = np.zeros(accounts, np.int32)
-        touched = Touched(every.astype(np.int32), zeros, zeros, zeros, book.amount)
+        touched = Touched(every.astype(np.int32), zeros, zeros, zeros, book.amount, book.cost, np.zeros(accounts))
         self.assess(rows, every, accounts, touched, book, reserves, np.ascontiguousarray(seen_price[None, :]))
         return Liquidatable(rows.collateral_leg, rows.debt_leg, rows.repay, rows.seize, rows.kept)

@@ -21,9 +21,12 @@ from delever.core.state import (
     Queue,
     Sight,
     State,
+    new_closings,
     new_fills,
+    new_flows,
     new_ledgers,
     new_rows,
+    new_safety,
     new_tally,
 )
 from delever.core.tables import CLAIM, KINDS, Reserves
@@ -40,10 +43,14 @@ from delever.network.blocks import Blocks, Network
 from delever.oracles.push import land
 from delever.prices.base import PriceSpec, Process
 from delever.protocols.base import Rules
+from delever.protocols.margin import ExchangeRules
 from delever.protocols.pro_rata import ProRata
+from delever.run.exchanges import is_exchange, stocks
 from delever.run.positions import Positions, read_books, tabulate
 from delever.run.pricing import Layout, Seeing, compose, kinds_of_feeds, lay_out, liquidity, start_answers
 from delever.venues.base import ProfileTable
+from delever.waterfall.base import Layer, LayerPhase
+from delever.waterfall.last_resort import LastResort
 
 SIDES = {"both": (0, 1), "bids": (0,), "asks": (1,)}
 
@@ -102,7 +109,7 @@ def assemble(world: World, source: Source | None = None) -> Model:
     assert isinstance(scenario.prices, PriceSpec)
     prices = scenario.prices.compile(layout.markets, source, scenario.step, scenario.steps)
     model = Model(world, source, layout, positions, profiles, tables, seeing, prices,
-                  make_index(positions.tables, np.exp(seen)), price, answer, seen, scenario.steps, scenario.step, blocks)
+                  make_index(positions.tables, np.exp(seen), positions.margins), price, answer, seen, scenario.steps, scenario.step, blocks)
     check_rules(world)
     price_shocks(model), depth_shocks(model), scheduled(model)  # their mistakes come to light before a run folder is made
     return model
@@ -150,8 +157,8 @@ def phases(model: Model, paths: int, probes: Sequence[Probe]) -> Phases:
     orders = scheduled(model)
     return Phases(
         prices=model.prices.phase(price_shocks(model), paths),
-        venues=Venues(keep, depth_shocks(model)),
-        interest=Interest(model.positions.supply_rate, model.positions.borrow_rate, model.step_length, model.steps),
+        venues=Venues(keep, depth_shocks(model), layout.follows),
+        accruals=[Interest(model.positions.supply_rate, model.positions.borrow_rate, model.step_length, model.steps)],
         policies=(),
         holders=Orders(orders, paths) if orders else None,
         feeds=[kind.phase([model.seeing.specs[f] for f in feeds], feeds)
@@ -159,14 +166,27 @@ def phases(model: Model, paths: int, probes: Sequence[Probe]) -> Phases:
         land=land,
         protocols=[protocol.rules.compile(number, model.positions.fee)
                    for number, protocol in enumerate(world.protocols.values()) if isinstance(protocol.rules, Rules)],
+        exchanges=[protocol.rules.compile(number, model.positions.fee)
+                   for number, protocol in enumerate(world.protocols.values()) if isinstance(protocol.rules, ExchangeRules)],
         borrowers=Reacting(world.borrowers) if isinstance(world.borrowers, Borrowers) else None,
         liquidators=Bidding(liquidators, native, float(chain.gas_by_kind()[CLAIM]) if chain else 0.0,
                             chain.base_fee if chain else 0.0, sequential),
         network=Network(chain, native, sequential),
         trading=Trading(len(layout.markets), paths),
-        waterfall=(),
+        arbitrageurs=None,
+        waterfall=waterfall(world, model.step_length),
         probes=probes,
     )
+
+
+def waterfall(world: World, step_length: float) -> list[LayerPhase]:
+    """The layers of all protocols, in their order; behind those of an exchange stands closing out, whatever it costs."""
+    layers: list[LayerPhase] = []
+    for number, (name, protocol) in enumerate(world.protocols.items()):
+        layers += [layer.compile(number, step_length) for layer in protocol.waterfall if isinstance(layer, Layer)]
+        if is_exchange(world, name):
+            layers.append(LastResort(number))
+    return layers
 
 
 def new_state(model: Model, first_path: int, paths: int) -> State:
@@ -196,8 +216,11 @@ def new_state(model: Model, first_path: int, paths: int) -> State:
         reserves=Reserves(np.array([list(model.world.protocols).index(p) for p, _ in positions.reserves]),
                           np.array([layout.asset(a) for _, a in positions.reserves]), ones, ones, ones * 0, ones * 0),
         book=positions.tables, index=model.index,
-        watch=new_watch(len(positions.accounts), model.index, paths),
-        pool=new_pool(1024, 4096, positions.tables.amount.shape[1]),
+        watch=new_watch(len(positions.accounts), model.index, paths, bool(positions.margins.perp.any())),
+        pool=new_pool(1024, 4096, positions.tables.amount.shape[1], positions.tables.cost.shape[1]),
+        margins=positions.margins._replace(paid=np.zeros((reserves, paths)), gross=np.zeros((reserves, paths))),
+        safety=new_safety(*stocks(model.world, positions.reserves), paths), flows=new_flows(reserves, paths),
+        closings=new_closings(64), fallen=np.zeros(1024, np.int32),
         rows=new_rows(1024), fills=new_fills(1024), active=np.ones(paths, np.bool_),
         queue=Queue(np.empty(1024, np.int64), np.zeros(KINDS + 1, np.int64)),
         ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths),

@@ -11,7 +11,7 @@ from delever.core.state import State
 from delever.core.tables import ADDED, CLAIMS, DEBTS, DEFICIT, LIQUIDATORS, BookTables, Reserves, Touched
 from delever.engine.boundary import price_paths
 from delever.engine.conservation import LIMIT, residual
-from delever.engine.index import SLOTS
+from delever.core.tables import SLOTS
 from delever.run.assemble import Model
 
 Column = tuple[str, str, np.ndarray]  # name, unit, a number a path

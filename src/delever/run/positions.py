@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from delever.catalog import get as parameter_set
-from delever.core.tables import BookTables
+from delever.core.tables import BookTables, Margins
+from delever.engine.index import EITHER
 from delever.ingest.source import Source
-from delever.model.book import COLLATERAL, DEBT, REMAINDER, Book
+from delever.model.book import COLLATERAL, DEBT, POSITION, REMAINDER, Book
 from delever.model.errors import InputError, nearest
-from delever.model.world import Protocol, ReserveParameters, World
+from delever.model.parameters import CollateralParameters, look_up
+from delever.model.world import ReserveParameters, World
+from delever.run.exchanges import lay_margins, with_cash
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Positions:
     accounts: tuple[str, ...]  # names, in the order of the tables
     protocol: np.ndarray  # [accounts]
     book: Book
+    margins: Margins  # of no path: funding columns are [R, 1]
 
     def reserve(self, protocol: str, asset: str) -> int:
         """Number of a reserve."""
@@ -57,7 +60,7 @@ def read_books(world: World, source: Source) -> Book:
         parts.append(book)
     book = Book.concat(parts)
     owed = pc.sum(pc.filter(book.legs["amount"], pc.equal(book.legs["side"], DEBT))).as_py()
-    if not owed or owed <= 0:
+    if not (owed and owed > 0) and not pc.any(pc.equal(book.legs["side"], POSITION)).as_py():
         raise InputError("has no debt", "book", None, "nothing can be liquidated: add legs with side `debt`")
     return book
 
@@ -72,25 +75,17 @@ def _renamed(table: pa.Table | None, protocol: str) -> pa.Table:
     return table.set_column(table.column_names.index("protocol"), "protocol", column)
 
 
-def parameters_of(protocol: Protocol) -> dict[str, ReserveParameters]:
-    """A protocol's parameter set, from the catalog or given in place."""
-    given = protocol.parameters
-    if isinstance(given, str):
-        return {asset: entry if isinstance(entry, ReserveParameters) else ReserveParameters(**entry)
-                for asset, entry in parameter_set(given).items()}
-    return dict(given)
-
-
 def tabulate(world: World, book: Book) -> Positions:
     """Accounts in the order of first appearance, collateral legs first, then debts."""
-    legs = book.legs
+    legs = with_cash(book.legs, world)
     protocols = list(world.protocols)
     numbers = {name: i for i, name in enumerate(protocols)}
     protocol = np.array([numbers[name] for name in legs["protocol"].to_pylist()])
     names = pc.binary_join_element_wise(legs["protocol"], legs["account"], "\0").combine_chunks().dictionary_encode()
     account = names.indices.to_numpy()
     asset = legs["asset"].combine_chunks().dictionary_encode()
-    is_debt = pc.equal(legs["side"], DEBT).to_numpy(zero_copy_only=False)
+    is_debt = pc.not_equal(legs["side"], COLLATERAL).to_numpy(zero_copy_only=False)  # of a margin account: a position
+    is_position = pc.equal(legs["side"], POSITION).to_numpy(zero_copy_only=False)
     remainder = pc.equal(legs["label"], REMAINDER).to_numpy(zero_copy_only=False)
     amount = legs["amount"].to_numpy()
     own = legs["liquidation_threshold"].to_numpy(zero_copy_only=False).astype(float)
@@ -102,7 +97,8 @@ def tabulate(world: World, book: Book) -> Positions:
     key = protocol * number_of_assets + asset.indices.to_numpy()
     held, reserve = np.unique(key, return_inverse=True)
     reserves = tuple((protocols[k // number_of_assets], assets[k % number_of_assets]) for k in held)
-    parameters = {name: parameters_of(spec) for name, spec in world.protocols.items()}
+    parameters = {name: look_up(spec.parameters) for name, spec in world.protocols.items()}
+    is_exchange = np.array([getattr(spec.rules, "margin", False) for spec in world.protocols.values()])
 
     # threshold, incentive and seizability of each leg, worked out once for each (reserve, e-mode, side)
     threshold, incentive = np.where(is_debt, 0.0, own), np.zeros(len(amount))
@@ -116,6 +112,10 @@ def tabulate(world: World, book: Book) -> Positions:
         seizable[mine] = 1 if spec is None or spec.seizable else 0
         if debt:
             continue
+        if is_exchange[protocols.index(name)]:
+            threshold[mine] = 1.0 - entry.haircut if isinstance(entry, CollateralParameters) else 1.0
+            continue
+        assert entry is None or isinstance(entry, ReserveParameters)
         if entry is None:
             if np.isnan(threshold[mine]).any() or (seizable[mine].any() and not remainder[mine].all()):
                 raise InputError("no parameters for collateral", f"protocols.{name}.parameters", asset_name,
@@ -143,18 +143,30 @@ def tabulate(world: World, book: Book) -> Positions:
     incentive_of, seizable_of, amounts = spread(incentive, np.float64), spread(seizable, np.int64), spread(amount, np.float64)
     of = np.zeros(accounts, np.int64)
     of[account] = protocol
-    coded = np.column_stack([of, counts, reserve_of, _codes(threshold_of), _codes(incentive_of), seizable_of, amounts < 0])
+    margin = is_exchange[of].astype(np.int64)
+    names_of = [name.partition("\0") for name in names.dictionary.to_pylist()]
+    active = {(spec.exchange, spec.account) for spec in world.arbitrageurs.values()}
+    for i, (name, _, account_name) in enumerate(names_of):
+        if (name, account_name) in active:
+            margin[i] = EITHER
+    negative = amounts < 0
+    negative[:, 0] &= margin == 0  # the sign of cash makes no difference
+    coded = np.column_stack([of, margin, counts, reserve_of, _codes(threshold_of), _codes(incentive_of), seizable_of, negative])
     _, first, signature = np.unique(coded, axis=0, return_index=True, return_inverse=True)
+    entry_price = legs["entry_price"].to_numpy(zero_copy_only=False).astype(float)
+    cost = spread(np.where(is_position, amount * entry_price, 0.0), np.float64) if is_position.any() else np.zeros((accounts, 0))
     tables = BookTables(np.ascontiguousarray(amounts), small(signature.ravel()), small(of[first]), small(reserve_of[first]),
                         threshold_of[first], incentive_of[first], small(seizable_of[first]), small(counts[first, 0]),
-                        small(counts[first, 1]), np.array([first_debt]))
+                        small(counts[first, 1]), np.array([first_debt]), small(margin[first]), np.ascontiguousarray(cost))
     year = 365.0 * 86400.0
-    entries = [parameters[name].get(asset_name) for name, asset_name in reserves]
+    entries = [entry if isinstance(entry := parameters[name].get(asset_name), ReserveParameters) else None
+               for name, asset_name in reserves]
     return Positions(tables, reserves,
                      np.array([entry.supply_rate / year if entry else 0.0 for entry in entries]),
                      np.array([entry.borrow_rate / year if entry else 0.0 for entry in entries]),
                      np.array([entry.protocol_fee if entry else 0.0 for entry in entries]),
-                     tuple(name.partition("\0")[2] for name in names.dictionary.to_pylist()), of, book)
+                     tuple(account_name for _, _, account_name in names_of), of, book,
+                     lay_margins(world, reserves, parameters, tables))
 
 
 def small(numbers: np.ndarray) -> np.ndarray:
@@ -176,4 +188,4 @@ def _codes(values: np.ndarray) -> np.ndarray:
     return np.unique(values, return_inverse=True)[1].reshape(values.shape)
 
 
-__all__ = ["COLLATERAL", "Positions", "parameters_of", "read_books", "tabulate"]
+__all__ = ["COLLATERAL", "Positions", "read_books", "tabulate"]

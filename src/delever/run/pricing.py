@@ -11,7 +11,7 @@ import numpy as np
 from delever.core.profile import Profiles
 from delever.core.state import Tree
 from delever.ingest.source import Source
-from delever.model.asset import USD, Asset
+from delever.model.asset import USD, Asset, factor_of, perps
 from delever.model.errors import InputError, nearest
 from delever.model.oracle import compose as read_expression
 from delever.model.world import World
@@ -30,6 +30,7 @@ class Layout:
     pairs: tuple[str, ...]  # BASE/QUOTE of each market
     tree: Tree
     start: np.ndarray  # [M] outside log price at the start
+    follows: tuple[tuple[int, int], ...]  # (market of a perp, asset whose USD market price its outside price is)
 
     def asset(self, name: str) -> int:
         """Number of an asset."""
@@ -88,8 +89,9 @@ def lay_out(assets: Mapping[str, Asset]) -> Layout:
     quote = np.array([number[assets[name].below] for name in markets], int)
     tree = Tree(table, length, np.array(rates), np.log(rates), np.array(traded), base, quote, length[base],
                 length[:, None] - common, length[None, :] - common)
-    start = np.array([math.log(assets[name].factor) for name in markets])
-    return Layout(names, markets, tuple(f"{name}/{assets[name].below}" for name in markets), tree, start)
+    start = np.array([math.log(factor_of(name, assets)) for name in markets])
+    follows = tuple((markets.index(perp), number[underlying]) for perp, underlying in perps(assets).items())
+    return Layout(names, markets, tuple(f"{name}/{assets[name].below}" for name in markets), tree, start, follows)
 
 
 def liquidity(world: World, layout: Layout, source: Source) -> tuple[Profiles, list[ProfileTable | None]]:
@@ -99,6 +101,9 @@ def liquidity(world: World, layout: Layout, source: Source) -> tuple[Profiles, l
         here = [venue.table(source, math.exp(layout.start[m])) for venue in world.venues.values()
                 if isinstance(venue, Venue) and venue.pair == pair]
         tables.append(combine(here, f"venues of {pair}") if here else None)
+        table = tables[-1]
+        if table is not None and not table.anchored and m in dict(layout.follows):
+            raise InputError("a pool cannot trade a perp", "venues", pair, "makers quote it around its index: use a maker book")
     for name, venue in world.venues.items():
         if isinstance(venue, Venue):
             layout.market(venue.pair, f"venues.{name}.pair")

@@ -24,6 +24,6 @@ def every_kernel(model: Model) -> None:
     specs = tuple(spec.model_copy(update={"age": LONG_AGO}) if "age" in type(spec).model_fields else spec
                   for spec in model.seeing.specs)  # so that every feed answers
     everything = replace(model, seeing=replace(model.seeing, specs=specs), positions=positions,
-                         world=world.model_copy(update={"scenario": scenario}), index=make_index(few, model.seen_price()),
+                         world=world.model_copy(update={"scenario": scenario}), index=make_index(few, model.seen_price(), model.positions.margins),
                          steps=min(STEPS, model.steps))
     simulate(everything, 0, 1, [])

@@ -1,0 +1,273 @@
+"""Margin accounts: equity, maintenance margin, how far the marks must move, and closing a position in double entry.
+
+    equity       E = cash + sum c p w + sum q (m - F)          cash = wallet - sum q x entry price
+    maintenance  M = sum MM(|q| m),   MM(n) = n rate_k - deducted_k in the tier of n
+An account is unhealthy when E < M. docs/design.md, "Margin exchanges", says what the letters are.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from delever.core.elementary import log_
+from delever.core.jit import helper
+from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
+from delever.core.profile import Profiles
+from delever.core.state import Flows, Markets, Tree
+from delever.core.tables import (
+    CASH,
+    CLAIMS,
+    DEFICIT,
+    FUNDING,
+    VAULT,
+    BookTables,
+    Ledgers,
+    Margins,
+    Reserves,
+    Safety,
+    Touched,
+)
+
+FAR = 60.0  # log-move that never happens
+
+
+@helper
+def tier_of(notional: float, r: int, tiers: np.ndarray, floor: np.ndarray) -> int:
+    """The last tier that begins at or below the notional [USD]."""
+    k: int = tiers[r] - 1
+    while k > 0 and floor[r, k] > notional:
+        k -= 1
+    return k
+
+
+@helper
+def maintenance(notional: float, r: int, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray
+                ) -> float:
+    """Maintenance margin of a position [USD]."""
+    k = tier_of(notional, r, tiers, floor)
+    margin: float = notional * rate[r, k] - deducted[r, k]
+    return margin
+
+
+@helper
+def equity_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margins: Margins, price: np.ndarray
+              ) -> tuple[float, float]:
+    """(E, M) of row i of `amount` [rows, legs], an account of signature g on path p, at seen prices [P, R]."""
+    equity, margin = 0.0, 0.0
+    for k in range(book.collaterals[g]):
+        equity += amount[i, k] * price[p, book.reserve[g, k]] * book.threshold[g, k]
+    for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
+        r, q = book.reserve[g, k], amount[i, k]
+        if q != 0.0:
+            equity += q * (price[p, r] - margins.paid[r, p])
+            margin += maintenance(abs(q) * price[p, r], r, margins.tiers, margins.floor, margins.rate, margins.deducted)
+    return equity, margin
+
+
+@helper
+def safe_growth(spare: float, falling: float, rising: float) -> float:
+    """z such that no loss beyond `spare` happens while what falls is above 1/(1 + z) and what rises below 1 + z.
+
+        falling z / (1 + z) + rising z = spare      in the form that keeps the digits of a small spare
+    """
+    b = falling + rising - spare
+    root = math.sqrt(b * b + 4.0 * rising * spare)
+    if b > 0.0:
+        return 2.0 * spare / (b + root)
+    return (root - b) / (2.0 * rising) if rising > 0.0 else 1e30
+
+
+@helper
+def reach_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray, debts: np.ndarray, first: int,
+             reserve: np.ndarray, threshold: np.ndarray, price: np.ndarray, funded: np.ndarray, paid: np.ndarray,
+             gross: np.ndarray, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray
+             ) -> tuple[float, float, float]:
+    """(E, M, safe radius): E >= M as long as no series of the account has moved against it by more than the radius [log].
+
+    A box with equal sides. Longs and collateral fall, shorts rise; MM is convex, so a long's shrinks at least in
+    proportion, and a short's grows at most at the rate of the tier that it could reach. Funding: series move with
+    m - F -+ the highest rate x the absolute funding, which covers what F changes in MM's share of the mark.
+    """
+    equity, margin, falling, rising, steepest = 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(collaterals[g]):
+        value = amount[i, k] * price[p, reserve[g, k]] * threshold[g, k]
+        equity += value
+        if k > 0:  # leg 0 is cash, which does not move
+            falling += value
+    for k in range(first, first + debts[g]):
+        r, q = reserve[g, k], amount[i, k]
+        if q == 0.0:
+            continue
+        mark, n = price[p, r], abs(q) * price[p, r]
+        tier = tier_of(n, r, tiers, floor)
+        mm = n * rate[r, tier] - deducted[r, tier]
+        equity += q * (mark - paid[r, p])
+        margin += mm
+        if q > 0.0:
+            falling += q * (mark - paid[r, p] - gross[r, p]) - (0.0 if funded[r] else mm)
+        else:
+            steep = rate[r, tiers[r] - 1] if funded[r] else rate[r, tier]
+            steepest = max(steepest, rate[r, tiers[r] - 1] - steep)
+            rising -= q * (mark - paid[r, p] + gross[r, p]) * (1.0 + steep)
+    spare = equity - margin
+    if spare <= 0.0 or falling <= 0.0 and rising <= 0.0:
+        return equity, margin, FAR if spare > 0.0 else 0.0
+    z = safe_growth(spare, falling, rising)
+    if steepest > 0.0:  # shorts that could climb a tier within that: by the rate they could come to
+        rising = 0.0
+        for k in range(first, first + debts[g]):
+            r, q = reserve[g, k], amount[i, k]
+            if q < 0.0:
+                n = -q * price[p, r]
+                steep = rate[r, tiers[r] - 1 if funded[r] else tier_of(n * (1.0 + z), r, tiers, floor)]
+                rising += -q * (price[p, r] - paid[r, p] + gross[r, p]) * (1.0 + steep)
+        z = safe_growth(spare, falling, rising)
+    return equity, margin, log_(1.0 + z)
+
+
+@helper
+def move_cash(slot: int, p: int, g: int, usd: float, touched: Touched, book: BookTables, ledgers: Ledgers) -> None:
+    """An account's claim on the exchange grows by `usd` (the exchange's side is the caller's)."""
+    cash = book.reserve[g, 0]
+    touched.amount[slot, 0] += usd
+    ledgers.scaled[0, cash, p] += usd
+    ledgers.booked[CLAIMS, cash, p] += usd
+
+
+@helper
+def close_leg(slot: int, p: int, g: int, k: int, d: float, price: float, counterparty: int, touched: Touched,
+              book: BookTables, reserves: Reserves, margins: Margins, ledgers: Ledgers) -> None:
+    """Close d units (signed as the position) at `price` [USD]: cash += d (price - F). The counterparty gets d, pays d price.
+
+    counterparty: holder on the token ledger whose side is written here too; negative: its side is the caller's.
+    """
+    r, q = book.reserve[g, k], touched.amount[slot, k]
+    a, usd, funding = reserves.asset[r], d * price, d * margins.paid[r, p]
+    touched.cost[slot, k] -= touched.cost[slot, k] if d == q else touched.cost[slot, k] * (d / q)
+    touched.amount[slot, k] = 0.0 if d == q else q - d
+    ledgers.scaled[1, r, p] -= d
+    ledgers.booked[CLAIMS, r, p] -= d
+    ledgers.tokens[CASH, a, p] -= d
+    move_cash(slot, p, g, usd - funding, touched, book, ledgers)
+    ledgers.tokens[CASH, 0, p] += usd - funding
+    ledgers.tokens[FUNDING, 0, p] += funding
+    if counterparty >= 0:
+        ledgers.tokens[counterparty, a, p] += d
+        ledgers.tokens[counterparty, 0, p] -= usd
+
+
+@helper
+def close_on_book(slot: int, p: int, g: int, k: int, d: float, limit: float, touched: Touched, book: BookTables,
+                  reserves: Reserves, margins: Margins, tree: Tree, profiles: Profiles, markets: Markets,
+                  ledgers: Ledgers, flows: Flows, price: np.ndarray) -> tuple[float, float]:
+    """Close up to d units (signed) on the perp's market, within the limit price; (units closed, signed; average price)."""
+    r = book.reserve[g, k]
+    m = margins.market[r]
+    if d > 0.0:
+        done, usd, after = sale_within(m, p, d, limit, profiles, markets)
+    else:
+        done, usd, after = purchase_within(m, p, -d, limit, profiles, markets)
+        done, usd = -done, -usd
+    if done == 0.0:
+        return 0.0, 0.0
+    settle_trade(m, p, done, usd, after, tree, profiles, markets, ledgers.tokens, ledgers.traded)
+    close_leg(slot, p, g, k, done, usd / done, -1, touched, book, reserves, margins, ledgers)
+    flows.liquidated[r, p] += abs(done) * price[p, r]
+    flows.slippage[r, p] += done * price[p, r] - usd
+    return done, usd / done
+
+
+@helper
+def sell_collateral(slot: int, p: int, g: int, everything: bool, touched: Touched, book: BookTables, reserves: Reserves,
+                    tree: Tree, profiles: Profiles, markets: Markets, ledgers: Ledgers, price: np.ndarray) -> None:
+    """Sell collateral for USD, leg by leg: all of it, or while cash is negative what should cover that at seen prices."""
+    for k in range(1, book.collaterals[g]):
+        r, held = book.reserve[g, k], touched.amount[slot, k]
+        if not held > 0.0:
+            continue
+        units = held
+        if not everything:
+            if touched.amount[slot, 0] >= 0.0:
+                return
+            units = min(held, -touched.amount[slot, 0] / (price[p, r] * book.threshold[g, k]))
+        touched.amount[slot, k] = held - units
+        ledgers.scaled[0, r, p] -= units
+        ledgers.booked[CLAIMS, r, p] -= units
+        usd = sell_for_usd(p, reserves.asset[r], units, CASH, tree, profiles, markets, ledgers.tokens, ledgers.traded)
+        move_cash(slot, p, g, usd, touched, book, ledgers)
+
+
+@helper
+def close_out(slot: int, p: int, g: int, touched: Touched, book: BookTables, reserves: Reserves, margins: Margins,
+              tree: Tree, profiles: Profiles, markets: Markets, ledgers: Ledgers, flows: Flows, price: np.ndarray) -> float:
+    """Close every position on its market without limit, sell all collateral; what is then owed becomes a deficit [USD]."""
+    for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
+        q = touched.amount[slot, k]
+        if q != 0.0:
+            close_on_book(slot, p, g, k, q, 0.0 if q > 0.0 else np.inf, touched, book, reserves, margins, tree,
+                          profiles, markets, ledgers, flows, price)
+    sell_collateral(slot, p, g, True, touched, book, reserves, tree, profiles, markets, ledgers, price)
+    return book_deficit(slot, p, g, touched, book, ledgers)
+
+
+@helper
+def book_deficit(slot: int, p: int, g: int, touched: Touched, book: BookTables, ledgers: Ledgers) -> float:
+    """An account that has nothing but debt owes it no more: it becomes a deficit of the exchange [USD]."""
+    cash = touched.amount[slot, 0]
+    if not cash < 0.0:
+        return 0.0
+    for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
+        if touched.amount[slot, k] != 0.0:
+            return 0.0
+    move_cash(slot, p, g, -cash, touched, book, ledgers)
+    touched.amount[slot, 0] = 0.0
+    ledgers.booked[DEFICIT, book.reserve[g, 0], p] -= cash
+    return -cash
+
+
+@helper
+def vault_of(number: int, p: int, vault: np.ndarray, margins: Margins, price: np.ndarray, slot: int, g: int,
+             amount: np.ndarray, book: BookTables) -> tuple[float, float]:
+    """(E, M) of an exchange's backstop vault, with the account of that slot in it; slot -1: as it is. vault: [R, P]."""
+    equity, margin = 0.0, 0.0
+    for r in range(margins.first[number], margins.first[number + 1]):
+        units = vault[r, p]
+        if slot >= 0:
+            first = book.first_debt[0] if margins.perp[r] else 0
+            last = first + book.debts[g] if margins.perp[r] else book.collaterals[g]
+            for k in range(first, last):
+                if book.reserve[g, k] == r:
+                    units += amount[slot, k]
+        if margins.perp[r]:
+            equity += units * (price[p, r] - margins.paid[r, p])
+            margin += maintenance(abs(units) * price[p, r], r, margins.tiers, margins.floor, margins.rate, margins.deducted)
+        else:
+            equity += units * price[p, r] * margins.weight[r]
+    return equity, margin
+
+
+@helper
+def take_over(slot: int, p: int, g: int, number: int, touched: Touched, book: BookTables, reserves: Reserves,
+              margins: Margins, safety: Safety, ledgers: Ledgers, flows: Flows, price: np.ndarray) -> bool:
+    """The vault takes positions, collateral and cash of an account, if it then has margin enough; whether it did."""
+    if safety.backed[number] < 0.0:
+        return False
+    equity, margin = vault_of(number, p, safety.vault, margins, price, slot, g, touched.amount, book)
+    if not equity >= safety.backed[number] * margin:
+        return False
+    for side in range(2):
+        first = book.first_debt[0] if side else 0
+        for k in range(first, first + (book.debts[g] if side else book.collaterals[g])):
+            r, units = book.reserve[g, k], touched.amount[slot, k]
+            safety.vault[r, p] += units
+            ledgers.tokens[CASH, reserves.asset[r], p] -= units
+            ledgers.tokens[VAULT, reserves.asset[r], p] += units
+            ledgers.booked[CLAIMS, r, p] -= units
+            ledgers.scaled[side, r, p] -= units
+            touched.amount[slot, k] = 0.0
+            if side:
+                touched.cost[slot, k] = 0.0
+                flows.taken[r, p] += abs(units) * price[p, r]
+    return True

@@ -1,0 +1,59 @@
+"""Backstop vaults: what an exchange's vault holds, and how it closes a position in double entry.
+
+A vault is kept as an account is: cash [USD] at the exchange's cash reserve, positions and collateral [units] at theirs.
+Source: docs/design.md, "Margin exchanges".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from delever.core.jit import helper
+from delever.core.market import purchase_within, sale_within, settle_trade
+from delever.core.profile import Profiles
+from delever.core.state import Markets, Tree
+from delever.core.tables import FUNDING, VAULT, Ledgers, Margins, Reserves, Safety
+
+
+@helper
+def holds_position(number: int, p: int, margins: Margins, safety: Safety) -> bool:
+    """Whether the vault of an exchange has a position on path p."""
+    for r in range(margins.first[number], margins.first[number + 1]):
+        if margins.perp[r] and safety.vault[r, p] != 0.0:
+            return True
+    return False
+
+
+@helper
+def close_of_vault(number: int, p: int, r: int, d: float, usd: float, counterparty: int, reserves: Reserves,
+                   margins: Margins, safety: Safety, ledgers: Ledgers) -> None:
+    """The vault closes d units (signed as it holds them) for `usd` = d x price: its cash += usd - d F.
+
+    counterparty: holder on the token ledger whose side is written here too; negative: its side is the caller's.
+    """
+    a, funding, units = reserves.asset[r], d * margins.paid[r, p], safety.vault[r, p]
+    safety.vault[r, p] = 0.0 if d == units else units - d
+    safety.vault[margins.cash[number], p] += usd - funding
+    ledgers.tokens[VAULT, a, p] -= d
+    ledgers.tokens[VAULT, 0, p] += usd - funding
+    ledgers.tokens[FUNDING, 0, p] += funding
+    if counterparty >= 0:
+        ledgers.tokens[counterparty, a, p] += d
+        ledgers.tokens[counterparty, 0, p] -= usd
+
+
+@helper
+def unwind(number: int, p: int, share: float, reserves: Reserves, margins: Margins, safety: Safety, tree: Tree,
+           profiles: Profiles, markets: Markets, ledgers: Ledgers) -> None:
+    """The vault trades away a share of each position on its market, whatever that costs."""
+    for r in range(margins.first[number], margins.first[number + 1]):
+        d, m = safety.vault[r, p] * share, margins.market[r]
+        if not margins.perp[r] or d == 0.0:
+            continue
+        if d > 0.0:
+            done, usd, after = sale_within(m, p, d, 0.0, profiles, markets)
+        else:
+            done, usd, after = purchase_within(m, p, -d, np.inf, profiles, markets)
+            done, usd = -done, -usd
+        settle_trade(m, p, done, usd, after, tree, profiles, markets, ledgers.tokens, ledgers.traded)
+        close_of_vault(number, p, r, done, usd, -1, reserves, margins, safety, ledgers)

@@ -1,0 +1,197 @@
+"""Checks of margin exchanges: their terms, and their books against them; of lending, that it is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .asset import USD, perps, price_usd
+from .errors import InputError, nearest
+from .parameters import CollateralParameters, Parameters, PerpParameters, ReserveParameters, Tier, look_up
+
+if TYPE_CHECKING:
+    from .book import Book
+    from .world import Protocol, World
+
+OPENING_COSTS = 0.001  # share of a position that fees may have taken from its margin; assumption, above takers' fees
+
+
+def is_exchange(protocol: Protocol) -> bool:
+    """Whether its rules are a margin engine."""
+    return bool(getattr(protocol.rules, "margin", False))
+
+
+def instruments(name: str, world: World) -> dict[str, str]:
+    """What exchanges call the perps of one of them -> the perp here: BTC, BTCUSDT, BTCUSDC, BTCPERP, and its own name."""
+    parameters = look_up(world.protocols[name].parameters)
+    traded = {perp: underlying for perp, underlying in perps(world.assets).items() if perp in parameters}
+    found = {f"{underlying}{end}": perp for perp, underlying in traded.items() for end in ("", "USDT", "USDC", "PERP")}
+    return found | {perp: perp for perp in traded}
+
+
+def check_terms(name: str, world: World) -> None:
+    """Unit, funding and the kinds of parameters of one protocol."""
+    protocol = world.protocols[name]
+    path = ("protocols", name)
+    if is_exchange(protocol):
+        if protocol.unit != USD:
+            raise InputError(f"is {protocol.unit}", path=(*path, "unit"), value=protocol.unit,
+                             remedy="a margin exchange counts in USD: leave it out")
+        _check_funding(name, world)
+    elif protocol.funding is not None:
+        remedy = f"only perps pay it, and {protocol.rules.kind or name} lends"
+        raise InputError("has no meaning here", path=(*path, "funding"), remedy=remedy)
+    if not isinstance(protocol.parameters, str):
+        for asset, entry in protocol.parameters.items():
+            _check_kind(asset, entry, world, is_exchange(protocol), (*path, "parameters", asset))
+
+
+def _check_funding(name: str, world: World) -> None:
+    funding, step = world.protocols[name].funding, world.scenario.step
+    if funding is None:
+        return
+    steps = funding.interval / step
+    if round(steps) < 1 or not math.isclose(steps, round(steps), rel_tol=1e-9):
+        what = f"is {funding.interval:g} s, {steps:.6g} steps of {step:g} s"
+        remedy = f"make it a whole number of steps, such as {max(1, round(steps)) * step:g} s"
+        raise InputError(what, path=("protocols", name, "funding", "interval"), remedy=remedy)
+
+
+def _check_kind(asset: str, entry: Parameters, world: World, exchange: bool, path: tuple[str, ...]) -> None:
+    """Perps have tiers, other margin of an exchange a haircut, reserves of lending a threshold."""
+    perp = asset != USD and asset in world.assets and world.assets[asset].perp is not None
+    if not exchange:
+        if perp:
+            raise InputError("is a perp", path=path, value=asset, remedy="lending takes assets; perps are an exchange's")
+        if not isinstance(entry, ReserveParameters):
+            remedy = "lending needs `{liquidation_threshold: 83 %, incentive: 5 %}`"
+            raise InputError("is missing", path=(*path, "liquidation_threshold"), remedy=remedy)
+    elif perp and not isinstance(entry, PerpParameters):
+        remedy = "write `{max_leverage: 40}` or `{tiers: [{floor: 0 USD, max_leverage: 40}, ...]}`"
+        raise InputError("is a perp without tiers", path=path, value=asset, remedy=remedy)
+    elif not perp and not isinstance(entry, CollateralParameters):
+        remedy = "write `{haircut: 5 %}` for what it counts as margin, or make it a perp: `{perp: ASSET}`"
+        raise InputError("is no perp", path=path, value=asset, remedy=remedy)
+
+
+def check_one_home(world: World) -> None:
+    """A perp belongs to one exchange, whose market it is."""
+    home: dict[str, str] = {}
+    for name, protocol in world.protocols.items():
+        if not is_exchange(protocol) or isinstance(protocol.parameters, str):
+            continue
+        for asset, entry in protocol.parameters.items():
+            if isinstance(entry, PerpParameters) and home.setdefault(asset, name) != name:
+                remedy = f"it is a perp of {home[asset]}: give {name} its own, {{perp: {world.assets[asset].perp}}}"
+                raise InputError("stands on two exchanges", path=("protocols", name, "parameters", asset), remedy=remedy)
+
+
+def check_waterfall(name: str, world: World) -> None:
+    """Each kind of layer once, holding assets that are there."""
+    seen: set[str] = set()
+    for number, layer in enumerate(world.protocols[name].waterfall):
+        path = ("protocols", name, "waterfall", number)
+        if layer.kind in seen:
+            raise InputError("a layer stands twice", path=path, value=layer.kind, remedy="keep one")
+        seen.add(layer.kind)
+        start = getattr(layer, "start", None)
+        for asset in start if isinstance(start, Mapping) else ():
+            if asset != USD and asset not in world.assets:
+                remedy = nearest(str(asset), {*world.assets, USD})
+                raise InputError("unknown asset", path=(*path, "start", asset), value=asset, remedy=remedy)
+
+
+def check_sides(book: Book, world: World, where: str, name: str) -> None:
+    """Debts stand in books of lending, positions in those of exchanges, on instruments with terms."""
+    protocol = world.protocols[name]
+    wrong, right = ("debt", "position") if is_exchange(protocol) else ("position", "debt")
+    row = int(pc.index(book.legs["side"], wrong).as_py())
+    if row >= 0:
+        lends = "is a margin exchange" if is_exchange(protocol) else "lends"
+        raise InputError(f"has a {wrong}", _account(where, book.legs, row), book.legs["asset"][row].as_py(),
+                         f"{name} {lends}: the other side of its collateral is `{right}`")
+    if is_exchange(protocol):
+        parameters = look_up(protocol.parameters)
+        _check_instruments(book.legs, world, parameters, where, name)
+        check_leverage(book.legs, world, parameters, where)
+
+
+def _check_instruments(legs: pa.Table, world: World, parameters: Mapping[str, Parameters], where: str, name: str) -> None:
+    """Positions are in perps with tiers, collateral is USD or has a haircut."""
+    pairs = legs.group_by(["side", "asset"], use_threads=False).aggregate([]).to_pylist()
+    traded = [asset for asset, entry in parameters.items() if isinstance(entry, PerpParameters)]
+    traded = [asset for asset in traded if asset in perps(world.assets)]
+    held = [asset for asset, entry in parameters.items() if isinstance(entry, CollateralParameters)]
+    for pair in pairs:
+        known, what = (traded, "unknown instrument") if pair["side"] == "position" else ([*held, USD], "unknown collateral")
+        if pair["asset"] in known:
+            continue
+        row = int(pc.index(pc.and_(pc.equal(legs["side"], pair["side"]), pc.equal(legs["asset"], pair["asset"])), True).as_py())
+        remedy = nearest(pair["asset"], known)
+        if pair["asset"] in world.assets:
+            remedy = f"add it to protocols.{name}.parameters, or correct the name: {remedy}"
+        raise InputError(what, _account(where, legs, row), pair["asset"], remedy)
+
+
+def check_leverage(legs: pa.Table, world: World, parameters: Mapping[str, Parameters], where: str) -> None:
+    """No account with one position that its tier did not let it open; `legs` are those of one exchange.
+
+    A position that has lost may stand above its tier's leverage, and one whose owner added to it out of profits was
+    opened above it by what he paid in. So an account is refused if it is above both ways:
+    by size and equity at the prices of the start, and by size at its entry price and what was paid in. Fees paid
+    when it was opened are granted (OPENING_COSTS). Of several positions in an account no one tier can be told.
+    """
+    accounts = legs["account"].combine_chunks().dictionary_encode()
+    account = accounts.indices.to_numpy()  # [legs] number of the account
+    number = len(accounts.dictionary)
+    position = pc.equal(legs["side"], "position").to_numpy(zero_copy_only=False)  # [legs]
+    amount = legs["amount"].to_numpy()  # [legs] units, signed for positions
+    entry = legs["entry_price"].to_numpy(zero_copy_only=False).astype(float)  # [legs] USD a unit, NaN for collateral
+    assets = legs["asset"].combine_chunks().dictionary_encode()
+    names = assets.dictionary.to_pylist()
+    start = np.array([price_usd(name, world.assets) for name in names])[assets.indices.to_numpy()]  # [legs] USD a unit
+    counted = np.array([1.0 - getattr(parameters.get(name), "haircut", 0.0) for name in names])[assets.indices.to_numpy()]
+
+    def of_accounts(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        total: np.ndarray = np.bincount(account[mask], weights=values[mask], minlength=number)
+        return total  # [accounts]
+
+    paid_in = of_accounts(amount * start * counted, ~position)  # [accounts] USD
+    equity = paid_in + of_accounts(amount * (start - entry), position)  # [accounts] USD
+    single = np.bincount(account[position], minlength=number) == 1  # [accounts]
+    for asset in sorted({names[i] for i in np.unique(assets.indices.to_numpy()[position])}):
+        chosen = position & single[account] & (assets.indices.to_numpy() == names.index(asset))
+        terms = parameters[asset]
+        if not isinstance(terms, PerpParameters):
+            continue
+        now, opened = np.abs(amount) * start, np.abs(amount) * entry  # [legs] USD
+        above = chosen & _above(terms.tiers, now, equity[account]) & _above(terms.tiers, opened, paid_in[account])
+        if above.any():
+            row = int(np.argmax(above))
+            raise _too_much(_account(where, legs, row), asset, terms.tiers, float(now[row]), float(equity[account[row]]))
+
+
+def _above(tiers: tuple[Tier, ...], size: np.ndarray, margin: np.ndarray) -> np.ndarray:
+    """Where a position of `size` [legs, USD] on `margin` [legs, USD] is above its tier's leverage."""
+    floors = np.array([tier.floor for tier in tiers])  # [tiers] USD
+    share = np.array([0.0 if tier.max_leverage is None else 1.0 / tier.max_leverage for tier in tiers])  # [tiers]
+    needed = np.maximum(share - OPENING_COSTS, 0.0)[np.searchsorted(floors, size, side="right") - 1]
+    above: np.ndarray = (needed > 0.0) & (margin < size * needed)
+    return above
+
+
+def _too_much(where: str, asset: str, tiers: tuple[Tier, ...], size: float, equity: float) -> InputError:
+    tier = next(tier for tier in reversed(tiers) if tier.floor <= size)
+    leverage = f"{size / equity:.4g}" if equity > 0 else f"{size:.6g} USD on {equity:.6g} USD"
+    remedy = f"{asset} allows {tier.max_leverage:g} from {tier.floor:g} USD on: add collateral or correct size and entry price"
+    return InputError("leverage above the tier", where, leverage, remedy)
+
+
+def _account(where: str, legs: pa.Table, row: int) -> str:
+    """Rows of a long table are not those of the legs made of it, so the account says where."""
+    return f"{where}, account {legs['account'][row].as_py()}"

@@ -1,0 +1,129 @@
+"""Mark prices of perps: what an exchange counts with, made of the index, of its own book and of funding.
+
+    I = index, B = book,  gap_tau <- gap_tau + (1 - exp(-dt / tau)) (B - I - gap_tau)   once a step; 0 at the start
+    index         I
+    hyperliquid   median(I + gap_150s, B, I + gap_30s)
+    binance       median(I (1 + rate t / T), I + gap_150s, B)    rate: last of funding; t: to the next payment; T: interval
+A new answer once a step, in its first block, seen at once.
+Source: hyperliquid.gitbook.io/hyperliquid-docs/trading/robust-price-indices, without other exchanges' perp prices, so that
+the average over 30 s is the third input; there it is of the book's price itself, which gap_30s follows when the index
+moves little. Binance "Mark Price and Price Index in USD-M Futures" (Median of Price 1, Price 2, Contract Price); its basis is
+a moving average of 2.5 minutes, here exponential (assumption), and since 18 September 2025 one of 30 s.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from delever.core.elementary import exp_, log_
+from delever.core.jit import helper, kernel
+from delever.core.state import Feeds, State
+from delever.model.asset import USD
+from delever.model.errors import InputError
+from delever.model.quantity import Text
+from delever.oracles.base import FeedPhase, FeedSpec
+
+FORMULAS = ("index", "hyperliquid", "binance")
+INDEX, HYPERLIQUID, BINANCE = range(3)
+SHORT, LONG = 30.0, 150.0  # averages of the gap between book and index [s]
+LEAST = 1e-9  # of the index: a mark at or below zero has no log
+
+
+class Beside(NamedTuple):
+    """What marks read beside the market that they are of. n: marks, T: markets of a pair, R: reserves, P: paths."""
+
+    constant: np.ndarray  # [n] log price of the index pair: the part that does not move
+    market: np.ndarray  # [n, T] its markets, -1 behind the last
+    sign: np.ndarray  # [n, T] +1, -1
+    reserve: np.ndarray  # [n] reserve of the perp, whose funding counts; -1: none
+    every: np.ndarray  # [n] steps between two payments; 0: no funding
+    rate: np.ndarray  # [R, P] last funding rate of an interval, shared with the phase that pays it
+    step_length: float  # [s]
+
+
+class Mark(FeedSpec):
+    """Index, book and funding."""
+
+    kind: ClassVar[str] = "mark"
+    index: Text | None = Field(None, description="pair whose market price is the index; null: what the perp follows, in USD")
+    formula: Literal["index", "hyperliquid", "binance"] = Field(description="how the mark is made of index, book and funding")
+    exchange: Text | None = Field(None, description="exchange whose funding counts; null: the one that the perp stands on")
+
+    def index_pair(self, underlying: Mapping[str, str]) -> str:
+        """The pair of the index. underlying: perp -> asset that it follows."""
+        if self.index is not None:
+            return self.index
+        perp = self.of.partition("/")[0]
+        if perp not in underlying:
+            raise InputError("is no perp", path=("of",), value=self.of, remedy="name the `index` pair, or a perp's market")
+        return f"{underlying[perp]}/{USD}"
+
+    @classmethod
+    def phase(cls, specs: Sequence[FeedSpec], numbers: Sequence[int], beside: Beside | None = None) -> FeedPhase:
+        """One kernel call for all of them."""
+        if beside is None:
+            raise ValueError("marks need the rows of their indices")
+        formula = [FORMULAS.index(spec.formula) for spec in specs if isinstance(spec, Mark)]
+        return MarkFeeds(np.array(numbers, np.int64), np.array(formula, np.int64), beside)
+
+
+@helper
+def log_pair(constant: float, market: np.ndarray, sign: np.ndarray, p: int, price: np.ndarray) -> float:
+    """Log market price of a pair. market, sign: [T]; price: [M, P]."""
+    total = constant
+    for t in range(market.shape[0]):
+        if market[t] < 0:
+            break
+        total += sign[t] * price[market[t], p]
+    return total
+
+
+@helper
+def median(a: float, b: float, c: float) -> float:
+    """Of three."""
+    return max(min(a, b), min(max(a, b), c))
+
+
+@kernel
+def sample(number: np.ndarray, formula: np.ndarray, share: np.ndarray, step: int, beside: Beside, feeds: Feeds,
+           price: np.ndarray, gap: np.ndarray) -> None:
+    """New answers on all paths. share: [2] of the way that SHORT and LONG go; price: [M, P]; gap: [2, n, P] averages [USD]."""
+    last_rate = beside.rate
+    for i in range(number.shape[0]):
+        f, answer, short, long, every = number[i], feeds.answer[number[i]], gap[0, i], gap[1, i], beside.every[i]
+        constant, market, sign = beside.constant[i], beside.market[i], beside.sign[i]
+        own_constant, own_market, own_sign = feeds.constant[f], feeds.market[f], feeds.sign[f]
+        left = (every - step % every) / every if every > 0 and beside.reserve[i] >= 0 else 0.0
+        for p in range(answer.shape[0]):
+            log_index = log_pair(constant, market, sign, p, price)
+            if formula[i] == INDEX:
+                answer[p] = log_index
+                continue
+            index, book = exp_(log_index), exp_(log_pair(own_constant, own_market, own_sign, p, price))
+            short[p] += share[0] * (book - index - short[p])
+            long[p] += share[1] * (book - index - long[p])
+            if formula[i] == HYPERLIQUID:
+                first = index + short[p]
+            else:
+                first = index * (1.0 + (last_rate[beside.reserve[i], p] * left if left > 0.0 else 0.0))
+            answer[p] = log_(max(median(first, book, index + long[p]), LEAST * index))
+
+
+class MarkFeeds(FeedPhase):
+    """All marks."""
+
+    def __init__(self, number: np.ndarray, formula: np.ndarray, beside: Beside) -> None:
+        """number, formula: [n] feeds and what they are."""
+        self.number, self.formula, self.beside = number, formula, beside
+        self.share = np.array([-math.expm1(-beside.step_length / tau) for tau in (SHORT, LONG)])
+        self.gap = np.zeros((2, len(number), beside.rate.shape[1]))  # [2, n, P] averages of B - I [USD]
+
+    def observe(self, state: State) -> None:
+        """Once a step: in its first block, in which every path takes part."""
+        if state.block == 1:
+            sample(self.number, self.formula, self.share, state.step, self.beside, state.feeds, state.markets.price, self.gap)

@@ -1,0 +1,77 @@
+"""Funding: from time to time longs of a perp pay shorts, or shorts longs, so that it keeps near its index.
+
+    premium = (B - I) / I     sampled once a step;  I: USD market price of the underlying, B: of the perp
+    rate = (mean premium + clamp(interest - mean premium, -clamp, clamp)) x interval / period,   limited to +-cap
+    F += rate x I             what a long unit has paid so far, at the end of an interval
+Accounts settle their part when they close; until then it is in transit (holder FUNDING). What the book lacks to balance is
+held by makers outside, who pay and receive at once.
+Source: hyperliquid.gitbook.io/hyperliquid-docs/trading/funding (position size x oracle price x rate; the clamp; 4 % an hour);
+Binance USD-M "Introduction to Funding Rates" has the same form. The premium here is of the last price, not of impact prices.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from delever.core.elementary import exp_
+from delever.core.jit import helper, kernel
+from delever.core.state import State, Tree
+from delever.core.tables import CASH, FUNDING, MAKERS, VAULT, Ledgers, Margins
+
+INTEREST, CLAMP, SCALE, CAP = range(4)  # columns of the terms
+
+
+@helper
+def funding_rate(mean: float, interest: float, clamp: float, scale: float, cap: float) -> float:
+    """Rate of an interval from its mean premium; interest and clamp a period, scale: interval / period."""
+    rate = (mean + min(max(interest - mean, -clamp), clamp)) * scale
+    return min(max(rate, -cap), cap)
+
+
+@kernel
+def sample_and_pay(reserve: np.ndarray, asset: np.ndarray, underlying: np.ndarray, every: np.ndarray, terms: np.ndarray,
+                   net: np.ndarray, step: int, total: np.ndarray, last_rate: np.ndarray, tree: Tree, price: np.ndarray,
+                   margins: Margins, ledgers: Ledgers) -> None:
+    """One step. The arrays of FundingPhase; price: [M, P] log market prices; total: [n, P] premiums since the last payment."""
+    tokens, paid, gross = ledgers.tokens, margins.paid, margins.gross
+    for i in range(reserve.shape[0]):
+        r, a, below = reserve[i], asset[i], underlying[i]
+        book, premiums = price[margins.market[r]], total[i]
+        due, steepest = step % every[i] == 0, margins.rate[r, margins.tiers[r] - 1]
+        for p in range(book.shape[0]):
+            log_index = tree.log_rate[below]
+            for k in range(tree.length[below]):
+                log_index += price[tree.chain[below, k], p]
+            premiums[p] += exp_(book[p] - log_index) - 1.0
+            if not due:
+                continue
+            rate = funding_rate(premiums[p] / every[i], terms[i, INTEREST], terms[i, CLAMP], terms[i, SCALE], terms[i, CAP])
+            premiums[p], last_rate[r, p] = 0.0, rate
+            change = rate * exp_(log_index)
+            paid[r, p] += change
+            gross[r, p] += abs(change) * steepest
+            usd = (net[i] + tokens[CASH, a, p] + tokens[VAULT, a, p]) * change
+            tokens[FUNDING, 0, p] -= usd
+            tokens[MAKERS, 0, p] += usd
+            ledgers.traded[0, p] += abs(usd)
+
+
+class FundingPhase:
+    """The funding of all exchanges that have it. n: their perps, R: reserves, P: paths."""
+
+    def __init__(self, reserve: np.ndarray, asset: np.ndarray, underlying: np.ndarray, every: np.ndarray, terms: np.ndarray,
+                 net: np.ndarray, last_rate: np.ndarray) -> None:
+        """Perps that pay.
+
+        reserve: [n]; asset: [n] the perp; underlying: [n] asset that it follows; every: [n] whole steps between two payments;
+        terms: [n, 4] interest and clamp a period, interval / period, cap of an interval; net: [n] units that accounts
+        of the exchange hold at the start, longs less shorts; last_rate: [R, P] written here, read by marks.
+        """
+        self.reserve, self.asset, self.underlying, self.every = reserve, asset, underlying, every
+        self.terms, self.net, self.last_rate = terms, net, last_rate
+        self.total = np.zeros((len(reserve), last_rate.shape[1]))  # [n, P] premiums since the last payment
+
+    def accrue(self, state: State) -> None:
+        """Once a step, once prices stand."""
+        sample_and_pay(self.reserve, self.asset, self.underlying, self.every, self.terms, self.net, state.step, self.total,
+                       self.last_rate, state.tree, state.markets.price, state.margins, state.ledgers)

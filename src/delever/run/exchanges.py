@@ -1,0 +1,114 @@
+"""Exchanges of a world as the engine's tables: cash of accounts, tiers, who holds which perp, funds and vaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from delever.core.tables import BookTables, Margins
+from delever.model.asset import USD
+from delever.model.book import COLLATERAL, POSITION
+from delever.model.errors import InputError
+from delever.model.parameters import CollateralParameters, Parameters, PerpParameters
+from delever.model.world import World
+from delever.waterfall.base import Layer
+
+MOST = 62  # positions of an account: the engine notes in one integer which it has dealt with
+
+
+def is_exchange(world: World, protocol: str) -> bool:
+    """Whether a protocol is a margin exchange."""
+    return bool(getattr(world.protocols[protocol].rules, "margin", False))
+
+
+def with_cash(legs: pa.Table, world: World) -> pa.Table:
+    """The legs, in which every margin account begins with its cash: wallet less size x entry price [USD]."""
+    exchanges = [name for name in world.protocols if is_exchange(world, name)]
+    if not exchanges:
+        return legs
+    mine = pc.is_in(legs["protocol"], pa.array(exchanges)).to_numpy(zero_copy_only=False)
+    names = pc.binary_join_element_wise(legs["protocol"], legs["account"], "\0").combine_chunks().dictionary_encode()
+    account, amount = names.indices.to_numpy(), legs["amount"].to_numpy()
+    position = pc.equal(legs["side"], POSITION).to_numpy(zero_copy_only=False)
+    usd = pc.equal(legs["asset"], USD).to_numpy(zero_copy_only=False) & mine
+    entry = np.where(position, legs["entry_price"].to_numpy(zero_copy_only=False).astype(float), 0.0)
+    cash = np.bincount(account[usd], amount[usd], len(names.dictionary))
+    cash -= np.bincount(account, amount * entry, len(names.dictionary))
+    owners, first = np.unique(account[mine], return_index=True)
+    rows = np.flatnonzero(mine)[first]
+    most = np.bincount(account[position], minlength=1).max(initial=0)
+    if most > MOST:
+        raise InputError("has too many positions", "book", int(most), f"an account may have {MOST}")
+    head = legs.take(rows)
+    for column, values in (("asset", [USD] * len(rows)), ("side", [COLLATERAL] * len(rows)), ("amount", cash[owners]),
+                           ("entry_price", [None] * len(rows)), ("liquidation_threshold", [None] * len(rows)),
+                           ("label", [""] * len(rows))):
+        at = head.column_names.index(column)
+        head = head.set_column(at, head.schema.field(at), pa.array(values, head.schema.field(at).type))
+    both = pa.concat_tables([head, legs.filter(pa.array(~usd))])
+    order = np.lexsort((np.arange(len(both)), np.concatenate([owners, account[~usd]])))
+    return both.take(order)
+
+
+def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: Mapping[str, Mapping[str, Parameters]],
+                book: BookTables) -> Margins:
+    """Tiers and holders of every perp. parameters: by protocol and asset."""
+    protocols, count = list(world.protocols), len(reserves)
+    entries = [parameters[protocol].get(asset) for protocol, asset in reserves]
+    perp = np.array([isinstance(entry, PerpParameters) for entry in entries], bool)
+    most = max([len(entry.tiers) for entry in entries if isinstance(entry, PerpParameters)], default=1)
+    tiers = np.ones(count, np.int64)
+    floor, rate, deducted = (np.zeros((count, most)) for _ in range(3))
+    weight = np.full(count, -1.0)
+    markets = [name for name in world.assets if world.assets[name].wraps is None]
+    market = np.full(count, -1)
+    for r, ((protocol, asset), entry) in enumerate(zip(reserves, entries, strict=True)):
+        if not is_exchange(world, protocol):
+            continue
+        weight[r] = 0.0 if perp[r] else 1.0 - entry.haircut if isinstance(entry, CollateralParameters) else 1.0
+        if isinstance(entry, PerpParameters):
+            tiers[r], market[r] = len(entry.tiers), markets.index(asset)
+            for k, tier in enumerate(entry.tiers):
+                floor[r, k], rate[r, k] = tier.floor, tier.maintenance
+                if k:
+                    deducted[r, k] = deducted[r, k - 1] + tier.floor * (rate[r, k] - rate[r, k - 1])
+    of = np.array([protocols.index(protocol) for protocol, _ in reserves])
+    cash = np.array([reserves.index((name, USD)) if is_exchange(world, name) and (name, USD) in reserves else -1
+                     for name in protocols])
+    account, leg = positions_of(book, perp)
+    r_of = book.reserve[book.signature[account], leg]
+    order = np.lexsort((account, r_of))
+    return Margins(
+        perp.astype(np.int64), weight, np.searchsorted(of, np.arange(len(protocols) + 1)), cash, tiers, floor, rate, deducted,
+        market, np.searchsorted(r_of[order], np.arange(count + 1)), account[order].astype(np.int32),
+        leg[order].astype(np.int32),
+        np.array([perp[r] and world.protocols[protocol].funding is not None
+                  for r, (protocol, _) in enumerate(reserves)], np.int64),
+        np.zeros((count, 1)), np.zeros((count, 1)))
+
+
+def positions_of(book: BookTables, perp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(account, leg) of every position. perp: [R]."""
+    first, legs = int(book.first_debt[0]), book.amount.shape[1]
+    held = (np.arange(legs) >= first) & (np.arange(legs) - first < book.debts[:, None]) & (book.margin[:, None] > 0)
+    account, leg = np.nonzero(held[book.signature])
+    return account, leg
+
+
+def stocks(world: World, reserves: Sequence[tuple[str, str]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Insurance funds [R] and vaults [R] at the start, units; maintenance margins a vault must hold [protocols], -1: none."""
+    fund, vault, backed = np.zeros(len(reserves)), np.zeros(len(reserves)), np.full(len(world.protocols), -1.0)
+    for number, (name, protocol) in enumerate(world.protocols.items()):
+        for layer in protocol.waterfall:
+            assert isinstance(layer, Layer)
+            for asset, units in layer.fund().items():
+                if (name, asset) in reserves:
+                    fund[reserves.index((name, asset))] += units
+            equity, reserve = layer.vault()
+            if reserve >= 0.0:
+                vault[reserves.index((name, USD))] += equity
+                backed[number] = reserve
+    return fund, vault, backed

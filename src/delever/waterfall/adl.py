@@ -1,0 +1,246 @@
+"""Auto-deleveraging: winners on the other side are closed against a position that nobody else can close.
+
+Rules and their sources: core/adl.py (exchanges' published scores; pro-rata rules of Chitra, arXiv 2512.01112). At the
+bankruptcy price the fallen account ends with nothing and owes nothing: what it lacks is the winners' haircut.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from delever.core.adl import CAPPED_PRO_RATA, RULES, fill_pro_rata, fill_queue, is_queue, score
+from delever.core.jit import helper, kernel
+from delever.core.margin import book_deficit, close_leg, equity_of, move_cash, sell_collateral, vault_of
+from delever.core.profile import Profiles
+from delever.core.state import Flows, Markets, Pool, State, Tally, Tree, Watch
+from delever.core.tables import (
+    ADL,
+    CASH,
+    SLOTS,
+    TREASURY,
+    BookTables,
+    Closings,
+    Ledgers,
+    Margins,
+    Reserves,
+    Safety,
+    Touched,
+)
+from delever.core.touch import slot_of, touch
+from delever.core.vault import close_of_vault, holds_position
+from delever.model.errors import InputError
+from delever.model.quantity import Share
+from delever.waterfall.base import Layer, LayerPhase
+
+ROUNDING = 1e-12  # of the notional closed: a debt below that is what closing at the bankruptcy price loses in digits
+ACCOUNT, LEG = range(2)  # rows of AdlPhase.who
+SCORE, SIZE, CLOSED = range(3)  # rows of AdlPhase.terms
+
+
+class Adl(Layer):
+    """Fallen accounts' positions are closed against healthy accounts on the other side, by a rule.
+
+    All at once, without notice (assumption; exchanges do it one order at a time). Which rule an exchange follows is published by
+    some (hyperliquid, binance), read from its feed for hyperliquid_v2 (estimate), and a proposal of the paper for the others.
+    """
+
+    kind: ClassVar[str] = "adl"
+    exchanges_only: ClassVar[bool] = True
+    rule: Literal["hyperliquid", "hyperliquid_v2", "binance", "wealth_pro_rata", "contract_pro_rata", "capped_pro_rata"] = Field(
+        "hyperliquid", description="who is closed, and by how much")
+    price: Literal["bankruptcy", "mark"] = Field("bankruptcy", description="price at which winners are closed")
+    cap: Share = Field(1.0, gt=0, description="share of a position that may be closed at once; rule capped_pro_rata")
+
+    @model_validator(mode="after")
+    def _cap_has_its_rule(self) -> Self:
+        if self.cap < 1.0 and self.rule != "capped_pro_rata":
+            raise InputError(f"is {self.cap:g}", path=("cap",), value=self.cap,
+                             remedy=f"{self.rule} closes whole positions: leave it out, or set rule: capped_pro_rata")
+        return self
+
+    def compile(self, number: int, step_length: float) -> AdlPhase:
+        """The layer of the exchange of that number. step_length: not used."""
+        return AdlPhase(number, RULES.index(self.rule), self.price == "bankruptcy", self.cap)
+
+
+@helper
+def candidates(p: int, r: int, q: float, rule: int, cap: float, touched: Touched, book: BookTables, margins: Margins,
+               watch: Watch, price: np.ndarray, who: np.ndarray, terms: np.ndarray) -> int:
+    """Healthy accounts on the other side of q units of perp r, in the book's order: their number. Fills who and terms."""
+    n, mark, paid = 0, price[p, r], margins.paid[r, p]
+    for h in range(margins.holder_first[r], margins.holder_first[r + 1]):
+        account, k = margins.holder[h], margins.holder_leg[h]
+        slot, g = slot_of(p, account, watch), book.signature[account]
+        held = touched.amount[slot, k] if slot >= 0 else book.amount[account, k]
+        if held == 0.0 or (held > 0.0) == (q > 0.0):
+            continue
+        if slot >= 0:
+            cost = touched.cost[slot, k]
+            equity, margin = equity_of(slot, p, g, touched.amount, book, margins, price)
+        else:
+            cost = book.cost[account, k]
+            equity, margin = equity_of(account, p, g, book.amount, book, margins, price)
+        if equity >= margin:
+            who[ACCOUNT, n], who[LEG, n] = account, k
+            terms[SCORE, n] = score(rule, held, mark, paid, cost, equity)
+            terms[SIZE, n] = cap * abs(held) if rule == CAPPED_PRO_RATA else abs(held)
+            n += 1
+    return n
+
+
+@helper
+def match(p: int, r: int, q: float, x: float, number: int, rule: int, cap: float, step: int, time: float, book: BookTables,
+          reserves: Reserves, margins: Margins, watch: Watch, pool: Pool, ledgers: Ledgers, flows: Flows, safety: Safety,
+          closings: Closings, n_closings: int, price: np.ndarray, who: np.ndarray, terms: np.ndarray) -> tuple[float, int]:
+    """Close winners against q units of perp r at x [USD]: (units closed, signed as q; closings noted by then).
+
+    The side of q is the caller's: cash of the exchange stands between the two.
+    """
+    touched, mark, wanted = pool.touched, price[p, r], abs(q)
+    n = candidates(p, r, q, rule, cap, touched, book, margins, watch, price, who, terms)
+    if is_queue(rule):
+        closed = fill_queue(n, terms[SCORE], terms[SIZE], wanted, terms[CLOSED])
+    else:
+        closed = fill_pro_rata(n, terms[SCORE], terms[SIZE], wanted, terms[CLOSED])
+    if closed < wanted:
+        safety.dry[ADL, number, p] = min(safety.dry[ADL, number, p], time)
+    if closed == 0.0:
+        return 0.0, n_closings
+    safety.first[1, number, p] = min(safety.first[1, number, p], time)
+    ledgers.traded[reserves.asset[r], p] += closed
+    ledgers.traded[0, p] += abs(closed * x)
+    flows.deleveraged[r, p] += closed * mark
+    for i in range(n):
+        if terms[CLOSED, i] == 0.0:
+            continue
+        account = who[ACCOUNT, i]
+        d = -terms[CLOSED, i] if q > 0.0 else terms[CLOSED, i]
+        slot = touch(p, account, book, watch, pool)
+        close_leg(slot, p, book.signature[account], who[LEG, i], d, x, CASH, touched, book, reserves, margins, ledgers)
+        haircut = d * (mark - x)
+        flows.haircut[r, p] += haircut
+        closings.path[n_closings], closings.step[n_closings], closings.account[n_closings] = p, step, account
+        closings.reserve[n_closings], closings.units[n_closings] = r, d
+        closings.price[n_closings], closings.haircut[n_closings] = x, haircut
+        n_closings += 1
+    return closed if q > 0.0 else -closed, n_closings
+
+
+@helper
+def finish(slot: int, p: int, g: int, notional: float, touched: Touched, book: BookTables, reserves: Reserves, tree: Tree,
+           profiles: Profiles, markets: Markets, ledgers: Ledgers, price: np.ndarray) -> None:
+    """An account without positions: its collateral is sold, what it then owes is booked; lost digits are the treasury's."""
+    sell_collateral(slot, p, g, True, touched, book, reserves, tree, profiles, markets, ledgers, price)
+    cash = touched.amount[slot, 0]
+    if cash < 0.0 and -cash <= ROUNDING * notional:
+        move_cash(slot, p, g, -cash, touched, book, ledgers)
+        touched.amount[slot, 0] = 0.0
+        ledgers.booked[TREASURY, book.reserve[g, 0], p] += cash
+    book_deficit(slot, p, g, touched, book, ledgers)
+
+
+@helper
+def holders_of(slot: int, g: int, touched: Touched, book: BookTables, margins: Margins) -> int:
+    """How many holders the perps of an account have in all: room that deleveraging it may take."""
+    total = 0
+    for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
+        if touched.amount[slot, k] != 0.0:
+            r = book.reserve[g, k]
+            total += margins.holder_first[r + 1] - margins.holder_first[r]
+    return total
+
+
+@kernel
+def deleverage(start: int, fallen: np.ndarray, n_fallen: int, number: int, rule: int, at_bankruptcy: bool, cap: float,
+               step: int, time: float, active: np.ndarray, book: BookTables, reserves: Reserves, margins: Margins,
+               watch: Watch, pool: Pool, tree: Tree, profiles: Profiles, markets: Markets, ledgers: Ledgers, flows: Flows,
+               safety: Safety, tally: Tally, closings: Closings, n_closings: int, price: np.ndarray, who: np.ndarray,
+               terms: np.ndarray) -> tuple[int, int]:
+    """Fallen accounts from `start` on, then fallen vaults path by path: (where room was too small, or the end; closings).
+
+    price: [P, R] seen; active: [P]; who: [2, holders], terms: [3, holders] scratch.
+    """
+    touched, first = pool.touched, book.first_debt[0]
+    for j in range(start, n_fallen):
+        slot = fallen[j]
+        if slot < 0:
+            continue
+        p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
+        if not active[p] or book.protocol[g] != number:
+            continue
+        more = holders_of(slot, g, touched, book, margins)
+        if pool.due.shape[0] - watch.counts[SLOTS] < more or closings.path.shape[0] - n_closings < more:
+            return j, n_closings
+        equity = equity_of(slot, p, g, touched.amount, book, margins, price)[0]
+        notional, left = 0.0, False
+        for k in range(first, first + book.debts[g]):
+            notional += abs(touched.amount[slot, k]) * price[p, book.reserve[g, k]]
+        for k in range(first, first + book.debts[g]):
+            r, q = book.reserve[g, k], touched.amount[slot, k]
+            if q == 0.0:
+                continue
+            x = price[p, r]
+            if at_bankruptcy:
+                x -= (x if q > 0.0 else -x) * equity / notional
+            d, n_closings = match(p, r, q, x, number, rule, cap, step, time, book, reserves, margins, watch, pool, ledgers,
+                                  flows, safety, closings, n_closings, price, who, terms)
+            if d != 0.0:
+                close_leg(slot, p, g, k, d, x, CASH, touched, book, reserves, margins, ledgers)
+            left = left or touched.amount[slot, k] != 0.0
+        if not left:
+            finish(slot, p, g, notional, touched, book, reserves, tree, profiles, markets, ledgers, price)
+            fallen[j] = -1
+    if safety.backed[number] < 0.0:
+        return n_fallen + active.shape[0], n_closings
+    for p in range(max(start - n_fallen, 0), active.shape[0]):
+        if not active[p] or not holds_position(number, p, margins, safety):
+            continue
+        if not vault_of(number, p, safety.vault, margins, price, -1, 0, touched.amount, book)[0] < 0.0:
+            continue
+        more = margins.holder_first[margins.first[number + 1]] - margins.holder_first[margins.first[number]]
+        if pool.due.shape[0] - watch.counts[SLOTS] < more or closings.path.shape[0] - n_closings < more:
+            return n_fallen + p, n_closings
+        tally.called[p] += 1  # the path takes part in the next block
+        for r in range(margins.first[number], margins.first[number + 1]):
+            q = safety.vault[r, p]
+            if not margins.perp[r] or q == 0.0:
+                continue
+            d, n_closings = match(p, r, q, price[p, r], number, rule, cap, step, time, book, reserves, margins, watch, pool,
+                                  ledgers, flows, safety, closings, n_closings, price, who, terms)
+            close_of_vault(number, p, r, d, d * price[p, r], CASH, reserves, margins, safety, ledgers)
+    return n_fallen + active.shape[0], n_closings
+
+
+class AdlPhase(LayerPhase):
+    """Auto-deleveraging on one exchange, ready to run."""
+
+    def __init__(self, number: int, rule: int, at_bankruptcy: bool, cap: float) -> None:
+        """rule: number of the rule in core.adl.RULES; cap: share of a winner's position."""
+        super().__init__(number)
+        self.rule, self.at_bankruptcy, self.cap = rule, at_bankruptcy, cap
+        self.who = np.zeros((2, 0), np.int64)  # [2, holders of the perp with most], made when first needed
+        self.terms = np.zeros((3, 0))
+
+    def absorb(self, state: State) -> None:
+        """At the end of a block: fallen accounts in the order called, then a fallen vault."""
+        margins = state.margins
+        if not state.n_fallen and state.safety.backed[self.number] < 0.0:
+            return
+        begin, end = int(margins.first[self.number]), int(margins.first[self.number + 1])
+        if not self.who.shape[1]:
+            most = max(int(np.diff(margins.holder_first[begin:end + 1]).max(initial=0)), 1)
+            self.who, self.terms = np.zeros((2, most), np.int64), np.zeros((3, most))
+        more = int(margins.holder_first[end] - margins.holder_first[begin])
+        done, whole = 0, state.n_fallen + state.paths
+        while done < whole:
+            done, state.n_closings = deleverage(
+                done, state.fallen, state.n_fallen, self.number, self.rule, self.at_bankruptcy, self.cap, state.step,
+                state.time, state.active, state.book, state.reserves, margins, state.watch, state.pool, state.tree,
+                state.profiles, state.markets, state.ledgers, state.flows, state.safety, state.tally, state.closings,
+                state.n_closings, state.sight.price, self.who, self.terms)
+            if done < whole:
+                state.room_for_slots(int(state.watch.counts[SLOTS]) + more)
+                state.room_for_closings(more)

@@ -1,0 +1,91 @@
+"""A backstop vault: takes whole accounts over, positions and margin with them, and trades the positions away over time.
+
+Hyperliquid's liquidator vault is the model: its documentation, "Liquidations", says that it takes positions and margin.
+How it unwinds is not published: exponentially, by a half-life (assumption).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from delever.core.jit import kernel
+from delever.core.margin import take_over
+from delever.core.profile import Profiles
+from delever.core.state import Flows, Markets, State, Tree
+from delever.core.tables import BACKSTOP, BookTables, Ledgers, Margins, Reserves, Safety, Touched
+from delever.core.vault import unwind
+from delever.model.quantity import Ratio, Seconds, Usd
+from delever.waterfall.base import Layer, LayerPhase
+
+
+class Backstop(Layer):
+    """A vault that takes over accounts while its equity, theirs included, covers `reserve` times the margin of what it holds.
+
+    Its equity is an estimate where an exchange does not publish it; `reserve` and `half_life` are assumptions.
+    """
+
+    kind: ClassVar[str] = "backstop"
+    exchanges_only: ClassVar[bool] = True
+    equity: Usd = Field(ge=0, description="cash of the vault at the start", examples=["300m USD"])
+    reserve: Ratio = Field(1.0, description="maintenance margins of its positions that the vault must hold to take one more")
+    half_life: Seconds | None = Field(None, description="time in which it trades half of a position away; none: it keeps them")
+
+    def compile(self, number: int, step_length: float) -> BackstopPhase:
+        """The vault of the exchange of that number. step_length: [s]."""
+        if self.half_life is None:
+            return BackstopPhase(number, 0.0)
+        return BackstopPhase(number, 1.0 - 2.0 ** (-step_length / self.half_life) if self.half_life > 0.0 else 1.0)
+
+    def vault(self) -> tuple[float, float]:
+        """(cash at the start [USD], maintenance margins it must hold)."""
+        return self.equity, self.reserve
+
+
+@kernel
+def unwind_all(number: int, share: float, reserves: Reserves, margins: Margins, safety: Safety, tree: Tree,
+               profiles: Profiles, markets: Markets, ledgers: Ledgers) -> None:
+    """On every path the vault trades away a share of each position."""
+    for p in range(markets.price.shape[1]):
+        unwind(number, p, share, reserves, margins, safety, tree, profiles, markets, ledgers)
+
+
+@kernel
+def take_fallen(fallen: np.ndarray, n_fallen: int, number: int, active: np.ndarray, time: float, touched: Touched,
+                book: BookTables, reserves: Reserves, margins: Margins, safety: Safety, ledgers: Ledgers, flows: Flows,
+                price: np.ndarray) -> None:
+    """The vault takes over the fallen accounts that it can bear. price: [P, R] seen; active: [P]."""
+    for j in range(n_fallen):
+        slot = fallen[j]
+        if slot < 0:
+            continue
+        p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
+        if not active[p] or book.protocol[g] != number:
+            continue
+        if take_over(slot, p, g, number, touched, book, reserves, margins, safety, ledgers, flows, price):
+            fallen[j] = -1
+        else:
+            safety.dry[BACKSTOP, number, p] = min(safety.dry[BACKSTOP, number, p], time)
+
+
+class BackstopPhase(LayerPhase):
+    """The vault of one exchange, ready to run."""
+
+    def __init__(self, number: int, share: float) -> None:
+        """share: of each position that it trades away in a step."""
+        super().__init__(number)
+        self.share = share
+
+    def begin(self, state: State) -> None:
+        """Once a step, before the blocks: trade positions away."""
+        if self.share > 0.0:
+            unwind_all(self.number, self.share, state.reserves, state.margins, state.safety, state.tree, state.profiles,
+                       state.markets, state.ledgers)
+
+    def absorb(self, state: State) -> None:
+        """At the end of a block: take over whom it can bear."""
+        if state.n_fallen:
+            take_fallen(state.fallen, state.n_fallen, self.number, state.active, state.time, state.pool.touched, state.book,
+                        state.reserves, state.margins, state.safety, state.ledgers, state.flows, state.sight.price)

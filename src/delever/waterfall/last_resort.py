@@ -1,0 +1,46 @@
+"""After the last layer: whoever is still below zero is closed out, and his deficit stays booked.
+
+Not a kind that a user names: every exchange ends with it. Source: docs/design.md, "Margin exchanges", "Absorb".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from delever.core.jit import kernel
+from delever.core.margin import close_out
+from delever.core.profile import Profiles
+from delever.core.state import Flows, Markets, State, Tree
+from delever.core.tables import BookTables, Ledgers, Margins, Reserves, Touched
+from delever.waterfall.base import LayerPhase
+
+
+@kernel
+def close_fallen(fallen: np.ndarray, n_fallen: int, number: int, active: np.ndarray, touched: Touched, book: BookTables,
+                 reserves: Reserves, margins: Margins, tree: Tree, profiles: Profiles, markets: Markets, ledgers: Ledgers,
+                 flows: Flows, price: np.ndarray) -> None:
+    """Close out every account of exchange `number` in fallen[:n_fallen], in order. price: [P, R] seen."""
+    for j in range(n_fallen):
+        slot = fallen[j]
+        if slot < 0:
+            continue
+        p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
+        if active[p] and book.protocol[g] == number:
+            close_out(slot, p, g, touched, book, reserves, margins, tree, profiles, markets, ledgers, flows, price)
+            fallen[j] = -1
+
+
+def close_out_rest(state: State, number: int) -> None:
+    """Close out whoever of exchange `number` is still fallen."""
+    if state.n_fallen:
+        close_fallen(state.fallen, state.n_fallen, number, state.active, state.pool.touched, state.book, state.reserves,
+                     state.margins, state.tree, state.profiles, state.markets, state.ledgers, state.flows,
+                     state.sight.price)
+
+
+class LastResort(LayerPhase):
+    """What stands behind the last layer of an exchange, or in the place of layers where it has none."""
+
+    def absorb(self, state: State) -> None:
+        """At the end of a block, after the exchange's layers."""
+        close_out_rest(state, self.number)

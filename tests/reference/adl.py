@@ -1,0 +1,62 @@
+"""Who is auto-deleveraged, and by how much."""
+
+from __future__ import annotations
+
+from reference.margin import Layer, MarginAccount, MarginExchange, Sight
+
+PRO_RATA = ("wealth_pro_rata", "contract_pro_rata", "capped_pro_rata")
+
+
+def closings(exchange: MarginExchange, perp: str, q: float, layer: Layer, sight: Sight
+             ) -> tuple[list[tuple[MarginAccount, float]], bool]:
+    """(winner, units) that close against a position of q units, and whether they suffice for all of it."""
+    others = [a for a in exchange.accounts if perp in a.positions and a.positions[perp].units * q < 0.0
+              and exchange.equity(a, sight) >= exchange.maintenance(a, sight)]
+    if layer.rule in PRO_RATA:
+        return _shared(exchange, others, perp, abs(q), layer, sight)
+    left, found = abs(q), []
+    # sorted is stable: equals stay in the book's order
+    for account in sorted(others, key=lambda a: -score(exchange, a, perp, layer.rule, sight)):
+        if left > 0.0:
+            units = min(abs(account.positions[perp].units), left)
+            found.append((account, units))
+            left -= units
+    return found, left == 0.0
+
+
+def score(exchange: MarginExchange, account: MarginAccount, perp: str, rule: str, sight: Sight) -> float:
+    """The place in a queue: who has most goes first."""
+    position, mark = account.positions[perp], sight.mark[perp]
+    profit = exchange.profit(account, perp, sight)
+    leverage = abs(position.units) * mark / exchange.equity(account, sight)
+    if rule == "hyperliquid":
+        entry = position.cost / position.units
+        return (mark / entry if position.units > 0.0 else entry / mark) * leverage
+    share = profit / abs(position.cost)
+    if rule == "hyperliquid_v2":
+        return leverage * max(share, 0.0)
+    assert rule == "binance"
+    return share * leverage if profit >= 0.0 else share / leverage
+
+
+def _shared(exchange: MarginExchange, others: list[MarginAccount], perp: str, wanted: float, layer: Layer,
+            sight: Sight) -> tuple[list[tuple[MarginAccount, float]], bool]:
+    """Water-filling: min(most, lambda x weight), with lambda such that all together close what is wanted."""
+    rows = []  # account, weight, most that it closes
+    for account in others:
+        size = abs(account.positions[perp].units)
+        weight = max(exchange.profit(account, perp, sight), 0.0) if layer.rule == "wealth_pro_rata" else size
+        if weight > 0.0:
+            rows.append((account, weight, layer.cap * size if layer.rule == "capped_pro_rata" else size))
+    enough = sum(most for _, _, most in rows)
+    if enough <= wanted:
+        return [(account, most) for account, _, most in rows], enough == wanted
+    full: set[int] = set()  # rows that close all they can
+    while True:
+        left = wanted - sum(rows[i][2] for i in full)
+        level = left / sum(weight for i, (_, weight, _) in enumerate(rows) if i not in full)
+        more = {i for i, (_, weight, most) in enumerate(rows) if i not in full and level * weight >= most}
+        if not more or len(full | more) == len(rows):  # all of them: by rounding alone, as they have more than is wanted
+            break
+        full |= more
+    return [(account, most if i in full else level * weight) for i, (account, weight, most) in enumerate(rows)], True

@@ -1,0 +1,169 @@
+"""Who bears what an account cannot pay: the layers of an exchange's or a lending protocol's default waterfall."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+
+from reference.adl import closings
+from reference.exchange import Exchange
+from reference.margin import Closing, Layer, MarginAccount, MarginExchange, Sight
+
+
+class Waterfall:
+    """An exchange's layers, with the fund and the deficit that stands [USD]."""
+
+    def __init__(self, exchange: MarginExchange, x: Exchange, counts: Counter[str]) -> None:
+        self.exchange, self.x, self.counts = exchange, x, counts
+        layer = exchange.layer("insurance_fund")
+        self.fund: defaultdict[str, float] = defaultdict(float, layer.start if layer else {})
+        self.deficit = 0.0
+        self.booked = 0.0  # all that was ever booked, and who bore it
+        self.socialised = 0.0
+        self.dry: dict[str, float] = {}  # layer: the first time that it could not serve in full [s]
+        self.time = 0.0
+
+    def ran_dry(self, kind: str, t: float) -> None:
+        self.dry.setdefault(kind, t)
+        self.counts[f"dry_{kind}"] += 1
+
+    def absorb(self, sight: Sight, t: float) -> bool:
+        """All layers in their order, then whoever is left is closed out; whether the vault fell."""
+        self.time, fell = t, False
+        for layer in self.exchange.waterfall:
+            if layer.kind == "insurance_fund":
+                self.insure(sight)
+            elif layer.kind == "backstop":
+                self.take_over(layer, sight)
+            elif layer.kind == "adl":
+                fell |= self.deleverage(layer, sight)
+            else:
+                assert layer.kind == "socialised_loss"
+                self.socialise(layer, sight)
+        self.counts["residual_close_outs"] += len(self.exchange.fallen)
+        self.close_out_all()
+        return fell
+
+    # ---- layers --------------------------------------------------------------------------------------------------
+
+    def insure(self, sight: Sight) -> None:
+        """The fund lets accounts be closed out whose loss it can bear."""
+        for account in list(self.exchange.fallen):
+            if self.fund["USD"] > 0.0 and self.fund["USD"] >= -self.exchange.equity(account, sight):
+                self.close_out(account)
+                self.counts["insured"] += 1
+                self.pay()
+            else:
+                self.ran_dry("insurance_fund", self.time)
+        self.pay()
+
+    def pay(self) -> None:
+        paid = min(self.fund["USD"], self.deficit)
+        if paid < self.deficit:
+            self.ran_dry("insurance_fund", self.time)
+        self.fund["USD"] -= paid
+        self.deficit -= paid
+
+    def take_over(self, layer: Layer, sight: Sight) -> None:
+        for account in list(self.exchange.fallen):
+            has, needs = self.exchange.vault_bears(account, layer, sight)
+            if has >= needs:
+                self.exchange.take_over(account)
+                self.exchange.fallen.remove(account)
+                self.counts["rescued"] += 1
+            else:
+                self.ran_dry("backstop", self.time)
+
+    def deleverage(self, layer: Layer, sight: Sight) -> bool:
+        """Winners close against fallen accounts, then against a fallen vault; whether the vault fell."""
+        exchange = self.exchange
+        for account in list(exchange.fallen):
+            e = exchange.equity(account, sight)
+            n = sum(abs(p.units) * sight.mark[m] for m, p in account.positions.items())
+            for perp, position in list(account.positions.items()):
+                mark = sight.mark[perp]
+                x = mark if layer.price == "mark" else mark - math.copysign(1.0, position.units) * mark * e / n
+                self.match(account, perp, x, layer, sight)
+            if not account.positions:
+                self.close_out(account)
+        if not (exchange.vault.positions and exchange.equity(exchange.vault, sight) < 0.0):
+            return False
+        self.counts["vault_fell"] += 1
+        for perp in list(exchange.vault.positions):
+            self.match(exchange.vault, perp, sight.mark[perp], layer, sight)
+        return True
+
+    def match(self, account: MarginAccount, perp: str, x: float, layer: Layer, sight: Sight) -> None:
+        """Close a position at x against those on the other side."""
+        exchange, mark, q = self.exchange, sight.mark[perp], account.positions[perp].units
+        left = abs(q)
+        parts, whole = closings(exchange, perp, q, layer, sight)
+        for winner, units in parts:
+            d = math.copysign(units, -q)
+            exchange.close(winner, perp, d, x)
+            exchange.closings.append(Closing(winner.name, perp, d, d * (mark - x)))
+            self.counts[f"adl_{layer.rule}"] += 1
+            left -= units
+        if whole:
+            left = 0.0
+        else:
+            self.ran_dry("adl", self.time)
+        if left < abs(q):
+            exchange.close(account, perp, math.copysign(abs(q) - left, q), x)
+
+    def socialise(self, layer: Layer, sight: Sight) -> None:
+        """The deficit is taken from those who have something."""
+        self.close_out_all()
+        exchange = self.exchange
+        if layer.over == "equity":
+            weights = [max(exchange.equity(a, sight), 0.0) for a in exchange.accounts]
+        else:
+            weights = [sum(max(exchange.profit(a, perp, sight), 0.0) for perp in a.positions)
+                       for a in exchange.accounts]
+        total = sum(weights)
+        taken = min(self.deficit, total)
+        if taken < self.deficit:
+            self.ran_dry("socialised_loss", self.time)
+        if taken > 0.0:
+            for account, weight in zip(exchange.accounts, weights, strict=True):
+                account.cash -= taken * weight / total
+            self.deficit -= taken
+            self.socialised += taken
+            self.counts["socialised"] += 1
+
+    # ---- closing out ---------------------------------------------------------------------------------------------
+
+    def close_out_all(self) -> None:
+        for account in list(self.exchange.fallen):
+            self.close_out(account)
+
+    def close_out(self, account: MarginAccount) -> None:
+        """Sell everything at whatever price; what is still owed is booked."""
+        for perp, position in list(account.positions.items()):
+            d = position.units
+            self.exchange.close(account, perp, d, self.x.trade_perp(perp, -d))
+        for asset, units in account.collateral.items():
+            if units > 0.0:
+                account.collateral[asset] = 0.0
+                account.cash += self.x.trade([(asset, "USD", units, "margin")], real=True)[0]
+        if account.cash < 0.0:
+            self.deficit -= account.cash
+            self.booked -= account.cash
+            account.cash = 0.0
+        self.exchange.fallen.remove(account)
+
+
+def absorb_lending(waterfalls: dict[str, list[Layer]], fund: dict[tuple[str, str], float],
+                   deficit: dict[tuple[str, str], float], socialised: dict[tuple[str, str], float]) -> None:
+    """The layers of lending protocols bear the deficits of their reserves. By protocol and asset [units]."""
+    for protocol, layers in waterfalls.items():
+        for layer in layers:
+            for reserve in [key for key in deficit if key[0] == protocol]:
+                if layer.kind == "insurance_fund":
+                    paid = min(fund.get(reserve, 0.0), deficit[reserve])
+                    fund[reserve] = fund.get(reserve, 0.0) - paid
+                else:
+                    assert layer.kind == "socialised_loss"
+                    paid = deficit[reserve]
+                    socialised[reserve] = socialised.get(reserve, 0.0) + paid
+                deficit[reserve] -= paid

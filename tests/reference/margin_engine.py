@@ -1,0 +1,184 @@
+"""What exchanges do with unhealthy accounts: the stages of their engines, and the step of their side of a path."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from reference.arbitrage import arbitrage
+from reference.default_waterfall import Waterfall
+from reference.exchange import Exchange
+from reference.margin import MarginAccount, MarginExchange, Sight, Stage
+from reference.marks import accrue_funding
+from reference.setting import Arbitrageur
+
+
+class Margins:
+    """All exchanges of one path."""
+
+    def __init__(self, exchanges: list[MarginExchange], arbitrageurs: list[Arbitrageur], x: Exchange,
+                 counts: Counter[str]) -> None:
+        self.exchanges, self.arbitrageurs, self.x, self.counts = exchanges, arbitrageurs, x, counts
+        self.waterfalls = {e.name: Waterfall(e, x, counts) for e in exchanges}
+        self.liquidated = {e.name: 0 for e in exchanges}
+        self.nearest = math.inf  # least relative distance of two numbers whose order decided something
+
+    # ---- once a step ---------------------------------------------------------------------------------------------
+
+    def before_blocks(self, k: int, dt: float) -> None:
+        for exchange in self.exchanges:
+            self.counts["payments"] += accrue_funding(exchange, self.x, k, dt)
+        for exchange in self.exchanges:
+            self.unwind(exchange, dt)
+
+    def unwind(self, exchange: MarginExchange, dt: float) -> None:
+        """The vault trades away a part of each position."""
+        layer = exchange.layer("backstop")
+        if layer is None or layer.half_life is None:
+            return
+        for perp, position in list(exchange.vault.positions.items()):
+            d = position.units * (1.0 - 2.0 ** (-dt / layer.half_life))
+            exchange.close(exchange.vault, perp, d, self.x.trade_perp(perp, -d))
+            self.counts["unwound"] += 1
+
+    # ---- in a block ----------------------------------------------------------------------------------------------
+
+    def call(self, sights: dict[str, Sight], t: float) -> bool:
+        """Engines call every unhealthy account; whether there was one."""
+        before = self.counts["called"]
+        for exchange in self.exchanges:
+            sight = sights[exchange.name]
+            exchange.fallen.clear()
+            for account in exchange.accounts:
+                e, m = exchange.equity(account, sight), exchange.maintenance(account, sight)
+                self.close_call(e, m, exchange.gross(account, sight))
+                if e < m:
+                    self.counts["called"] += 1
+                    did = self.called(exchange, account, sight, t)
+                    self.counts["liquidations"] += did
+                    self.liquidated[exchange.name] += did
+                    if exchange.equity(account, sight) < 0.0:
+                        exchange.fallen.append(account)
+                    self.close_call(exchange.equity(account, sight), 0.0, exchange.gross(account, sight))
+        return self.counts["called"] > before
+
+    def absorb(self, sights: dict[str, Sight], t: float) -> bool:
+        """Default waterfalls; whether a vault fell."""
+        fell = [self.waterfalls[e.name].absorb(sights[e.name], t) for e in self.exchanges]
+        return any(fell)
+
+    def arbitrage(self, sights: dict[str, Sight]) -> None:
+        by_name = {exchange.name: exchange for exchange in self.exchanges}
+        for one in self.arbitrageurs:
+            self.counts["arbitrage"] += arbitrage(one, by_name[one.exchange], self.x, sights[one.exchange])
+
+    def close_call(self, a: float, b: float, scale: float) -> None:
+        """Note how near two numbers were whose order decides."""
+        if scale > 0.0:
+            self.nearest = min(self.nearest, abs(a - b) / scale)
+
+    # ---- stages --------------------------------------------------------------------------------------------------
+
+    def called(self, exchange: MarginExchange, account: MarginAccount, sight: Sight, t: float) -> bool:
+        """The stage that applies; whether it closed, sold or took anything over."""
+        e, m = exchange.equity(account, sight), exchange.maintenance(account, sight)
+        layer, gross = exchange.layer("backstop"), exchange.gross(account, sight)
+        for stage in reversed(exchange.stages):
+            if stage.kind == "backstop" and layer is None:
+                continue
+            self.close_call(e, stage.below * m, gross)
+            if not e < stage.below * m:
+                continue
+            self.counts[f"stage_{stage.kind}"] += 1
+            if stage.kind == "backstop":
+                assert layer is not None
+                has, needs = exchange.vault_bears(account, layer, sight)
+                self.close_call(has, needs, exchange.gross(exchange.vault, sight) + gross)
+                if has >= needs:
+                    exchange.take_over(account)
+                    self.counts["taken_over"] += 1
+                    return True
+                self.waterfalls[exchange.name].ran_dry("backstop", t)
+                continue
+            did = (self.market(exchange, account, stage, sight, t) if stage.kind == "market"
+                   else self.flat(exchange, account, stage, sight))
+            return self.sell_for_cash(exchange, account, sight) or did
+        return False
+
+    def market(self, exchange: MarginExchange, account: MarginAccount, stage: Stage, sight: Sight, t: float) -> bool:
+        """Orders to the book, the position that needs most first, until the account is healthy."""
+        did = partial = False
+        for perp in sorted(account.positions, key=lambda p: -exchange.need(account, p, sight)):  # stable
+            e, m = exchange.equity(account, sight), exchange.maintenance(account, sight)
+            self.close_call(e, m, exchange.gross(account, sight))
+            if e >= m:
+                break
+            q = account.positions[perp].units
+            wanted, notional = abs(q), abs(q) * sight.mark[perp]
+            self.close_call(notional, stage.partial_above, notional)
+            if t >= account.until and notional > stage.partial_above:
+                wanted, partial = wanted * stage.partial_share, True
+            limit = self.limit(exchange, account, perp, stage, sight)
+            if limit > 0.0:
+                to = math.log(limit) if math.isfinite(limit) else math.inf
+            else:
+                to = -math.inf
+            d = math.copysign(min(wanted, self.x.markets[perp].room(to, selling=q > 0.0)), q)
+            self.counts["limited"] += abs(d) < wanted
+            if d:
+                self.fill(exchange, account, perp, d, self.x.trade_perp(perp, -d), stage.fee, sight)
+                did = True
+        if partial:
+            account.until = t + stage.cooldown
+            self.counts["partial"] += 1
+        return did
+
+    def limit(self, exchange: MarginExchange, account: MarginAccount, perp: str, stage: Stage, sight: Sight) -> float:
+        """The worst price before fees at which the engine trades [USD]."""
+        q, mark = account.positions[perp].units, sight.mark[perp]
+        if stage.limit == "none":
+            return 0.0 if q > 0.0 else math.inf
+        e = exchange.equity(account, sight)
+        if stage.limit == "bankruptcy":
+            return mark - e / q
+        assert stage.limit == "fillable"
+        part = min(max(1.0 - e / exchange.maintenance(account, sight), 0.0), 1.0)
+        return mark - part * stage.spread * exchange.need(account, perp, sight) / q
+
+    def flat(self, exchange: MarginExchange, account: MarginAccount, stage: Stage, sight: Sight) -> bool:
+        """Everything closes beside the mark against makers outside."""
+        did = False
+        for perp, position in list(account.positions.items()):
+            d = position.units
+            x = sight.mark[perp] * (1.0 - math.copysign(stage.slippage, d))
+            self.x.ledger.move("USD", d * x, "makers", "margin")
+            self.fill(exchange, account, perp, d, x, stage.fee, sight)
+            did = True
+        return did
+
+    def fill(self, exchange: MarginExchange, account: MarginAccount, perp: str, d: float, x: float, fee: float,
+             sight: Sight) -> None:
+        """Close d at x for a fee that does not make equity negative."""
+        exchange.close(account, perp, d, x)
+        charged = min(fee * abs(d) * x, max(exchange.equity(account, sight), 0.0))
+        account.cash -= charged
+        if exchange.layer("insurance_fund") is not None:
+            self.waterfalls[exchange.name].fund["USD"] += charged
+        else:
+            exchange.treasury += charged
+
+    def sell_for_cash(self, exchange: MarginExchange, account: MarginAccount, sight: Sight) -> bool:
+        """Without positions, negative cash is made good from the collateral."""
+        did = False
+        for asset, held in account.collateral.items():
+            if account.positions or account.cash >= 0.0:
+                break
+            if exchange.weight[asset] == 0.0:  # nothing that equity counts
+                continue
+            units = min(held, -account.cash / (sight.price[asset] * exchange.weight[asset]))
+            if units > 0.0:
+                account.collateral[asset] -= units
+                account.cash += self.x.trade([(asset, "USD", units, "margin")], real=True)[0]
+                self.counts["collateral_sold"] += 1
+                did = True
+        return did

@@ -1,0 +1,62 @@
+"""Mark prices, and the funding that ties a perp to its index."""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+
+from reference.exchange import Exchange
+from reference.margin import MarginExchange
+from reference.setting import Feed
+
+SHORT, LONG = 30.0, 150.0  # [s] of the two averages of the gap between book and index
+
+
+def follow(x: Exchange, underlying: dict[str, str]) -> None:
+    """Makers of a perp quote around the market price of what it is on."""
+    for perp, asset in underlying.items():
+        x.markets[perp].e = x.log_price(asset)
+
+
+def sample_mark(feed: Feed, x: Exchange, exchange: MarginExchange | None, k: int, dt: float) -> None:
+    """A new answer, once a step, k = 1, 2, ... of dt [s]."""
+    base, quote = feed.index
+    index, book = math.exp(x.pair(base, quote)), math.exp(x.pair(feed.base, feed.quote))
+    for tau in (SHORT, LONG):
+        feed.gap[tau] += (1.0 - math.exp(-dt / tau)) * (book - index - feed.gap[tau])
+    if feed.formula == "index":
+        mark = index
+    elif feed.formula == "hyperliquid":
+        mark = median([index + feed.gap[LONG], book, index + feed.gap[SHORT]])
+    else:
+        assert feed.formula == "binance"
+        mark = median([index * (1.0 + _funding_to_come(feed.base, exchange, k, dt)), index + feed.gap[LONG], book])
+    feed.answer = math.log(mark)
+
+
+def _funding_to_come(perp: str, exchange: MarginExchange | None, k: int, dt: float) -> float:
+    """rate t/T: the last rate, for the time that is left to the next payment."""
+    if exchange is None or exchange.funding is None:
+        return 0.0
+    n = round(exchange.funding.interval / dt)
+    return exchange.rate[perp] * (n - k % n) / n
+
+
+def accrue_funding(exchange: MarginExchange, x: Exchange, k: int, dt: float) -> int:
+    """Sample the premium of step k; where an interval ends, longs pay shorts. The number of payments."""
+    terms = exchange.funding
+    if terms is None:
+        return 0
+    due = k % round(terms.interval / dt) == 0
+    for perp, asset in exchange.underlying.items():
+        index, book = x.usd(asset), x.usd(perp)
+        premia = exchange.premia[perp]
+        premia.append((book - index) / index)
+        if due:
+            mean = sum(premia) / len(premia)
+            rate = mean + min(max(terms.interest - mean, -terms.clamp), terms.clamp)
+            rate = min(max(rate * (terms.interval / terms.period), -terms.cap), terms.cap)
+            exchange.rate[perp] = rate
+            exchange.paid[perp] += rate * index
+            premia.clear()
+    return int(due)

@@ -1,0 +1,79 @@
+"""Reads the exchanges of a world into what the plain implementation starts from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from delever.model.book import Book
+from delever.model.parameters import look_up
+from delever.model.world import World
+from reference.margin import Funding, Layer, MarginAccount, MarginExchange, Position, Stage
+from reference.setting import Arbitrageur
+
+LAYER_FIELDS = ("start", "equity", "reserve", "half_life", "rule", "price", "cap", "over")
+
+
+def is_exchange(protocol: Any) -> bool:
+    return bool(getattr(protocol.rules, "margin", False))
+
+
+def exchanges_of(world: World) -> list[MarginExchange]:
+    """All exchanges; accounts are numbered over the books of all protocols."""
+    found, number = [], 0
+    for name, protocol in world.protocols.items():
+        if is_exchange(protocol):
+            terms = look_up(protocol.parameters)
+            perps = {asset: entry for asset, entry in terms.items() if asset != "USD" and world.assets[asset].perp}
+            funding = protocol.funding
+            found.append(MarginExchange(
+                name=name, tiers={p: [(t.floor, t.maintenance) for t in e.tiers] for p, e in perps.items()},
+                weight={a: 1.0 - e.haircut for a, e in terms.items() if a not in perps},
+                underlying={p: world.assets[p].perp for p in perps}, accounts=_accounts(world, name, number),
+                stages=[stage_of(stage) for stage in protocol.rules.stages], waterfall=waterfall_of(protocol),
+                funding=Funding(funding.interval, funding.period, funding.interest, funding.clamp, funding.cap)
+                if funding else None))
+        number += count_of(world, name)
+    return found
+
+
+def count_of(world: World, name: str) -> int:
+    """Accounts in the book of a protocol."""
+    book = world.protocols[name].book
+    assert isinstance(book, Book)
+    return len(set(book.of(name).legs["account"].to_pylist()))
+
+
+def stage_of(spec: Any) -> Stage:
+    kind = "backstop" if spec.stage == "transfer" else spec.stage
+    return Stage(kind, spec.below, spec.partial_above, spec.partial_share, spec.cooldown, spec.limit, 1.5, spec.slippage,
+                 spec.fee)
+
+
+def waterfall_of(protocol: Any) -> list[Layer]:
+    """Layers, those of lending protocols too."""
+    return [Layer(spec.kind, **{f: dict(v) if f == "start" else v for f in LAYER_FIELDS
+                                if (v := getattr(spec, f, None)) is not None})
+            for spec in protocol.waterfall]
+
+
+def _accounts(world: World, name: str, number: int) -> list[MarginAccount]:
+    """In the order of the book. USD is cash; what positions cost is taken from it."""
+    book = world.protocols[name].book
+    assert isinstance(book, Book)
+    mine: dict[str, MarginAccount] = {}
+    for row in book.of(name).legs.to_pylist():
+        account = mine.setdefault(row["account"], MarginAccount(name, row["account"], number + len(mine), 0.0, {}, {}))
+        if row["side"] == "position":
+            cost = row["amount"] * row["entry_price"]
+            account.positions[row["asset"]] = Position(row["amount"], cost)
+            account.cash -= cost
+        elif row["asset"] == "USD":
+            account.cash += row["amount"]
+        else:
+            account.collateral[row["asset"]] = account.collateral.get(row["asset"], 0.0) + row["amount"]
+    return list(mine.values())
+
+
+def arbitrageurs_of(world: World) -> list[Arbitrageur]:
+    return [Arbitrageur(name, one.exchange, one.account, one.perp, one.spot, one.threshold, one.share, one.leverage)
+            for name, one in world.arbitrageurs.items()]
