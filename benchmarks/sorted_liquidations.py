@@ -53,7 +53,8 @@ def sort_book(quantity: np.ndarray, entry: np.ndarray, equity: np.ndarray, maint
 def under(i: int, mark: float, maintenance: float, book: Book) -> bool:
     """Whether a position is below its maintenance margin."""
     profit = book.quantity[i] * (mark - book.entry[i])
-    return book.equity[i] + profit < abs(book.quantity[i]) * mark * maintenance
+    below: bool = book.equity[i] + profit < abs(book.quantity[i]) * mark * maintenance
+    return below
 
 
 @njit(cache=True)

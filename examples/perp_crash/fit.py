@@ -16,6 +16,7 @@ from delever.ingest.source import Source
 HERE = Path(__file__).resolve().parent
 FILE = HERE / "leverage.json"
 SEED, DRAWS = 20251010, 400
+SWEPT = (0.2, 0.35, 0.55, 0.95)  # assumption, not an estimate: shares of positions opened anew a day, as likely each
 FIELDS = ("mu", "sigma", "shift", "turnover")
 
 
@@ -56,15 +57,20 @@ def _half(part: leverage.Predictions, kept: np.ndarray) -> leverage.Predictions:
     return leverage.Predictions(part.feed.only(kept), part.long[..., kept], part.short[..., kept])
 
 
-def by_turnover(predictions: list[leverage.Predictions]) -> None:
-    """The share of positions that turns over is poorly known: what the rest becomes at each value of it."""
+def by_turnover(predictions: list[leverage.Predictions]) -> list[leverage.Spread]:
+    """How many positions turn over in a day is poorly known: the rest fitted again at each value of it, and drawn."""
     print("\n## At each turnover, the rest fitted again\n")
-    for turnover in leverage.TURNOVER.tolist():
-        fit = leverage.fit(predictions, turnover=turnover)
+    draws: list[leverage.Spread] = []
+    for turnover in SWEPT:
+        fit = leverage.fit(predictions, DRAWS // len(SWEPT), SEED, leverage_feeds.LEVEL_SPREAD, turnover)
         close = [fit.best.share_within(np.array([move]), 0.5 / 20)[0] for move in (0.05, 0.2)]
         print(f"- {turnover:.2f} a day: mu {fit.best.mu:.2f}, sigma {fit.best.sigma:.1f}, shift {fit.best.shift:.2f}, Binance reports "
               f"{fit.best.reporting[0]:.2f}; longs within 5 %: {close[0]:.1%}, within 20 %: {close[1]:.1%}; "
               f"quasi-likelihood {fit.likelihood:.1f}")
+        for part, factor in zip(predictions, fit.best.reporting, strict=True):
+            print(f"  {part.feed.name}: {leverage.score(part, fit.node, factor)}")
+        draws += fit.draws
+    return draws
 
 
 def main() -> None:
@@ -77,8 +83,7 @@ def main() -> None:
     both = leverage.fit(predictions, DRAWS, SEED, spread)
     told("Both together", both, predictions)
     out_of_sample(predictions)
-    by_turnover(predictions)
-    rows = [{name: getattr(draw, name) for name in FIELDS} for draw in (both.best, *both.draws)]
+    rows = [{name: getattr(draw, name) for name in FIELDS} for draw in (both.best, *by_turnover(predictions))]
     FILE.write_text(json.dumps({"feeds": [part.feed.name for part in predictions], "seed": SEED, "files": source.hashes,
                                 "best": rows[0], "draws": rows[1:]}, indent=1) + "\n")
     print(f"\nwritten: {FILE.name}, {len(rows) - 1} draws")

@@ -197,6 +197,63 @@ def damaged(folder: Path) -> None:
     (folder.parent / "run" / "manifest.json").write_text('{"world')
 
 
+EXCHANGE = """\
+as_of: 2025-10-10T20:45:00Z
+assets:
+  BTC: {price: 100k USD}
+  BTC-PERP: {perp: BTC}
+protocols:
+  perps:
+    rules: hyperliquid
+    book: positions.csv
+    unit: USD
+    parameters:
+      BTC-PERP: {tiers: [{floor: 0 USD, max_leverage: 40}, {floor: 150m USD, max_leverage: 20}]}
+    waterfall: [insurance_fund, {kind: backstop, equity: 1m USD}, adl]
+scenario:
+  horizon: 1 h
+  step: 30 min
+  paths: 2
+  seed: 7
+  prices: {kind: lognormal, volatility: {BTC: 60 %}}
+"""
+POSITIONS = """\
+account,instrument,size,entry_price,margin_mode,collateral
+anna,BTC-PERP,1,101000,isolated,9000
+bob,BTC-PERP,-2,98000,cross,30000
+"""
+
+
+def on_an_exchange(name: str = "world.yaml", old: str = "", new: str = "") -> Prepare:
+    """A world with a margin exchange, and a change of one of its files."""
+
+    def prepare(folder: Path) -> None:
+        (folder / "world.yaml").write_text(EXCHANGE)
+        (folder / "positions.csv").write_text(POSITIONS)
+        if old:
+            edits(name, old, new)(folder)
+
+    return prepare
+
+
+CASES |= {
+    "tiers out of order": on_an_exchange("world.yaml", "150m USD", "0 USD"),
+    "margins of tiers out of order": on_an_exchange("world.yaml", "max_leverage: 20", "max_leverage: 50"),
+    "an exchange that counts in another unit": on_an_exchange("world.yaml", "unit: USD", "unit: BTC"),
+    "a perp of an unknown asset": on_an_exchange("world.yaml", "perp: BTC", "perp: BCT"),
+    "a layer of the waterfall is unknown": on_an_exchange("world.yaml", "kind: backstop", "kind: backstpo"),
+    "a layer that is not there is left out": lambda folder: (
+        on_an_exchange()(folder) or ["stress", "world", "--set", "protocols.perps.waterfall.backstpo=null"]),
+    "a shock of a perp": lambda folder: (
+        on_an_exchange()(folder) or ["stress", "world", "--set", "scenario.shocks=[{price: {BTC-PERP: -0.1}}]"]),
+    "a size without entry price": on_an_exchange("positions.csv", "-2,98000", "-2,"),
+    "a margin mode is unknown": on_an_exchange("positions.csv", "isolated", "isolatd"),
+    "an instrument is unknown": on_an_exchange("positions.csv", "bob,BTC-PERP", "bob,BTC-PREP"),
+    "leverage above the tier": on_an_exchange("positions.csv", "101000,isolated,9000", "100000,isolated,2000"),
+    "a debt on an exchange": on_an_exchange("world.yaml", "positions.csv", "book.csv"),
+}
+
+
 def expected() -> dict[str, str]:
     """The golden lines by title."""
     text = GOLDEN.read_text().removeprefix(HEAD) if GOLDEN.exists() else ""

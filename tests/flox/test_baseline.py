@@ -22,8 +22,8 @@ def baseline(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return sorted_liquidations
 
 
-def assert_same(baseline: ModuleType, book: Book, marks: np.ndarray, fund: float) -> int:
-    """Both engines do the same at every mark; how many positions were deleveraged."""
+def assert_same(baseline: ModuleType, book: Book, marks: np.ndarray, fund: float) -> tuple[list[int], int]:
+    """Both engines do the same at every mark; how many were liquidated at each mark, and deleveraged in all."""
     replica = Replica(book.quantity, book.entry, book.equity, fund)
     rows = baseline.sort_book(*map(fixed, (book.quantity, book.entry, book.equity)), Rules().maintenance)
     events = baseline.replay(rows, marks, fund)
@@ -34,18 +34,19 @@ def assert_same(baseline: ModuleType, book: Book, marks: np.ndarray, fund: float
         first, last = events.first_deleveraged[t:t + 2]
         assert events.deleveraged[first:last].tolist() == outcome.deleveraged, f"mark {t}"
         assert events.fund[t] == replica.fund, f"mark {t}"
-    return int(events.first_deleveraged[-1])
+    return np.diff(events.first_liquidated).tolist(), int(events.first_deleveraged[-1])
 
 
 @pytest.mark.parametrize("short_share", [0.0, 0.5], ids=["long", "mixed"])
 @pytest.mark.parametrize("seed", range(20))
 def test_baseline_is_the_replica_on_crash_days(baseline: ModuleType, seed: int, short_share: float) -> None:
-    assert assert_same(baseline, draw_book(seed, 3000, short_share), draw_marks(seed, 300), 5e3) > 0
+    assert assert_same(baseline, draw_book(seed, 3000, short_share), draw_marks(seed, 300), 5e3)[1] > 0
 
 
 def test_positions_with_one_liquidation_price_go_at_one_mark(baseline: ModuleType) -> None:
-    same = np.ones(2000)
+    same, at = np.ones(2000), (100.0 - 2.0) / (1.0 - 0.005)
     book = Book(np.where(np.arange(2000) % 3, 1.0, -1.0) * same, 100.0 * same, 2.0 * same)
-    at = (100.0 - 2.0) / (1.0 - 0.005)
-    marks = np.nextafter(at, [200.0, 200.0, 0.0, 0.0]) * np.array([1.0, 1.0 - 1e-15, 1.0, 0.99])
-    assert assert_same(baseline, book, marks, 1.0) > 0
+    marks = at + 1e-14 * np.arange(5.0, -6.0, -1.0)
+    liquidated, _ = assert_same(baseline, book, marks, 1.0)
+    assert sorted(liquidated)[-2:] == [0, 1333]
+    assert liquidated[0] == 0

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 
 from reference.adl import closings
 from reference.exchange import Exchange
-from reference.margin import Closing, Layer, MarginAccount, MarginExchange, Sight
+from reference.margin import MOST, Closing, Layer, MarginAccount, MarginExchange, Sight
 
 
 class Waterfall:
@@ -18,8 +18,8 @@ class Waterfall:
         layer = exchange.layer("insurance_fund")
         self.fund: defaultdict[str, float] = defaultdict(float, layer.start if layer else {})
         self.deficit = 0.0
-        self.booked = 0.0  # all that was ever booked, and who bore it
-        self.socialised = 0.0
+        self.booked = 0.0  # all that was ever booked
+        self.served: defaultdict[str, float] = defaultdict(float)  # by layer: what it bore
         self.dry: dict[str, float] = {}  # layer: the first time that it could not serve in full [s]
         self.time = 0.0
 
@@ -63,11 +63,13 @@ class Waterfall:
             self.ran_dry("insurance_fund", self.time)
         self.fund["USD"] -= paid
         self.deficit -= paid
+        self.served["insurance_fund"] += paid
 
     def take_over(self, layer: Layer, sight: Sight) -> None:
         for account in list(self.exchange.fallen):
             has, needs = self.exchange.vault_bears(account, layer, sight)
             if has >= needs:
+                self.served["backstop"] -= self.exchange.equity(account, sight)
                 self.exchange.take_over(account)
                 self.exchange.fallen.remove(account)
                 self.counts["rescued"] += 1
@@ -102,6 +104,7 @@ class Waterfall:
             d = math.copysign(units, -q)
             exchange.close(winner, perp, d, x)
             exchange.closings.append(Closing(winner.name, perp, d, d * (mark - x)))
+            self.served["adl"] += d * (mark - x)
             self.counts[f"adl_{layer.rule}"] += 1
             left -= units
         if whole:
@@ -121,14 +124,14 @@ class Waterfall:
             weights = [sum(max(exchange.profit(a, perp, sight), 0.0) for perp in a.positions)
                        for a in exchange.accounts]
         total = sum(weights)
-        taken = min(self.deficit, total)
+        taken = min(self.deficit, MOST * total)
         if taken < self.deficit:
             self.ran_dry("socialised_loss", self.time)
         if taken > 0.0:
             for account, weight in zip(exchange.accounts, weights, strict=True):
                 account.cash -= taken * weight / total
             self.deficit -= taken
-            self.socialised += taken
+            self.served["socialised_loss"] += taken
             self.counts["socialised"] += 1
 
     # ---- closing out ---------------------------------------------------------------------------------------------

@@ -44,6 +44,8 @@ class Terms(Events):
     def engine(self) -> Mapping:
         """Stages: to the book first or not, flat closing, the backstop, in several orders."""
         rng = self.rng
+        if self.chance(0.2):
+            return {"kind": rng.choice(["hyperliquid", "binance"])}
         market: Mapping = {"stage": "market", "limit": rng.choice(["none", "bankruptcy", "bankruptcy", "fillable"]),
                            "fee": rng.choice([0.0, 0.005, 0.02])}
         if self.chance(0.5):
@@ -61,22 +63,25 @@ class Terms(Events):
     def funding(self) -> Mapping:
         rng = self.rng
         interval = self.dt * rng.choice([1, 2, 5])
-        return {"interval": interval, "period": interval * rng.choice([1.0, 8.0]), "interest": rng.choice([0.0001, -0.001]),
+        return {"interval": interval, "period": interval * rng.choice([1.0, 8.0]), "interest": rng.choice([0.0001, 0.003]),
                 "clamp": rng.choice([0.0005, 0.01]), "cap": rng.choice([0.001, 0.02])}
 
     def waterfall(self, size: float) -> list[Mapping]:
         """Some of the layers in any order, small enough to run dry now and then. size: what is open [USD]."""
         rng = self.rng
-        scale = size * 10.0 ** rng.uniform(-4.0, -0.5)
+        scale = size * 10.0 ** rng.uniform(-4.5, -1.0)
         vault = size * 10.0 ** rng.uniform(-2.5, 0.0)
+        rule = rng.choice(RULES)
+        cap = {"cap": rng.choice([0.1, 0.5])} if rule == "capped_pro_rata" else {}
         layers: list[Mapping] = [
             {"kind": "insurance_fund", "start": {"USD": scale} if self.chance(0.9) else {}},
-            {"kind": "backstop", "equity": vault, "reserve": rng.choice([0.0, 0.5, 1.0]),
+            {"kind": "backstop", "equity": vault, "reserve": rng.choice([0.1, 0.5, 1.0, 2.0]),
              "half_life": self.dt * rng.choice([0.5, 3.0, 20.0])},
-            {"kind": "adl", "rule": rng.choice(RULES), "price": rng.choice(["bankruptcy", "bankruptcy", "mark"]),
-             "cap": rng.choice([0.1, 0.5, 1.0])},
+            {"kind": "adl", "rule": rule, "price": rng.choice(["bankruptcy", "bankruptcy", "mark"]), **cap},
             {"kind": "socialised_loss", "over": rng.choice(["equity", "profit"])}]
-        kept = [layer for layer, p in zip(layers, (0.55, 0.65, 0.75, 0.45), strict=True) if self.chance(p)]
-        if self.chance(0.5):
+        kept = [layer for layer, p in zip(layers, (0.55, 0.6, 0.85, 0.45), strict=True) if self.chance(p)]
+        if self.chance(0.4):
             rng.shuffle(kept)
+        elif self.chance(0.6):
+            kept.sort(key=lambda layer: layer["kind"] != "adl")  # first: then it is needed often
         return kept

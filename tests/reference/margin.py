@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+MOST = 0.999  # of equity that fees and socialised losses take: what is left keeps rounding from deciding who is below zero
+
 
 @dataclass
 class Position:

@@ -8,7 +8,7 @@ from collections import Counter
 from reference.arbitrage import arbitrage
 from reference.default_waterfall import Waterfall
 from reference.exchange import Exchange
-from reference.margin import MarginAccount, MarginExchange, Sight, Stage
+from reference.margin import MOST, MarginAccount, MarginExchange, Sight, Stage
 from reference.marks import accrue_funding
 from reference.setting import Arbitrageur
 
@@ -158,9 +158,9 @@ class Margins:
 
     def fill(self, exchange: MarginExchange, account: MarginAccount, perp: str, d: float, x: float, fee: float,
              sight: Sight) -> None:
-        """Close d at x for a fee that does not make equity negative."""
+        """Close d at x for a fee that leaves some equity, so that rounding does not decide whether it is below zero."""
         exchange.close(account, perp, d, x)
-        charged = min(fee * abs(d) * x, max(exchange.equity(account, sight), 0.0))
+        charged = min(fee * abs(d) * x, MOST * max(exchange.equity(account, sight), 0.0))
         account.cash -= charged
         if exchange.layer("insurance_fund") is not None:
             self.waterfalls[exchange.name].fund["USD"] += charged

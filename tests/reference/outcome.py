@@ -38,7 +38,8 @@ def result_of(path: Path, longest: int) -> Result:
         extrapolated=path.x.extrapolated, traded=path.x.traded, nearest=min(path.nearest, path.margins.nearest),
         exchanges={exchange.name: exchange for exchange in path.w.exchanges},
         fund=dict(path.fund) | {(name, "USD"): fall.fund["USD"] for name, fall in falls.items()},
-        socialised=dict(path.socialised) | {(name, "USD"): fall.socialised for name, fall in falls.items()},
+        socialised=dict(path.socialised) | {(name, "USD"): fall.served["socialised_loss"] for name, fall in falls.items()},
+        served={(name, layer): usd for name, fall in falls.items() for layer, usd in fall.served.items()},
         dry={(name, layer): t for name, fall in falls.items() for layer, t in fall.dry.items()},
         spot={one.name: one.spot for one in path.w.arbitrageurs})
 

@@ -166,6 +166,7 @@ class Result:
     exchanges: dict[str, MarginExchange] = field(default_factory=dict)  # as they ended
     fund: dict[tuple[str, str], float] = field(default_factory=dict)  # per protocol and asset: units
     socialised: dict[tuple[str, str], float] = field(default_factory=dict)  # the same
+    served: dict[tuple[str, str], float] = field(default_factory=dict)  # per exchange and layer: what it bore [USD]
     dry: dict[tuple[str, str], float] = field(default_factory=dict)  # per exchange and layer: first time [s]
     spot: dict[str, float] = field(default_factory=dict)  # per arbitrageur: units of the underlying
 

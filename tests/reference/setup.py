@@ -13,7 +13,7 @@ from reference.accounts import Account, Leg, Rules
 from reference.pool import Market, Profile
 from reference.randomness import cholesky, normals
 from reference.setting import Feed, Network, Order, Setting
-from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, waterfall_of
+from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, waterfall_of
 
 YEAR = 365.0 * 86400.0  # [s]
 GAS = {"oracle": 100_000.0, "top_up": 250_000.0, "liquidation": 500_000.0, "order": 300_000.0}
@@ -26,11 +26,12 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
     network = next(iter(world.networks.values()), None)
     blocks = round(scenario.step / network.block_time) if network else world.execution.rounds
     lending = {name: p for name, p in world.protocols.items() if not is_exchange(p)}
+    exchanges = exchanges_of(world)
     people, bidders = world.borrowers, world.liquidators
     return Setting(
         steps=scenario.steps, dt=scenario.step, blocks=blocks, sequential=world.execution.mode == "sequential",
         markets=markets, wraps={name: (a.wraps, a.rate) for name, a in world.assets.items() if a.wraps},
-        moves=moves, depth_shocks=depth_shocks, feeds={name: feed_of(spec) for name, spec in world.feeds.items()},
+        moves=moves, depth_shocks=depth_shocks, feeds={name: feed_of(spec, world) for name, spec in world.feeds.items()},
         sight=sight_of(world), unit={name: p.unit for name, p in world.protocols.items()},
         rates={(name, asset): (r.supply_rate / YEAR, r.borrow_rate / YEAR)
                for name, p in lending.items() for asset, r in p.parameters.items()},
@@ -41,8 +42,8 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         profitable=bidders.rule == "profitable", min_profit=bidders.min_profit, fee_share=bidders.fee_share,
         attentive=people.attentive if people else 0.0, target=people.target if people else 1.1,
         budget=people.budget if people else 0.0, top_up_fee=people.fee if people else 0.0,
-        path=path, seed=scenario.seed, exchanges=exchanges_of(world), arbitrageurs=arbitrageurs_of(world),
-        waterfalls={name: waterfall_of(p) for name, p in lending.items()})
+        path=path, seed=scenario.seed, exchanges=exchanges,
+        arbitrageurs=arbitrageurs_of(world, exchanges), waterfalls={name: waterfall_of(p) for name, p in lending.items()})
 
 
 def markets_of(world: World, source: Any) -> dict[str, Market]:
@@ -100,13 +101,13 @@ def orders_of(world: World) -> list[Order]:
                   max(1, round(s.over / step)), s.fee) for s in world.scenario.shocks if s.order is not None]
 
 
-def feed_of(spec: Any) -> Feed:
+def feed_of(spec: Any, world: World) -> Feed:
     base, quote = spec.of.split("/")
     given = getattr(spec, "answer", None)
     feed = Feed(spec.kind, base, quote, math.nan if given is None else math.log(given))
     if spec.kind == "mark":
-        index, counted_in = spec.index.split("/")
-        feed.index, feed.formula, feed.exchange = (index, counted_in), spec.formula, spec.exchange or ""
+        feed.formula = spec.formula
+        feed.index, feed.exchange = mark_of(world, spec)
     if spec.kind == "push":
         feed.heartbeat, feed.deviation, feed.delay, feed.fee = spec.heartbeat, spec.deviation, spec.delay, spec.fee
         feed.updated = -spec.age

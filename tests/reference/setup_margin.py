@@ -74,6 +74,19 @@ def _accounts(world: World, name: str, number: int) -> list[MarginAccount]:
     return list(mine.values())
 
 
-def arbitrageurs_of(world: World) -> list[Arbitrageur]:
-    return [Arbitrageur(name, one.exchange, one.account, one.perp, one.spot, one.threshold, one.share, one.leverage)
-            for name, one in world.arbitrageurs.items()]
+def arbitrageurs_of(world: World, exchanges: list[MarginExchange]) -> list[Arbitrageur]:
+    """Each trades the perp of the one position in his account."""
+    found = []
+    for name, one in world.arbitrageurs.items():
+        exchange = next(e for e in exchanges if e.name == one.exchange)
+        (perp,) = next(a for a in exchange.accounts if a.name == one.account).positions
+        found.append(Arbitrageur(name, one.exchange, one.account, perp, one.spot, one.threshold, one.share, one.leverage))
+    return found
+
+
+def mark_of(world: World, spec: Any) -> tuple[tuple[str, str], str]:
+    """The pair that a mark follows, and the exchange whose funding it counts."""
+    perp = spec.of.split("/")[0]
+    index, quote = (spec.index or f"{world.assets[perp].perp}/USD").split("/")
+    home = next(name for name, p in world.protocols.items() if is_exchange(p) and perp in look_up(p.parameters))
+    return (index, quote), spec.exchange or home

@@ -89,10 +89,10 @@ def test_the_fee_goes_to_the_fund_if_there_is_one_else_to_the_treasury() -> None
     assert result.fund["ex", "USD"] == pytest.approx(5470.0, rel=1e-12)
     result = run(setting([trader("a", 1.0, 50_000.0, 5000.0)], 47_000.0, [], stage))
     assert result.exchanges["ex"].treasury == pytest.approx(470.0, rel=1e-12)
-    # no more than what is left: 100 of equity
+    # no more than 99.9 % of what is left: 100 of equity
     result = run(setting([trader("a", 1.0, 50_000.0, 5000.0)], 45_100.0, [], stage))
-    assert ended(result, "a").cash == pytest.approx(0.0, abs=1e-9)
-    assert result.exchanges["ex"].treasury == pytest.approx(100.0, rel=1e-9)
+    assert ended(result, "a").cash == pytest.approx(0.1, rel=1e-9)
+    assert result.exchanges["ex"].treasury == pytest.approx(99.9, rel=1e-9)
 
 
 def test_maintenance_is_continuous_over_tiers() -> None:

@@ -106,8 +106,9 @@ class DrawMargin(Draw, Terms):
         name = f"{perp}_{kind}".lower().replace("-", "_")
         spec: Mapping = {"kind": kind, "of": f"{perp}/USD"}
         if kind == "mark":
-            spec |= {"index": f"{asset}/USD", "formula": rng.choice(["index", "hyperliquid", "binance"]),
-                     "exchange": exchange}
+            spec["formula"] = rng.choice(["index", "hyperliquid", "binance"])
+            if self.chance(0.5):
+                spec |= {"index": f"{asset}/USD", "exchange": exchange}
         elif kind == "push":
             spec |= {"heartbeat": self.dt * 3.0, "deviation": 0.005, "delay": self.dt * rng.choice([0.0, 0.5])}
         self.feeds[name] = spec
@@ -144,7 +145,7 @@ class DrawMargin(Draw, Terms):
         for perp in traded:
             value = size * rng.uniform(0.2, 1.0) * (way if self.chance(0.8) else -way)
             price = self.price[perp]
-            entry = price * rng.choice([1.0, rng.uniform(0.8, 1.25)])
+            entry = price * rng.choice([rng.uniform(0.98, 1.02), rng.uniform(0.8, 1.25)])
             rows.append(self.row(exchange, name, perp, "position", value / price, entry))
             need += maintenance(abs(value), perps[perp]["tiers"])
             gain += value / price * (price - entry)
@@ -178,9 +179,11 @@ class DrawMargin(Draw, Terms):
             q = value / self.price[perp]
             need = maintenance(abs(value), perps[perp]["tiers"])
             cash = need * rng.choice([rng.uniform(1.02, 1.5), rng.uniform(1.5, 8.0)])
-            self.rows[exchange] += [self.row(exchange, name, perp, "position", q, self.price[perp]),
-                                    self.row(exchange, name, "USD", "collateral", cash, None)]
-            found[name] = {"exchange": exchange, "account": name, "perp": perp, "spot": abs(q) * rng.uniform(0.0, 2.0),
+            entry = self.price[perp] * rng.uniform(0.98, 1.02)
+            paid_in = cash - q * (self.price[perp] - entry)
+            self.rows[exchange] += [self.row(exchange, name, perp, "position", q, entry),
+                                    self.row(exchange, name, "USD", "collateral", abs(paid_in), None)]
+            found[name] = {"exchange": exchange, "account": name, "spot": abs(q) * rng.uniform(0.0, 2.0),
                            "threshold": rng.choice([0.001, 0.005, 0.02]), "share": rng.choice([0.3, 1.0]),
                            "leverage": rng.choice([2.0, 10.0, abs(value) / cash * rng.uniform(0.8, 1.5)])}
         return found

@@ -102,14 +102,15 @@ def share_out(weight: ArrayLike, endowment: ArrayLike, budget: float, cap: Array
         return np.zeros_like(w)
     level = room[bearing] / shares[bearing]
     order = np.argsort(level, kind="stable")
-    in_order = bearing[order]
+    level, in_order = level[order], bearing[order]
     used = np.concatenate([[0.0], np.cumsum(room[in_order])[:-1]])
     behind = np.cumsum(shares[in_order][::-1])[::-1]
-    reached = (budget - used) / behind
-    unlimited = np.flatnonzero(level[order] > reached)
+    # Lambda grows along the order; below the level before it is rounding in a difference.
+    reached = np.maximum((budget - used) / behind, np.concatenate([[0.0], level[:-1]]))
+    unlimited = np.flatnonzero(level > reached)
     if not unlimited.size:
         return _shares(room, w)
-    return _shares(np.minimum(room, max(float(reached[unlimited[0]]), 0.0) * shares), w)
+    return _shares(np.minimum(room, reached[unlimited[0]] * shares), w)
 
 
 # --- what a policy did --------------------------------------------------------------------------------------------

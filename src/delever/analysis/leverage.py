@@ -245,10 +245,10 @@ def _best(parts: list[Sums], weights: list[np.ndarray], level: float, open_nodes
 
 
 def _dispersion(part: Sums, predictions: Predictions) -> float:
-    """Variance over mean about the feed's own best fit, as a ratio of sums: no division by tiny expectations."""
+    """Variance over mean of a day's total about the feed's own best fit: coins of one day err together."""
     node, spread, _ = _best([part], [np.ones(len(part.observed))], 1.0, np.ones(int(np.prod(SHAPE)), bool))
-    observed, expected = observed_and_expected(predictions, node, spread.reporting[0])
-    return float(np.sum((observed - expected) ** 2) / expected.sum())
+    seen, told = by_day(predictions, node, spread.reporting[0])
+    return float(np.sum((seen - told) ** 2) / told.sum())
 
 
 # --- out of sample ---------------------------------------------------------------------------------------------------
@@ -269,20 +269,18 @@ class Score:
                 f"rank correlation {self.rank:.2f}, log variance explained {self.explained:.2f}")
 
 
-def observed_and_expected(predictions: Predictions, node: tuple[int, int, int, int], reporting: float
-                          ) -> tuple[np.ndarray, np.ndarray]:
-    """Both sides of each group together, as the fit's dispersion and the score count them."""
+def by_day(predictions: Predictions, node: tuple[int, int, int, int], reporting: float) -> tuple[np.ndarray, np.ndarray]:
+    """Observed and expected, both sides and all groups of a day together [days]."""
     long, short = predictions.at(node)
     feed = predictions.feed
     observed = feed.long if feed.short is None else feed.long + feed.short
-    return observed, reporting * (long + short)
+    _, number = np.unique(feed.day, return_inverse=True)
+    return np.bincount(number, observed), np.bincount(number, reporting * (long + short))
 
 
 def score(predictions: Predictions, node: tuple[int, int, int, int], reporting: float) -> Score:
     """The score of a fit, made on other days, on this feed."""
-    observed, expected = observed_and_expected(predictions, node, reporting)
-    _, number = np.unique(predictions.feed.day, return_inverse=True)
-    seen, told = np.bincount(number, observed), np.bincount(number, expected)
+    seen, told = by_day(predictions, node, reporting)
     some = (seen > 0.0) & (told > 0.0)
     log_seen, log_told = np.log(seen[some]), np.log(told[some])
     worst = np.argsort(seen)[-max(len(seen) // 10, 1):]

@@ -131,6 +131,7 @@ def arbitrage(account: np.ndarray, leg: np.ndarray, underlying: np.ndarray, rule
 
     price: [P, R] seen levels [USD].
     """
+    touched = pool.touched
     for i in range(account.shape[0]):
         g, k, a = book.signature[account[i]], leg[i], underlying[i]
         r = book.reserve[g, k]
@@ -148,9 +149,10 @@ def arbitrage(account: np.ndarray, leg: np.ndarray, underlying: np.ndarray, rule
                 continue
             buying = gap < 0.0
             slot = slot_of(p, account[i], watch)
-            amount, row = (pool.touched.amount, slot) if slot >= 0 else (book.amount, account[i])
-            held = amount[row, k]
-            equity = equity_of(row, p, g, amount, book, margins, price)[0]
+            if slot >= 0:
+                held, equity = touched.amount[slot, k], equity_of(slot, p, g, touched.amount, book, margins, price)[0]
+            else:
+                held, equity = book.amount[account[i], k], equity_of(account[i], p, g, book.amount, book, margins, price)[0]
             allowed = rules[i, LEVERAGE] * max(equity, 0.0) / price[p, r]
             to = outside - rules[i, THRESHOLD] if buying else outside + rules[i, THRESHOLD]
             units = rules[i, SHARE] * room_to(m, p, to, buying, profiles, markets)
@@ -160,7 +162,7 @@ def arbitrage(account: np.ndarray, leg: np.ndarray, underlying: np.ndarray, rule
             if not units > 0.0:
                 continue
             slot = touch(p, account[i], book, watch, pool)
-            trade_perp(slot, p, g, k, units if buying else -units, pool.touched, book, reserves, margins, tree, profiles,
+            trade_perp(slot, p, g, k, units if buying else -units, touched, book, reserves, margins, tree, profiles,
                        markets, ledgers)
             if buying:
                 earned[i, p] += sell_for_usd(p, a, units, ARBITRAGEURS, tree, profiles, markets, ledgers.tokens,

@@ -92,13 +92,16 @@ def fill_pro_rata(n: int, weight: Floats, size: Floats, wanted: float, out: Floa
     for k in range(n - 1, -1, -1):
         i = order[k]
         behind[k] = behind[k + 1] + (weight[i] if level[i] < np.inf else 0.0)
+    if wanted <= 0.0:
+        return 0.0
     left = wanted
     closed = 0.0
+    reached = 0.0  # lambda grows along the order: never below it, or rounding in `left` would fall on the smallest
     for k in range(n):
-        if left <= 0.0 or behind[k] <= 0.0:
+        if behind[k] <= 0.0:
             break
         i = order[k]
-        share = left / behind[k]
+        share = max(left / behind[k], reached)
         if level[i] > share:
             for j in order[k:]:
                 if level[j] < np.inf:
@@ -107,4 +110,5 @@ def fill_pro_rata(n: int, weight: Floats, size: Floats, wanted: float, out: Floa
         out[i] = size[i]
         left -= size[i]
         closed += size[i]
-    return min(closed, wanted) if left > 0.0 else max(wanted, 0.0)
+        reached = level[i]
+    return min(closed, wanted)

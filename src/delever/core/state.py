@@ -301,7 +301,7 @@ def new_safety(fund: np.ndarray, vault: np.ndarray, backed: np.ndarray, paths: i
     def across(row: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.repeat(row[:, None], paths, axis=1))
 
-    return Safety(across(fund), across(vault), backed, np.full((LAYERS, len(backed), paths), np.inf),
+    return Safety(across(fund), across(vault), backed, np.zeros((LAYERS, len(backed), paths)), np.full((LAYERS, len(backed), paths), np.inf),
                   np.full((2, len(backed), paths), np.inf))
 
 

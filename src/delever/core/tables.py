@@ -83,6 +83,7 @@ class Safety(NamedTuple):
     fund: np.ndarray  # [reserves, paths] insurance fund, units
     vault: np.ndarray  # [reserves, paths] backstop vault: cash at the cash reserve, positions and collateral at theirs
     backed: np.ndarray  # [protocols] maintenance margins that the vault must hold to take an account; negative: no vault
+    served: np.ndarray  # [LAYERS, protocols, paths] what each layer bore: paid, equity taken over, haircuts, taken from accounts [USD]
     dry: np.ndarray  # [LAYERS, protocols, paths] when the layer could first not serve in full [s]; inf: never
     first: np.ndarray  # [2, protocols, paths] first liquidation, first deleveraging [s]; inf: never
 

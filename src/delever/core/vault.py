@@ -18,10 +18,10 @@ from delever.core.tables import FUNDING, VAULT, Ledgers, Margins, Reserves, Safe
 @helper
 def holds_position(number: int, p: int, margins: Margins, safety: Safety) -> bool:
     """Whether the vault of an exchange has a position on path p."""
+    some = False
     for r in range(margins.first[number], margins.first[number + 1]):
-        if margins.perp[r] and safety.vault[r, p] != 0.0:
-            return True
-    return False
+        some = some or (margins.perp[r] != 0 and safety.vault[r, p] != 0.0)
+    return some
 
 
 @helper

@@ -22,6 +22,7 @@ Collateral is what was paid in and realised, without the profit of open position
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -57,15 +58,16 @@ def read_positions(source: pa.Table | str | Path | Mapping[str, Any], *, account
     if isinstance(source, Mapping):
         return from_export(source, account=account, instruments=instruments, collateral=collateral)
     path, where = Path(source), str(source)
-    readers: dict[str, Callable[[Path], Any]] = {
-        ".csv": pyarrow.csv.read_csv, ".parquet": pyarrow.parquet.read_table, ".json": lambda file: json.loads(file.read_text()),
+    readers: dict[str, Callable[[io.BytesIO], Any]] = {
+        ".csv": pyarrow.csv.read_csv, ".parquet": pyarrow.parquet.read_table, ".json": json.load,
     }
     if path.suffix not in readers:
         raise InputError("is no table of positions", where, path.suffix, "give a .csv, .parquet or .json file")
     try:
-        value = readers[path.suffix](path)
+        value = readers[path.suffix](io.BytesIO(path.read_bytes()))
     except (OSError, ValueError) as error:  # Arrow's errors and JSON's are ValueErrors
-        raise InputError("cannot be read", where, str(error).splitlines()[0], "get it anew") from None
+        reason = str(error).splitlines()[0].rpartition("'<Buffer>': ")[2]
+        raise InputError("cannot be read", where, reason, "get it anew") from None
     if path.suffix != ".json":
         return value
     return from_export(value, where, account=account, instruments=instruments, collateral=collateral)

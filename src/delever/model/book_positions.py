@@ -16,7 +16,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .book_rows import ENTRY, check_once, conform, first, one_of, row_error
+from .asset import USD
+from .book_rows import ENTRY, check_once, conform, first, one_of, row_error, shown
 
 ISOLATED, CROSS = "isolated", "cross"
 
@@ -38,7 +39,7 @@ POSITIONS = pa.schema(
         _column("collateral_asset", pa.string(), "name"),
     ]
 )
-DEFAULTS = {"instrument": "", "size": None, "entry_price": None, "collateral": 0.0, "collateral_asset": "USD"}
+DEFAULTS = {"instrument": "", "size": None, "entry_price": None, "collateral": 0.0, "collateral_asset": USD}
 
 
 def is_positions(table: pa.Table) -> bool:
@@ -49,6 +50,8 @@ def is_positions(table: pa.Table) -> bool:
 def to_legs(table: pa.Table, where: str) -> pa.Table:
     """Legs, in the order of the rows: the position of a row, then the collateral that it is the first to mention."""
     rows = conform(table, POSITIONS, DEFAULTS, where)
+    asset = pc.if_else(pc.equal(rows["collateral_asset"], ""), USD, rows["collateral_asset"])
+    rows = rows.set_column(rows.column_names.index("collateral_asset"), "collateral_asset", asset)
     _check(rows, where)
     at = pa.array(range(rows.num_rows), pa.int64())
     isolated = pc.equal(rows["margin_mode"], ISOLATED)
@@ -90,7 +93,7 @@ def _check(rows: pa.Table, where: str) -> None:
     traded = pc.not_equal(rows["instrument"], "")
     untraded = pc.invert(traded)
     size, entry, collateral = rows["size"], rows["entry_price"], rows["collateral"]
-    usd = pc.equal(rows["collateral_asset"], "USD")
+    usd = pc.equal(rows["collateral_asset"], USD)
     mistakes = (
         (pc.and_(untraded, pc.equal(rows["margin_mode"], ISOLATED)), "instrument", "isolated without instrument",
          "name the perp that it is the margin of, or write cross"),
@@ -106,6 +109,6 @@ def _check(rows: pa.Table, where: str) -> None:
     for mask, column, what, remedy in mistakes:
         row = first(mask)
         if row is not None:
-            raise row_error(what, where, row, column, rows[column][row].as_py(), remedy)
+            raise row_error(what, where, row, column, shown(rows[column][row]), remedy)
     check_once(rows.filter(traded), ["protocol", "account", "instrument", "margin_mode"], where,
                row=pc.indices_nonzero(traded.combine_chunks()))

@@ -126,7 +126,13 @@ def _check_positions(legs: pa.Table, position: pa.ChunkedArray, where: str) -> N
     for mask, column, what, remedy in mistakes:
         row = first(mask)
         if row is not None:
-            raise row_error(what, where, row, column, legs[column][row].as_py(), remedy)
+            raise row_error(what, where, row, column, shown(legs[column][row]), remedy)
+
+
+def shown(cell: pa.Scalar) -> object:
+    """A cell as an error shows it: numbers as they are written, nothing for an empty one."""
+    value = cell.as_py()
+    return f"{value:g}" if isinstance(value, float) else value or None
 
 
 def one_of(legs: pa.Table, column: str, known: tuple[str, ...], where: str) -> None:

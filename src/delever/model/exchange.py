@@ -67,16 +67,16 @@ def _check_kind(asset: str, entry: Parameters, world: World, exchange: bool, pat
     perp = asset != USD and asset in world.assets and world.assets[asset].perp is not None
     if not exchange:
         if perp:
-            raise InputError("is a perp", path=path, value=asset, remedy="lending takes assets; perps are an exchange's")
+            raise InputError("is a perp", path=path, remedy="lending takes assets; perps are an exchange's")
         if not isinstance(entry, ReserveParameters):
             remedy = "lending needs `{liquidation_threshold: 83 %, incentive: 5 %}`"
             raise InputError("is missing", path=(*path, "liquidation_threshold"), remedy=remedy)
     elif perp and not isinstance(entry, PerpParameters):
         remedy = "write `{max_leverage: 40}` or `{tiers: [{floor: 0 USD, max_leverage: 40}, ...]}`"
-        raise InputError("is a perp without tiers", path=path, value=asset, remedy=remedy)
+        raise InputError("is a perp without tiers", path=path, remedy=remedy)
     elif not perp and not isinstance(entry, CollateralParameters):
         remedy = "write `{haircut: 5 %}` for what it counts as margin, or make it a perp: `{perp: ASSET}`"
-        raise InputError("is no perp", path=path, value=asset, remedy=remedy)
+        raise InputError("is no perp", path=path, remedy=remedy)
 
 
 def check_one_home(world: World) -> None:
@@ -124,16 +124,19 @@ def check_sides(book: Book, world: World, where: str, name: str) -> None:
 def _check_instruments(legs: pa.Table, world: World, parameters: Mapping[str, Parameters], where: str, name: str) -> None:
     """Positions are in perps with tiers, collateral is USD or has a haircut."""
     pairs = legs.group_by(["side", "asset"], use_threads=False).aggregate([]).to_pylist()
-    traded = [asset for asset, entry in parameters.items() if isinstance(entry, PerpParameters)]
-    traded = [asset for asset in traded if asset in perps(world.assets)]
+    known = perps(world.assets)
+    traded = [asset for asset, entry in parameters.items() if isinstance(entry, PerpParameters) and asset in known]
+    of_underlying = {known[perp]: perp for perp in reversed(traded)}
     held = [asset for asset, entry in parameters.items() if isinstance(entry, CollateralParameters)]
     for pair in pairs:
-        known, what = (traded, "unknown instrument") if pair["side"] == "position" else ([*held, USD], "unknown collateral")
-        if pair["asset"] in known:
+        names, what = (traded, "unknown instrument") if pair["side"] == "position" else ([*held, USD], "unknown collateral")
+        if pair["asset"] in names:
             continue
         row = int(pc.index(pc.and_(pc.equal(legs["side"], pair["side"]), pc.equal(legs["asset"], pair["asset"])), True).as_py())
-        remedy = nearest(pair["asset"], known)
-        if pair["asset"] in world.assets:
+        remedy = nearest(pair["asset"], names)
+        if pair["side"] == "position" and pair["asset"] in of_underlying:
+            remedy = f"did you mean {of_underlying[pair['asset']]}?"
+        elif pair["asset"] in world.assets:
             remedy = f"add it to protocols.{name}.parameters, or correct the name: {remedy}"
         raise InputError(what, _account(where, legs, row), pair["asset"], remedy)
 

@@ -34,6 +34,7 @@ from delever.protocols.margin import ExchangePhase, ExchangeRules
 MARKET, FLAT, BACKSTOP = range(3)
 NO_LIMIT, BANKRUPTCY, FILLABLE = range(3)
 KIND, BELOW, ABOVE, SHARE, COOLDOWN, LIMIT, FEE, SLIPPAGE = range(8)  # columns of the table of stages
+CHARGEABLE = 0.999  # share of equity that a fee may take
 SPREAD = 1.5  # dYdX v4: spread to maintenance margin ratio
 
 
@@ -100,8 +101,11 @@ def largest_leg(slot: int, p: int, g: int, done: int, amount: np.ndarray, book: 
 @helper
 def charge(slot: int, p: int, g: int, fee: float, equity: float, touched: Touched, book: BookTables, ledgers: Ledgers
            ) -> None:
-    """A liquidation fee [USD], as far as equity goes; to the treasury, which feeds the fund where there is one."""
-    paid = min(fee, max(equity, 0.0))
+    """A liquidation fee [USD], as far as equity goes; to the treasury, which feeds the fund where there is one.
+
+    It leaves a thousandth of equity, so that it is never rounding that decides whether the account is below zero.
+    """
+    paid = min(fee, CHARGEABLE * max(equity, 0.0))
     if paid > 0.0:
         move_cash(slot, p, g, -paid, touched, book, ledgers)
         ledgers.booked[TREASURY, book.reserve[g, 0], p] += paid

@@ -40,6 +40,8 @@ from delever.ingest.source import Source
 from delever.model.errors import InputError
 from delever.model.world import Shock, World
 from delever.network.blocks import Blocks, Network
+from delever.oracles.base import FeedPhase, FeedSpec
+from delever.oracles.mark import Mark
 from delever.oracles.push import land
 from delever.prices.base import PriceSpec, Process
 from delever.protocols.base import Rules
@@ -48,6 +50,7 @@ from delever.protocols.pro_rata import ProRata
 from delever.run.exchanges import is_exchange, stocks
 from delever.run.positions import Positions, read_books, tabulate
 from delever.run.pricing import Layout, Seeing, compose, kinds_of_feeds, lay_out, liquidity, start_answers
+from delever.run.ties import arbitrage, beside, funding_phase, pays_funding
 from delever.venues.base import ProfileTable
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import LastResort
@@ -111,6 +114,7 @@ def assemble(world: World, source: Source | None = None) -> Model:
     model = Model(world, source, layout, positions, profiles, tables, seeing, prices,
                   make_index(positions.tables, np.exp(seen), positions.margins), price, answer, seen, scenario.steps, scenario.step, blocks)
     check_rules(world)
+    pays_funding(world, positions.reserves, positions.margins, scenario.step)
     price_shocks(model), depth_shocks(model), scheduled(model)  # their mistakes come to light before a run folder is made
     return model
 
@@ -155,14 +159,16 @@ def phases(model: Model, paths: int, probes: Sequence[Probe]) -> Phases:
     liquidators = world.liquidators or Liquidators.model_construct(rule="profitable", min_profit=math.inf, fee_share=0.0)
     assert isinstance(liquidators, Liquidators)
     orders = scheduled(model)
+    last_rate = np.zeros((len(model.positions.reserves), paths))
+    funding = funding_phase(world, model.positions, layout, model.step_length, last_rate)
     return Phases(
         prices=model.prices.phase(price_shocks(model), paths),
         venues=Venues(keep, depth_shocks(model), layout.follows),
-        accruals=[Interest(model.positions.supply_rate, model.positions.borrow_rate, model.step_length, model.steps)],
+        accruals=[Interest(model.positions.supply_rate, model.positions.borrow_rate, model.step_length, model.steps),
+                  *([funding] if funding else [])],
         policies=(),
         holders=Orders(orders, paths) if orders else None,
-        feeds=[kind.phase([model.seeing.specs[f] for f in feeds], feeds)
-               for kind, feeds in kinds_of_feeds(model.seeing).items()],
+        feeds=[feed_phase(model, kind, feeds, last_rate) for kind, feeds in kinds_of_feeds(model.seeing).items()],
         land=land,
         protocols=[protocol.rules.compile(number, model.positions.fee)
                    for number, protocol in enumerate(world.protocols.values()) if isinstance(protocol.rules, Rules)],
@@ -173,10 +179,18 @@ def phases(model: Model, paths: int, probes: Sequence[Probe]) -> Phases:
                             chain.base_fee if chain else 0.0, sequential),
         network=Network(chain, native, sequential),
         trading=Trading(len(layout.markets), paths),
-        arbitrageurs=None,
+        arbitrageurs=arbitrage(world, model.positions, layout, paths),
         waterfall=waterfall(world, model.step_length),
         probes=probes,
     )
+
+
+def feed_phase(model: Model, kind: type[FeedSpec], feeds: list[int], last_rate: np.ndarray) -> FeedPhase:
+    """The feeds of one kind. last_rate: [R, P] of funding, which marks read."""
+    specs = [model.seeing.specs[f] for f in feeds]
+    if issubclass(kind, Mark):
+        return kind.phase(specs, feeds, beside(model.world, model.positions, model.layout, specs, model.step_length, last_rate))
+    return kind.phase(specs, feeds)
 
 
 def waterfall(world: World, step_length: float) -> list[LayerPhase]:

@@ -78,7 +78,7 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
     of = np.array([protocols.index(protocol) for protocol, _ in reserves])
     cash = np.array([reserves.index((name, USD)) if is_exchange(world, name) and (name, USD) in reserves else -1
                      for name in protocols])
-    account, leg = positions_of(book, perp)
+    account, leg = positions_of(book)
     r_of = book.reserve[book.signature[account], leg]
     order = np.lexsort((account, r_of))
     return Margins(
@@ -90,8 +90,8 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
         np.zeros((count, 1)), np.zeros((count, 1)))
 
 
-def positions_of(book: BookTables, perp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(account, leg) of every position. perp: [R]."""
+def positions_of(book: BookTables) -> tuple[np.ndarray, np.ndarray]:
+    """(account, leg) of every position."""
     first, legs = int(book.first_debt[0]), book.amount.shape[1]
     held = (np.arange(legs) >= first) & (np.arange(legs) - first < book.debts[:, None]) & (book.margin[:, None] > 0)
     account, leg = np.nonzero(held[book.signature])

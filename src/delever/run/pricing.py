@@ -143,13 +143,13 @@ def compose(world: World, layout: Layout, reserves: Sequence[tuple[str, str]]) -
             seen.append((0.0, [(name, 1.0)]))
     names = tuple(specs)
     feeds = [layout.pair_of(spec.of) for spec in specs.values()]
-    market, sign = _ragged([terms for _, terms in feeds])
-    feed, seen_sign = _ragged([[(names.index(name), s) for name, s in terms] for _, terms in seen])
+    market, sign = ragged([terms for _, terms in feeds])
+    feed, seen_sign = ragged([[(names.index(name), s) for name, s in terms] for _, terms in seen])
     return Seeing(tuple(specs.values()), names, np.array([c for c, _ in feeds]), market, sign,
                   np.array([c for c, _ in seen]), feed, seen_sign)
 
 
-def _ragged(rows: Sequence[Sequence[tuple[int, float]]]) -> tuple[np.ndarray, np.ndarray]:
+def ragged(rows: Sequence[Sequence[tuple[int, float]]]) -> tuple[np.ndarray, np.ndarray]:
     """Lists of (number, sign) as two padded arrays."""
     width = max(1, max((len(row) for row in rows), default=1))
     number, sign = np.full((len(rows), width), -1), np.zeros((len(rows), width))

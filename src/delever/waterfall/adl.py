@@ -72,7 +72,7 @@ def candidates(p: int, r: int, q: float, rule: int, cap: float, touched: Touched
     """Healthy accounts on the other side of q units of perp r, in the book's order: their number. Fills who and terms."""
     n, mark, paid = 0, price[p, r], margins.paid[r, p]
     for h in range(margins.holder_first[r], margins.holder_first[r + 1]):
-        account, k = margins.holder[h], margins.holder_leg[h]
+        account, k = int(margins.holder[h]), int(margins.holder_leg[h])
         slot, g = slot_of(p, account, watch), book.signature[account]
         held = touched.amount[slot, k] if slot >= 0 else book.amount[account, k]
         if held == 0.0 or (held > 0.0) == (q > 0.0):
@@ -143,14 +143,21 @@ def finish(slot: int, p: int, g: int, notional: float, touched: Touched, book: B
 
 
 @helper
-def holders_of(slot: int, g: int, touched: Touched, book: BookTables, margins: Margins) -> int:
-    """How many holders the perps of an account have in all: room that deleveraging it may take."""
-    total = 0
-    for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
-        if touched.amount[slot, k] != 0.0:
-            r = book.reserve[g, k]
-            total += margins.holder_first[r + 1] - margins.holder_first[r]
-    return total
+def whose_turn(j: int, fallen: np.ndarray, n_fallen: int, number: int, active: np.ndarray, touched: Touched,
+               book: BookTables, margins: Margins, safety: Safety, price: np.ndarray) -> tuple[int, int]:
+    """(path, slot) of entry j: a fallen account, or with slot -1 the fallen vault of path j - n_fallen; path -1: nobody."""
+    if j < n_fallen:
+        slot = int(fallen[j])
+        if slot < 0:
+            return -1, -1
+        p = int(touched.path[slot])
+        mine = book.protocol[book.signature[touched.account[slot]]] == number
+        return (p, slot) if active[p] and mine else (-1, -1)
+    p = j - n_fallen
+    if not active[p] or not holds_position(number, p, margins, safety):
+        return -1, -1
+    fell = vault_of(number, p, safety.vault, margins, price, -1, book.signature[0], touched.amount, book)[0] < 0.0
+    return (p, -1) if fell else (-1, -1)
 
 
 @kernel
@@ -159,58 +166,48 @@ def deleverage(start: int, fallen: np.ndarray, n_fallen: int, number: int, rule:
                watch: Watch, pool: Pool, tree: Tree, profiles: Profiles, markets: Markets, ledgers: Ledgers, flows: Flows,
                safety: Safety, tally: Tally, closings: Closings, n_closings: int, price: np.ndarray, who: np.ndarray,
                terms: np.ndarray) -> tuple[int, int]:
-    """Fallen accounts from `start` on, then fallen vaults path by path: (where room was too small, or the end; closings).
+    """Fallen accounts in the order called, then fallen vaults by path: (entry that wants more room, or the end; closings).
 
-    price: [P, R] seen; active: [P]; who: [2, holders], terms: [3, holders] scratch.
+    start: entry to begin with; price: [P, R] seen; active: [P]; who: [2, holders], terms: [3, holders] scratch.
     """
-    touched, first = pool.touched, book.first_debt[0]
-    for j in range(start, n_fallen):
-        slot = fallen[j]
-        if slot < 0:
+    touched, first = pool.touched, margins.first[number]
+    whole = n_fallen + active.shape[0] if safety.backed[number] >= 0.0 else n_fallen
+    most = margins.holder_first[margins.first[number + 1]] - margins.holder_first[first]
+    room = min(pool.due.shape[0] - watch.counts[SLOTS], closings.path.shape[0] - n_closings)
+    for j in range(start, whole):
+        p, slot = whose_turn(j, fallen, n_fallen, number, active, touched, book, margins, safety, price)
+        if p < 0:
             continue
-        p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
-        if not active[p] or book.protocol[g] != number:
-            continue
-        more = holders_of(slot, g, touched, book, margins)
-        if pool.due.shape[0] - watch.counts[SLOTS] < more or closings.path.shape[0] - n_closings < more:
+        if room < most:  # the count is kept on the safe side: who is closed may have a slot already
             return j, n_closings
-        equity = equity_of(slot, p, g, touched.amount, book, margins, price)[0]
-        notional, left = 0.0, False
-        for k in range(first, first + book.debts[g]):
-            notional += abs(touched.amount[slot, k]) * price[p, book.reserve[g, k]]
-        for k in range(first, first + book.debts[g]):
-            r, q = book.reserve[g, k], touched.amount[slot, k]
-            if q == 0.0:
+        had, is_vault, g = n_closings, slot < 0, book.signature[touched.account[max(slot, 0)]]
+        begin, end, equity, notional, left = first, int(margins.first[number + 1]), 0.0, 0.0, False
+        if is_vault:
+            tally.called[p] += 1  # the path takes part in the next block
+        else:
+            begin, end = book.first_debt[0], int(book.first_debt[0] + book.debts[g])
+            equity = equity_of(slot, p, g, touched.amount, book, margins, price)[0]
+            for k in range(begin, end):
+                notional += abs(touched.amount[slot, k]) * price[p, book.reserve[g, k]]
+        for k in range(begin, end):
+            r = k if is_vault else int(book.reserve[g, k])
+            q = safety.vault[r, p] if is_vault else touched.amount[slot, k]
+            if q == 0.0 or not margins.perp[r]:
                 continue
             x = price[p, r]
-            if at_bankruptcy:
+            if at_bankruptcy and not is_vault:
                 x -= (x if q > 0.0 else -x) * equity / notional
             d, n_closings = match(p, r, q, x, number, rule, cap, step, time, book, reserves, margins, watch, pool, ledgers,
                                   flows, safety, closings, n_closings, price, who, terms)
-            if d != 0.0:
+            left = left or d != q
+            if is_vault:
+                close_of_vault(number, p, r, d, d * x, CASH, reserves, margins, safety, ledgers)
+            elif d != 0.0:
                 close_leg(slot, p, g, k, d, x, CASH, touched, book, reserves, margins, ledgers)
-            left = left or touched.amount[slot, k] != 0.0
-        if not left:
+        if not is_vault and not left:
             finish(slot, p, g, notional, touched, book, reserves, tree, profiles, markets, ledgers, price)
             fallen[j] = -1
-    if safety.backed[number] < 0.0:
-        return n_fallen + active.shape[0], n_closings
-    for p in range(max(start - n_fallen, 0), active.shape[0]):
-        if not active[p] or not holds_position(number, p, margins, safety):
-            continue
-        if not vault_of(number, p, safety.vault, margins, price, -1, 0, touched.amount, book)[0] < 0.0:
-            continue
-        more = margins.holder_first[margins.first[number + 1]] - margins.holder_first[margins.first[number]]
-        if pool.due.shape[0] - watch.counts[SLOTS] < more or closings.path.shape[0] - n_closings < more:
-            return n_fallen + p, n_closings
-        tally.called[p] += 1  # the path takes part in the next block
-        for r in range(margins.first[number], margins.first[number + 1]):
-            q = safety.vault[r, p]
-            if not margins.perp[r] or q == 0.0:
-                continue
-            d, n_closings = match(p, r, q, price[p, r], number, rule, cap, step, time, book, reserves, margins, watch, pool,
-                                  ledgers, flows, safety, closings, n_closings, price, who, terms)
-            close_of_vault(number, p, r, d, d * price[p, r], CASH, reserves, margins, safety, ledgers)
+        room -= n_closings - had
     return n_fallen + active.shape[0], n_closings
 
 

@@ -1,0 +1,81 @@
+"""flox's setting as a world: one perp without a venue, marked at the index; one step a mark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from delever import worlds
+from delever.core.state import State
+from delever.core.tables import HIT, SLOTS
+from delever.engine.step import step
+from delever.run.assemble import assemble, new_state, phases
+from flox.books import Book
+from flox.replica import Floats, Rules
+
+STEP = 60.0  # s
+
+
+def exchange_world(book: Book, marks: Floats, folder: Path, rules: Any, waterfall: list[Any], start: float = 100.0,
+                   maintenance: float = 0.005) -> worlds.World:
+    """Isolated positions on one exchange. marks: [mark] USD after the start, a minute apart."""
+    table = pa.table({"time": STEP * np.arange(len(marks) + 1), "BTC": np.concatenate([[start], marks])})
+    pq.write_table(table, folder / "marks.parquet")
+    count = len(book)
+    positions = pa.table({
+        "protocol": ["exchange"] * count, "account": [f"{i:07d}" for i in range(count)], "instrument": ["BTC-PERP"] * count,
+        "owner": [f"{i:07d}" for i in range(count)], "size": book.quantity, "entry_price": book.entry,
+        "margin_mode": ["isolated"] * count, "collateral": book.equity})
+    return worlds.load({
+        "name": "flox", "as_of": "2025-10-10T00:00:00Z",
+        "assets": {"BTC": {"price": start}, "BTC-PERP": {"perp": "BTC"}},
+        "feeds": {"mark": {"kind": "mark", "of": "BTC-PERP/USD", "formula": "index"}},
+        "oracles": {"exchange": {"BTC-PERP": "mark"}},
+        "protocols": {"exchange": {"rules": rules, "waterfall": waterfall, "book": worlds.Book.from_table(positions),
+                                   "parameters": {"BTC-PERP": {"tiers": [{"floor": 0.0, "maintenance": maintenance}]}}}},
+        "scenario": {"horizon": STEP * len(marks), "step": STEP, "paths": 1, "seed": 1,
+                     "prices": {"kind": "replay", "data": str(folder / "marks.parquet")}},
+    })
+
+
+def flox_world(book: Book, marks: Floats, folder: Path, fund: float, rules: Rules) -> worlds.World:
+    """The same under flox's rules."""
+    engine = {"kind": "flox", "slippage": rules.slippage, "ranking": rules.ranking}
+    return exchange_world(book, marks, folder, engine, [{"kind": "insurance_fund", "start": {"USD": fund}}],
+                          maintenance=rules.maintenance)
+
+
+@dataclass
+class Journal:
+    """A probe of path 0: who was closed at each step, and the fund after it."""
+
+    liquidated: list[list[int]] = field(default_factory=list)  # [step] accounts, rising
+    deleveraged: list[list[int]] = field(default_factory=list)  # [step] accounts, in order
+    haircuts: list[list[float]] = field(default_factory=list)  # [step] USD
+    funds: list[float] = field(default_factory=list)  # [step] USD
+    _hit: set[int] = field(default_factory=set)
+
+    def observe(self, state: State) -> None:
+        """Once a step."""
+        touched, slots = state.pool.touched, int(state.watch.counts[SLOTS])
+        hit = {int(a) for a in touched.account[:slots][touched.flags[:slots] & HIT != 0]}
+        self.liquidated.append(sorted(hit - self._hit))
+        self._hit = hit
+        mine = state.closings.step[:state.n_closings] == state.step
+        self.deleveraged.append(state.closings.account[:state.n_closings][mine].tolist())
+        self.haircuts.append(state.closings.haircut[:state.n_closings][mine].tolist())
+        self.funds.append(float(state.safety.fund[state.margins.cash[0], 0]))
+
+
+def run(world: worlds.World) -> tuple[Journal, State]:
+    """Every step of the one path."""
+    model, journal = assemble(world), Journal()
+    state, chunk = new_state(model, 0, 1), phases(model, 1, (journal,))
+    for _ in range(model.steps):
+        step(chunk, state)
+    return journal, state
