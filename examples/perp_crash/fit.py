@@ -64,8 +64,8 @@ def by_turnover(predictions: list[leverage.Predictions]) -> list[leverage.Spread
     for turnover in SWEPT:
         fit = leverage.fit(predictions, DRAWS // len(SWEPT), SEED, leverage_feeds.LEVEL_SPREAD, turnover)
         close = [fit.best.share_within(np.array([move]), 0.5 / 20)[0] for move in (0.05, 0.2)]
-        print(f"- {turnover:.2f} a day: mu {fit.best.mu:.2f}, sigma {fit.best.sigma:.1f}, shift {fit.best.shift:.2f}, Binance reports "
-              f"{fit.best.reporting[0]:.2f}; longs within 5 %: {close[0]:.1%}, within 20 %: {close[1]:.1%}; "
+        print(f"- {turnover:.2f} a day: mu {fit.best.mu:.2f}, sigma {fit.best.sigma:.1f}, shift {fit.best.shift:.2f}, "
+              f"Binance reports {fit.best.reporting[0]:.2f}; longs within 5 %: {close[0]:.1%}, within 20 %: {close[1]:.1%}; "
               f"quasi-likelihood {fit.likelihood:.1f}")
         for part, factor in zip(predictions, fit.best.reporting, strict=True):
             print(f"  {part.feed.name}: {leverage.score(part, fit.node, factor)}")

@@ -1,8 +1,8 @@
 """What a coin's price did in the month before 20:45, and how deep its book was.
 
 BTC, ETH, SOL and XRP: 4 h bars, then 5 min closes of the day. Other coins: 5 min closes of 10 October where a venue has them;
-before, `beta` times the mean log return of ETH and SOL (beta by regression on daily prices to May 2025 where the coin has them, the
-median of these elsewhere). Only entry prices and what has been liquidated already hang on it.
+before, `beta` times the mean log return of ETH and SOL (by regression on daily prices to May 2025 where the coin has them,
+the median of these elsewhere). Only entry prices and what has been liquidated already hang on it.
 """
 
 from __future__ import annotations
@@ -127,3 +127,11 @@ def depth(source: Source, means: pa.Table, order: np.ndarray) -> np.ndarray:
                       for venue in ("Hyperliquid", "Binance")]
             out[row] = float(np.median(0.5 * (sides[0] + sides[1])[-60:])) * traded[0] / traded[1]
     return np.asarray(out[order])
+
+
+def depth_shape(source: Source) -> np.ndarray:
+    """Depth within 1, 2, 3, 4, 5 % over that within 1 % [5]: Binance's BTC perp on the day to 15:20, median of both sides."""
+    table = pm.before(pm.read(source, "binance_btc_depth"), "2025-10-10T20:45")
+    sides = [np.array([pm.column_of(table, f"{side}_within_{k}pct_usd") for k in range(1, 6)]) for side in ("bid", "ask")]
+    shape = np.median(np.concatenate([side / side[0] for side in sides], axis=1), axis=1)
+    return np.maximum.accumulate(shape + 1e-6 * np.arange(5))

@@ -50,7 +50,7 @@ class Bench:
     """One exchange with one perp and two accounts, the second of them the arbitrageur's, on two paths."""
 
     def __init__(self, spec: Arbitrageurs, cash: float = 1e6, held: float = 0.0, gap: float = 0.0, paid: float = 0.0,
-                 fee: float = 0.0, venue: bool = True, positions: int = 1) -> None:
+                 fee: float = 0.0, venue: bool = True, positions: int = 1, fee_out: float = 0.0, depth: float = 1.0) -> None:
         layout, z = lay_out({name: Asset(**fields) for name, fields in ASSETS.items()}), np.zeros
 
         def table(pair: str, depth: float) -> ProfileTable:
@@ -58,8 +58,9 @@ class Bench:
 
         self.tree = layout.tree
         self.profiles = stack([table("ETH/USD", 1e5), table("PERP/USD", 1e3) if venue else None])
+        self.profiles = self.profiles._replace(fee_out=np.full(2, fee_out))
         outside = np.repeat(np.log([[100.0], [PRICE]]), 2, axis=1)  # [M, P]
-        self.markets = Markets(outside, z((2, 2)), outside.copy(), np.ones((2, 2, 2)), z(2), z(2), z((2, 2)), z((2, 2)),
+        self.markets = Markets(outside, z((2, 2)), outside.copy(), np.full((2, 2, 2), depth), z(2), z(2), z((2, 2)), z((2, 2)),
                                z((2, 2)))
         self.margins = Margins(np.array([0, 1]), np.ones(2), np.array([0, 2]), z(1, int), np.array([0, 1]), z((2, 1)),
                                np.full((2, 1), 0.01), z((2, 1)), np.array([-1, BOOK]), z(3, int), z(0, int), z(0, int),
@@ -212,6 +213,22 @@ def test_fees_are_paid_on_both_legs_and_the_units_stay_equal() -> None:
     assert dear.phase.spot[0, 0] - 1e6 == pytest.approx(-dear.position(), rel=1e-9)
     assert dear.phase.earned[0, 0] / dear.position() > free.phase.earned[0, 0] / free.position()
     adds_up(dear)
+
+
+@pytest.mark.parametrize("gap", [0.05, -0.05])
+def test_he_reaches_the_same_price_on_a_thinner_book_with_less(gap: float) -> None:
+    deep, thin = Bench(rules(), gap=gap), Bench(rules(), gap=gap, depth=0.25)
+    assert thin.trade() == pytest.approx(deep.trade() / 4.0, rel=1e-12)
+    assert thin.markets.price[BOOK, 0] == pytest.approx(math.log(PRICE) + math.copysign(0.01, gap), abs=1e-12)
+    adds_up(thin)
+
+
+@pytest.mark.parametrize("gap", [0.05, -0.05])
+def test_he_reaches_the_same_price_where_the_fee_is_kept_of_what_he_gets(gap: float) -> None:
+    bench = Bench(rules(), gap=gap, fee_out=0.02)
+    bench.trade()
+    assert bench.markets.price[BOOK, 0] == pytest.approx(math.log(PRICE) + math.copysign(0.01, gap), abs=1e-12)
+    adds_up(bench)
 
 
 def test_the_path_that_takes_no_part_is_left_alone() -> None:

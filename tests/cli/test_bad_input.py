@@ -337,3 +337,10 @@ def test_so_it_is_typed_in_a_shell(title: str, elsewhere: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert readable(done.stderr, elsewhere) == expected()[title] + "\n"
     assert contents(elsewhere) == before
+
+
+def test_the_exchange_of_these_tests_is_right(elsewhere: Path) -> None:
+    write_world(elsewhere)
+    on_an_exchange()(elsewhere / "world")
+    result = CliRunner().invoke(app, ["stress", "world", "--out", "run"])
+    assert (result.exit_code, (elsewhere / "run" / "paths.parquet").exists()) == (0, True)

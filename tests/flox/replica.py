@@ -21,6 +21,7 @@ class Rules:
     """What the exchange does with a position below its maintenance margin."""
 
     maintenance: float = 0.005  # share of the notional at the mark
+    tiers: tuple[tuple[float, float], ...] = ()  # (notional [USD], share): from there on that share of the whole notional
     slippage: float = 0.0025  # share of the mark lost in closing
     ranking: Ranking = "pnl_ratio"
     adl: bool = True
@@ -64,8 +65,8 @@ class Replica:
         side, pay the rest. No layer is asked again later: what is not covered now is forgotten.
         """
         profit = self.quantity * (mark - self.entry)
-        maintenance = np.abs(self.quantity) * mark * self.rules.maintenance
-        under = np.flatnonzero(self.live & (self.equity + profit < maintenance))
+        notional = np.abs(self.quantity) * mark
+        under = np.flatnonzero(self.live & (self.equity + profit < notional * self._rate(notional)))
         deficit = 0.0
         for account in under.tolist():
             deficit += max(0.0, -self._residual(account, mark))
@@ -85,6 +86,13 @@ class Replica:
                     break
         self.live[deleveraged] = False
         return Outcome(under.tolist(), deleveraged, -payment, absorbed, deficit)
+
+    def _rate(self, notional: Floats) -> Floats:
+        """Return the maintenance margin of positions of that notional [USD], share of it all; flox deducts nothing."""
+        rate = np.full(len(notional), self.rules.maintenance)
+        for floor, share in sorted(self.rules.tiers):
+            rate[notional >= floor] = share
+        return rate
 
     def _residual(self, account: int, mark: float) -> float:
         """Return what is left of the equity after closing whole at the mark less slippage [USD].

@@ -2,59 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import flox_py
 import numpy as np
 import pytest
 
 from flox.books import Book, draw_book, draw_marks
-from flox.replica import RANKINGS, Floats, Outcome, Ranking, Replica, Rules, fixed
+from flox.replica import RANKINGS, Ranking, Rules, fixed
+from flox.rival import Day, flox_day, replayed
 
 FUND = 5e3  # USD; less than what these books lose, so that winners are asked
-
-
-@dataclass(frozen=True)
-class Day:
-    """What an engine made of the same marks."""
-
-    outcomes: list[Outcome]
-    funds: list[float]  # [mark] USD after it
-
-
-def replayed(book: Book, marks: Floats, fund: float, rules: Rules) -> Day:
-    """The replica's day."""
-    replica = Replica(book.quantity, book.entry, book.equity, fund, rules)
-    outcomes, funds = [], []
-    for mark in marks.tolist():
-        outcomes.append(replica.on_mark(mark))
-        funds.append(replica.fund)
-    return Day(outcomes, funds)
-
-
-def engine_of(book: Book, fund: float, rules: Rules) -> flox_py.LiquidationEngine:
-    """Return flox's engine with the book open."""
-    engine = flox_py.LiquidationEngine()
-    engine.add_tier(0.0, rules.maintenance)
-    engine.set_insurance_fund_capital(fund)
-    engine.set_adl_enabled(rules.adl)
-    engine.set_adl_ranking(rules.ranking)
-    engine.set_liquidation_slippage_bps(rules.slippage * 1e4)
-    for account, row in enumerate(zip(book.quantity.tolist(), book.entry.tolist(), book.equity.tolist(), strict=True)):
-        engine.open_position(account, 1, *row)
-    return engine
-
-
-def flox_day(book: Book, marks: Floats, fund: float, rules: Rules) -> Day:
-    """Flox's own day; it does not tell what it leaves uncovered."""
-    engine, outcomes, funds = engine_of(book, fund, rules), [], []
-    for mark in marks.tolist():
-        paid = len(engine.deficits_paid_by_adl())
-        out = engine.on_mark(1, mark)
-        outcomes.append(Outcome(out["liquidated"], out["adl_closed_out"], out["insurance_fund_delta"],
-                                engine.deficits_paid_by_adl()[paid:], np.nan))
-        funds.append(engine.insurance_fund_balance())
-    return Day(outcomes, funds)
 
 
 def assert_same(ours: Day, theirs: Day) -> None:
@@ -111,6 +66,14 @@ def test_positions_are_kept_in_hundred_millionths() -> None:
     ours = replayed(book, np.array([2.0]), 1.0, Rules(adl=False))
     assert_same(ours, flox_day(book, np.array([2.0]), 1.0, Rules(adl=False)))
     assert ours.outcomes[0].liquidated == [1, 2, 3, 4, 5]
+
+
+def test_a_tier_holds_for_the_whole_notional() -> None:
+    rules = Rules(tiers=((5_000.0, 0.01), (20_000.0, 0.03)))
+    book, marks = draw_book(7, 1000, 0.5), draw_marks(7, 200)
+    ours = replayed(book, marks, FUND, rules)
+    assert_same(ours, flox_day(book, marks, FUND, rules))
+    assert ours.outcomes[0].liquidated != replayed(book, marks, FUND, Rules()).outcomes[0].liquidated
 
 
 def test_without_adl_the_rest_is_forgotten() -> None:

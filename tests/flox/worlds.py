@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from delever import worlds
 from delever.core.state import State
 from delever.core.tables import HIT, SLOTS
 from delever.engine.step import step
+from delever.model.book import Book as Accounts
+from delever.model.world import World
 from delever.run.assemble import assemble, new_state, phases
 from flox.books import Book
 from flox.replica import Floats, Rules
@@ -22,8 +25,8 @@ STEP = 60.0  # s
 
 
 def exchange_world(book: Book, marks: Floats, folder: Path, rules: Any, waterfall: list[Any], start: float = 100.0,
-                   maintenance: float = 0.005) -> worlds.World:
-    """Isolated positions on one exchange. marks: [mark] USD after the start, a minute apart."""
+                   tiers: Sequence[tuple[float, float]] = ((0.0, 0.005),)) -> World:
+    """Isolated positions on one exchange. marks: [mark] USD after the start, a minute apart; tiers: (floor [USD], share)."""
     table = pa.table({"time": STEP * np.arange(len(marks) + 1), "BTC": np.concatenate([[start], marks])})
     pq.write_table(table, folder / "marks.parquet")
     count = len(book)
@@ -36,18 +39,19 @@ def exchange_world(book: Book, marks: Floats, folder: Path, rules: Any, waterfal
         "assets": {"BTC": {"price": start}, "BTC-PERP": {"perp": "BTC"}},
         "feeds": {"mark": {"kind": "mark", "of": "BTC-PERP/USD", "formula": "index"}},
         "oracles": {"exchange": {"BTC-PERP": "mark"}},
-        "protocols": {"exchange": {"rules": rules, "waterfall": waterfall, "book": worlds.Book.from_table(positions),
-                                   "parameters": {"BTC-PERP": {"tiers": [{"floor": 0.0, "maintenance": maintenance}]}}}},
+        "protocols": {"exchange": {"rules": rules, "waterfall": waterfall, "book": Accounts.from_table(positions),
+                                   "parameters": {"BTC-PERP": {"tiers": [{"floor": floor, "maintenance": share}
+                                                                 for floor, share in tiers]}}}},
         "scenario": {"horizon": STEP * len(marks), "step": STEP, "paths": 1, "seed": 1,
                      "prices": {"kind": "replay", "data": str(folder / "marks.parquet")}},
     })
 
 
-def flox_world(book: Book, marks: Floats, folder: Path, fund: float, rules: Rules) -> worlds.World:
+def flox_world(book: Book, marks: Floats, folder: Path, fund: float, rules: Rules) -> World:
     """The same under flox's rules."""
     engine = {"kind": "flox", "slippage": rules.slippage, "ranking": rules.ranking}
     return exchange_world(book, marks, folder, engine, [{"kind": "insurance_fund", "start": {"USD": fund}}],
-                          maintenance=rules.maintenance)
+                          tiers=((0.0, rules.maintenance),))
 
 
 @dataclass
@@ -72,10 +76,26 @@ class Journal:
         self.funds.append(float(state.safety.fund[state.margins.cash[0], 0]))
 
 
-def run(world: worlds.World) -> tuple[Journal, State]:
+def run(world: World) -> tuple[Journal, State]:
     """Every step of the one path."""
     model, journal = assemble(world), Journal()
     state, chunk = new_state(model, 0, 1), phases(model, 1, (journal,))
     for _ in range(model.steps):
         step(chunk, state)
     return journal, state
+
+
+def units_of(account: int, state: State) -> float:
+    """What an account of path 0 holds of the perp."""
+    return _leg(account, int(state.book.first_debt[0]), state)
+
+
+def cash_of(account: int, state: State) -> float:
+    """Its wallet less size x entry price; the wallet alone where the position is closed [USD]."""
+    return _leg(account, 0, state)
+
+
+def _leg(account: int, leg: int, state: State) -> float:
+    touched, slots = state.pool.touched, int(state.watch.counts[SLOTS])
+    mine = np.flatnonzero(touched.account[:slots] == account)
+    return float(touched.amount[mine[0], leg] if len(mine) else state.book.amount[account, leg])

@@ -24,7 +24,7 @@ def books_of(path: Path) -> Books:
         holders = [*exchange.accounts, exchange.vault]
         claims += wallets(holders) + fall.fund["USD"] + exchange.treasury - fall.deficit
         scale += sum(abs(a.cash) for a in holders) + fall.fund["USD"] + fall.booked
-    return Books(claims, sum(e.in_transit for e in path.w.exchanges), scale)
+    return Books(claims, sum(e.in_transit - e.to_makers for e in path.w.exchanges), scale)
 
 
 def check_books(path: Path, start: Books | None) -> Books:

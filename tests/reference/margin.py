@@ -123,9 +123,11 @@ class MarginExchange:
     funding: Funding | None = None
     treasury: float = 0.0  # [USD]
     paid: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # F by perp [USD a unit]
+    traffic: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # the same, each payment without sign
     rate: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # the last funding rate by perp
     premia: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # sampled since
     in_transit: float = 0.0  # funding between cash and tokens: sum of d F over what was closed [USD]
+    to_makers: float = 0.0  # funding that makers, who balance the book, got so far [USD]
     fallen: list[MarginAccount] = field(default_factory=list)  # of this block, in the order called
     closings: list[Closing] = field(default_factory=list)
 

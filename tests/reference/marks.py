@@ -58,5 +58,10 @@ def accrue_funding(exchange: MarginExchange, x: Exchange, k: int, dt: float) -> 
             rate = min(max(rate * (terms.interval / terms.period), -terms.cap), terms.cap)
             exchange.rate[perp] = rate
             exchange.paid[perp] += rate * index
+            exchange.traffic[perp] += abs(rate) * index
+            # makers hold what balances the book
+            net = sum(a.positions[perp].units for a in [*exchange.accounts, exchange.vault] if perp in a.positions)
+            x.ledger.move("USD", net * rate * index, "margin", "makers")
+            exchange.to_makers += net * rate * index
             premia.clear()
     return int(due)

@@ -88,6 +88,8 @@ class DrawMargin(Draw, Terms):
         self.rows[name] = []
         for i in range(rng.randint(5, 22)):
             self.margin_account(name, f"{name}-{i}", parameters, perps, held)
+        if self.chance(0.9):  # somebody who can bear what is socialised
+            self.rows[name].append(self.row(name, f"{name}-rich", "USD", "collateral", 10.0 ** rng.uniform(5.5, 7.0), None))
         self.oracles[name] = {a: self.oracle(a, "USD") for a in held}
         for perp in perps:
             if feed := self.mark(name, perp):

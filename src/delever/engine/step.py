@@ -121,6 +121,8 @@ class Ties(Protocol):
 
     def arbitrage(self, state: State) -> None: ...
 
+    def naked(self, state: State) -> np.ndarray: ...
+
 
 class Layer(Protocol):
     """One layer of a default waterfall."""

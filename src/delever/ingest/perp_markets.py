@@ -53,7 +53,7 @@ FILES: dict[str, File] = {
     "coins_30d": File(f"{CRASH}/hyperliquid_coins_30d_mean.csv", {
         "coin": "coin", "max_leverage": "max_leverage", "oi_30d_mean_usd_m": "open_interest_usd_m",
         "volume_30d_mean_usd_m_per_day": "volume_usd_m_per_day", "slippage_3k_usd_bps": "slippage_3k_usd_bps",
-        "slippage_30k_usd_bps": "slippage_30k_usd_bps", "cex_futures_volume_usd_m_per_day": "cex_volume_usd_m_per_day"}),
+        "slippage_30k_usd_bps": "slippage_30k_usd_bps", "cex_spot_volume_usd_m_per_day": "spot_volume_usd_m_per_day"}),
     "spot_1m": File(f"{CRASH}/spot_1m.csv.gz", {"time_utc": "time_utc", "venue": "venue", "coin": "coin", **_bars()}),
     "spot_5s": File(f"{CRASH}/spot_5s_2045_2200.csv.gz", {
         "time_utc": "time_utc", "venue": "venue", "coin": "coin", **_bars()}),

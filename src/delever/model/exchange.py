@@ -127,7 +127,7 @@ def _check_instruments(legs: pa.Table, world: World, parameters: Mapping[str, Pa
     known = perps(world.assets)
     traded = [asset for asset, entry in parameters.items() if isinstance(entry, PerpParameters) and asset in known]
     of_underlying = {known[perp]: perp for perp in reversed(traded)}
-    held = [asset for asset, entry in parameters.items() if isinstance(entry, CollateralParameters)]
+    held = [asset for asset, entry in parameters.items() if isinstance(entry, CollateralParameters) and asset in world.assets]
     for pair in pairs:
         names, what = (traded, "unknown instrument") if pair["side"] == "position" else ([*held, USD], "unknown collateral")
         if pair["asset"] in names:
@@ -167,20 +167,25 @@ def check_leverage(legs: pa.Table, world: World, parameters: Mapping[str, Parame
     paid_in = of_accounts(amount * start * counted, ~position)  # [accounts] USD
     equity = paid_in + of_accounts(amount * (start - entry), position)  # [accounts] USD
     single = np.bincount(account[position], minlength=number) == 1  # [accounts]
-    for asset in sorted({names[i] for i in np.unique(assets.indices.to_numpy()[position])}):
-        chosen = position & single[account] & (assets.indices.to_numpy() == names.index(asset))
+    alone = np.nonzero(position & single[account])[0]  # [chosen] legs
+    kind = assets.indices.to_numpy()[alone]
+    for number_of_asset in np.unique(kind):
+        asset = names[number_of_asset]
         terms = parameters[asset]
         if not isinstance(terms, PerpParameters):
             continue
-        now, opened = np.abs(amount) * start, np.abs(amount) * entry  # [legs] USD
-        above = chosen & _above(terms.tiers, now, equity[account]) & _above(terms.tiers, opened, paid_in[account])
+        rows = alone[kind == number_of_asset]
+        now, opened = np.abs(amount[rows]) * start[rows], np.abs(amount[rows]) * entry[rows]  # USD
+        owner = account[rows]
+        above = _above(terms.tiers, now, equity[owner]) & _above(terms.tiers, opened, paid_in[owner])
         if above.any():
-            row = int(np.argmax(above))
-            raise _too_much(_account(where, legs, row), asset, terms.tiers, float(now[row]), float(equity[account[row]]))
+            first = int(np.argmax(above))
+            where = _account(where, legs, int(rows[first]))
+            raise _too_much(where, asset, terms.tiers, float(now[first]), float(equity[owner[first]]))
 
 
 def _above(tiers: tuple[Tier, ...], size: np.ndarray, margin: np.ndarray) -> np.ndarray:
-    """Where a position of `size` [legs, USD] on `margin` [legs, USD] is above its tier's leverage."""
+    """Where a position of `size` [rows, USD] on `margin` [rows, USD] is above its tier's leverage."""
     floors = np.array([tier.floor for tier in tiers])  # [tiers] USD
     share = np.array([0.0 if tier.max_leverage is None else 1.0 / tier.max_leverage for tier in tiers])  # [tiers]
     needed = np.maximum(share - OPENING_COSTS, 0.0)[np.searchsorted(floors, size, side="right") - 1]

@@ -73,45 +73,62 @@ class Mark(FeedSpec):
 
 
 @helper
-def log_pair(constant: float, market: np.ndarray, sign: np.ndarray, p: int, price: np.ndarray) -> float:
-    """Log market price of a pair. market, sign: [T]; price: [M, P]."""
-    total = constant
+def add_up(constant: float, market: np.ndarray, sign: np.ndarray, price: np.ndarray, out: np.ndarray) -> None:
+    """Log market price of a pair on every path. market, sign: [T]; price: [M, P]; out: [P]."""
+    for p in range(out.shape[0]):
+        out[p] = constant
     for t in range(market.shape[0]):
         if market[t] < 0:
             break
-        total += sign[t] * price[market[t], p]
-    return total
+        row, factor = price[market[t]], sign[t]
+        for p in range(out.shape[0]):
+            out[p] += factor * row[p]
 
 
 @helper
-def median(a: float, b: float, c: float) -> float:
-    """Of three."""
-    return max(min(a, b), min(max(a, b), c))
+def average(gap: np.ndarray, share: float, index: np.ndarray, book: np.ndarray) -> None:
+    """The average gap goes its share of the way. All [P], USD."""
+    for p in range(gap.shape[0]):
+        gap[p] += share * (book[p] - index[p] - gap[p])
 
 
 @kernel
 def sample(number: np.ndarray, formula: np.ndarray, share: np.ndarray, step: int, beside: Beside, feeds: Feeds,
-           price: np.ndarray, gap: np.ndarray) -> None:
-    """New answers on all paths. share: [2] of the way that SHORT and LONG go; price: [M, P]; gap: [2, n, P] averages [USD]."""
-    last_rate = beside.rate
+           price: np.ndarray, gap: np.ndarray, work: np.ndarray) -> None:
+    """New answers on all paths.
+
+    share: [2] of the way that SHORT and LONG go; price: [M, P]; gap: [2, n, P] averages [USD]; work: [3, P] scratch.
+    """
+    index, book, first = work[0], work[1], work[2]
     for i in range(number.shape[0]):
-        f, answer, short, long, every = number[i], feeds.answer[number[i]], gap[0, i], gap[1, i], beside.every[i]
-        constant, market, sign = beside.constant[i], beside.market[i], beside.sign[i]
-        own_constant, own_market, own_sign = feeds.constant[f], feeds.market[f], feeds.sign[f]
-        left = (every - step % every) / every if every > 0 and beside.reserve[i] >= 0 else 0.0
+        f, r, every, long = number[i], beside.reserve[i], beside.every[i], gap[1, i]
+        answer = feeds.answer[f]
+        if formula[i] == INDEX:
+            add_up(beside.constant[i], beside.market[i], beside.sign[i], price, answer)
+            continue
+        add_up(beside.constant[i], beside.market[i], beside.sign[i], price, index)
+        add_up(feeds.constant[f], feeds.market[f], feeds.sign[f], price, book)
+        for p in range(index.shape[0]):
+            index[p] = exp_(index[p])
+        for p in range(book.shape[0]):
+            book[p] = exp_(book[p])
+        average(gap[0, i], share[0], index, book)
+        average(long, share[1], index, book)
+        if formula[i] == HYPERLIQUID:
+            short = gap[0, i]
+            for p in range(first.shape[0]):
+                first[p] = index[p] + short[p]
+        elif every > 0 and r >= 0:
+            left, rate = (every - step % every) / every, beside.rate[r]
+            for p in range(first.shape[0]):
+                first[p] = index[p] * (1.0 + rate[p] * left)
+        else:
+            first[:] = index
         for p in range(answer.shape[0]):
-            log_index = log_pair(constant, market, sign, p, price)
-            if formula[i] == INDEX:
-                answer[p] = log_index
-                continue
-            index, book = exp_(log_index), exp_(log_pair(own_constant, own_market, own_sign, p, price))
-            short[p] += share[0] * (book - index - short[p])
-            long[p] += share[1] * (book - index - long[p])
-            if formula[i] == HYPERLIQUID:
-                first = index + short[p]
-            else:
-                first = index * (1.0 + (last_rate[beside.reserve[i], p] * left if left > 0.0 else 0.0))
-            answer[p] = log_(max(median(first, book, index + long[p]), LEAST * index))
+            a, b, c = first[p], book[p], index[p] + long[p]
+            first[p] = max(max(min(a, b), min(max(a, b), c)), LEAST * index[p])  # the median
+        for p in range(answer.shape[0]):
+            answer[p] = log_(first[p])
 
 
 class MarkFeeds(FeedPhase):
@@ -122,8 +139,10 @@ class MarkFeeds(FeedPhase):
         self.number, self.formula, self.beside = number, formula, beside
         self.share = np.array([-math.expm1(-beside.step_length / tau) for tau in (SHORT, LONG)])
         self.gap = np.zeros((2, len(number), beside.rate.shape[1]))  # [2, n, P] averages of B - I [USD]
+        self.work = np.empty((3, beside.rate.shape[1]))
 
     def observe(self, state: State) -> None:
         """Once a step: in its first block, in which every path takes part."""
         if state.block == 1:
-            sample(self.number, self.formula, self.share, state.step, self.beside, state.feeds, state.markets.price, self.gap)
+            sample(self.number, self.formula, self.share, state.step, self.beside, state.feeds, state.markets.price, self.gap,
+                   self.work)

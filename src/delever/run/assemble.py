@@ -38,6 +38,7 @@ from delever.engine.trade import Trading
 from delever.engine.venues import Venues
 from delever.ingest.source import Source
 from delever.model.errors import InputError
+from delever.model.exchange import is_exchange
 from delever.model.world import Shock, World
 from delever.network.blocks import Blocks, Network
 from delever.oracles.base import FeedPhase, FeedSpec
@@ -47,10 +48,10 @@ from delever.prices.base import PriceSpec, Process
 from delever.protocols.base import Rules
 from delever.protocols.margin import ExchangeRules
 from delever.protocols.pro_rata import ProRata
-from delever.run.exchanges import is_exchange, stocks
+from delever.run.exchanges import stocks
 from delever.run.positions import Positions, read_books, tabulate
 from delever.run.pricing import Layout, Seeing, compose, kinds_of_feeds, lay_out, liquidity, start_answers
-from delever.run.ties import arbitrage, beside, funding_phase, pays_funding
+from delever.run.ties import arbitrage, beside, funding_phase
 from delever.venues.base import ProfileTable
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import LastResort
@@ -114,7 +115,6 @@ def assemble(world: World, source: Source | None = None) -> Model:
     model = Model(world, source, layout, positions, profiles, tables, seeing, prices,
                   make_index(positions.tables, np.exp(seen), positions.margins), price, answer, seen, scenario.steps, scenario.step, blocks)
     check_rules(world)
-    pays_funding(world, positions.reserves, positions.margins, scenario.step)
     price_shocks(model), depth_shocks(model), scheduled(model)  # their mistakes come to light before a run folder is made
     return model
 
@@ -196,9 +196,9 @@ def feed_phase(model: Model, kind: type[FeedSpec], feeds: list[int], last_rate: 
 def waterfall(world: World, step_length: float) -> list[LayerPhase]:
     """The layers of all protocols, in their order; behind those of an exchange stands closing out, whatever it costs."""
     layers: list[LayerPhase] = []
-    for number, (name, protocol) in enumerate(world.protocols.items()):
+    for number, protocol in enumerate(world.protocols.values()):
         layers += [layer.compile(number, step_length) for layer in protocol.waterfall if isinstance(layer, Layer)]
-        if is_exchange(world, name):
+        if is_exchange(protocol):
             layers.append(LastResort(number))
     return layers
 
@@ -234,7 +234,7 @@ def new_state(model: Model, first_path: int, paths: int) -> State:
         pool=new_pool(1024, 4096, positions.tables.amount.shape[1], positions.tables.cost.shape[1]),
         margins=positions.margins._replace(paid=np.zeros((reserves, paths)), gross=np.zeros((reserves, paths))),
         safety=new_safety(*stocks(model.world, positions.reserves), paths), flows=new_flows(reserves, paths),
-        closings=new_closings(64), fallen=np.zeros(1024, np.int32),
+        closings=new_closings(64), naked=np.zeros((len(model.world.arbitrageurs), paths)), fallen=np.zeros(1024, np.int32),
         rows=new_rows(1024), fills=new_fills(1024), active=np.ones(paths, np.bool_),
         queue=Queue(np.empty(1024, np.int64), np.zeros(KINDS + 1, np.int64)),
         ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths),

@@ -37,4 +37,6 @@ def run_state(model: Model, first_path: int, count: int, traced: list[int]) -> t
     chunk = phases(model, count, (Extremes(), history, trace) if traced else (Extremes(), history))
     for _ in range(model.steps):
         step(chunk, state)
+    if chunk.arbitrageurs:
+        state.naked = chunk.arbitrageurs.naked(state)
     return state, history, trace

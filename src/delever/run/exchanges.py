@@ -12,6 +12,7 @@ from delever.core.tables import BookTables, Margins
 from delever.model.asset import USD
 from delever.model.book import COLLATERAL, POSITION
 from delever.model.errors import InputError
+from delever.model.exchange import is_exchange
 from delever.model.parameters import CollateralParameters, Parameters, PerpParameters
 from delever.model.world import World
 from delever.waterfall.base import Layer
@@ -19,14 +20,9 @@ from delever.waterfall.base import Layer
 MOST = 62  # positions of an account: the engine notes in one integer which it has dealt with
 
 
-def is_exchange(world: World, protocol: str) -> bool:
-    """Whether a protocol is a margin exchange."""
-    return bool(getattr(world.protocols[protocol].rules, "margin", False))
-
-
 def with_cash(legs: pa.Table, world: World) -> pa.Table:
     """The legs, in which every margin account begins with its cash: wallet less size x entry price [USD]."""
-    exchanges = [name for name in world.protocols if is_exchange(world, name)]
+    exchanges = [name for name in world.protocols if is_exchange(world.protocols[name])]
     if not exchanges:
         return legs
     mine = pc.is_in(legs["protocol"], pa.array(exchanges)).to_numpy(zero_copy_only=False)
@@ -66,7 +62,7 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
     markets = [name for name in world.assets if world.assets[name].wraps is None]
     market = np.full(count, -1)
     for r, ((protocol, asset), entry) in enumerate(zip(reserves, entries, strict=True)):
-        if not is_exchange(world, protocol):
+        if not is_exchange(world.protocols[protocol]):
             continue
         weight[r] = 0.0 if perp[r] else 1.0 - entry.haircut if isinstance(entry, CollateralParameters) else 1.0
         if isinstance(entry, PerpParameters):
@@ -76,7 +72,7 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
                 if k:
                     deducted[r, k] = deducted[r, k - 1] + tier.floor * (rate[r, k] - rate[r, k - 1])
     of = np.array([protocols.index(protocol) for protocol, _ in reserves])
-    cash = np.array([reserves.index((name, USD)) if is_exchange(world, name) and (name, USD) in reserves else -1
+    cash = np.array([reserves.index((name, USD)) if is_exchange(world.protocols[name]) and (name, USD) in reserves else -1
                      for name in protocols])
     account, leg = positions_of(book)
     r_of = book.reserve[book.signature[account], leg]

@@ -8,13 +8,15 @@ import pyarrow as pa
 from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, OUTCOME_COLUMNS
 from delever.core.state import State
-from delever.core.tables import ADDED, CLAIMS, DEBTS, DEFICIT, LIQUIDATORS, BookTables, Reserves, Touched
-from delever.engine.boundary import price_paths
+from delever.core.tables import ADDED, CLAIMS, COVERED, DEBTS, DEFICIT, LIQUIDATORS, BookTables, Reserves, Touched
+from delever.engine.boundary import price_all
 from delever.engine.conservation import LIMIT, residual
 from delever.core.tables import SLOTS
+from delever.model.exchange import is_exchange
 from delever.run.assemble import Model
+from delever.run.exchange_outcomes import Column, by_exchange, by_waterfall
 
-Column = tuple[str, str, np.ndarray]  # name, unit, a number a path
+OF_BOTH = ("liquidations", "accounts_liquidated")  # what lending and exchanges count alike
 
 
 class ConservationError(RuntimeError):
@@ -32,6 +34,8 @@ def underwater(slots: int, touched: Touched, book: BookTables, reserves: Reserve
                                                  book.reserve)
     for slot in range(slots):
         p, g = path[slot], signature[account[slot]]
+        if book.margin[g]:
+            continue  # nobody on an exchange is left below zero: it is booked
         value, debt, first = 0.0, 0.0, book.first_debt[0]
         for k in range(book.collaterals[g]):
             value += amount[slot, k] * reserves.supply_index[reserve[g, k]] * price[p, reserve[g, k]]
@@ -53,7 +57,8 @@ def tabulate_paths(model: Model, state: State) -> pa.Table:
     touched = np.bincount(state.pool.touched.path[:slots], minlength=state.paths)
     columns: list[Column] = [("path", "number", state.first_path + np.arange(state.paths)),
                              ("accounts_touched", "count", touched),
-                             *by_protocol(model, state, slots), *by_reserve(model, state), *by_path(model, state),
+                             *by_protocol(model, state, slots), *by_reserve(model, state), *by_waterfall(model, state),
+                             *by_exchange(model, state), *by_path(model, state),
                              *by_market(model, state)]
     for name, sold, leak in zip(model.layout.assets, state.tally.forced, worst, strict=True):
         columns += [(f"forced_sales.{name}", name, sold), (f"residual.{name}", "share", leak)]
@@ -64,18 +69,20 @@ def tabulate_paths(model: Model, state: State) -> pa.Table:
 
 def by_protocol(model: Model, state: State, slots: int) -> list[Column]:
     """Outcomes of each protocol; money in USD at the prices it saw."""
-    protocols, every = list(model.world.protocols), np.arange(state.paths)
+    protocols = list(model.world.protocols)
     state.sight.stamp[:] = -1
-    price_paths(every, every, state.sight, state.tree, state.markets.price)
+    price_all(state)
     bare, short = np.zeros((len(protocols), state.paths)), np.zeros((len(protocols), state.paths))
     underwater(slots, state.pool.touched, state.book, state.reserves, state.sight.price, bare, short)
     totals = state.ledgers.totals
     out: list[Column] = []
     for outcome, table in zip(OUTCOME_COLUMNS, totals, strict=True):
         unit = "USD" if outcome.unit == "seen" else outcome.unit
-        out += [(f"{outcome.name}.{name}", unit, row) for name, row in zip(protocols, table, strict=True)]
+        out += [(f"{outcome.name}.{name}", unit, row) for name, row in zip(protocols, table, strict=True)
+                if not is_exchange(model.world.protocols[name]) or outcome.name in OF_BOTH]
     for name, no_collateral, negative, booked in zip(protocols, bare, short, totals[DEFICITS], strict=True):
-        out += [(f"bad_debt.{name}", "USD", booked + no_collateral), (f"shortfall.{name}", "USD", booked + negative)]
+        if not is_exchange(model.world.protocols[name]):
+            out += [(f"bad_debt.{name}", "USD", booked + no_collateral), (f"shortfall.{name}", "USD", booked + negative)]
     return out
 
 
@@ -87,11 +94,13 @@ def by_reserve(model: Model, state: State) -> list[Column]:
         (slice(first, None), np.arange(state.book.reserve.shape[1] - first) < state.book.debts[:, None])))
     out: list[Column] = []
     for r, (protocol, asset) in enumerate(model.positions.reserves):
+        if is_exchange(model.world.protocols[protocol]):
+            continue
         if r in held:
             out.append((f"seized.{protocol}.{asset}", asset, booked[ADDED, r] - booked[CLAIMS, r]))
         if r in owed:
-            out += [(f"repaid.{protocol}.{asset}", asset, 0.0 - booked[DEBTS, r] - booked[DEFICIT, r]),
-                    (f"written_off.{protocol}.{asset}", asset, booked[DEFICIT, r])]
+            out += [(f"repaid.{protocol}.{asset}", asset, 0.0 - booked[DEBTS, r] - booked[DEFICIT, r] - booked[COVERED, r]),
+                    (f"written_off.{protocol}.{asset}", asset, booked[DEFICIT, r] + booked[COVERED, r])]
     return out
 
 

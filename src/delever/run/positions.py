@@ -10,9 +10,13 @@ import pyarrow.compute as pc
 
 from delever.core.tables import BookTables, Margins
 from delever.engine.index import EITHER
+from delever.ingest.positions import from_export
+from delever.ingest.source import BookTables as Sourced
 from delever.ingest.source import Source
 from delever.model.book import COLLATERAL, DEBT, POSITION, REMAINDER, Book
+from delever.model.checks import check_book
 from delever.model.errors import InputError, nearest
+from delever.model.exchange import instruments, is_exchange
 from delever.model.parameters import CollateralParameters, look_up
 from delever.model.world import ReserveParameters, World
 from delever.run.exchanges import lay_margins, with_cash
@@ -45,24 +49,21 @@ def read_books(world: World, source: Source) -> Book:
         where = book if isinstance(book, str) else f"book of {name}"
         if isinstance(book, str):
             try:
-                tables = source.book(book)
+                tables = source.book(book) if not book.endswith(".json") else exported(book, name, world, source)
             except InputError as error:
                 raise error.at("", "protocols", name, "book") from None
             accounts = tables.accounts if tables.accounts.num_columns else None
             book = Book.from_table(_renamed(tables.legs, name), _renamed(accounts, name), where)
         else:
             book = Book(_renamed(book.legs, name), _renamed(book.accounts, name))
-        unknown = [asset for asset in book.assets if asset not in world.assets and asset != "USD"]
-        if unknown:
-            row = pc.index(book.legs["asset"], unknown[0]).as_py()
-            raise InputError("unknown asset", f"{where}, row {row + 2}, column asset", unknown[0],
-                             nearest(unknown[0], world.assets))
+        check_book(book, world, where, name)
         parts.append(book)
-    book = Book.concat(parts)
-    owed = pc.sum(pc.filter(book.legs["amount"], pc.equal(book.legs["side"], DEBT))).as_py()
-    if not (owed and owed > 0) and not pc.any(pc.equal(book.legs["side"], POSITION)).as_py():
-        raise InputError("has no debt", "book", None, "nothing can be liquidated: add legs with side `debt`")
-    return book
+    return Book.concat(parts)
+
+
+def exported(file: str, name: str, world: World, source: Source) -> Sourced:
+    """The positions in an exchange's own answer (JSON), under the names that the world gives its perps."""
+    return Sourced(from_export(source.json(file), file, instruments=instruments(name, world)), pa.table({}))
 
 
 def _renamed(table: pa.Table | None, protocol: str) -> pa.Table:
@@ -98,7 +99,7 @@ def tabulate(world: World, book: Book) -> Positions:
     held, reserve = np.unique(key, return_inverse=True)
     reserves = tuple((protocols[k // number_of_assets], assets[k % number_of_assets]) for k in held)
     parameters = {name: look_up(spec.parameters) for name, spec in world.protocols.items()}
-    is_exchange = np.array([getattr(spec.rules, "margin", False) for spec in world.protocols.values()])
+    exchange = np.array([is_exchange(spec) for spec in world.protocols.values()])
 
     # threshold, incentive and seizability of each leg, worked out once for each (reserve, e-mode, side)
     threshold, incentive = np.where(is_debt, 0.0, own), np.zeros(len(amount))
@@ -112,7 +113,7 @@ def tabulate(world: World, book: Book) -> Positions:
         seizable[mine] = 1 if spec is None or spec.seizable else 0
         if debt:
             continue
-        if is_exchange[protocols.index(name)]:
+        if exchange[protocols.index(name)]:
             threshold[mine] = 1.0 - entry.haircut if isinstance(entry, CollateralParameters) else 1.0
             continue
         assert entry is None or isinstance(entry, ReserveParameters)
@@ -143,7 +144,7 @@ def tabulate(world: World, book: Book) -> Positions:
     incentive_of, seizable_of, amounts = spread(incentive, np.float64), spread(seizable, np.int64), spread(amount, np.float64)
     of = np.zeros(accounts, np.int64)
     of[account] = protocol
-    margin = is_exchange[of].astype(np.int64)
+    margin = exchange[of].astype(np.int64)
     names_of = [name.partition("\0") for name in names.dictionary.to_pylist()]
     active = {(spec.exchange, spec.account) for spec in world.arbitrageurs.values()}
     for i, (name, _, account_name) in enumerate(names_of):

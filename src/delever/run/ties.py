@@ -21,17 +21,8 @@ from delever.run.pricing import Layout, ragged
 
 def pays_funding(world: World, reserves: Sequence[tuple[str, str]], margins: Margins, step: float) -> np.ndarray:
     """Whole steps between two payments of each perp [R]; 0: none. step: [s]."""
-    every = np.zeros(len(reserves), np.int64)
-    for r, (name, _) in enumerate(reserves):
-        funding = world.protocols[name].funding
-        if funding is None or not margins.perp[r]:
-            continue
-        steps = funding.interval / step
-        if abs(steps - round(steps)) > 1e-9 or steps < 1:
-            raise InputError("is not a whole number of steps", f"protocols.{name}.funding.interval", f"{funding.interval:g} s",
-                             f"a step takes {step:g} s: choose a multiple")
-        every[r] = round(steps)
-    return every
+    funding = [world.protocols[name].funding if perp else None for (name, _), perp in zip(reserves, margins.perp, strict=True)]
+    return np.array([0 if terms is None else round(terms.interval / step) for terms in funding], np.int64)
 
 
 def funding_phase(world: World, positions: Positions, layout: Layout, step: float, last_rate: np.ndarray) -> FundingPhase | None:

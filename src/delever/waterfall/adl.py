@@ -38,6 +38,7 @@ from delever.waterfall.base import Layer, LayerPhase
 ROUNDING = 1e-12  # of the notional closed: a debt below that is what closing at the bankruptcy price loses in digits
 ACCOUNT, LEG = range(2)  # rows of AdlPhase.who
 SCORE, SIZE, CLOSED = range(3)  # rows of AdlPhase.terms
+HALT_LEG, HALT_EQUITY, HALT_NOTIONAL, HALT_ROOM = range(4)  # ROOM: of slots and closings that are wanted, 0: none
 
 
 class Adl(Layer):
@@ -92,23 +93,30 @@ def candidates(p: int, r: int, q: float, rule: int, cap: float, touched: Touched
 
 
 @helper
-def match(p: int, r: int, q: float, x: float, number: int, rule: int, cap: float, step: int, time: float, book: BookTables,
-          reserves: Reserves, margins: Margins, watch: Watch, pool: Pool, ledgers: Ledgers, flows: Flows, safety: Safety,
-          closings: Closings, n_closings: int, price: np.ndarray, who: np.ndarray, terms: np.ndarray) -> tuple[float, int]:
-    """Close winners against q units of perp r at x [USD]: (units closed, signed as q; closings noted by then).
+def choose(p: int, r: int, q: float, rule: int, cap: float, touched: Touched, book: BookTables, margins: Margins,
+           watch: Watch, price: np.ndarray, who: np.ndarray, terms: np.ndarray) -> tuple[int, int, float]:
+    """Who closes how much against q units of perp r: (candidates, how many of them close something, units closed in all)."""
+    n = candidates(p, r, q, rule, cap, touched, book, margins, watch, price, who, terms)
+    if is_queue(rule):
+        closed = fill_queue(n, terms[SCORE], terms[SIZE], abs(q), terms[CLOSED])
+    else:
+        closed = fill_pro_rata(n, terms[SCORE], terms[SIZE], abs(q), terms[CLOSED])
+    winners = 0
+    for i in range(n):
+        winners += terms[CLOSED, i] > 0.0
+    return n, winners, closed
+
+
+@helper
+def close_winners(n: int, closed: float, p: int, r: int, q: float, x: float, number: int, step: int, time: float,
+                  book: BookTables, reserves: Reserves, margins: Margins, watch: Watch, pool: Pool, ledgers: Ledgers,
+                  flows: Flows, safety: Safety, closings: Closings, n_closings: int, price: np.ndarray, who: np.ndarray,
+                  terms: np.ndarray) -> int:
+    """Close the chosen against q units of perp r at x [USD]; the number of closings by then.
 
     The side of q is the caller's: cash of the exchange stands between the two.
     """
-    touched, mark, wanted = pool.touched, price[p, r], abs(q)
-    n = candidates(p, r, q, rule, cap, touched, book, margins, watch, price, who, terms)
-    if is_queue(rule):
-        closed = fill_queue(n, terms[SCORE], terms[SIZE], wanted, terms[CLOSED])
-    else:
-        closed = fill_pro_rata(n, terms[SCORE], terms[SIZE], wanted, terms[CLOSED])
-    if closed < wanted:
-        safety.dry[ADL, number, p] = min(safety.dry[ADL, number, p], time)
-    if closed == 0.0:
-        return 0.0, n_closings
+    mark = price[p, r]
     safety.first[1, number, p] = min(safety.first[1, number, p], time)
     ledgers.traded[reserves.asset[r], p] += closed
     ledgers.traded[0, p] += abs(closed * x)
@@ -119,14 +127,14 @@ def match(p: int, r: int, q: float, x: float, number: int, rule: int, cap: float
         account = who[ACCOUNT, i]
         d = -terms[CLOSED, i] if q > 0.0 else terms[CLOSED, i]
         slot = touch(p, account, book, watch, pool)
-        close_leg(slot, p, book.signature[account], who[LEG, i], d, x, CASH, touched, book, reserves, margins, ledgers)
+        close_leg(slot, p, book.signature[account], who[LEG, i], d, x, CASH, pool.touched, book, reserves, margins, ledgers)
         haircut = d * (mark - x)
         flows.haircut[r, p] += haircut
         closings.path[n_closings], closings.step[n_closings], closings.account[n_closings] = p, step, account
         closings.reserve[n_closings], closings.units[n_closings] = r, d
         closings.price[n_closings], closings.haircut[n_closings] = x, haircut
         n_closings += 1
-    return closed if q > 0.0 else -closed, n_closings
+    return n_closings
 
 
 @helper
@@ -140,6 +148,15 @@ def finish(slot: int, p: int, g: int, notional: float, touched: Touched, book: B
         touched.amount[slot, 0] = 0.0
         ledgers.booked[TREASURY, book.reserve[g, 0], p] += cash
     book_deficit(slot, p, g, touched, book, ledgers)
+
+
+@helper
+def has_position(slot: int, g: int, touched: Touched, book: BookTables) -> bool:
+    """Whether an account has a position left."""
+    some = False
+    for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
+        some = some or touched.amount[slot, k] != 0.0
+    return some
 
 
 @helper
@@ -165,49 +182,55 @@ def deleverage(start: int, fallen: np.ndarray, n_fallen: int, number: int, rule:
                step: int, time: float, active: np.ndarray, book: BookTables, reserves: Reserves, margins: Margins,
                watch: Watch, pool: Pool, tree: Tree, profiles: Profiles, markets: Markets, ledgers: Ledgers, flows: Flows,
                safety: Safety, tally: Tally, closings: Closings, n_closings: int, price: np.ndarray, who: np.ndarray,
-               terms: np.ndarray) -> tuple[int, int]:
+               terms: np.ndarray, halt: np.ndarray) -> tuple[int, int]:
     """Fallen accounts in the order called, then fallen vaults by path: (entry that wants more room, or the end; closings).
 
-    start: entry to begin with; price: [P, R] seen; active: [P]; who: [2, holders], terms: [3, holders] scratch.
+    start: entry to begin with; price: [P, R] seen; active: [P]; who: [2, holders], terms: [3, holders] scratch;
+    halt: [4] where that entry stood (HALT_*), so that it goes on with its own equity and notional.
     """
-    touched, first = pool.touched, margins.first[number]
+    touched = pool.touched
     whole = n_fallen + active.shape[0] if safety.backed[number] >= 0.0 else n_fallen
-    most = margins.holder_first[margins.first[number + 1]] - margins.holder_first[first]
-    room = min(pool.due.shape[0] - watch.counts[SLOTS], closings.path.shape[0] - n_closings)
     for j in range(start, whole):
         p, slot = whose_turn(j, fallen, n_fallen, number, active, touched, book, margins, safety, price)
         if p < 0:
             continue
-        if room < most:  # the count is kept on the safe side: who is closed may have a slot already
-            return j, n_closings
-        had, is_vault, g = n_closings, slot < 0, book.signature[touched.account[max(slot, 0)]]
-        begin, end, equity, notional, left = first, int(margins.first[number + 1]), 0.0, 0.0, False
-        if is_vault:
+        is_vault, g = slot < 0, book.signature[touched.account[max(slot, 0)]]
+        begin = int(margins.first[number] if is_vault else book.first_debt[0])
+        end = int(margins.first[number + 1] if is_vault else begin + book.debts[g])
+        resumed, equity, notional = j == start and halt[HALT_ROOM] > 0.0, 0.0, 0.0
+        if resumed:
+            equity, notional = halt[HALT_EQUITY], halt[HALT_NOTIONAL]
+        elif is_vault:
             tally.called[p] += 1  # the path takes part in the next block
         else:
-            begin, end = book.first_debt[0], int(book.first_debt[0] + book.debts[g])
             equity = equity_of(slot, p, g, touched.amount, book, margins, price)[0]
             for k in range(begin, end):
                 notional += abs(touched.amount[slot, k]) * price[p, book.reserve[g, k]]
-        for k in range(begin, end):
+        for k in range(int(halt[HALT_LEG]) if resumed else begin, end):
             r = k if is_vault else int(book.reserve[g, k])
             q = safety.vault[r, p] if is_vault else touched.amount[slot, k]
             if q == 0.0 or not margins.perp[r]:
                 continue
-            x = price[p, r]
+            n, winners, closed = choose(p, r, q, rule, cap, touched, book, margins, watch, price, who, terms)
+            if winners > min(pool.due.shape[0] - watch.counts[SLOTS], closings.path.shape[0] - n_closings):
+                halt[HALT_LEG], halt[HALT_EQUITY], halt[HALT_NOTIONAL], halt[HALT_ROOM] = k, equity, notional, winners
+                return j, n_closings
+            if closed < abs(q):
+                safety.dry[ADL, number, p] = min(safety.dry[ADL, number, p], time)
+            if closed == 0.0:
+                continue
+            x, d = price[p, r], closed if q > 0.0 else -closed
             if at_bankruptcy and not is_vault:
                 x -= (x if q > 0.0 else -x) * equity / notional
-            d, n_closings = match(p, r, q, x, number, rule, cap, step, time, book, reserves, margins, watch, pool, ledgers,
-                                  flows, safety, closings, n_closings, price, who, terms)
-            left = left or d != q
+            n_closings = close_winners(n, closed, p, r, q, x, number, step, time, book, reserves, margins, watch, pool,
+                                       ledgers, flows, safety, closings, n_closings, price, who, terms)
             if is_vault:
                 close_of_vault(number, p, r, d, d * x, CASH, reserves, margins, safety, ledgers)
-            elif d != 0.0:
+            else:
                 close_leg(slot, p, g, k, d, x, CASH, touched, book, reserves, margins, ledgers)
-        if not is_vault and not left:
+        if not is_vault and not has_position(slot, g, touched, book):
             finish(slot, p, g, notional, touched, book, reserves, tree, profiles, markets, ledgers, price)
             fallen[j] = -1
-        room -= n_closings - had
     return n_fallen + active.shape[0], n_closings
 
 
@@ -223,21 +246,19 @@ class AdlPhase(LayerPhase):
 
     def absorb(self, state: State) -> None:
         """At the end of a block: fallen accounts in the order called, then a fallen vault."""
-        margins = state.margins
         if not state.n_fallen and state.safety.backed[self.number] < 0.0:
             return
-        begin, end = int(margins.first[self.number]), int(margins.first[self.number + 1])
         if not self.who.shape[1]:
-            most = max(int(np.diff(margins.holder_first[begin:end + 1]).max(initial=0)), 1)
+            begin, end = state.margins.first[self.number:self.number + 2]
+            most = max(int(np.diff(state.margins.holder_first[begin:end + 1]).max(initial=0)), 1)
             self.who, self.terms = np.zeros((2, most), np.int64), np.zeros((3, most))
-        more = int(margins.holder_first[end] - margins.holder_first[begin])
-        done, whole = 0, state.n_fallen + state.paths
+        done, whole, halt = 0, state.n_fallen + state.paths, np.zeros(4)
         while done < whole:
             done, state.n_closings = deleverage(
                 done, state.fallen, state.n_fallen, self.number, self.rule, self.at_bankruptcy, self.cap, state.step,
-                state.time, state.active, state.book, state.reserves, margins, state.watch, state.pool, state.tree,
+                state.time, state.active, state.book, state.reserves, state.margins, state.watch, state.pool, state.tree,
                 state.profiles, state.markets, state.ledgers, state.flows, state.safety, state.tally, state.closings,
-                state.n_closings, state.sight.price, self.who, self.terms)
+                state.n_closings, state.sight.price, self.who, self.terms, halt)
             if done < whole:
-                state.room_for_slots(int(state.watch.counts[SLOTS]) + more)
-                state.room_for_closings(more)
+                state.room_for_slots(int(state.watch.counts[SLOTS]) + int(halt[HALT_ROOM]))
+                state.room_for_closings(int(halt[HALT_ROOM]))

@@ -1,6 +1,6 @@
-"""One draw of the exchange as of 10 October 2025, 20:45 UTC: what is uncertain, and a book that adds up to the open interest.
+"""One draw of the book of the exchange as of 10 October 2025, 20:45 UTC, that adds up to the open interest.
 
-Draw i is a function of (seed, i). Accounts get sizes from Hyperliquid's leaderboard of May 2025, coins in the shares of the
+Accounts get sizes from Hyperliquid's leaderboard of May 2025, coins in the shares of the
 open interest, a distance to liquidation from the fitted spread of leverage, given that they have survived their path
 so far, and entry prices from that path. Longs and shorts of a coin each add up to its one-sided open interest; the equity of all
 adds up to the total account value that was published at 20:04:54, less what lies idle.
@@ -8,101 +8,20 @@ adds up to the total account value that was published at 20:04:54, less what lie
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
-import evening as observed
-import history
 import numpy as np
 import pyarrow as pa
+from inputs import Inputs, Known
 
 from delever.analysis.leverage import Spread
-from delever.ingest import perp_markets as pm
-from delever.ingest.source import Source
 
-HERE = Path(__file__).resolve().parent
 EXCHANGE = "hyperliquid"
-COINS = 40  # largest by open interest
 DIRECTIONAL, HEDGED = 3000, 200  # accounts; assumption, not an estimate: enough that no account of the tail decides
 LARGEST = 0.1  # assumption: no account holds more of one side of a coin
-SMALLEST = 1000.0  # USD of account value on the leaderboard below which a row is dust
-PIVOT = 0.08  # margin over notional up to which calm days identify leverage; above, the total account value decides
-HEDGED_MARGIN = (0.12, 0.5)  # assumption: median margin over gross of hedged accounts, and its spread [log]
+SPREAD_OF_HEDGED = 0.5  # assumption: spread of hedged accounts' margin over gross [log]
 ALERT = 1.05  # times maintenance: nobody starts closer
-
-
-@dataclass(frozen=True)
-class Known:
-    """What stood before the forecast, read once."""
-
-    coins: tuple[str, ...]
-    open_interest: np.ndarray  # [coins] one-sided, USD, at 20:05
-    measured: np.ndarray  # [coins] bool: of 20:05, else a 30-day mean
-    price: np.ndarray  # [coins] USD at 20:45; 1 for coins without a price
-    tiers: list[list[tuple[float, float]]]  # [coins] (from this notional [USD], maximum leverage)
-    depth: np.ndarray  # [coins] USD within 1 % of the mid, one side
-    sizes: np.ndarray  # [rows] account values, USD
-    equity: float  # of all accounts, USD
-    all_coins: float  # open interest of all coins, one-sided, USD
-    vault: float  # USD
-    spreads: list[Spread]
-    evening: observed.Evening
-    history: history.History
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What is uncertain, as drawn; every field a row of the sensitivity table."""
-
-    spread: Spread
-    oi_level: float  # open interest over 30-day mean
-    idle: float  # share of account value without position
-    hedged: float  # share of each side held by hedged accounts
-    depth_level: float  # factor on depth before the crash
-    depth_kept: float  # factor on depth in the crash
-    refill: float  # half-life of a displaced book [s]
-    vault: float  # equity of the backstop [USD]
-    reserve: float  # maintenance of what the vault holds that its equity must cover
-    index: np.ndarray  # [steps + 1, coins] log moves since 20:45
-
-    def values(self) -> dict[str, float]:
-        """Name with unit -> value."""
-        return {
-            "longs within a move of 10 % when opened [share]": float(self.spread.share_within(np.array([0.1]), 0.025)[0]),
-            "turnover [share a day]": self.spread.turnover,
-            "open interest over 30-day mean": self.oi_level,
-            "account value without position [share]": self.idle,
-            "open interest of hedged accounts [share]": self.hedged,
-            "depth before the crash [factor]": self.depth_level,
-            "depth kept in the crash [share]": self.depth_kept,
-            "half-life of a displaced book [s]": self.refill,
-            "equity of the backstop [USD]": self.vault,
-            "reserve of the backstop [x maintenance]": self.reserve,
-            "median largest fall of the index [log]": float(np.median(self.index.min(axis=0))),
-        }
-
-
-def generator(seed: int, draw: int) -> np.random.Generator:
-    """The random numbers of one draw, whatever was drawn before it."""
-    return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, draw]))
-
-
-def inputs(known: Known, random: np.random.Generator) -> Inputs:
-    """One draw of what is uncertain; see README.md for where each range comes from."""
-    return Inputs(
-        spread=known.spreads[int(random.integers(len(known.spreads)))],
-        oi_level=math.exp(random.normal(0.05, 0.10)),
-        idle=random.uniform(0.0, 0.4),
-        hedged=random.uniform(0.0, 0.4),
-        depth_level=math.exp(random.normal(0.0, 0.7)),
-        depth_kept=math.exp(random.uniform(math.log(0.07), math.log(0.8))),
-        refill=math.exp(random.uniform(math.log(5.0), math.log(120.0))),
-        vault=known.vault * math.exp(random.normal(0.0, 0.25)) * random.uniform(0.25, 1.0),
-        reserve=random.uniform(0.5, 1.5),
-        index=known.evening.paths(random),
-    )
 
 
 # --- the book --------------------------------------------------------------------------------------------------------
@@ -123,23 +42,24 @@ class Legs:
 def book(known: Known, drawn: Inputs, random: np.random.Generator) -> pa.Table:
     """The book as a long table: one collateral leg and one or more positions an account."""
     oi = known.open_interest * np.where(known.measured, 1.0, drawn.oi_level)
-    account, coin, side, size = _holdings(known, random)
+    account, coin, side, size = _holdings(known, drawn.against, random)
     notional = _to_open_interest(coin, side, size, oi * (1.0 - drawn.hedged), len(oi))
     entry, margin = _leverage(known, drawn.spread, account, coin, side, notional, random)
-    hedges = _hedges(known, oi * drawn.hedged, random)
+    hedges = _hedges(known, oi * drawn.hedged, drawn.hedged_margin, random)
     target = known.equity * (1.0 - drawn.idle) * min(oi.sum() / known.all_coins, 1.0) - hedges.margin.sum()
     least = ALERT * _maintenance(known, coin, notional)
-    margin = np.maximum(_shrunk(margin / notional, notional, max(target, 0.0)) * notional, least)
+    margin = np.maximum(_shrunk(margin / notional, notional, drawn.pivot, max(target, 0.0)) * notional, least)
+    entry = _opened_within_tier(known, coin, side, notional, entry, margin)
     legs = Legs(*(np.concatenate(pair) for pair in zip(
         (account, coin, side, notional, entry, margin),
         (hedges.account, hedges.coin, hedges.side, hedges.notional, hedges.entry, hedges.margin), strict=True)))
     return _table(known, legs)
 
 
-def _holdings(known: Known, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _holdings(known: Known, against: float, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Directional accounts: account, coin, side and size of each leg; sizes are brought to the open interest later."""
     equity = random.choice(known.sizes, DIRECTIONAL)
-    leaning = random.choice([1.0, -1.0], DIRECTIONAL)  # assumption: one in five legs goes against its account's leaning
+    leaning = random.choice([1.0, -1.0], DIRECTIONAL)
     chosen = np.sqrt(known.open_interest) / np.sqrt(known.open_interest).sum()
     account, coin = [], []
     for a in range(DIRECTIONAL):
@@ -147,7 +67,7 @@ def _holdings(known: Known, random: np.random.Generator) -> tuple[np.ndarray, np
         account += [a] * len(mine)
         coin += mine.tolist()
     account_, coin_ = np.array(account), np.array(coin)
-    side = leaning[account_] * np.where(random.uniform(size=len(account)) < 0.2, -1.0, 1.0)
+    side = leaning[account_] * np.where(random.uniform(size=len(account)) < against, -1.0, 1.0)
     weight = known.open_interest[coin_] * np.exp(random.normal(0.0, 1.0, len(account)))
     return account_, coin_, side, equity[account_] * weight / np.bincount(account_, weight)[account_]
 
@@ -188,15 +108,15 @@ def _leverage(known: Known, spread: Spread, account: np.ndarray, coin: np.ndarra
     return entry, margin
 
 
-def _shrunk(share: np.ndarray, notional: np.ndarray, target: float) -> np.ndarray:
-    """Margins over notional, what is above PIVOT shrunk by one factor so that they add up to `target` [USD], if they exceed it."""
-    low = np.minimum(share, PIVOT)
+def _shrunk(share: np.ndarray, notional: np.ndarray, pivot: float, target: float) -> np.ndarray:
+    """Margins over notional; if they add up to more than `target` [USD], what is above the pivot shrinks by one factor."""
+    low = np.minimum(share, pivot)
     above = float(((share - low) * notional).sum())
     room = target - float((low * notional).sum())
     return low + (share - low) * min(max(room / above, 0.0), 1.0)
 
 
-def _hedges(known: Known, oi: np.ndarray, random: np.random.Generator) -> Legs:
+def _hedges(known: Known, oi: np.ndarray, margin_share: float, random: np.random.Generator) -> Legs:
     """Hedged accounts: long in some coins, short in others; their longs and shorts of a coin add up to `oi` [coins]."""
     coins = len(oi)
     account, coin = (grid.ravel() for grid in np.meshgrid(np.arange(HEDGED), np.arange(coins), indexing="ij"))
@@ -206,7 +126,7 @@ def _hedges(known: Known, oi: np.ndarray, random: np.random.Generator) -> Legs:
     side[:coins], side[coins : 2 * coins] = 1.0, -1.0
     account, coin, side = account[held], coin[held], side[held]
     notional = _to_open_interest(coin, side, random.choice(known.sizes, HEDGED)[account], np.maximum(oi, 1.0), coins)
-    ratio = HEDGED_MARGIN[0] * np.exp(random.normal(0.0, HEDGED_MARGIN[1], HEDGED))
+    ratio = margin_share * np.exp(random.normal(0.0, SPREAD_OF_HEDGED, HEDGED))
     margin = np.maximum(ratio[account] * notional, 2.0 * _maintenance(known, coin, notional))
     return Legs(account + DIRECTIONAL, coin, side, notional, known.price[coin], margin)
 
@@ -219,6 +139,24 @@ def _maintenance(known: Known, coin: np.ndarray, notional: np.ndarray) -> np.nda
         for floor, leverage in tiers:
             out[mine] += np.maximum(notional[mine] - floor, 0.0) * (0.5 / leverage - rate_before)
             rate_before = 0.5 / leverage
+    return out
+
+
+def _opened_within_tier(known: Known, coin: np.ndarray, side: np.ndarray, notional: np.ndarray, entry: np.ndarray,
+                        margin: np.ndarray) -> np.ndarray:
+    """Entry prices such that a leg which now stands above its tier's leverage got there by losing, not by opening.
+
+    Paid in is equity less profit, at least the initial margin at entry:  E + q (entry - P) >= initial |q| entry.
+    """
+    out = entry.copy()
+    for c, tiers in enumerate(known.tiers):
+        mine = np.nonzero(coin == c)[0]
+        initial, share = np.zeros(len(mine)), margin[mine] / notional[mine]
+        for floor, leverage in tiers:
+            initial[1.3 * notional[mine] >= floor] = 1.0 / leverage  # 1.3: where it was opened it may have been worth more
+        bound = known.price[c] * (1.0 - side[mine] * share) / (1.0 - side[mine] * initial)
+        short_of = (share < initial) & (side[mine] * (bound - entry[mine]) > 0.0)
+        out[mine] = np.where(short_of, bound, entry[mine])
     return out
 
 
@@ -243,42 +181,3 @@ def _table(known: Known, legs: Legs) -> pa.Table:
         "amount": np.concatenate([wallet[holders], units]),
         "entry_price": pa.array([None] * len(holders) + entry.tolist(), pa.float64()),
     })
-
-
-# --- what stood before -----------------------------------------------------------------------------------------------
-
-
-def read(source: Source) -> Known:
-    """Everything a draw needs."""
-    means = pm.read(source, "coins_30d")
-    order = np.argsort(-pm.column_of(means, "open_interest_usd_m"), kind="stable")[:COINS]
-    coins = tuple(means["coin"].to_pylist()[k] for k in order)
-    at_2005 = pm.of(pm.read(source, "open_interest"), venue="Hyperliquid")
-    exact = dict(zip(at_2005["coin"].to_pylist(), pm.column_of(at_2005, "open_interest_usd").tolist(), strict=True))
-    mean = pm.column_of(means, "open_interest_usd_m")[order] * 1e6
-    leverage, tiers = pm.column_of(means, "max_leverage")[order], pm.hyperliquid_tiers(source)
-    facts = pm.facts(source, "crash_2025-10-10")
-    board = pm.read(source, "leaderboard")
-    value = pm.column_of(board, "account_value_usd")
-    past = history.read(source, coins)
-    saved = json.loads((HERE / "leverage.json").read_text())
-    return Known(
-        coins=coins,
-        open_interest=np.array([exact.get(coin, mean[c]) for c, coin in enumerate(coins)]),
-        measured=np.array([coin in exact for coin in coins]),
-        price=past.price,
-        tiers=[_tiers(tiers.get(coin, []), leverage[c]) for c, coin in enumerate(coins)],
-        depth=history.depth(source, means, order),
-        sizes=value[(value >= SMALLEST) & (pm.column_of(board, "month_volume_usd") > 0.0)],
-        equity=facts["hyperliquid_total_account_value"],
-        all_coins=facts["hyperliquid_open_interest_all_coins"],
-        vault=facts["hlp_vault_value"],
-        spreads=[Spread(reporting=(), **draw) for draw in saved["draws"]],
-        evening=observed.read(source, coins),
-        history=past,
-    )
-
-
-def _tiers(later: list[tuple[float, float]], leverage: float) -> list[tuple[float, float]]:
-    """Tiers of March 2026 where they start from the maximum leverage of October 2025; else one tier of that leverage."""
-    return later if later and later[0][1] == leverage else [(0.0, leverage)]
