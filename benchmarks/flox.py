@@ -65,7 +65,8 @@ def make_model(book: np.ndarray, marks: np.ndarray, fund: float, folder: Path) -
     legs = pa.concat_tables([
         pa.table({"protocol": ["exchange"] * count, "account": names, "asset": [asset] * count, "side": [side] * count,
                   "amount": amount, "entry_price": pa.array(entry, pa.float64())})
-        for asset, side, amount, entry in (("USD", "collateral", book[2], [None] * count), (SYMBOL, "position", book[0], book[1]))])
+        for asset, side, amount, entry in (("USD", "collateral", book[2], [None] * count),
+                                           (SYMBOL, "position", book[0], book[1]))])
     return assemble(worlds.load({
         "name": "flox", "as_of": "2025-10-10T00:00:00Z", "assets": {"BTC": {"price": START}, SYMBOL: {"perp": "BTC"}},
         "feeds": {"mark": {"kind": "mark", "of": f"{SYMBOL}/USD", "formula": "index"}},
@@ -147,8 +148,9 @@ def compare(day: str, short_share: float, fund: float, a: argparse.Namespace) ->
               "paths": a.paths, "liquidated": int(calls[0]), "deleveraged": int(events[0].first_deleveraged[-1]),
               "position_marks_per_s": ours["account_steps_per_s"], "sorted_position_marks_per_s": float(f"{sorted_rate:.4g}"),
               "of_sorted": round(ours["account_steps_per_s"] / sorted_rate, 3),
-              "paths_with_equal_liquidations": sum(int(e.first_liquidated[-1]) == n for e, n in zip(events, calls, strict=True)),
-              "same_ids_as_sorted": ids == hash_of(events[0]), "fund_difference": abs(left - events[0].fund[-1])}
+              "paths_with_equal_liquidations": sum(int(e.first_liquidated[-1]) == n
+                                                   for e, n in zip(events, calls.tolist(), strict=True)),
+              "same_ids_as_sorted": ids == hash_of(events[0]), "fund_difference": abs(left - float(events[0].fund[-1]))}
     if theirs:
         rate = theirs["position_marks_per_s"]
         result |= {"flox_position_marks_per_s": float(f"{rate:.4g}"), "of_flox": round(ours["account_steps_per_s"] / rate, 1),

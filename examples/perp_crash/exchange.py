@@ -21,9 +21,11 @@ from delever.model.book import Book
 WAYS = ("index", "impact on spot")
 STEPS = (evening.END - evening.START) // evening.STEP
 ALARM = 0.02  # fall of the median coin's index [log] at which makers withdraw; assumption, not an estimate
-# Hyperliquid's stages; the limit is an assumption: its orders fill what the book holds, and books end before bankruptcy.
-STAGES = [{"stage": "market", "partial_above": 100e3, "partial_share": 0.2, "cooldown": 30.0, "limit": "bankruptcy"},
+# Hyperliquid's stages. Assumption, not an estimate: an order goes no further from the mark than dYdX's fillable price, 1.5 times
+# the margin at stake; without a limit it would sweep a thin book to nothing, beyond what anyone quotes.
+STAGES = [{"stage": "market", "partial_above": 100e3, "partial_share": 0.2, "cooldown": 30.0, "limit": "fillable"},
           {"stage": "backstop", "below": 2 / 3}]
+FAR = ((6.0, 0.25), (12.0, 1.0))  # assumption: depth within these log moves over that within 1 %; 5 % is as far as data go
 # Arbitrageurs of the second way, assumptions: dollars of margin and of spot by open interest, gap they leave, leverage.
 CAPITAL, GAP, LEVERAGE, FOOT = 0.1, 0.001, 5.0, 1e-4
 
@@ -70,7 +72,8 @@ def world_of(known: Known, drawn: Inputs, legs: pa.Table, prices: str, shape: np
 
 def _levels(units: float, shape: np.ndarray) -> dict[str, list[list[float]]]:
     """Bids and asks of a book with `units` within 1 % of the mid on each side."""
-    return {side: [[float(units * size), 1.0 + sign * 0.01 * (k + 1)] for k, size in enumerate(shape.tolist())]
+    sizes = [*zip(shape.tolist(), 0.01 * np.arange(1, len(shape) + 1), strict=True), *FAR]
+    return {side: [[float(units * size), float(np.exp(sign * move))] for size, move in sizes]
             for side, sign in (("bids", -1.0), ("asks", 1.0))}
 
 

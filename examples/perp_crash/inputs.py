@@ -102,7 +102,7 @@ def draw(known: Known, random: np.random.Generator) -> Inputs:
         depth_kept=_between(random, 0.07, 0.8),
         refill=_between(random, 5.0, 120.0),
         vault=known.vault * math.exp(random.normal(0.0, 0.25)) * random.uniform(0.25, 1.0),
-        unwinding=_between(random, 120.0, 7200.0),
+        unwinding=_between(random, 1800.0, 43200.0),
         reserve=random.uniform(0.5, 1.5),
         index=known.evening.paths(random),
     )

@@ -93,6 +93,8 @@ class Waterfall:
         self.counts["vault_fell"] += 1
         for perp in list(exchange.vault.positions):
             self.match(exchange.vault, perp, sight.mark[perp], layer, sight)
+        if not exchange.vault.positions:
+            self.sell_out(exchange.vault)
         return True
 
     def match(self, account: MarginAccount, perp: str, x: float, layer: Layer, sight: Sight) -> None:
@@ -145,6 +147,11 @@ class Waterfall:
         for perp, position in list(account.positions.items()):
             d = position.units
             self.exchange.close(account, perp, d, self.x.trade_perp(perp, -d))
+        self.sell_out(account)
+        self.exchange.fallen.remove(account)
+
+    def sell_out(self, account: MarginAccount) -> None:
+        """Sell all collateral; negative cash becomes a deficit."""
         for asset, units in account.collateral.items():
             if units > 0.0:
                 account.collateral[asset] = 0.0
@@ -153,7 +160,6 @@ class Waterfall:
             self.deficit -= account.cash
             self.booked -= account.cash
             account.cash = 0.0
-        self.exchange.fallen.remove(account)
 
 
 def absorb_lending(waterfalls: dict[str, list[Layer]], fund: dict[tuple[str, str], float],

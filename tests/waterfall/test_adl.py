@@ -118,7 +118,8 @@ def test_at_the_bankruptcy_price_the_fallen_account_ends_with_nothing_and_owes_n
     done = run(exchange(rows, [adl()], -0.2))
     assert done.row("f") == pytest.approx(0.0, abs=1e-12)
     assert done.standing == 0.0  # not even what is lost in digits
-    assert {name: at for name, _, at, _ in done.closed()} == pytest.approx({"s": 80.0 * (1 + 30 / 280), "l": 100.0 * (1 - 30 / 280)})
+    price = {name: at for name, _, at, _ in done.closed()}
+    assert price == pytest.approx({"s": 80.0 * (1 + 30 / 280), "l": 100.0 * (1 - 30 / 280)})
     assert sum(haircut for *_, haircut in done.closed()) == pytest.approx(30.0)
 
 

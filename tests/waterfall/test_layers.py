@@ -13,6 +13,7 @@ from delever.core.tables import CASH, CLAIMS, COVERED, DEFICIT, FUND, TREASURY, 
 from delever.model.errors import InputError
 from delever.waterfall.adl import Adl
 from delever.waterfall.backstop import Backstop
+from run.small import book, loan
 from waterfall.small import ADL, BACKSTOP, INSURANCE, SOCIALISED, Row, Run, exchange, run
 
 # Longs at 100 USD: at 80 USD each unit has lost 20 USD. Shorts of the same size are the other side.
@@ -128,9 +129,9 @@ def test_a_vault_that_trades_on_a_book_pays_its_slippage() -> None:
 def test_loss_is_shared_by_equity_or_by_profit() -> None:
     """w1 has 90 + 40 of equity, 40 of it profit; w2 has 50 + 20, 20 of it profit; c has 100 and nothing to do with it."""
     rows = [*LOSERS, ("w1", "BTC-PERP", -2.0, 100.0, 90.0), ("w2", "BTC-PERP", -1.0, 100.0, 50.0), ("c", "", 0.0, 0.0, 100.0)]
-    shares = {"equity": {"w1": 130.0 / 300.0, "w2": 70.0 / 300.0, "c": 100.0 / 300.0}, "profit": {"w1": 2 / 3, "w2": 1 / 3, "c": 0.0}}
     before = {"w1": 130.0, "w2": 70.0, "c": 100.0}
-    for over, share in shares.items():
+    for over, bears in {"equity": before, "profit": {"w1": 40.0, "w2": 20.0, "c": 0.0}}.items():
+        share = {account: usd / sum(bears.values()) for account, usd in bears.items()}
         done = run(exchange(rows, [{"kind": "socialised_loss", "over": over}], -0.2))
         for account, part in share.items():
             assert done.equity(account) == pytest.approx(before[account] - LACK * part)
@@ -153,15 +154,10 @@ def lending(waterfall: list[Any]) -> Run:
             "rules": "aave.v3_3", "waterfall": waterfall,
             "parameters": {"ETH": {"liquidation_threshold": 0.85, "incentive": 0.05, "protocol_fee": 0.1},
                            "USD": {"liquidation_threshold": 0.8, "incentive": 0.05}},
-            "book": lending_book()}},
+            "book": book(loan("a", 10.0, 8000.0), "ex")}},
         "scenario": {"horizon": 300, "step": 60, "paths": 2, "seed": 1, "prices": {"kind": "lognormal"},
                      "shocks": [{"at": 0, "price": {"ETH": -0.3}}]}}
     return Run(worlds.load(world))
-
-
-def lending_book() -> Any:
-    from run.small import book, loan
-    return book(loan("a", 10.0, 8000.0), "ex")
 
 
 DEFICIT_OF_LOAN = 8000.0 - 7000.0 / 1.05

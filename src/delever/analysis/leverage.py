@@ -248,7 +248,7 @@ def _dispersion(part: Sums, predictions: Predictions) -> float:
     """Variance over mean of a day's total about the feed's own best fit: coins of one day err together."""
     node, spread, _ = _best([part], [np.ones(len(part.observed))], 1.0, np.ones(int(np.prod(SHAPE)), bool))
     seen, told = by_day(predictions, node, spread.reporting[0])
-    return float(np.sum((seen - told) ** 2) / told.sum())
+    return max(float(np.sum((seen - told) ** 2) / told.sum()), LEAST)
 
 
 # --- out of sample ---------------------------------------------------------------------------------------------------

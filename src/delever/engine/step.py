@@ -151,6 +151,7 @@ class Phases:
     trading: Trading
     arbitrageurs: Ties | None
     waterfall: Sequence[Layer]
+    vaults: bool  # some layer holds positions, which may fall with nobody called
     probes: Sequence[Probe]
 
 
@@ -201,14 +202,21 @@ def block(phases: Phases, state: State) -> int:
     if state.n_rows:
         phases.network.include(state)
         execute(phases, state)
+    if state.n_called or state.n_rows or phases.vaults:
+        absorb(phases, state)
+    if phases.arbitrageurs:
+        boundary.price_all(state)
+        phases.arbitrageurs.arbitrage(state)
+    boundary.put_back(state)
+    return phases.network.close(state)
+
+
+def absorb(phases: Phases, state: State) -> None:
+    """Deficits go down each protocol's default waterfall."""
     if phases.exchanges:
         boundary.price_all(state)
     for layer in phases.waterfall:
         layer.absorb(state)
-    if phases.arbitrageurs:
-        phases.arbitrageurs.arbitrage(state)
-    boundary.put_back(state)
-    return phases.network.close(state)
 
 
 def execute(phases: Phases, state: State) -> None:

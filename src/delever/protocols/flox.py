@@ -17,10 +17,9 @@ import numpy as np
 from pydantic import Field
 
 from delever.core.jit import helper, kernel
-from delever.core.margin import book_deficit, close_leg, move_cash, sell_collateral
+from delever.core.margin import book_deficit, close_leg, move_cash
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, LIQUIDATIONS
-from delever.core.profile import Profiles
-from delever.core.state import Flows, Markets, Pool, State, Tally, Tree, Watch
+from delever.core.state import Flows, Pool, State, Tally, Watch
 from delever.core.tables import (
     ADL,
     CASH,
@@ -40,6 +39,7 @@ from delever.core.tables import (
     Touched,
 )
 from delever.core.touch import slot_of, touch
+from delever.model.errors import InputError
 from delever.model.quantity import Share
 from delever.protocols.exchange import SLIPPAGE, Stage, close_flat
 from delever.protocols.margin import ExchangePhase, ExchangeRules
@@ -74,11 +74,9 @@ def score(ranking: int, q: float, mark: float, profit: float, posted: float) -> 
 
 
 @helper
-def posted_by(i: int, p: int, g: int, amount: np.ndarray, cost: np.ndarray, book: BookTables, price: np.ndarray) -> float:
-    """Margin paid in by row i of `amount` [USD]: equity without the profit of open positions."""
-    usd, first = 0.0, book.first_debt[0]
-    for k in range(book.collaterals[g]):
-        usd += amount[i, k] * price[p, book.reserve[g, k]] * book.threshold[g, k]
+def posted_by(i: int, g: int, amount: np.ndarray, cost: np.ndarray, book: BookTables) -> float:
+    """Margin paid in by row i of `amount` [USD]: cash = posted - sum of costs."""
+    usd, first = amount[i, 0], book.first_debt[0]
     for k in range(first, first + book.debts[g]):
         usd += cost[i, k]
     return usd
@@ -105,8 +103,8 @@ def sift(i: int, n: int, heap: np.ndarray, score: np.ndarray) -> None:
 
 @kernel
 def liquidate(called: np.ndarray, n_called: int, number: int, stage: np.ndarray, time: float, touched: Touched,
-              book: BookTables, reserves: Reserves, margins: Margins, tree: Tree, profiles: Profiles, markets: Markets,
-              ledgers: Ledgers, flows: Flows, safety: Safety, tally: Tally, price: np.ndarray, owed: np.ndarray) -> None:
+              book: BookTables, reserves: Reserves, margins: Margins, ledgers: Ledgers, flows: Flows, safety: Safety,
+              tally: Tally, price: np.ndarray, owed: np.ndarray) -> None:
     """Close the called accounts of exchange `number`; the fund pays; owed [P]: what it could not [USD].
 
     stage: a row of the table of stages, for its slippage; price: [P, R] seen.
@@ -122,7 +120,6 @@ def liquidate(called: np.ndarray, n_called: int, number: int, stage: np.ndarray,
             insure(last, cash, number, time, ledgers, safety, owed)
         last = p
         close_flat(slot, p, g, stage, touched, book, reserves, margins, ledgers, flows, price)
-        sell_collateral(slot, p, g, True, touched, book, reserves, tree, profiles, markets, ledgers, price)
         owed[p] += book_deficit(slot, p, g, touched, book, ledgers)
         left = touched.amount[slot, 0]
         move_cash(slot, p, g, -left, touched, book, ledgers)
@@ -165,10 +162,10 @@ def winners(p: int, number: int, ranking: int, touched: Touched, book: BookTable
             slot, g = slot_of(p, account, watch), book.signature[account]
             if slot >= 0:
                 q, profit = touched.amount[slot, k], touched.amount[slot, k] * (mark - paid) - touched.cost[slot, k]
-                posted = posted_by(slot, p, g, touched.amount, touched.cost, book, price) if profit > 0.0 else 0.0
+                posted = posted_by(slot, g, touched.amount, touched.cost, book) if profit > 0.0 else 0.0
             else:
                 q, profit = book.amount[account, k], book.amount[account, k] * (mark - paid) - book.cost[account, k]
-                posted = posted_by(account, p, g, book.amount, book.cost, book, price) if profit > 0.0 else 0.0
+                posted = posted_by(account, g, book.amount, book.cost, book) if profit > 0.0 else 0.0
             if q != 0.0 and profit > 0.0:
                 who[ACCOUNT, n], who[LEG, n] = account, k
                 terms[SCORE, n], terms[PROFIT, n] = score(ranking, q, mark, profit, posted), profit
@@ -239,8 +236,8 @@ class FloxPhase(ExchangePhase):
         if len(self.owed) != state.paths:
             self._make_room(state)
         liquidate(state.pool.called, state.n_called, self.number, self.stage, state.time, state.pool.touched, state.book,
-                  state.reserves, state.margins, state.tree, state.profiles, state.markets, state.ledgers, state.flows,
-                  state.safety, state.tally, state.sight.price, self.owed)
+                  state.reserves, state.margins, state.ledgers, state.flows, state.safety, state.tally, state.sight.price,
+                  self.owed)
         done = 0 if self.owed.any() else state.paths
         while done < state.paths:
             done, state.n_closings = deleverage(
@@ -253,7 +250,9 @@ class FloxPhase(ExchangePhase):
 
     def _make_room(self, state: State) -> None:
         """Scratch for the holders of the exchange's perps, which all may be winners."""
-        margins = state.margins
+        margins, book = state.margins, state.book
+        if (book.collaterals[book.protocol == self.number] > 1).any():
+            raise InputError("flox knows no collateral but USD", "protocols", "flox", "take other collateral out of the book")
         begin, end = margins.holder_first[margins.first[self.number]], margins.holder_first[margins.first[self.number + 1]]
         most = int(end - begin)
         self.owed, self.heap = np.zeros(state.paths), np.zeros(most, np.int64)

@@ -31,29 +31,36 @@ def funding_rate(mean: float, interest: float, clamp: float, scale: float, cap: 
 @kernel
 def sample_and_pay(reserve: np.ndarray, asset: np.ndarray, underlying: np.ndarray, every: np.ndarray, terms: np.ndarray,
                    net: np.ndarray, step: int, total: np.ndarray, last_rate: np.ndarray, tree: Tree, price: np.ndarray,
-                   margins: Margins, ledgers: Ledgers) -> None:
-    """One step. The arrays of FundingPhase; price: [M, P] log market prices; total: [n, P] premiums since the last payment."""
-    tokens, paid, gross = ledgers.tokens, margins.paid, margins.gross
+                   margins: Margins, ledgers: Ledgers, index: np.ndarray) -> None:
+    """One step. The arrays of FundingPhase.
+
+    price: [M, P] log market prices; total: [n, P] premiums since the last payment; index: [P] scratch.
+    """
+    tokens, traded = ledgers.tokens, ledgers.traded[0]
     for i in range(reserve.shape[0]):
         r, a, below = reserve[i], asset[i], underlying[i]
-        book, premiums = price[margins.market[r]], total[i]
-        due, steepest = step % every[i] == 0, margins.rate[r, margins.tiers[r] - 1]
-        for p in range(book.shape[0]):
-            log_index = tree.log_rate[below]
-            for k in range(tree.length[below]):
-                log_index += price[tree.chain[below, k], p]
-            premiums[p] += exp_(book[p] - log_index) - 1.0
-            if not due:
-                continue
-            rate = funding_rate(premiums[p] / every[i], terms[i, INTEREST], terms[i, CLAMP], terms[i, SCALE], terms[i, CAP])
-            premiums[p], last_rate[r, p] = 0.0, rate
-            change = rate * exp_(log_index)
-            paid[r, p] += change
-            gross[r, p] += abs(change) * steepest
+        book, premiums, constant = price[margins.market[r]], total[i], tree.log_rate[below]
+        for p in range(index.shape[0]):
+            index[p] = constant
+        for k in range(tree.length[below]):
+            row = price[tree.chain[below, k]]
+            for p in range(index.shape[0]):
+                index[p] += row[p]
+        for p in range(index.shape[0]):
+            premiums[p] += exp_(book[p] - index[p]) - 1.0
+        if step % every[i] != 0:
+            continue
+        steepest, paid, gross, rate = margins.rate[r, margins.tiers[r] - 1], margins.paid[r], margins.gross[r], last_rate[r]
+        for p in range(index.shape[0]):
+            rate[p] = funding_rate(premiums[p] / every[i], terms[i, INTEREST], terms[i, CLAMP], terms[i, SCALE], terms[i, CAP])
+            premiums[p] = 0.0
+            change = rate[p] * exp_(index[p])
+            paid[p] += change
+            gross[p] += abs(change) * steepest
             usd = (net[i] + tokens[CASH, a, p] + tokens[VAULT, a, p]) * change
             tokens[FUNDING, 0, p] -= usd
             tokens[MAKERS, 0, p] += usd
-            ledgers.traded[0, p] += abs(usd)
+            traded[p] += abs(usd)
 
 
 class FundingPhase:
@@ -70,8 +77,9 @@ class FundingPhase:
         self.reserve, self.asset, self.underlying, self.every = reserve, asset, underlying, every
         self.terms, self.net, self.last_rate = terms, net, last_rate
         self.total = np.zeros((len(reserve), last_rate.shape[1]))  # [n, P] premiums since the last payment
+        self.index = np.empty(last_rate.shape[1])
 
     def accrue(self, state: State) -> None:
         """Once a step, once prices stand."""
         sample_and_pay(self.reserve, self.asset, self.underlying, self.every, self.terms, self.net, state.step, self.total,
-                       self.last_rate, state.tree, state.markets.price, state.margins, state.ledgers)
+                       self.last_rate, state.tree, state.markets.price, state.margins, state.ledgers, self.index)

@@ -181,6 +181,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe]) -> Phases:
         trading=Trading(len(layout.markets), paths),
         arbitrageurs=arbitrage(world, model.positions, layout, paths),
         waterfall=waterfall(world, model.step_length),
+        vaults=bool((stocks(world, model.positions.reserves)[2] >= 0.0).any()),
         probes=probes,
     )
 

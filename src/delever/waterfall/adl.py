@@ -19,6 +19,9 @@ from delever.core.state import Flows, Markets, Pool, State, Tally, Tree, Watch
 from delever.core.tables import (
     ADL,
     CASH,
+    CLAIMS,
+    FUNDING,
+    QUEUED,
     SLOTS,
     TREASURY,
     BookTables,
@@ -116,24 +119,36 @@ def close_winners(n: int, closed: float, p: int, r: int, q: float, x: float, num
 
     The side of q is the caller's: cash of the exchange stands between the two.
     """
-    mark = price[p, r]
-    safety.first[1, number, p] = min(safety.first[1, number, p], time)
-    ledgers.traded[reserves.asset[r], p] += closed
-    ledgers.traded[0, p] += abs(closed * x)
-    flows.deleveraged[r, p] += closed * mark
+    mark, paid, amount, cost = price[p, r], margins.paid[r, p], pool.touched.amount, pool.touched.cost
+    cash, units, usd, lost = margins.cash[number], 0.0, 0.0, 0.0
+    seen, slot_at, flags = watch.seen, watch.slot_of, pool.touched.flags
+    path, at, account, reserve, closed_units, closed_at, haircut = closings
     for i in range(n):
         if terms[CLOSED, i] == 0.0:
             continue
-        account = who[ACCOUNT, i]
-        d = -terms[CLOSED, i] if q > 0.0 else terms[CLOSED, i]
-        slot = touch(p, account, book, watch, pool)
-        close_leg(slot, p, book.signature[account], who[LEG, i], d, x, CASH, pool.touched, book, reserves, margins, ledgers)
-        haircut = d * (mark - x)
-        flows.haircut[r, p] += haircut
-        closings.path[n_closings], closings.step[n_closings], closings.account[n_closings] = p, step, account
-        closings.reserve[n_closings], closings.units[n_closings] = r, d
-        closings.price[n_closings], closings.haircut[n_closings] = x, haircut
+        d, k = -terms[CLOSED, i] if q > 0.0 else terms[CLOSED, i], who[LEG, i]
+        slot = slot_at[p, who[ACCOUNT, i]] if seen[p, who[ACCOUNT, i] >> 6] >> (who[ACCOUNT, i] & 63) & 1 else -1
+        if slot < 0 or flags[slot] & QUEUED == 0:  # else it is known and due already: a call would cost more than the rest
+            slot = touch(p, who[ACCOUNT, i], book, watch, pool)
+        held = amount[slot, k]
+        cost[slot, k] -= cost[slot, k] if d == held else cost[slot, k] * (d / held)
+        amount[slot, k] = 0.0 if d == held else held - d
+        amount[slot, 0] += d * x - d * paid
+        path[n_closings], at[n_closings], account[n_closings], reserve[n_closings] = p, step, who[ACCOUNT, i], r
+        closed_units[n_closings], closed_at[n_closings], haircut[n_closings] = d, x, d * (mark - x)
         n_closings += 1
+        units, usd, lost = units + d, usd + (d * x - d * paid), lost + d * (mark - x)
+    ledgers.scaled[1, r, p] -= units  # as core/margin.py's close_leg, for all of them at once
+    ledgers.booked[CLAIMS, r, p] -= units
+    ledgers.scaled[0, cash, p] += usd
+    ledgers.booked[CLAIMS, cash, p] += usd
+    ledgers.tokens[CASH, 0, p] -= units * paid
+    ledgers.tokens[FUNDING, 0, p] += units * paid
+    ledgers.traded[reserves.asset[r], p] += closed
+    ledgers.traded[0, p] += abs(closed * x)
+    flows.deleveraged[r, p] += closed * mark
+    flows.haircut[r, p] += lost
+    safety.first[1, number, p] = min(safety.first[1, number, p], time)
     return n_closings
 
 

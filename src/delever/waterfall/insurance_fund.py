@@ -87,9 +87,10 @@ def insure(fallen: np.ndarray, n_fallen: int, number: int, active: np.ndarray, t
            ledgers: Ledgers, flows: Flows, safety: Safety, price: np.ndarray) -> None:
     """Feed the fund, close out the fallen it can bear, pay what stands. price: [P, R] seen; active: [P]."""
     cash, asset = margins.cash[number], reserves.asset
-    for r in range(margins.first[number], margins.first[number + 1]):
+    first, last, treasury, deficit = margins.first[number], margins.first[number + 1], ledgers.booked[TREASURY], ledgers.booked[DEFICIT]
+    for r in range(first, last):
         for p in range(active.shape[0]):
-            if active[p]:
+            if treasury[r, p] > 0.0 and active[p]:
                 feed(r, p, asset, ledgers, safety)
     for j in range(n_fallen):
         slot = fallen[j]
@@ -105,9 +106,9 @@ def insure(fallen: np.ndarray, n_fallen: int, number: int, active: np.ndarray, t
             pay(cash, p, number, time, asset, ledgers, safety)
         else:
             safety.dry[INSURANCE, number, p] = min(safety.dry[INSURANCE, number, p], time)
-    for r in range(margins.first[number], margins.first[number + 1]):
+    for r in range(first, last):
         for p in range(active.shape[0]):
-            if active[p]:
+            if deficit[r, p] > 0.0 and active[p]:
                 pay(r, p, number, time, asset, ledgers, safety)
 
 

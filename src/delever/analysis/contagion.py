@@ -1,0 +1,224 @@
+"""How much of one protocol's loss came from the forced selling of another.
+
+The world is run as it is, and once more for every source with its accounts spared: they are there and hold what they hold,
+but nobody of them is liquidated, so nothing of theirs is sold by force. All runs draw the same random numbers. Then
+
+    from source to affected = figure(as it is) - figure(source spared)      a path, of two figures:
+
+    liquidated  lending: collateral seized, at prices seen. Exchange: positions closed on the book or at a flat price, taken
+                over by the vault, or closed against winners, at marks. What a vault loses in turn is counted again
+    loss        lending: shortfall, so what was written off or is owed beyond the collateral at the end, at prices seen.
+                Exchange: deficits, whoever bears them + haircuts of winners + what the vault has lost by the end, if it has
+
+A difference may be negative: forced buying (a short's, a liquidator's of the debt asset) helps whoever sells the same. Sources
+do not add up: of two that are each enough, neither alone makes a difference. Hence the row "the others", all spared at once.
+The scenario's own shocks and orders stay, whoever's they are. Protocols that share no asset have a difference of exactly
+0, if they share no network either: on one chain they also compete for room in blocks and wake each other's feeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from delever.analysis.tables import Column, table
+from delever.core.state import State
+from delever.core.tables import CLAIM, BookTables, Fills, Ledgers, Reserves, Rows, Touched
+from delever.model.errors import InputError, nearest
+from delever.model.exchange import is_exchange
+from delever.model.world import World
+from delever.protocols.base import Rules, RulesPhase
+from delever.protocols.margin import ExchangePhase, ExchangeRules
+from delever.run.assemble import Model, assemble
+from delever.run.exchanges import stocks
+from delever.run.figures import mean
+from delever.run.work import run_chunks
+
+FIGURES = ("liquidated", "loss")
+OTHERS = "the others"
+Groups = Mapping[str, Sequence[str]]  # name -> protocols that are one source, and one that is affected
+Figures = dict[tuple[str, str], np.ndarray]  # (figure, group) -> [paths] USD
+
+
+class Spared(Rules):
+    """Lending rules under which no call may repay anything."""
+
+    kind: ClassVar[str] = "spared"
+
+    def compile(self, number: int, fee: np.ndarray) -> SparedPhase:
+        """See Rules."""
+        return SparedPhase(number, np.zeros(0), fee, False)
+
+
+class SparedPhase(RulesPhase):
+    """Nothing to call."""
+
+    def assess(self, rows: Rows, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
+               reserves: Reserves, seen_price: np.ndarray) -> None:
+        """Claims on this protocol are on nothing."""
+        mine = picked[:count]
+        mine = mine[(rows.kind[mine] == CLAIM) & (rows.protocol[mine] == self.number)]
+        rows.repay[mine], rows.seize[mine], rows.kept[mine] = 0.0, 0.0, 0.0
+
+    def fills_per_claim(self, book: BookTables) -> int:
+        """None."""
+        return 0
+
+    def settle(self, rows: Rows, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
+               reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, fills: Fills, n_fills: int) -> int:
+        """No claim comes this far."""
+        return n_fills
+
+
+class SparedExchange(ExchangeRules):
+    """A margin engine that calls nobody."""
+
+    kind: ClassVar[str] = "spared"
+
+    def compile(self, number: int, fee: np.ndarray) -> SparedExchangePhase:
+        """See ExchangeRules."""
+        return SparedExchangePhase(number)
+
+
+class SparedExchangePhase(ExchangePhase):
+    """Nobody is called."""
+
+    def liquidate(self, state: State) -> None:
+        """Leave them alone."""
+
+
+def contagion(world: World, groups: Groups | None = None, threads: int | None = None,
+              progress: Callable[[str, int, int], None] | None = None) -> pa.Table:
+    """A row for each figure, affected group and source: what it is in all, without the source, and what came from there.
+
+    groups: protocols that count as one, such as {"aave": ["aave_v2", "aave_v3"]}; others stand alone, under their names.
+    """
+    return summarise_contagion(contagion_paths(world, groups, threads, progress))
+
+
+def contagion_paths(world: World, groups: Groups | None = None, threads: int | None = None,
+                    progress: Callable[[str, int, int], None] | None = None) -> pa.Table:
+    """A row a path: columns `figure.affected` of the world as it is, `figure.affected.without.source` with it spared."""
+    sides = sides_of(world, groups or {})
+    tell = progress or (lambda stage, done, of: None)
+    model = assemble(world)
+    columns: dict[str, np.ndarray] = {"path": np.arange(world.scenario.paths)}
+    for (figure, affected), values in run_figures(model, sides, threads, tell).items():
+        columns[f"{figure}.{affected}"] = values
+    for source in sides:
+        for (figure, affected), values in run_figures(spare(model, sides[source]), sides, threads, tell).items():
+            if affected != source:
+                columns[f"{figure}.{affected}.without.{source}"] = values
+    for affected in sides if len(sides) > 2 else ():
+        others = [name for source, names in sides.items() if source != affected for name in names]
+        found = run_figures(spare(model, others), {affected: sides[affected]}, threads, tell)
+        columns |= {f"{figure}.{affected}.without.{OTHERS}": values for (figure, _), values in found.items()}
+    return table(*(Column(name, "number" if name == "path" else "USD", values) for name, values in columns.items()))
+
+
+def sides_of(world: World, groups: Groups) -> dict[str, list[str]]:
+    """Every protocol in exactly one group; those that no group names are their own."""
+    taken: dict[str, str] = {}
+    for group, names in groups.items():
+        for name in names:
+            if name not in world.protocols:
+                raise InputError("unknown protocol", f"groups.{group}", name, nearest(name, world.protocols))
+            if name in taken:
+                raise InputError("stands in two groups", f"groups.{group}", name, f"leave it in {taken[name]} alone")
+            taken[name] = group
+    sides = {group: list(names) for group, names in groups.items()}
+    for name in world.protocols:
+        if name not in taken:
+            if name in sides:
+                raise InputError("is a protocol outside of the group of that name", "groups", name, "name the group otherwise")
+            sides[name] = [name]
+    if len(sides) < 2:
+        raise InputError("has one side alone", "contagion", next(iter(sides)), "it takes two, one to lose by the other's selling")
+    return sides
+
+
+def spare(model: Model, protocols: Sequence[str]) -> Model:
+    """The model in which nobody of these protocols is liquidated; nothing is read anew."""
+    world = model.world
+    changed = {name: protocol if name not in protocols else
+               protocol.model_copy(update={"rules": SparedExchange() if is_exchange(protocol) else Spared()})
+               for name, protocol in world.protocols.items()}
+    return replace(model, world=world.model_copy(update={"protocols": changed}))
+
+
+def run_figures(model: Model, sides: Mapping[str, Sequence[str]], threads: int | None,
+                tell: Callable[[str, int, int], None]) -> Figures:
+    """Both figures of every group, over all paths."""
+    results = run_chunks(model, [(0, model.world.scenario.paths)], threads, tell=tell)
+    paths = pa.concat_tables([result.paths for result in results]).combine_chunks()
+    start = vaults(model)
+    out: Figures = {}
+    for group, names in sides.items():
+        for figure, of in zip(FIGURES, (liquidated, lambda p, n: loss(p, n, start[n])), strict=True):
+            out[figure, group] = np.sum([of(paths, name) for name in names], axis=0)
+    return out
+
+
+def liquidated(paths: pa.Table, name: str) -> np.ndarray:
+    """The first figure of a protocol [paths] USD."""
+    if f"seized_collateral.{name}" in paths.column_names:
+        return column(paths, f"seized_collateral.{name}")
+    return column(paths, f"liquidated.{name}") + column(paths, f"taken_over.{name}") + column(paths, f"deleveraged.{name}")
+
+
+def loss(paths: pa.Table, name: str, vault: float) -> np.ndarray:
+    """The second figure of a protocol [paths] USD. vault: its equity at the start [USD]."""
+    if f"shortfall.{name}" in paths.column_names:
+        return column(paths, f"shortfall.{name}")
+    lost = column(paths, f"deficit_booked.{name}") + column(paths, f"haircut.{name}")
+    if f"vault_equity.{name}" in paths.column_names:
+        lost = lost + np.maximum(vault - column(paths, f"vault_equity.{name}"), 0.0)
+    return lost
+
+
+def vaults(model: Model) -> dict[str, float]:
+    """Equity of each protocol's backstop vault at the start [USD]; 0 where there is none."""
+    reserves = model.positions.reserves
+    cash = stocks(model.world, reserves)[1]
+    return {name: float(sum(cash[r] for r, (of, _) in enumerate(reserves) if of == name)) for name in model.world.protocols}
+
+
+def column(paths: pa.Table, name: str) -> np.ndarray:
+    """One column as numbers."""
+    return np.asarray(paths[name].to_numpy(), float)
+
+
+def summarise_contagion(paths: pa.Table) -> pa.Table:
+    """Means over paths; the interval is that of the paired differences."""
+    rows: list[dict[str, Any]] = []
+    for name in paths.column_names:
+        whole, _, source = name.partition(".without.")
+        if source:
+            figure, _, affected = whole.partition(".")
+            total, without = column(paths, whole), column(paths, name)
+            came, low, high = mean(total - without)
+            rows.append({"figure": figure, "affected": affected, "source": source, "total": float(total.mean()),
+                         "without": float(without.mean()), "came": came, "low": low, "high": high,
+                         "paths": float(np.mean(total != without)),
+                         "share": came / float(total.mean()) if total.mean() != 0.0 else None})
+    rows.sort(key=lambda row: (row["affected"], FIGURES.index(row["figure"])))  # stable: sources as they came
+
+    def values(name: str) -> list[Any]:
+        return [row[name] for row in rows]
+
+    return table(
+        Column("affected", "", values("affected"), kind=pa.string()),
+        Column("figure", "", values("figure"), kind=pa.string()),
+        Column("source", "", values("source"), kind=pa.string()),
+        Column("in all", "USD", values("total"), "mean over paths of the affected one's figure, in the world as it is"),
+        Column("without it", "USD", values("without"), "the same with nobody of the source liquidated"),
+        Column("from there", "USD", values("came"), "the difference, path by path on the same random numbers"),
+        Column("low", "USD", values("low"), "low, high: 95 % interval of that mean, sampling error alone"),
+        Column("high", "USD", values("high")),
+        Column("share", "share", values("share"), "from there / in all; none where there is nothing", pa.float64()),
+        Column("paths", "share", values("paths"), "paths on which it made any difference"),
+    )
