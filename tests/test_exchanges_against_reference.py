@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import pytest
 
+from delever.model.world import World
 from delever.run.assemble import assemble
 from delever.run.chunk import run_state
+from reference.books import Books, check_books
 from reference.margin_results import INSIDE, ExchangeResult, as_engine_counts, exchange_differences, exchanges_on
-from reference.plain import simulate
+from reference.plain import Path, simulate
 from reference.setting import Result
 from reference.setup import setting_of
 from reference.setup_margin import is_exchange
@@ -66,3 +70,68 @@ def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
                 wrong.append(f"world {seed}, path {path}: " + "; ".join(found[:3]) + f" ({len(found)} differences)")
     assert not wrong, f"{len(wrong)} paths differ, {excused} excused:\n" + "\n".join(wrong[:10])
     assert excused <= 2  # worlds are drawn beside the edges, not on them
+
+
+@dataclass
+class Happenings:
+    """In how many worlds something happened on some path."""
+
+    worlds: Counter[str] = field(default_factory=Counter)
+
+    def add(self, world: World, paths: tuple[Result, ...]) -> None:
+        lending = [name for name, protocol in world.protocols.items() if not is_exchange(protocol)]
+        seen = {name for path in paths for name, count in path.counts.items() if count > 0}
+        seen |= {f"dry {layer}" for path in paths for _, layer in path.dry}
+        if any(sum(path.liquidated[n] for n in lending) and sum(path.liquidated[n] for n in path.exchanges) for path in paths):
+            seen.add("lending and perps")
+        if any(path.fund.get((n, asset), 0.0) != units or path.socialised.get((n, asset), 0.0) > 0.0 for path in paths
+               for n in lending for (of, asset), units in setting_of(world, 0).funds().items() if of == n):
+            seen.add("lending waterfall")
+        if any(not a.positions for path in paths for one in world.arbitrageurs.values()
+               for a in path.exchanges[one.exchange].accounts if a.name == one.account):
+            seen.add("arbitrageur closed")
+        if any(len(a.positions) > 1 for a in setting_of(world, 0).exchanges[0].accounts):
+            seen.add("cross")
+        self.worlds.update(seen)
+
+
+ALL = {"lending and perps": 100, "lending waterfall": 20, "arbitrageur closed": 50, "cross": 100, "arbitrage": 100,
+       "partial": 50, "limited": 50, "collateral_sold": 50, "payments": 100, "stage_flat": 50, "taken_over": 50,
+       "rescued": 50, "insured": 50, "unwound": 50, "vault_fell": 20, "socialised": 50, "residual_close_outs": 20,
+       "dry insurance_fund": 50, "dry backstop": 50, "dry adl": 50, "dry socialised_loss": 20,
+       **{f"adl_{rule}": 10 for rule in RULES}}
+
+
+def test_random_worlds_show_what_they_are_meant_to_show() -> None:
+    seen = Happenings()
+    for seed in range(WORLDS):
+        seen.add(margin_world(seed), plainly(seed))
+    assert {name: seen.worlds[name] for name, least in ALL.items() if seen.worlds[name] < least} == {}
+
+
+def test_nothing_is_made_or_lost_in_any_block() -> None:
+    for seed in range(0, WORLDS, 4):
+        path = Path(setting_of(margin_world(seed), 0))
+        start, block = check_books(path, None), path.block
+
+        def checked(first: bool, path: Path = path, start: Books = start, block: Callable[[bool], bool] = block) -> bool:
+            again = block(first)
+            check_books(path, start)
+            return again
+
+        path.block = checked  # type: ignore[method-assign]
+        result = path.run()
+        for asset in {asset for _, asset in result.ledger}:
+            change = sum(units for (_, a), units in result.ledger.items() if a == asset)
+            assert abs(change) <= 1e-12 * sum(units for (_, a), units in result.turnover.items() if a == asset)
+
+
+def test_nobody_is_closed_beyond_the_size_matched() -> None:
+    for seed in range(0, WORLDS, 4):
+        for result in plainly(seed):
+            for exchange in result.exchanges.values():
+                start = {a.name: a for e in setting_of(margin_world(seed), 0).exchanges for a in e.accounts}
+                for c in exchange.closings:
+                    before = start[c.account].positions[c.perp].units
+                    watched = c.account.startswith("arb")  # who may have traded since
+                    assert watched or (c.units * before > 0.0 and abs(c.units) <= abs(before) * (1.0 + 1e-12))

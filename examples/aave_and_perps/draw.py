@@ -23,7 +23,6 @@ LARGEST = 25e6  # [USD] of a position: above it lie tiers that few use
 LEVERAGE, SPREAD_OF_LEVERAGE, HIGHEST = 6.0, 0.7, 40.0  # median, of log leverage, highest: notional / margin counted
 SPREAD_OF_ENTRIES = 0.03  # of log entry price around the price of the start
 MARGIN = (("USD", 0.6, 0.0), ("ETH", 0.2, 0.05), ("stETH", 0.2, 0.1))  # asset, share of accounts, haircut as in world.yaml
-FUND = (40_000.0, 12.0, "stETH")  # one fund, long: units of ETH, leverage, what its margin is
 BASIS = 60e6  # [USD] margin of the arbitrageur, who starts without a position to speak of
 
 
@@ -36,22 +35,15 @@ def table() -> str:
     """The book as CSV: a row a leg."""
     random = np.random.default_rng(SEED)
     rows = ["account,asset,side,amount,entry_price"]
-    for number, side in enumerate(("long", "short")):
-        count, sign = (LONGS, 1.0) if side == "long" else (SHORTS, -1.0)
-        size = np.exp(random.normal(0.0, SPREAD_OF_SIZES, count))
-        special = FUND[0] * PRICE if side == "long" else 0.0
-        size = scaled(size, OPEN_INTEREST - special)
+    for side, count, sign in (("long", LONGS, 1.0), ("short", SHORTS, -1.0)):
+        size = scaled(np.exp(random.normal(0.0, SPREAD_OF_SIZES, count)), OPEN_INTEREST)
         leverage = np.minimum(LEVERAGE * np.exp(random.normal(0.0, SPREAD_OF_LEVERAGE, count)), highest(size))
         entry = PRICE * np.exp(random.normal(0.0, SPREAD_OF_ENTRIES, count))
         kind = random.choice(len(MARGIN), count, p=[share for _, share, _ in MARGIN])
         for i in range(count):
-            name = f"{side}{i:04d}"
-            rows += account(name, sign * size[i] / PRICE, float(entry[i]), size[i] / leverage[i], *MARGIN[kind[i]][::2])
-    units, leverage_of_fund, asset = FUND
-    haircut = {name: cut for name, _, cut in MARGIN}[asset]
-    rows += account("fund", units, PRICE, units * PRICE / leverage_of_fund, asset, haircut)
-    rows += account("basis", 1.0, PRICE, BASIS, "USD", 0.0)
-    return "\n".join(rows) + "\n"
+            asset, _, haircut = MARGIN[kind[i]]
+            rows += account(f"{side}{i:04d}", sign * size[i] / PRICE, entry[i], size[i] / leverage[i], asset, haircut)
+    return "\n".join([*rows, *account("basis", 1.0, PRICE, BASIS, "USD", 0.0)]) + "\n"
 
 
 def scaled(size: np.ndarray, total: float) -> np.ndarray:
@@ -68,14 +60,11 @@ def highest(size: np.ndarray) -> np.ndarray:
 
 def account(name: str, units: float, entry: float, equity: float, asset: str, haircut: float) -> list[str]:
     """Rows of one account: a position, and margin such that its equity at the start is `equity` [USD]."""
-    margin = equity - units * (PRICE - entry)  # [USD] counted, without the profit of the position
+    if units * (PRICE - entry) >= equity:
+        entry = PRICE  # such a profit would be margin enough: it has been paid out
     worth = {"USD": 1.0, "ETH": PRICE, "stETH": PRICE * STETH}[asset] * (1.0 - haircut)
-    cash = min(margin, 0.0)  # a profit above the equity has been paid out
-    rows = [f"{name},ETH-PERP,position,{units:.4f},{entry:.4f}"]
-    if margin > 0.0:
-        rows.append(f"{name},{asset},collateral,{margin / worth:.4f},")
-    return rows if cash == 0.0 else [f"{name},ETH-PERP,position,{units:.4f},{PRICE:.4f}",
-                                     f"{name},{asset},collateral,{equity / worth:.4f},"]
+    margin = (equity - units * (PRICE - entry)) / worth
+    return [f"{name},ETH-PERP,position,{units:.4f},{entry:.4f}", f"{name},{asset},collateral,{margin:.4f},"]
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ ALARM = 0.02  # fall of the median coin's index [log] at which makers withdraw; 
 # the margin at stake; without a limit it would sweep a thin book to nothing, beyond what anyone quotes.
 STAGES = [{"stage": "market", "partial_above": 100e3, "partial_share": 0.2, "cooldown": 30.0, "limit": "fillable"},
           {"stage": "backstop", "below": 2 / 3}]
-FAR = ((6.0, 0.25), (12.0, 1.0))  # assumption: depth within these log moves over that within 1 %; 5 % is as far as data go
+# Depth within these log moves over that within 1 %: assumption, 5 % is as far as data go. At e^1.1, three times or a third of the
+# index, stands a wall: there outsiders trade any amount.
+FAR = ((6.0, 0.25), (12.0, 1.0), (1000.0, 1.1))
 # Arbitrageurs of the second way, assumptions: dollars of margin and of spot by open interest, gap they leave, leverage.
 CAPITAL, GAP, LEVERAGE, FOOT = 0.1, 0.001, 5.0, 1e-4
 

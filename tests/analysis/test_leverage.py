@@ -18,7 +18,8 @@ def prices(seed: int, days: int = DAYS) -> tuple[np.ndarray, np.ndarray, np.ndar
     """Average, low and high of days, volatile enough to liquidate."""
     random = np.random.Generator(np.random.Philox(seed))
     middle = np.cumsum(random.normal(0.0, 0.04, days))
-    return np.exp(middle), np.exp(middle - np.abs(random.normal(0, 0.03, days))), np.exp(middle + np.abs(random.normal(0, 0.03, days)))
+    down, up = np.abs(random.normal(0.0, 0.03, (2, days)))
+    return np.exp(middle), np.exp(middle - down), np.exp(middle + up)
 
 
 def feed(seed: int, reporting: float, complete: bool, sides: bool, noise: float = 0.0) -> Feed:

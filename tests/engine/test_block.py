@@ -8,8 +8,7 @@ import pytest
 
 from delever.core.outcomes import DECLINED, LIQUIDATIONS, TOP_UPS
 from delever.core.state import State
-from delever.core.tables import BLOCK_BUILDERS, HIT, LIQUIDATORS, OWNERS
-from delever.core.tables import SLOTS
+from delever.core.tables import BLOCK_BUILDERS, HIT, LIQUIDATORS, OWNERS, SLOTS
 from delever.model.world import World
 from run.small import Mapping, fall, last, loan, one_market, steps
 

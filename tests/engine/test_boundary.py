@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delever.core.state import State
-from delever.engine import boundary
 from delever.core.tables import CLAIM_ROWS, DUE, SLOTS
+from delever.engine import boundary
 from delever.engine.step import see
 from delever.model.world import World
 from delever.run.assemble import assemble, new_state

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delever.core.outcomes import LIQUIDATIONS, REPAID
-from delever.core.tables import ARBITRAGEURS, CASH, LIQUIDATORS, ORDER_OWNERS, VENUES
-from delever.core.tables import SLOTS
+from delever.core.tables import ARBITRAGEURS, CASH, LIQUIDATORS, ORDER_OWNERS, SLOTS, VENUES
 from delever.model.world import World
 from delever.run.chunk import simulate
 from run.small import Mapping, everything, fall, last, loan, one_market, pool, steps

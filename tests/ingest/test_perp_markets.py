@@ -73,6 +73,7 @@ def test_a_missing_bar_is_a_gap_on_the_grid() -> None:
 def test_an_unknown_file_and_a_missing_column_are_named(monkeypatch: pytest.MonkeyPatch, source: Source) -> None:
     with pytest.raises(InputError, match="spot_5s"):
         pm.read(source, "spot_5")
-    monkeypatch.setitem(pm.FILES, "wrong", pm.File("hyperliquid_daily/universe_2025-04.csv", {"name": "coin", "size": "size_usd"}))
+    wrong = pm.File("hyperliquid_daily/universe_2025-04.csv", {"name": "coin", "size": "size_usd"})
+    monkeypatch.setitem(pm.FILES, "wrong", wrong)
     with pytest.raises(InputError, match="has no column"):
         pm.read(source, "wrong")

@@ -44,18 +44,19 @@ def test_the_index_formula_is_blind_to_the_book() -> None:
     assert bench.at(90.0, 10.0) == pytest.approx(90.0, rel=1e-14)
 
 
-def test_hyperliquid_is_the_median_of_book_and_both_averages() -> None:
-    bench, short, long = Bench("hyperliquid"), 10.0 * (1.0 - math.exp(-1.0)), 10.0 * (1.0 - math.exp(-0.2))
-    assert bench.at(100.0, 110.0) == pytest.approx(100.0 + short, rel=1e-14)  # 106.32 between 101.81 and 110
-    short, long = short * math.exp(-1.0), long * math.exp(-0.2)  # the gap has closed
-    assert bench.at(100.0, 100.0) == pytest.approx(100.0 + long, rel=1e-14)  # 101.48 between 100 and 102.33
-    assert bench.at(100.0, 101.6) == pytest.approx(101.6, rel=1e-14)  # 101.60 between 101.51 and 101.87
+def test_hyperliquid_is_the_median_of_index_and_average_gap_book_and_average_book() -> None:
+    bench, gap = Bench("hyperliquid"), 10.0 * (1.0 - math.exp(-0.2))
+    assert bench.at(100.0, 110.0) == pytest.approx(110.0, rel=1e-14)  # the average book begins at the book
+    gap, book = gap * math.exp(-0.2), 110.0 + (100.0 - 110.0) * (1.0 - math.exp(-1.0))
+    assert bench.at(100.0, 100.0) == pytest.approx(100.0 + gap, rel=1e-14)  # 101.48 between 100 and 103.68
+    gap, book = gap + (-4.0 - gap) * (1.0 - math.exp(-0.2)), book + (96.0 - book) * (1.0 - math.exp(-1.0))
+    assert bench.at(100.0, 96.0) == pytest.approx(book, rel=1e-14)  # 98.83 between 96 and 100.49
 
 
-def test_hyperliquid_follows_a_fall_of_the_index_at_once() -> None:
+def test_hyperliquid_lags_a_fall_of_both_index_and_book_by_neither() -> None:
     bench = Bench("hyperliquid")
     bench.at(100.0, 100.0)
-    assert bench.at(80.0, 80.0) == pytest.approx(80.0, rel=1e-14)
+    assert bench.at(80.0, 80.0) == pytest.approx(80.0, rel=1e-14)  # 80 twice, and an average of 92
 
 
 @pytest.mark.parametrize(("rate", "book", "mark"), [
@@ -98,7 +99,7 @@ def test_an_index_may_be_made_of_several_markets() -> None:
 
 
 def test_a_mark_stays_above_zero_where_the_index_falls_below_the_old_gap() -> None:
-    bench = Bench("hyperliquid")
+    bench = Bench("binance", rate=-1e3, every=4)
     for _ in range(20):
         bench.at(1000.0, 1.0)
     assert bench.at(10.0, 10.0) == pytest.approx(LEAST * 10.0, rel=1e-12)

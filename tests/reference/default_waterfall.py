@@ -167,7 +167,7 @@ def absorb_lending(waterfalls: dict[str, list[Layer]], fund: dict[tuple[str, str
     """The layers of lending protocols bear the deficits of their reserves. By protocol and asset [units]."""
     for protocol, layers in waterfalls.items():
         for layer in layers:
-            for reserve in [key for key in deficit if key[0] == protocol]:
+            for reserve in [key for key, owed in deficit.items() if key[0] == protocol and owed > 0.0]:
                 if layer.kind == "insurance_fund":
                     paid = min(fund.get(reserve, 0.0), deficit[reserve])
                     fund[reserve] = fund.get(reserve, 0.0) - paid

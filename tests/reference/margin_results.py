@@ -86,8 +86,13 @@ def as_engine_counts(world: World, plain: Result) -> Result:
             found["cash" if holder == "margin" else holder, asset] += units
         return dict(found)
 
+    turnover = merged(plain.turnover)
+    for exchange in plain.exchanges.values():  # orders down to a limit price are known to the rounding of that price
+        for holder in ("cash", "makers"):
+            turnover[holder, "USD"] = turnover.get((holder, "USD"), 0.0) + sum(
+                plain.virtual[perp] * math.exp(plain.log_price[perp]) for perp in exchange.tiers)
     lending = {key: units for key, units in plain.deficit.items() if key[0] not in plain.exchanges}
-    return replace(plain, ledger=merged(plain.ledger), turnover=merged(plain.turnover), deficit=lending)
+    return replace(plain, ledger=merged(plain.ledger), turnover=turnover, deficit=lending)
 
 
 def exchange_differences(world: World, plain: Result, engine: ExchangeResult) -> Iterator[str]:

@@ -9,7 +9,7 @@ from reference.exchange import Exchange
 from reference.margin import MarginExchange
 from reference.setting import Feed
 
-SHORT, LONG = 30.0, 150.0  # [s] of the two averages of the gap between book and index
+SHORT, LONG = 30.0, 150.0  # [s] of the averages of the book, and of the gap between book and index
 
 
 def follow(x: Exchange, underlying: dict[str, str]) -> None:
@@ -22,12 +22,12 @@ def sample_mark(feed: Feed, x: Exchange, exchange: MarginExchange | None, k: int
     """A new answer, once a step, k = 1, 2, ... of dt [s]."""
     base, quote = feed.index
     index, book = math.exp(x.pair(base, quote)), math.exp(x.pair(feed.base, feed.quote))
-    for tau in (SHORT, LONG):
-        feed.gap[tau] += (1.0 - math.exp(-dt / tau)) * (book - index - feed.gap[tau])
+    feed.gap[LONG] += (1.0 - math.exp(-dt / LONG)) * (book - index - feed.gap[LONG])
+    feed.book = book if k == 1 else feed.book + (1.0 - math.exp(-dt / SHORT)) * (book - feed.book)
     if feed.formula == "index":
         mark = index
     elif feed.formula == "hyperliquid":
-        mark = median([index + feed.gap[LONG], book, index + feed.gap[SHORT]])
+        mark = median([index + feed.gap[LONG], book, feed.book])
     else:
         assert feed.formula == "binance"
         mark = median([index * (1.0 + _funding_to_come(feed.base, exchange, k, dt)), index + feed.gap[LONG], book])

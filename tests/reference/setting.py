@@ -29,6 +29,7 @@ class Feed:
     index: tuple[str, str] = ("", "")  # mark: base and quote of what the perp follows
     formula: str = ""  # mark: index, hyperliquid, binance
     exchange: str = ""  # mark: whose funding it uses
+    book: float = 0.0  # mark: average of the perp's own price [USD]
     gap: defaultdict[float, float] = field(default_factory=lambda: defaultdict(float))  # mark: averages by tau [s]
 
     def lands_by(self, end: float) -> bool:

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delever.analysis.walls import wall
-from delever.core.tables import HIT
-from delever.core.tables import SLOTS
+from delever.core.tables import HIT, SLOTS
 from delever.model.world import World
 from run.small import fall, loan, one_market, steps
 

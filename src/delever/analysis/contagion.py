@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
+from delever.analysis.samples import run_model
 from delever.analysis.tables import Column, table
 from delever.core.state import State
 from delever.core.tables import CLAIM, BookTables, Fills, Ledgers, Reserves, Rows, Touched
@@ -36,11 +37,11 @@ from delever.protocols.margin import ExchangePhase, ExchangeRules
 from delever.run.assemble import Model, assemble
 from delever.run.exchanges import stocks
 from delever.run.figures import mean
-from delever.run.work import run_chunks
 
 FIGURES = ("liquidated", "loss")
 OTHERS = "the others"
 Groups = Mapping[str, Sequence[str]]  # name -> protocols that are one source, and one that is affected
+Tell = Callable[[str, int, int], None]  # (stage, done, of)
 Figures = dict[tuple[str, str], np.ndarray]  # (figure, group) -> [paths] USD
 
 
@@ -91,33 +92,30 @@ class SparedExchangePhase(ExchangePhase):
         """Leave them alone."""
 
 
-def contagion(world: World, groups: Groups | None = None, threads: int | None = None,
-              progress: Callable[[str, int, int], None] | None = None) -> pa.Table:
+def contagion(world: World, groups: Groups | None = None, progress: Tell | None = None) -> pa.Table:
     """A row for each figure, affected group and source: what it is in all, without the source, and what came from there.
 
     groups: protocols that count as one, such as {"aave": ["aave_v2", "aave_v3"]}; others stand alone, under their names.
     """
-    return summarise_contagion(contagion_paths(world, groups, threads, progress))
+    return summarise_contagion(contagion_paths(world, groups, progress))
 
 
-def contagion_paths(world: World, groups: Groups | None = None, threads: int | None = None,
-                    progress: Callable[[str, int, int], None] | None = None) -> pa.Table:
+def contagion_paths(world: World, groups: Groups | None = None, progress: Tell | None = None) -> pa.Table:
     """A row a path: columns `figure.affected` of the world as it is, `figure.affected.without.source` with it spared."""
     sides = sides_of(world, groups or {})
-    tell = progress or (lambda stage, done, of: None)
     model = assemble(world)
-    columns: dict[str, np.ndarray] = {"path": np.arange(world.scenario.paths)}
-    for (figure, affected), values in run_figures(model, sides, threads, tell).items():
-        columns[f"{figure}.{affected}"] = values
-    for source in sides:
-        for (figure, affected), values in run_figures(spare(model, sides[source]), sides, threads, tell).items():
-            if affected != source:
-                columns[f"{figure}.{affected}.without.{source}"] = values
-    for affected in sides if len(sides) > 2 else ():
-        others = [name for source, names in sides.items() if source != affected for name in names]
-        found = run_figures(spare(model, others), {affected: sides[affected]}, threads, tell)
-        columns |= {f"{figure}.{affected}.without.{OTHERS}": values for (figure, _), values in found.items()}
-    return table(*(Column(name, "number" if name == "path" else "USD", values) for name, values in columns.items()))
+    runs = [("", list(sides), []), *((f".without.{source}", [name for name in sides if name != source], sides[source])
+                                     for source in sides)]
+    if len(sides) > 2:
+        runs += [(f".without.{OTHERS}", [affected], [name for source in sides if source != affected for name in sides[source]])
+                 for affected in sides]
+    columns = [Column("path", "number", np.arange(world.scenario.paths))]
+    for done, (ending, affected, spared) in enumerate(runs):
+        if progress is not None:
+            progress("simulating", done, len(runs))
+        found = run_figures(spare(model, spared), {name: sides[name] for name in affected})
+        columns += [Column(f"{figure}.{name}{ending}", "USD", values) for (figure, name), values in found.items()]
+    return table(*columns)
 
 
 def sides_of(world: World, groups: Groups) -> dict[str, list[str]]:
@@ -150,11 +148,9 @@ def spare(model: Model, protocols: Sequence[str]) -> Model:
     return replace(model, world=world.model_copy(update={"protocols": changed}))
 
 
-def run_figures(model: Model, sides: Mapping[str, Sequence[str]], threads: int | None,
-                tell: Callable[[str, int, int], None]) -> Figures:
+def run_figures(model: Model, sides: Mapping[str, Sequence[str]]) -> Figures:
     """Both figures of every group, over all paths."""
-    results = run_chunks(model, [(0, model.world.scenario.paths)], threads, tell=tell)
-    paths = pa.concat_tables([result.paths for result in results]).combine_chunks()
+    paths = run_model(model, 0, model.world.scenario.paths)
     start = vaults(model)
     out: Figures = {}
     for group, names in sides.items():

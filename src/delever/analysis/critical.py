@@ -22,6 +22,7 @@ import numpy as np
 
 from delever.analysis.samples import run_model, with_shocks
 from delever.model.errors import InputError, nearest
+from delever.model.exchange import is_exchange
 from delever.model.scenario import Order, Shock
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
@@ -97,6 +98,10 @@ class Search:
 
     def __init__(self, model: Model, shock: Shock, others: list[Shock], paths: int) -> None:
         assert shock.order is not None
+        self.lending = [name for name, spec in model.world.protocols.items() if not is_exchange(spec)]
+        if not self.lending:
+            raise InputError("no protocol of this world lends", "order", None,
+                             "what is searched are sales of seized collateral and bad debt: write a size instead")
         self.model, self.shock, self.order, self.others, self.paths = model, shock, shock.order, others, paths
         tree, layout = model.layout.tree, model.layout
         sold = layout.asset(self.order.asset)
@@ -136,7 +141,7 @@ class Search:
         shocks = [*self.others, self.shock.model_copy(update={"order": order})] if point.size else self.others
         result = run_model(with_shocks(self.model, shocks), done, paths)
         point.forced = np.append(point.forced, np.asarray(result[f"forced_sales.{self.traded}"]))
-        point.bad = np.append(point.bad, total(result, "bad_debt", list(self.model.world.protocols)))
+        point.bad = np.append(point.bad, total(result, "bad_debt", self.lending))
 
     def runs_away(self, point: Point) -> bool:
         """Forced selling beyond the base exceeds the order, whatever the paths not run yet add."""

@@ -221,7 +221,8 @@ def fit(predictions: list[Predictions], draws: int = 0, seed: int = 0, level_spr
     """
     parts = [replace(part, dispersion=_dispersion(part, of)) for part, of in
              zip([sums(of) for of in predictions], predictions, strict=True)]
-    open_nodes = np.broadcast_to(np.ones(1, bool) if turnover is None else (turnover == TURNOVER)[:, None], SHAPE).ravel()
+    allowed = np.ones(len(TURNOVER), bool) if turnover is None else np.isclose(TURNOVER, turnover)
+    open_nodes = np.broadcast_to(allowed[:, None], SHAPE).ravel()
     node, best, likelihood = _best(parts, [np.ones(len(part.observed)) for part in parts], 1.0, open_nodes)
     generator = np.random.Generator(np.random.Philox(key=seed))
     drawn = []

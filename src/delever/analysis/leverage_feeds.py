@@ -30,7 +30,11 @@ def binance(source: Source) -> Feed:
     tiers = pm.binance_first_tiers(source)
     held = _by_day(state, "open_interest_usd")
     longs, shorts = _by_day(told, "long_liquidated_usd"), _by_day(told, "short_liquidated_usd")
-    falls, rises, floor, day, observed = [], [], [], [], []
+    falls: list[np.ndarray] = []
+    rises: list[np.ndarray] = []
+    floor: list[float] = []
+    day: list[int] = []
+    observed: list[tuple[float, float]] = []
     for coin, bars in pm.bars(spot, coins, DAY, "date").items():
         first, fall, rise = _moves(bars)
         leverage, maintenance = tiers[coin]
@@ -60,7 +64,11 @@ def hyperliquid(source: Source) -> Feed:
     per_volume = float(np.nansum(list(held.values())) / np.nansum(pm.column_of(universe, "volume_usd_per_day")))
     day, volume = pm.times_of(totals, "date") // DAY, pm.column_of(totals, "volume_usd_per_day")
     liquidated = pm.column_of(totals, "liquidated_usd")
-    falls, rises, floor, share, group, days, observed = [], [], [], [], [], [], []
+    falls: list[np.ndarray] = []
+    rises: list[np.ndarray] = []
+    terms: list[tuple[float, float, int]] = []  # floor, share, group
+    days: list[int] = []
+    observed: list[float] = []
     for k in range(VOLUME_DAYS, len(day)):
         mean = float(np.nanmean(volume[k - VOLUME_DAYS : k]))
         here = [coin for coin in coins if _has(moves[coin], int(day[k]))]
@@ -71,13 +79,12 @@ def hyperliquid(source: Source) -> Feed:
             first, fall, rise = moves[coin]
             falls.append(fall[:, :, day[k] - first])
             rises.append(rise[:, :, day[k] - first])
-            floor.append(0.5 / leverage[coin])
-            share.append(held[coin] / whole)
-            group.append(len(days))
+            terms.append((0.5 / leverage[coin], held[coin] / whole, len(days)))
         days.append(int(day[k]))
         observed.append(liquidated[k] / (per_volume * mean))
-    return Feed("Hyperliquid 2023-24", np.stack(falls, axis=2), np.stack(rises, axis=2), np.array(floor), np.array(share),
-                np.array(group), np.array(days), np.array(observed), None, complete=True)
+    floor, share, group = np.array(terms).T
+    return Feed("Hyperliquid 2023-24", np.stack(falls, axis=2), np.stack(rises, axis=2), floor, share, group.astype(int),
+                np.array(days), np.array(observed), None, complete=True)
 
 
 def _moves(bars: pm.Bars) -> tuple[int, np.ndarray, np.ndarray]:

@@ -10,8 +10,8 @@ from delever.analysis.tables import Column, table
 from delever.analysis.valuation import Health, Legs
 from delever.ingest.recompute import leg_totals, recomputation
 from delever.model.book import Book
-from delever.run.assemble import Model
 from delever.model.parameters import ReserveParameters, look_up
+from delever.run.assemble import Model
 
 BANDS = ((-np.inf, 1.0, "HF < 1"), (1.0, 1.2, "1 to 1.2"), (1.2, 1.5, "1.2 to 1.5"), (1.5, 2.0, "1.5 to 2"),
          (2.0, np.inf, "2 and more"))  # fmt: skip

@@ -17,9 +17,9 @@ from delever.analysis.tables import Column, table
 from delever.analysis.valuation import Health, Legs, chain, health, legs_of, remainders
 from delever.model.book import COLLATERAL, DEBT
 from delever.model.oracle import compose
+from delever.model.parameters import look_up
 from delever.model.world import World
 from delever.run.assemble import Model, assemble, phases
-from delever.model.parameters import look_up
 
 OK, WARN, ERROR = "ok", "warn", "error"
 SMALL = 0.01  # share of the book that is not worth a warning

@@ -65,13 +65,15 @@ class Health:
 
 
 def legs_of(model: Model) -> Legs:
-    """The legs of a model's accounts."""
+    """The legs of accounts that borrow; those of margin exchanges have none here: see analysis/margins.py."""
     book = model.positions.tables
     place, first_debt = np.arange(book.amount.shape[1]), int(book.first_debt[0])
     held = np.where(place < first_debt, place < book.collaterals[:, None], place - first_debt < book.debts[:, None])
+    held &= book.margin[:, None] == 0
     account, column = np.nonzero(held[book.signature])
     of = book.signature[account], column
-    collaterals, debts = book.collaterals[book.signature], book.debts[book.signature]
+    lends = book.margin[book.signature] == 0
+    collaterals, debts = book.collaterals[book.signature] * lends, book.debts[book.signature] * lends
     first = np.cumsum(collaterals + debts) - collaterals - debts
     return Legs(account, book.reserve[of], column >= first_debt, book.amount[account, column], book.threshold[of],
                 book.seizable[of] != 0, first, collaterals, debts)
@@ -102,6 +104,9 @@ def sensitivity(model: Model) -> np.ndarray:
                 out[r] += sign * feeds[f]
         for m in chain(model, model.world.protocols[protocol].unit):
             out[r, m] += 1.0
+    for perp, underlying in layout.follows:  # its market goes where the underlying's goes
+        for m in chain(model, layout.assets[underlying]):
+            out[:, m] += out[:, perp]
     return out
 
 
@@ -114,6 +119,8 @@ def chain(model: Model, asset: str) -> list[int]:
 def market_of(model: Model, asset: str, where: str) -> int:
     """The market on which an asset has its own price; the one that a shock to it moves."""
     layout = model.layout
+    if (asset, True) in ((name, spec.perp is not None) for name, spec in model.world.assets.items()):
+        raise InputError("is a perp", where, asset, f"it follows {model.world.assets[asset].perp}: shock that")
     if asset in layout.markets:
         return layout.markets.index(asset)
     if asset not in layout.assets:

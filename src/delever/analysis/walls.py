@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from delever.analysis.margins import MarginBook, reached, unhealthy_positions
 from delever.analysis.shocks import Shocks, parse_shocks
 from delever.analysis.tables import Column, named, table
 from delever.analysis.valuation import Legs, callable_now, health, legs_of, market_of, sensitivity
 from delever.model.book import COLLATERAL, DEBT
+from delever.model.exchange import is_exchange
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
 
@@ -32,6 +34,8 @@ class Wall:
     table: a row a shock, protocol, collateral asset and debt asset, nothing left out: rows add up to the totals.
     totals: a row a shock and protocol.
     accounts: a row a leg of the accounts that are eligible at `shock`, the largest of the shocks.
+    With margin exchanges all three also have rows of theirs, with columns of their own: positions of accounts whose equity is
+    below maintenance margin (all that the engine would close in the end; a first call may close less).
     """
 
     table: pa.Table
@@ -54,16 +58,28 @@ def wall_of(model: Model, asset: str, shocks: Shocks) -> Wall:
     moves, market = parse_shocks(shocks), market_of(model, asset, "asset")
     deepest = max(moves, key=abs)
     legs, seen_move = legs_of(model), sensitivity(model)[:, market]
-    pairs = Pairs(model, legs)
+    pairs, margin_book = Pairs(model, legs), MarginBook(model)
 
-    tables, totals = [], []
+    tables, totals, accounts = [], [], pa.table({})
     for move in moves:
-        reached = Reach(model, legs, model.seen_price(seen_move * np.log1p(move)))
-        tables.append(_table(pairs, move, reached.by_pair(pairs)))
-        totals.append(_totals(model, move, reached.by_protocol()))
-        if move == deepest:
-            accounts = reached.accounts()
-    return Wall(pa.concat_tables(tables), pa.concat_tables(totals), accounts, deepest)
+        price = model.seen_price(seen_move * np.log1p(move))
+        reach = Reach(model, legs, price)
+        tables.append(_table(pairs, move, reach.by_pair(pairs)))
+        totals.append(_totals(model, move, reach.by_protocol()))
+        accounts = reach.accounts() if move == deepest else accounts
+        if margin_book.exchanges:
+            standing = margin_book.at(price)
+            positions, of_exchanges = reached(margin_book, move, standing)
+            tables.append(positions)
+            totals.append(of_exchanges)
+            if move == deepest:
+                accounts = united([accounts, unhealthy_positions(margin_book, standing)])
+    return Wall(united(tables), united(totals), accounts, deepest)
+
+
+def united(tables: list[pa.Table]) -> pa.Table:
+    """One below the other; empty where a table has no such column."""
+    return pa.concat_tables(tables, promote_options="default")
 
 
 class Pairs:
@@ -207,8 +223,9 @@ def _table(pairs: Pairs, move: float, rows: dict[str, np.ndarray]) -> pa.Table:
 
 def _totals(model: Model, move: float, rows: dict[str, np.ndarray]) -> pa.Table:
     protocols = list(model.world.protocols)
+    lends = [number for number, name in enumerate(protocols) if not is_exchange(model.world.protocols[name])]
     return table(
-        Column("shock", "share", np.full(len(protocols), move)),
-        Column("protocol", "", protocols),
-        *(Column(name, "USD" if name.endswith("_usd") else "1", values) for name, values in rows.items()),
+        Column("shock", "share", np.full(len(lends), move)),
+        Column("protocol", "", [protocols[number] for number in lends], kind=pa.string()),
+        *(Column(name, "USD" if name.endswith("_usd") else "1", values[lends]) for name, values in rows.items()),
     )

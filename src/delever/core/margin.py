@@ -17,6 +17,7 @@ from delever.core.market import purchase_within, sale_within, sell_for_usd, sett
 from delever.core.profile import Profiles
 from delever.core.state import Flows, Markets, Tree
 from delever.core.tables import (
+    BACKSTOP,
     CASH,
     CLAIMS,
     DEFICIT,
@@ -112,7 +113,7 @@ def reach_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray
             steepest = max(steepest, rate[r, tiers[r] - 1] - steep)
             rising -= q * (mark - paid[r, p] + gross[r, p]) * (1.0 + steep)
     spare = equity - margin
-    if spare <= 0.0 or falling <= 0.0 and rising <= 0.0:
+    if spare <= 0.0 or (falling <= 0.0 and rising <= 0.0):
         return equity, margin, FAR if spare > 0.0 else 0.0
     z = safe_growth(spare, falling, rising)
     if steepest > 0.0:  # shorts that could climb a tier within that: by the rate they could come to
@@ -191,6 +192,8 @@ def sell_collateral(slot: int, p: int, g: int, everything: bool, touched: Touche
         if not everything:
             if touched.amount[slot, 0] >= 0.0:
                 return
+            if book.threshold[g, k] <= 0.0:
+                continue  # it counts for nothing, so selling it mends nothing
             units = min(held, -touched.amount[slot, 0] / (price[p, r] * book.threshold[g, k]))
         touched.amount[slot, k] = held - units
         ledgers.scaled[0, r, p] -= units
@@ -249,14 +252,17 @@ def vault_of(number: int, p: int, vault: np.ndarray, margins: Margins, price: np
 
 
 @helper
-def take_over(slot: int, p: int, g: int, number: int, touched: Touched, book: BookTables, reserves: Reserves,
+def take_over(slot: int, p: int, g: int, number: int, time: float, touched: Touched, book: BookTables, reserves: Reserves,
               margins: Margins, safety: Safety, ledgers: Ledgers, flows: Flows, price: np.ndarray) -> bool:
     """The vault takes positions, collateral and cash of an account, if it then has margin enough; whether it did."""
     if safety.backed[number] < 0.0:
         return False
     equity, margin = vault_of(number, p, safety.vault, margins, price, slot, g, touched.amount, book)
     if not equity >= safety.backed[number] * margin:
+        safety.dry[BACKSTOP, number, p] = min(safety.dry[BACKSTOP, number, p], time)
         return False
+    own = equity_of(slot, p, g, touched.amount, book, margins, price)[0]
+    safety.served[BACKSTOP, number, p] += max(-own, 0.0)
     for side in range(2):
         first = book.first_debt[0] if side else 0
         for k in range(first, first + (book.debts[g] if side else book.collaterals[g])):

@@ -302,8 +302,9 @@ def new_safety(fund: np.ndarray, vault: np.ndarray, backed: np.ndarray, paths: i
     def across(row: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.repeat(row[:, None], paths, axis=1))
 
-    return Safety(across(fund), across(vault), backed, np.zeros((LAYERS, len(backed), paths)), np.full((LAYERS, len(backed), paths), np.inf),
-                  np.full((2, len(backed), paths), np.inf))
+    protocols = len(backed)
+    return Safety(across(fund), across(vault), backed, np.zeros((LAYERS, protocols, paths)),
+                  np.full((LAYERS, protocols, paths), np.inf), np.full((2, protocols, paths), np.inf))
 
 
 __all__ = ["KINDS", "NEVER", "Feeds", "Flows", "Index", "Markets", "Pool", "Queue", "Sight", "State", "Tally", "Tree",

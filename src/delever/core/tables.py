@@ -61,7 +61,7 @@ class Margins(NamedTuple):
     """What exchanges ask for positions, and where these trade. Shared by all paths but for funding."""
 
     perp: np.ndarray  # [reserves] 1: a position in a perp
-    weight: np.ndarray  # [reserves] of an exchange: 1 - haircut of collateral, 1 of cash, 0 of perps; -1 of a lending protocol
+    weight: np.ndarray  # [reserves] of an exchange: 1 - haircut of collateral, 1 of cash, 0 of perps; of lending -1
     first: np.ndarray  # [protocols + 1] reserves of a protocol stand together
     cash: np.ndarray  # [protocols] reserve in which the exchange keeps its cash (USD); -1: a lending protocol
     tiers: np.ndarray  # [reserves] number of tiers
@@ -83,7 +83,7 @@ class Safety(NamedTuple):
     fund: np.ndarray  # [reserves, paths] insurance fund, units
     vault: np.ndarray  # [reserves, paths] backstop vault: cash at the cash reserve, positions and collateral at theirs
     backed: np.ndarray  # [protocols] maintenance margins that the vault must hold to take an account; negative: no vault
-    served: np.ndarray  # [LAYERS, protocols, paths] what each layer bore: paid, equity taken over, haircuts, taken from accounts [USD]
+    served: np.ndarray  # [LAYERS, protocols, paths] what each bore: paid, taken over below zero, haircuts, socialised [USD]
     dry: np.ndarray  # [LAYERS, protocols, paths] when the layer could first not serve in full [s]; inf: never
     first: np.ndarray  # [2, protocols, paths] first liquidation, first deleveraging [s]; inf: never
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from delever.core.jit import helper
-from delever.core.market import purchase_within, sale_within, settle_trade
+from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
 from delever.core.profile import Profiles
 from delever.core.state import Markets, Tree
-from delever.core.tables import FUNDING, VAULT, Ledgers, Margins, Reserves, Safety
+from delever.core.tables import CASH, DEFICIT, FUNDING, VAULT, Ledgers, Margins, Reserves, Safety
 
 
 @helper
@@ -57,3 +57,22 @@ def unwind(number: int, p: int, share: float, reserves: Reserves, margins: Margi
             done, usd = -done, -usd
         settle_trade(m, p, done, usd, after, tree, profiles, markets, ledgers.tokens, ledgers.traded)
         close_of_vault(number, p, r, done, usd, -1, reserves, margins, safety, ledgers)
+
+
+@helper
+def finish_vault(number: int, p: int, reserves: Reserves, margins: Margins, safety: Safety, tree: Tree, profiles: Profiles,
+                 markets: Markets, ledgers: Ledgers) -> None:
+    """A fallen vault without positions sells its collateral; what it then owes becomes a deficit of the exchange."""
+    cash = margins.cash[number]
+    for r in range(margins.first[number], margins.first[number + 1]):
+        units = safety.vault[r, p]
+        if margins.perp[r] == 0 and r != cash and units > 0.0:
+            safety.vault[r, p] = 0.0
+            safety.vault[cash, p] += sell_for_usd(p, reserves.asset[r], units, VAULT, tree, profiles, markets, ledgers.tokens,
+                                                  ledgers.traded)
+    owed = -safety.vault[cash, p]
+    if owed > 0.0:
+        safety.vault[cash, p] = 0.0
+        ledgers.tokens[VAULT, 0, p] += owed
+        ledgers.tokens[CASH, 0, p] -= owed
+        ledgers.booked[DEFICIT, cash, p] += owed

@@ -51,7 +51,6 @@ from delever.core.tables import (
 )
 from delever.engine.index import BOUND, BUCKETS, FAR, MASK, NEXT, SHIFT, SLOT, VISIT
 
-
 LEAST = 1e-9  # a mark less its funding, as a share of the mark: only so that the log exists
 
 
@@ -63,7 +62,7 @@ def ticks_below(distance: float) -> int:
 
 
 @helper
-def funded_moves(seen: float, start: float, paid: float, gross: float) -> tuple[int, int]:
+def funded_moves(seen: float, start: float, paid: float, gross: float) -> tuple[np.int32, np.int32]:
     """Moves of a perp that pays funding: of m - F, less (as a long) or more (as a short) what F can change in MM [ticks]."""
     mark = exp_(seen)
     low, high = max(mark - paid - gross, LEAST * mark), max(mark - paid + gross, LEAST * mark)

@@ -112,6 +112,7 @@ def new_watch(accounts: int, index: Index, paths: int, looked_up: bool) -> Watch
 
 def new_pool(slots: int, nodes: int, legs: int, costs: int) -> Pool:
     """An empty pool. costs: columns of BookTables.cost."""
-    touched = new_touched(np.zeros((slots, 4), np.int32), np.zeros((slots, legs)), np.zeros((slots, costs)), np.zeros(slots))
+    touched = new_touched(np.zeros((slots, 4), np.int32), np.zeros((slots, legs)), np.zeros((slots, costs)),
+                          np.zeros(slots))
     return Pool(touched, np.zeros(slots, np.int32), np.zeros(slots, np.int64), np.zeros(slots, np.int32),
                 np.zeros(slots, np.int32), np.zeros((nodes, 4), np.int32))

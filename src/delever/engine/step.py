@@ -15,6 +15,7 @@ import numpy as np
 from delever.core.state import State
 from delever.core.tables import (
     CLAIM,
+    DEFICIT,
     KINDS,
     ORACLE,
     ORDER,
@@ -202,7 +203,7 @@ def block(phases: Phases, state: State) -> int:
     if state.n_rows:
         phases.network.include(state)
         execute(phases, state)
-    if state.n_called or state.n_rows or phases.vaults:
+    if phases.waterfall and (state.n_called or state.n_rows or phases.vaults or state.ledgers.booked[DEFICIT].any()):
         absorb(phases, state)
     if phases.arbitrageurs:
         boundary.price_all(state)
@@ -213,8 +214,7 @@ def block(phases: Phases, state: State) -> int:
 
 def absorb(phases: Phases, state: State) -> None:
     """Deficits go down each protocol's default waterfall."""
-    if phases.exchanges:
-        boundary.price_all(state)
+    boundary.price_all(state)
     for layer in phases.waterfall:
         layer.absorb(state)
 
@@ -223,6 +223,9 @@ def execute(phases: Phases, state: State) -> None:
     """Included transactions, slot by slot: revalidate, take, trade on the venues, settle."""
     start = state.queue.start
     slots = len(start) // KINDS
+    moved = state.pool.touched.path[state.pool.called[:state.n_called]]  # claims were offered before the engines traded
+    if len(moved) and sum(feed.refresh(state) for feed in phases.feeds):
+        see_again(state, moved)
     for slot in range(slots):
         picked = [state.queue.row[start[slot * KINDS + kind]:start[slot * KINDS + kind + 1]] for kind in range(KINDS)]
         state.n_fills = 0
@@ -233,7 +236,7 @@ def execute(phases: Phases, state: State) -> None:
             boundary.price_rows(state, picked[TOP_UP])
             phases.borrowers.execute(state, picked[TOP_UP])
         if len(picked[CLAIM]):
-            again = picked[CLAIM] if slot else touched_before(state, picked)
+            again = picked[CLAIM] if slot else touched_before(state, picked, moved)
             if len(again):
                 boundary.price_rows(state, again)
                 assess(phases, state, again)
@@ -247,9 +250,13 @@ def execute(phases: Phases, state: State) -> None:
                 see_again(state, state.fills.path[:state.n_fills])
 
 
-def touched_before(state: State, picked: list[np.ndarray]) -> np.ndarray:
-    """Claims of the first slot on whose path an answer or a top-up went before; the others stand as they were offered."""
+def touched_before(state: State, picked: list[np.ndarray], moved: np.ndarray) -> np.ndarray:
+    """Claims of the first slot on whose path an engine's call, an answer or a top-up went before; the others stand as offered.
+
+    moved: paths on which engines have called accounts.
+    """
     changed = np.zeros(state.paths, np.bool_)
+    changed[moved] = True
     changed[state.rows.path[picked[ORACLE]]] = True
     changed[state.rows.path[picked[TOP_UP]]] = True
     claims = picked[CLAIM]

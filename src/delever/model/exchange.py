@@ -99,6 +99,9 @@ def check_waterfall(name: str, world: World) -> None:
         if layer.kind in seen:
             raise InputError("a layer stands twice", path=path, value=layer.kind, remedy="keep one")
         seen.add(layer.kind)
+        if getattr(layer, "exchanges_only", False) and not is_exchange(world.protocols[name]):
+            raise InputError("has no meaning here", path=path, value=layer.kind,
+                             remedy=f"it takes positions, and {name} lends: insurance_fund and socialised_loss stand behind lending")
         start = getattr(layer, "start", None)
         for asset in start if isinstance(start, Mapping) else ():
             if asset != USD and asset not in world.assets:

@@ -2,13 +2,13 @@
 
     I = index, B = book,  gap_tau <- gap_tau + (1 - exp(-dt / tau)) (B - I - gap_tau)   once a step; 0 at the start
     index         I
-    hyperliquid   median(I + gap_150s, B, I + gap_30s)
+    hyperliquid   median(I + gap_150s, B, book_30s)      book_30s: the average of B itself; the first B at the start
     binance       median(I (1 + rate t / T), I + gap_150s, B)    rate: last of funding; t: to the next payment; T: interval
 A new answer once a step, in its first block, seen at once.
-Source: hyperliquid.gitbook.io/hyperliquid-docs/trading/robust-price-indices, without other exchanges' perp prices, so that
-the average over 30 s is the third input; there it is of the book's price itself, which gap_30s follows when the index
-moves little. Binance "Mark Price and Price Index in USD-M Futures" (Median of Price 1, Price 2, Contract Price); its basis is
-a moving average of 2.5 minutes, here exponential (assumption), and since 18 September 2025 one of 30 s.
+Source: hyperliquid.gitbook.io/hyperliquid-docs/trading/robust-price-indices: with two of three inputs, here without other
+exchanges' perp prices, "the 30 second EMA of the median of best bid, best ask, and last trade price" is added. Binance,
+"Mark Price and Price Index in USD-M Futures" (Median of Price 1, Price 2, Contract Price): its basis is a moving average of
+2.5 minutes, here exponential (assumption), and since 18 September 2025 one of 30 s.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def sample(number: np.ndarray, formula: np.ndarray, share: np.ndarray, step: int
            price: np.ndarray, gap: np.ndarray, work: np.ndarray) -> None:
     """New answers on all paths.
 
-    share: [2] of the way that SHORT and LONG go; price: [M, P]; gap: [2, n, P] averages [USD]; work: [3, P] scratch.
+    share: [2] of the way that SHORT and LONG go; price: [M, P]; gap: [2, n, P] averages of the book and of the gap [USD];
+    work: [3, P] scratch.
     """
     index, book, first = work[0], work[1], work[2]
     for i in range(number.shape[0]):
@@ -112,12 +113,12 @@ def sample(number: np.ndarray, formula: np.ndarray, share: np.ndarray, step: int
             index[p] = exp_(index[p])
         for p in range(book.shape[0]):
             book[p] = exp_(book[p])
-        average(gap[0, i], share[0], index, book)
         average(long, share[1], index, book)
         if formula[i] == HYPERLIQUID:
             short = gap[0, i]
             for p in range(first.shape[0]):
-                first[p] = index[p] + short[p]
+                short[p] = short[p] + share[0] * (book[p] - short[p]) if step > 1 else book[p]
+                first[p] = short[p]
         elif every > 0 and r >= 0:
             left, rate = (every - step % every) / every, beside.rate[r]
             for p in range(first.shape[0]):
@@ -138,7 +139,7 @@ class MarkFeeds(FeedPhase):
         """number, formula: [n] feeds and what they are."""
         self.number, self.formula, self.beside = number, formula, beside
         self.share = np.array([-math.expm1(-beside.step_length / tau) for tau in (SHORT, LONG)])
-        self.gap = np.zeros((2, len(number), beside.rate.shape[1]))  # [2, n, P] averages of B - I [USD]
+        self.gap = np.zeros((2, len(number), beside.rate.shape[1]))  # [2, n, P] averages of B and of B - I [USD]
         self.work = np.empty((3, beside.rate.shape[1]))
 
     def observe(self, state: State) -> None:

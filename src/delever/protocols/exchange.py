@@ -195,7 +195,7 @@ def call(called: np.ndarray, n_called: int, number: int, stages: np.ndarray, tim
             if stages[s, KIND] == FLAT:
                 acted = close_flat(slot, p, g, stages[s], touched, book, reserves, margins, ledgers, flows, price)
                 break
-            by_vault = take_over(slot, p, g, number, touched, book, reserves, margins, safety, ledgers, flows, price)
+            by_vault = take_over(slot, p, g, number, time, touched, book, reserves, margins, safety, ledgers, flows, price)
             if by_vault:
                 break
         if not by_vault:

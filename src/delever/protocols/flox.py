@@ -76,7 +76,8 @@ def score(ranking: int, q: float, mark: float, profit: float, posted: float) -> 
 @helper
 def posted_by(i: int, g: int, amount: np.ndarray, cost: np.ndarray, book: BookTables) -> float:
     """Margin paid in by row i of `amount` [USD]: cash = posted - sum of costs."""
-    usd, first = amount[i, 0], book.first_debt[0]
+    usd: float = amount[i, 0]
+    first = book.first_debt[0]
     for k in range(first, first + book.debts[g]):
         usd += cost[i, k]
     return usd

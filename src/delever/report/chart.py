@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from delever.model.errors import InputError
 from delever.report.numbers import magnitude, percent, price
+from delever.report.wall import reach
 
 if TYPE_CHECKING:
     from delever.analysis import Wall
@@ -21,7 +22,6 @@ LEFT, RIGHT, TOP, BOTTOM = 74.0, 24.0, 92.0, 74.0  # margins
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 PALE = 0.35  # opacity of what is eligible and not liquidatable now
 INK, FAINT = "#222222", "#dddddd"
-SOLID, WHOLE = "liquidatable_debt_usd", "eligible_debt_usd"
 TICKS = 5  # grid lines, about
 
 Scale = Callable[[float], float]  # USD -> height on the page
@@ -47,7 +47,7 @@ def _body(name: str, asset: str, totals: pa.Table, shocks: Sequence[float], star
     rows = totals.to_pylist()
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
     at = {(row["shock"], row["protocol"]): row for row in rows}
-    top = max(sum(at[shock, protocol][WHOLE] for protocol in protocols) for shock in shocks)
+    top = max(sum(reach(at[shock, protocol])[0] for protocol in protocols) for shock in shocks)
     step = nice(top / TICKS) if top > 0.0 else 1.0
     ceiling = step * math.ceil(top / step - 1e-9) if top > 0.0 else step
     wide = (WIDTH - LEFT - RIGHT) / len(shocks)
@@ -62,8 +62,13 @@ def _body(name: str, asset: str, totals: pa.Table, shocks: Sequence[float], star
         return LEFT + wide * (place - 0.5 + (shock - low) / (high - low))
 
     yield _text(LEFT, 26, f"Liquidation wall of {name}: {asset}", size=18, weight="bold")
-    yield _text(LEFT, 46, "Debt of accounts that a move of the price alone makes eligible, USD; no sale, no feedback")
-    yield from _legend(protocols)
+    exchanges = [row["protocol"] for row in rows if row.get("positions_usd") is not None]
+    what = "Debt of accounts that a move of the price alone makes eligible"
+    if exchanges:
+        what = "Positions of margin accounts that a move of the price alone puts below maintenance" if set(exchanges) == set(
+            protocols) else "Debt of eligible accounts and positions of margin accounts below maintenance, by the move alone"
+    yield _text(LEFT, 46, f"{what}, USD; no sale, no feedback")
+    yield from _legend(protocols, exchanges)
     for k in range(round(ceiling / step) + 1):
         yield f'<line x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{y(k * step):.1f}" y2="{y(k * step):.1f}" stroke="{FAINT}"/>'
         yield _text(LEFT - 8, y(k * step) + 4, magnitude(k * step), anchor="end")
@@ -83,18 +88,20 @@ def _bars(rows: Sequence[dict[str, float]], left: float, wide: float, y: Scale) 
     base = 0.0
     for number, row in enumerate(rows):
         colour = COLOURS[number % len(COLOURS)]
-        for low, high, opacity in ((base, base + row[SOLID], 1.0), (base + row[SOLID], base + row[WHOLE], PALE)):
+        whole, solid = reach(row)
+        for low, high, opacity in ((base, base + solid, 1.0), (base + solid, base + whole, PALE)):
             if high > low:
                 yield (f'<rect x="{left:.1f}" y="{y(high):.2f}" width="{wide:.1f}" height="{y(low) - y(high):.2f}" '
                        f'fill="{colour}" fill-opacity="{opacity:g}"/>')  # fmt: skip
-        base += row[WHOLE]
+        base += whole
 
 
-def _legend(protocols: Sequence[str]) -> Iterator[str]:
+def _legend(protocols: Sequence[str], exchanges: Sequence[str]) -> Iterator[str]:
     at = LEFT
     for number, protocol in enumerate(protocols):
         colour = COLOURS[number % len(COLOURS)]
-        for word, opacity in ((f"{protocol} liquidatable now", 1.0), (f"{protocol} eligible besides", PALE)):
+        words = [(f"{protocol} liquidatable now", 1.0), (f"{protocol} eligible besides", PALE)]
+        for word, opacity in [(f"{protocol} positions", 1.0)] if protocol in exchanges else words:
             yield f'<rect x="{at:.1f}" y="60" width="12" height="12" fill="{colour}" fill-opacity="{opacity:g}"/>'
             yield _text(at + 17, 71, word)
             at += 17 + 7.0 * len(word) + 18

@@ -70,6 +70,18 @@ def duration(seconds: float) -> str:
     return f"{_three_digits(seconds)} s"
 
 
+def moment(seconds: float) -> str:
+    """A time from the start, to the second: 1 h 0 min 20 s is "1 h 20 s"; days from one on."""
+    if not math.isfinite(seconds) or seconds < 1.0:
+        return duration(seconds)
+    left, parts = round(seconds), []
+    for length, name in _TIMES:
+        count, left = divmod(left, int(length))
+        if count:
+            parts.append(f"{count:,} {name}")
+    return " ".join(parts)
+
+
 def percent(share: float) -> str:
     """A share as a percentage."""
     return NONE if math.isnan(share) else f"{magnitude(share * 100)} %"

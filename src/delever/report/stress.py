@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,20 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from delever import __version__
+from delever.model.exchange import is_exchange
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
+from delever.report.exchange import (
+    CLOSED,
+    adl_section,
+    exchange_json,
+    of_protocol,
+    over_time,
+    perps_section,
+    waterfall_section,
+)
 from delever.report.extras import NO_EXTRAS, Extras, extra_sections, label
 from delever.report.files import write_text
-from delever.report.numbers import NONE, TINY, duration, human, percent
+from delever.report.numbers import NONE, TIMES, TINY, duration, human, moment, percent
 
 if TYPE_CHECKING:
     from delever.model.world import World
@@ -34,7 +45,7 @@ ESTIMATES = (
 def stress_report(name: str, run: Run, extras: Extras = NO_EXTRAS) -> Report:
     """The summary, who it hinges on, what it hinges on, and what of it is assumed."""
     paths = run.paths.num_rows
-    sections: list[Section | Remarks] = [*summary_sections(run.summary, paths), *extra_sections(extras)]
+    sections: list[Section | Remarks] = [*summary_sections(run.summary, paths, run), *extra_sections(extras)]
     sections.append(Remarks("What is estimated and what is assumed", tuple(assumptions(run.world))))
     notes = []
     if run.folder is not None:
@@ -54,23 +65,45 @@ def lead(world: World, paths: int) -> str:
     )
 
 
-def summary_sections(summary: pa.Table, paths: int) -> list[Section | Remarks]:
-    """The figures by what they are about; markets that forced selling did not move are left out."""
+def summary_sections(summary: pa.Table, paths: int, run: Run | None = None) -> list[Section | Remarks]:
+    """The figures by what they are about; markets that forced selling did not move are left out. run: for exchanges."""
     rows = {str(row["figure"]): row for row in summary.to_pylist()}
     sections: list[Section | Remarks] = []
+    both = run is not None and any(f"liquidated.{name}" in rows for name in run.world.protocols)
     for heading, names in GROUPS:
-        found = [rows.pop(name) for name in names if name in rows]
+        found = [rows.pop(name) for name in names if name in rows and not (both and name == "cascade_length")]
         if found:
-            sections.append(_figures(heading, found, paths))
+            sections.append(_figures(f"{heading} of lending protocols" if both else heading, found, paths))
+    if run is not None:
+        sections += _safety(rows, run, paths)
     markets = _markets({name: rows.pop(name) for name in list(rows) if name.startswith((EXTRA_FALL, EXTRAPOLATED))})
     residual = rows.pop(RESIDUAL, None)
     if rows:
-        sections.append(_figures("Figures", list(rows.values()), paths))
+        sections.append(_figures("All protocols together" if both else "Figures", list(rows.values()), paths))
     sections += markets
     if residual is not None:
         text = f"{residual['value']:.1e} of turnover, {residual['definition'].split(', as')[0]}"
         sections.append(Remarks("Soundness of the run", (Remark("conservation", text),)))
     return sections
+
+
+def _safety(rows: dict[str, dict[str, Any]], run: Run, paths: int) -> list[Section | Remarks]:
+    """Sections of every exchange and default waterfall; takes their rows away."""
+    sections: list[Section | Remarks | None] = []
+    for name, protocol in run.world.protocols.items():
+        closed = of_protocol(rows, name, CLOSED)
+        if closed:
+            quiet = [row["figure"] for row in closed if row["value"] is None or row["value"] != row["value"]]
+            shown = [row for row in closed if row["figure"] not in quiet]
+            sections.append(_figures(f"Positions closed on {name}", shown, paths))
+        sections.append(waterfall_section(rows, name, [layer.kind for layer in protocol.waterfall], paths))
+        if sections[-1] is not None:
+            sections.append(over_time(run, name))
+        if closed:
+            sections += [perps_section(run.perps, name), adl_section(run.adl, name, paths)]
+        for figure in [figure for figure in rows if figure.endswith(f".{name}")]:
+            rows.pop(figure)
+    return [section for section in sections if section is not None]
 
 
 def _figures(heading: str, rows: Sequence[dict[str, Any]], paths: int) -> Section:
@@ -87,6 +120,8 @@ def _figures(heading: str, rows: Sequence[dict[str, Any]], paths: int) -> Sectio
 
 
 def _with_unit(value: float | None, unit: str) -> str:
+    if unit in TIMES and value is not None:
+        return moment(value)
     text = human(value, unit)
     unit = unit.removesuffix("s") if text == "1" else unit
     return text if text == NONE or unit in ("", "1", "share", "count") else f"{text} {unit}"
@@ -95,6 +130,9 @@ def _with_unit(value: float | None, unit: str) -> str:
 def _interval(low: float | None, high: float | None, unit: str) -> str:
     """From low to high; empty where the paths are too few to say either."""
     shares = unit == "share"
+    if unit in TIMES:
+        known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
+        return f"{moment(low)} to {moment(high)}" if known and low != high else ""  # type: ignore[arg-type]
     ends = [human(0.0 if shares and end is not None and abs(end) < TINY else end, unit) for end in (low, high)]
     if NONE in ends:
         return "" if ends == [NONE, NONE] else f"at most {ends[1]}" if ends[0] == NONE else f"at least {ends[0]}"
@@ -128,21 +166,38 @@ def assumptions(world: World) -> list[Remark]:
     """What a reader must know before quoting a figure."""
     late = [name for name in world.ages if abs((world.as_of - world.ages[name]).total_seconds()) > 30 * 86_400.0]
     liquidators, borrowers = world.liquidators, world.borrowers
+    lends = not all(is_exchange(protocol) for protocol in world.protocols.values())
     found = [
         Remark("estimate", ESTIMATES),
-        Remark("liquidators", f"assumed: rule {getattr(liquidators, 'rule', '')}" if liquidators else "nobody"),
-        Remark(
-            "borrowers",
-            f"assumed: {percent(getattr(borrowers, 'attentive', 0.0))} of owners answer a coming liquidation"
-            if borrowers
-            else "assumed: no owner answers a coming liquidation",
-        ),
+        *([
+            Remark("liquidators", f"assumed: rule {getattr(liquidators, 'rule', '')}" if liquidators else "nobody"),
+            Remark(
+                "borrowers",
+                f"assumed: {percent(getattr(borrowers, 'attentive', 0.0))} of owners answer a coming liquidation"
+                if borrowers
+                else "assumed: no owner answers a coming liquidation",
+            ),
+        ] if lends else []),
+        *_exchange_assumptions(world),
         Remark("execution", f"{world.execution.mode}; where figures hinge on it, try --set execution.mode="
                + ("batched" if world.execution.mode == "sequential" else "sequential")),
         *(Remark("depth", text) for text in [_recovery(world)] if text),
     ]  # fmt: skip
     if late:
         found.append(Remark("age", f"inputs more than a month from the world's date: {', '.join(late)} (delever check)"))
+    return found
+
+
+def _exchange_assumptions(world: World) -> list[Remark]:
+    """What is assumed of margin exchanges."""
+    found = []
+    for name, protocol in world.protocols.items():
+        if not is_exchange(protocol):
+            continue
+        found.append(Remark(name, "assumed: no trader adds margin or closes of his own accord, and none opens a position; "
+                            "ADL closes everybody it needs at once"))
+        if not protocol.waterfall:
+            found.append(Remark("", f"{name} has no default waterfall: what closed accounts owe stays as deficit"))
     return found
 
 
@@ -165,6 +220,7 @@ def stress_json(name: str, run: Run, extras: Extras = NO_EXTRAS) -> dict[str, An
         "step_s": scenario.step,
         "seed": scenario.seed,
         "figures": {row.pop("figure"): row for row in run.summary.to_pylist()},
+        **exchange_json(run),
         **extras.for_json(),
     }
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from delever import __version__
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
-from delever.report.numbers import magnitude, price, signed_percent
+from delever.report.numbers import NONE, magnitude, price, signed_percent
 
 if TYPE_CHECKING:
     from delever.analysis import Wall
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 ELIGIBLE = "Eligible: all that accounts whose health factor is below 1 after the shock hold and owe."
 LIQUIDATABLE = (
     "Liquidatable: what the protocol's rules let one call per account seize and repay of it now; usually far less."
+)
+POSITIONS = (
+    "Margin accounts: those whose equity is below maintenance margin with every mark shocked. Positions: the size of all that they "
+    "have, at the shocked marks; how much of it one call closes is the engine's rule. Shortfall: by how much equity is below zero."
 )
 STATIC = "A wall is what the shock itself reaches: no sale, no feedback, no top-up. For these: delever stress."
 REMAINDER = "Remainder: what the book's totals hold beyond the assets that its source lists."
@@ -34,24 +38,66 @@ def wall_report(
 ) -> Report:
     """One shock: two tables by protocol, collateral and debt. Several: a row a shock. start: price of the asset, USD."""
     shocks = wall.totals["shock"].unique().to_pylist()
-    notes = [ELIGIBLE, LIQUIDATABLE, STATIC]
+    exchanges = [name for name in _names(wall.totals) if name not in _names(wall.totals, lends=True)]
+    notes = [ELIGIBLE, LIQUIDATABLE] if _names(wall.totals, lends=True) else []
+    notes += [POSITIONS, STATIC] if exchanges else [STATIC]
     if len(shocks) == 1:
-        sections: list[Section | Remarks] = [_details(wall, number) for number in (0, 1)]
+        sections: list[Section | Remarks] = [_details(wall, number) for number in (0, 1) if _names(wall.totals, lends=True)]
+        sections += [_positions(wall)] if exchanges else []
     else:
         sections = [_range(wall.totals, asset, shocks, start)]
-        notes.append(f"Bars: debt of eligible accounts (░), of which liquidatable (█); the longest is "
-                     f"{magnitude(_largest(wall.totals))} USD.")  # fmt: skip
+        what = "debt of eligible accounts" if len(notes) > 2 else ""
+        what = " and ".join(text for text in (what, "positions of margin accounts" if exchanges else "") if text)
+        notes.append(f"Bars: {what} (░), of which liquidatable (█); the longest is {magnitude(_largest(wall.totals))} USD.")
     if others:
         sections.append(_both_ways(others, shocks))
     legs = wall.accounts.num_rows
     if legs:
         accounts = len(set(zip(*(wall.accounts[key].to_pylist() for key in ("protocol", "account")), strict=True)))
         at = "" if len(shocks) == 1 else f" at {signed_percent(wall.shock)}"
-        notes.append(f"{accounts:,} accounts with {legs:,} legs are eligible{at}; --accounts FILE writes them.")
+        reached = "eligible or below maintenance" if exchanges else "eligible"
+        notes.append(f"{accounts:,} accounts with {legs:,} legs are {reached}{at}; --accounts FILE writes them.")
     else:
-        notes.append("No account is eligible.")
+        notes.append("No account is eligible." if not exchanges else "No account is reached.")
     title = f"Liquidation wall of {name}" + (f": {asset} {shock}" if asset else "")
     return Report(title, tuple(sections), tuple(notes), _prices(asset, start, shocks))
+
+
+def _names(totals: pa.Table, lends: bool = False) -> list[str]:
+    """Protocols of a wall; lends: those that lend alone."""
+    rows = [row["protocol"] for row in totals.to_pylist() if not lends or row.get("positions_usd") is None]
+    return list(dict.fromkeys(rows))
+
+
+def reach(row: Mapping[str, Any]) -> tuple[float, float]:
+    """USD of a row of totals that a shock reaches, and the part of it that can be liquidated now.
+
+    Lending: debt of eligible accounts, and what one call each may repay. Exchanges: positions of accounts below maintenance, twice.
+    """
+    positions = row.get("positions_usd")
+    if positions is not None:
+        return positions, positions
+    return row["eligible_debt_usd"], row["liquidatable_debt_usd"]
+
+
+def _positions(wall: Wall) -> Section:
+    """Positions of accounts below maintenance margin, by exchange, perp and side, with totals."""
+    rows = [row for row in wall.table.to_pylist() if row["perp"] is not None]
+    lines: list[tuple[str, str, str, str, str, str]] = []
+    sums: set[int] = set()
+    for total in wall.totals.to_pylist():
+        if total["positions_usd"] is None:
+            continue
+        mine = sorted((row for row in rows if row["protocol"] == total["protocol"]), key=lambda row: -row["positions_usd"])
+        lines += [(row["protocol"], row["perp"], row["side"], f"{row['accounts']:,}", magnitude(row["positions_usd"]), NONE)
+                  for row in mine]
+        sums.add(len(lines))
+        lines.append((total["protocol"], "all", "", f"{total['accounts']:,}", magnitude(total["positions_usd"]),
+                      magnitude(total["shortfall_usd"])))
+    names = ("protocol", "perp", "side", "accounts", "positions USD", "shortfall USD")
+    columns = [column(names[i], [line[i] for line in lines], right=i > 2) for i in range(len(names))]
+    notes = ("accounts: one with several positions stands in several rows; totals count it once",)
+    return Section("Positions of accounts below maintenance margin", table_of(*columns), notes, totals=frozenset(sums))
 
 
 def _prices(asset: str, start: float | None, shocks: Sequence[float]) -> str:
@@ -64,9 +110,9 @@ def _prices(asset: str, start: float | None, shocks: Sequence[float]) -> str:
 def _details(wall: Wall, number: int) -> Section:
     """The eligible half of the table, or the liquidatable one: rows by protocol, then a total."""
     what, sides = WHAT[number], SIDES[number]
-    rows = wall.table.to_pylist()
+    rows = [row for row in wall.table.to_pylist() if row.get("perp") is None]
     shown = [row for row in rows if max(abs(row[f"{what}_{side}_usd"]) for side, _ in sides) >= DUST]
-    totals = {row["protocol"]: row for row in wall.totals.to_pylist()}
+    totals = {row["protocol"]: row for row in wall.totals.to_pylist() if row.get("positions_usd") is None}
     lines: list[list[object]] = []
     sums: set[int] = set()
     for protocol in totals:
@@ -111,27 +157,39 @@ def _range(totals: pa.Table, asset: str, shocks: Sequence[float], start: float |
     at = {(row["shock"], row["protocol"]): row for row in rows}
     largest = _largest(totals)
 
-    def values(key: str, names: Sequence[str]) -> list[float]:
-        return [sum(at[shock, name][key] for name in names) for shock in shocks]
+    lends = _names(totals, lends=True)
+
+    def values(part: int, names: Sequence[str]) -> list[float]:
+        return [sum(reach(at[shock, name])[part] for name in names) for shock in shocks]
 
     columns = [column("shock", [signed_percent(shock) for shock in shocks], right=True)]
     if start is not None:
         columns.append(column(f"{asset} USD", [price(start * (1.0 + shock)) for shock in shocks], right=True))
     groups = [(name, [name]) for name in protocols] if len(protocols) > 1 else []
     for label, names in [("all", protocols), *groups]:
-        columns.append(column(f"{label} eligible", values("eligible_debt_usd", names), "USD"))
-        columns.append(column(f"{label} liq. now", values("liquidatable_debt_usd", names), "USD"))
+        if set(names) & set(lends):
+            columns.append(column(f"{label} eligible", values(0, names), "USD"))
+            columns.append(column(f"{label} liq. now", values(1, names), "USD"))
+        else:
+            columns.append(column(f"{label} positions", values(0, names), "USD"))
+            short = [sum(at[shock, name]["shortfall_usd"] for name in names) for shock in shocks]
+            columns.append(column(f"{label} shortfall", short, "USD"))
         if label == "all":
-            bars = zip(*(values(f"{what}_debt_usd", names) for what in WHAT), strict=True)
+            bars = zip(values(0, names), values(1, names), strict=True)
             columns.append(column("wall", [_bar(whole, solid, largest) for whole, solid in bars], right=False))
+    if not lends:
+        return Section("Positions of accounts below maintenance margin, by shock", table_of(*columns), ("By perp and side: --csv FILE",))
     notes = ("liq. now: liquidatable now", "Collateral, and every pair of collateral and debt: --csv FILE")
-    return Section("Debt by shock", table_of(*columns), notes)
+    if len(lends) == len(protocols):
+        return Section("Debt by shock", table_of(*columns), notes)
+    added = "all: debt of eligible accounts and positions of margin accounts below maintenance, both columns"
+    return Section("Debt and positions by shock", table_of(*columns), (added, *notes))
 
 
 def _largest(totals: pa.Table) -> float:
     sums: dict[float, float] = {}
-    for shock, value in zip(totals["shock"].to_pylist(), totals["eligible_debt_usd"].to_pylist(), strict=True):
-        sums[shock] = sums.get(shock, 0.0) + value
+    for row in totals.to_pylist():
+        sums[row["shock"]] = sums.get(row["shock"], 0.0) + reach(row)[0]
     return max(sums.values(), default=0.0)
 
 
@@ -165,7 +223,7 @@ def _both_ways(others: Others, shocks: Sequence[float]) -> Section | Remarks:
 
 def _sums(totals: pa.Table, shock: float) -> dict[str, float]:
     rows = [row for row in totals.to_pylist() if row["shock"] == shock]
-    return {key: sum(row[key] for row in rows) for key in ("accounts", *SUMS)}
+    return {key: sum(row[key] for row in rows if row[key] is not None) for key in ("accounts", *SUMS)}
 
 
 def wall_json(
@@ -178,7 +236,8 @@ def wall_json(
         "asset": asset,
         "price_usd": start,
         "shock": shock,
-        "definitions": {"eligible": ELIGIBLE, "liquidatable": LIQUIDATABLE},
+        "definitions": {"eligible": ELIGIBLE, "liquidatable": LIQUIDATABLE,
+                        **({"positions": POSITIONS} if "positions_usd" in wall.totals.column_names else {})},
         "totals": wall.totals.to_pylist(),
         "wall": wall.table.to_pylist(),
         "eligible_legs_at": wall.shock,

@@ -102,8 +102,12 @@ def assemble(world: World, source: Source | None = None) -> Model:
     layout = lay_out(world.assets)
     positions = tabulate(world, read_books(world, source))
     profiles, tables = liquidity(world, layout, source)
+    start = layout.start.copy()
     price = np.array([e if t is None else e + t.start_log_price if t.anchored else t.start_log_price
                       for e, t in zip(layout.start, tables, strict=True)])
+    for m, underlying in layout.follows:  # a pool of the underlying may start off its stated price
+        layout.start[m] = log_usd(layout, underlying, price)
+        price[m] += layout.start[m] - start[m]
     seeing = compose(world, layout, positions.reserves)
     answer = start_answers(seeing, price)
     used = seeing.seen_feed >= 0
@@ -113,7 +117,8 @@ def assemble(world: World, source: Source | None = None) -> Model:
     assert isinstance(scenario.prices, PriceSpec)
     prices = scenario.prices.compile(layout.markets, source, scenario.step, scenario.steps)
     model = Model(world, source, layout, positions, profiles, tables, seeing, prices,
-                  make_index(positions.tables, np.exp(seen), positions.margins), price, answer, seen, scenario.steps, scenario.step, blocks)
+                  make_index(positions.tables, np.exp(seen), positions.margins), price, answer, seen, scenario.steps,
+                  scenario.step, blocks)
     check_rules(world)
     price_shocks(model), depth_shocks(model), scheduled(model)  # their mistakes come to light before a run folder is made
     return model

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
 from delever.core.state import State
-from delever.engine.probes import Extremes, History, Trace
+from delever.engine.probes import Extremes, History, Probe, Timeline, Trace
 from delever.engine.step import step
 from delever.run.assemble import Model, new_state, phases
+from delever.run.exchange_outcomes import deleveraged_positions, watched
 from delever.run.outcomes import tabulate_paths
+from delever.run.timeline import timeline_table
 
 
 @dataclass(frozen=True)
@@ -22,19 +25,24 @@ class ChunkResult:
     paths: pa.Table
     history: np.ndarray  # [quantities, BINS, BUCKETS] number of paths
     trace: list[tuple[float, ...]]
+    safety: dict[str, pa.Table] = field(default_factory=dict)  # `timeline` and `adl`, where the world has either
 
 
 def simulate(model: Model, first_path: int, count: int, traced: list[int]) -> ChunkResult:
     """Paths first_path .. first_path + count - 1."""
-    state, history, trace = run_state(model, first_path, count, traced)
-    return ChunkResult(first_path, tabulate_paths(model, state), history.counts, trace.rows)
+    seen = watched(model)
+    timeline = Timeline(model.steps, seen)
+    state, history, trace = run_state(model, first_path, count, traced, [timeline] if seen else [])
+    safety = {"timeline": timeline_table(model, first_path, timeline), "adl": deleveraged_positions(model, state)} if seen else {}
+    return ChunkResult(first_path, tabulate_paths(model, state), history.counts, trace.rows, safety)
 
 
-def run_state(model: Model, first_path: int, count: int, traced: list[int]) -> tuple[State, History, Trace]:
-    """The state of a chunk at the end."""
+def run_state(model: Model, first_path: int, count: int, traced: list[int], more: Sequence[Probe] = ()
+              ) -> tuple[State, History, Trace]:
+    """The state of a chunk at the end. more: probes besides those that every run has."""
     state = new_state(model, first_path, count)
     history, trace = History(model.steps), Trace(traced)
-    chunk = phases(model, count, (Extremes(), history, trace) if traced else (Extremes(), history))
+    chunk = phases(model, count, (Extremes(), history, *([trace] if traced else []), *more))
     for _ in range(model.steps):
         step(chunk, state)
     if chunk.arbitrageurs:

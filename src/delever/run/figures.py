@@ -7,12 +7,13 @@ import math
 import numpy as np
 import pyarrow as pa
 
+from delever.model.exchange import is_exchange
 from delever.run.assemble import Model
+from delever.run.estimates import Estimate, mean, quantile, share, tail_mean
+from delever.run.exchange_figures import by_exchange, by_layer
 
 SCHEMA = pa.schema([("figure", pa.string()), ("value", pa.float64()), ("unit", pa.string()), ("low", pa.float64()),
                     ("high", pa.float64()), ("definition", pa.string()), ("horizon", pa.string())])
-Z = 1.959963984540054  # 95 % of a normal lie within
-
 
 def duration(seconds: float) -> str:
     """A length of time in the largest unit that divides it."""
@@ -23,36 +24,6 @@ def duration(seconds: float) -> str:
     return f"{seconds:g} s"
 
 
-def mean(x: np.ndarray) -> tuple[float, float, float]:
-    """Mean, with its normal interval."""
-    m, half = float(x.mean()), Z * float(x.std(ddof=1)) / math.sqrt(len(x)) if len(x) > 1 else math.nan
-    return m, m - half, m + half
-
-
-def quantile(x: np.ndarray, level: float) -> tuple[float, float, float]:
-    """Empirical quantile (the smallest value that a share `level` of paths do not exceed), with the order-statistic
-    interval; nan where the paths are too few to bound it."""
-    ordered, n = np.sort(x), len(x)
-    at = min(n - 1, max(0, math.ceil(level * n) - 1))
-    half = Z * math.sqrt(n * level * (1 - level))
-    low, high = math.floor(level * n - half) - 1, math.ceil(level * n + half)
-    return float(ordered[at]), float(ordered[low]) if low >= 0 else math.nan, float(ordered[high]) if high < n else math.nan
-
-
-def share(hit: np.ndarray) -> tuple[float, float, float]:
-    """Share of paths, with the Wilson interval."""
-    n, p = len(hit), float(hit.mean())
-    centre, scale = p + Z**2 / (2 * n), 1 + Z**2 / n
-    half = Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n * n))
-    return p, max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
-
-
-def tail_mean(x: np.ndarray, level: float) -> tuple[float, float, float]:
-    """Mean of the worst (1 - level) of the paths, at least one of them."""
-    worst = np.sort(x)[-max(1, round((1 - level) * len(x))):]
-    return mean(worst)
-
-
 def total(paths: pa.Table, name: str, protocols: list[str]) -> np.ndarray:
     """Sum of a column over protocols, a number a path."""
     return np.sum([np.asarray(paths[f"{name}.{protocol}"]) for protocol in protocols], axis=0)
@@ -60,29 +31,12 @@ def total(paths: pa.Table, name: str, protocols: list[str]) -> np.ndarray:
 
 def summarise(model: Model, paths: pa.Table) -> pa.Table:
     """The figures of a run, a row each."""
-    protocols, horizon = list(model.world.protocols), duration(model.world.scenario.horizon)
-    bad, short = total(paths, "bad_debt", protocols), total(paths, "shortfall", protocols)
-    repaid, seized = total(paths, "repaid_debt", protocols), total(paths, "seized_collateral", protocols)
-    count, owed = total(paths, "liquidations", protocols), debt_at_start(model)
-    rows: list[tuple[str, tuple[float, float, float], str, str]] = [
-        ("var", quantile(short, 0.95), "USD", "95th percentile over paths of shortfall: written off, or owed beyond the "
-         "collateral at the end, at the prices protocols see"),
-        ("expected_shortfall", tail_mean(short, 0.95), "USD", "mean shortfall of the worst 5 % of paths"),
-        ("evar", quantile(short, 0.99), "USD", "99th percentile over paths of shortfall"),
-        ("bad_debt", mean(bad), "USD", "mean over paths of debt without collateral, written off or still open"),
-        ("shortfall", mean(short), "USD", "mean over paths of shortfall"),
-        ("probability_of_bad_debt", share(short > 0.01 * owed), "share", "paths whose shortfall exceeds 1 % of all debt"),
-        ("lar", quantile(seized, 0.95), "USD", "95th percentile over paths of collateral seized, at prices seen"),
-        ("seized_collateral", mean(seized), "USD", "mean over paths of collateral seized, at prices seen"),
-        ("repaid_debt", mean(repaid), "USD", "mean over paths of debt repaid by liquidators, at prices seen"),
-        ("liquidations", mean(count), "count", "mean over paths of liquidation calls"),
-        ("accounts_liquidated", mean(total(paths, "accounts_liquidated", protocols)), "count",
-         "mean over paths of accounts liquidated at least once"),
-        ("liquidator_profit", mean(np.asarray(paths["liquidator_profit"])), "USD",
-         "mean over paths of what liquidators hold at the end, after gas, at market prices of the end"),
+    horizon = duration(model.world.scenario.horizon)
+    lending = [name for name, protocol in model.world.protocols.items() if not is_exchange(protocol)]
+    rows = [*(by_lending(model, paths, lending) if lending else []), *by_exchange(model, paths), *by_layer(model, paths)]
+    rows.append(
         ("cascade_length", quantile(np.asarray(paths["cascade_length"], float), 0.95), "blocks",
-         "95th percentile over paths of the longest row of blocks with liquidations"),
-    ]
+         "95th percentile over paths of the longest row of blocks with liquidations"))
     for pair in model.layout.pairs:
         if model.venues[model.layout.pairs.index(pair)] is None:
             continue
@@ -100,9 +54,33 @@ def summarise(model: Model, paths: pa.Table) -> pa.Table:
                                  for name, (value, low, high), unit, definition in rows], schema=SCHEMA)
 
 
+def by_lending(model: Model, paths: pa.Table, protocols: list[str]) -> list[tuple[str, Estimate, str, str]]:
+    """Rows of the lending protocols together."""
+    bad, short = total(paths, "bad_debt", protocols), total(paths, "shortfall", protocols)
+    repaid, seized = total(paths, "repaid_debt", protocols), total(paths, "seized_collateral", protocols)
+    count, owed = total(paths, "liquidations", protocols), debt_at_start(model)
+    return [
+        ("var", quantile(short, 0.95), "USD", "95th percentile over paths of shortfall: written off, or owed beyond the "
+         "collateral at the end, at the prices protocols see"),
+        ("expected_shortfall", tail_mean(short, 0.95), "USD", "mean shortfall of the worst 5 % of paths"),
+        ("evar", quantile(short, 0.99), "USD", "99th percentile over paths of shortfall"),
+        ("bad_debt", mean(bad), "USD", "mean over paths of debt without collateral, written off or still open"),
+        ("shortfall", mean(short), "USD", "mean over paths of shortfall"),
+        ("probability_of_bad_debt", share(short > 0.01 * owed), "share", "paths whose shortfall exceeds 1 % of all debt"),
+        ("lar", quantile(seized, 0.95), "USD", "95th percentile over paths of collateral seized, at prices seen"),
+        ("seized_collateral", mean(seized), "USD", "mean over paths of collateral seized, at prices seen"),
+        ("repaid_debt", mean(repaid), "USD", "mean over paths of debt repaid by liquidators, at prices seen"),
+        ("liquidations", mean(count), "count", "mean over paths of liquidation calls"),
+        ("accounts_liquidated", mean(total(paths, "accounts_liquidated", protocols)), "count",
+         "mean over paths of accounts liquidated at least once"),
+        ("liquidator_profit", mean(np.asarray(paths["liquidator_profit"])), "USD",
+         "mean over paths of what liquidators hold at the end, after gas, at market prices of the end"),
+    ]
+
+
 def debt_at_start(model: Model) -> float:
-    """What all accounts owe at the start, at prices seen [USD]."""
+    """What all accounts of lending protocols owe at the start, at prices seen [USD]."""
     tables, price = model.positions.tables, model.seen_price()
-    first = int(tables.first_debt[0])
-    reserve = tables.reserve[tables.signature][:, first:]
-    return float((tables.amount[:, first:] * price[reserve]).sum())
+    first, lent = int(tables.first_debt[0]), tables.margin[tables.signature] == 0
+    reserve = tables.reserve[tables.signature[lent]][:, first:]
+    return float((tables.amount[lent, first:] * price[reserve]).sum())

@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from delever.behaviour.arbitrageurs import Arbitrageurs
 from delever.core.tables import BookTables, Margins
 from delever.engine.index import EITHER
 from delever.ingest.positions import from_export
 from delever.ingest.source import BookTables as Sourced
 from delever.ingest.source import Source
-from delever.model.book import COLLATERAL, DEBT, POSITION, REMAINDER, Book
+from delever.model.book import COLLATERAL, POSITION, REMAINDER, Book
 from delever.model.checks import check_book
 from delever.model.errors import InputError, nearest
 from delever.model.exchange import instruments, is_exchange
@@ -146,7 +147,7 @@ def tabulate(world: World, book: Book) -> Positions:
     of[account] = protocol
     margin = exchange[of].astype(np.int64)
     names_of = [name.partition("\0") for name in names.dictionary.to_pylist()]
-    active = {(spec.exchange, spec.account) for spec in world.arbitrageurs.values()}
+    active = {(spec.exchange, spec.account) for spec in world.arbitrageurs.values() if isinstance(spec, Arbitrageurs)}
     for i, (name, _, account_name) in enumerate(names_of):
         if (name, account_name) in active:
             margin[i] = EITHER

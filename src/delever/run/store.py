@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +28,7 @@ from delever.run.chunk import ChunkResult
 
 MANIFEST, PARTS = "manifest.json", "parts"
 TABLES = ("paths", "history", "trace", "summary")
+SAFETY = ("timeline", "adl", "perps")  # besides, of worlds with exchanges or default waterfalls
 PART = ".part"  # ends the name of a file that is being written
 IDENTITY = {"world_hash": "world", "inputs": "state of the input files", "program": "version of the program",
             "trace": "choice of traced paths"}  # what tells runs apart, in words
@@ -68,6 +69,18 @@ def write_table(path: Path, table: pa.Table) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     write_atomically(path, sink.getvalue().to_pybytes())
+
+
+def packed(table: pa.Table) -> bytes:
+    """A table as text that the metadata of another can hold."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return base64.b64encode(sink.getvalue())
+
+
+def unpacked(text: bytes) -> pa.Table:
+    """That table."""
+    return pq.read_table(pa.BufferReader(base64.b64decode(text)))
 
 
 class Store:
@@ -141,7 +154,8 @@ class Store:
     def add(self, result: ChunkResult) -> None:
         """Keep a finished chunk."""
         last = result.first_path + result.paths.num_rows
-        extra = {b"history": base64.b64encode(result.history.tobytes()), b"trace": json.dumps(result.trace).encode()}
+        extra = {b"history": base64.b64encode(result.history.tobytes()), b"trace": json.dumps(result.trace).encode(),
+                 **{name.encode(): packed(table) for name, table in result.safety.items()}}
         table = result.paths.replace_schema_metadata(extra)
         (self.folder / PARTS).mkdir(exist_ok=True)
         write_table(self.folder / PARTS / f"{result.first_path:09d}-{last:09d}.parquet", table)
@@ -158,7 +172,8 @@ class Store:
             meta = table.schema.metadata
             history = np.frombuffer(base64.b64decode(meta[b"history"]), np.int64).reshape(len(HISTORIES), BINS, BUCKETS)
             trace = [tuple(row) for row in json.loads(meta[b"trace"])]
-            out.append(ChunkResult(int(path.name[:9]), table.replace_schema_metadata(None), history, trace))
+            safety = {name: unpacked(meta[name.encode()]) for name in SAFETY if name.encode() in meta}
+            out.append(ChunkResult(int(path.name[:9]), table.replace_schema_metadata(None), history, trace, safety))
         return out
 
     def finish(self, tables: Mapping[str, pa.Table], more: Mapping[str, Any]) -> None:
@@ -176,10 +191,10 @@ class Store:
         if (self.folder / PARTS).exists():
             (self.folder / PARTS).rmdir()
 
-    def tables(self) -> dict[str, pa.Table]:
+    def tables(self, names: Sequence[str] = TABLES) -> dict[str, pa.Table]:
         """The tables of a complete run."""
         found = {}
-        for name in TABLES:
+        for name in names:
             path = self.folder / f"{name}.parquet"
             try:
                 found[name] = pq.read_table(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
 from delever.run.chunk import ChunkResult
+from delever.run.exchange_figures import by_perp
+from delever.run.exchange_outcomes import watched
 from delever.run.figures import summarise
-from delever.run.store import TABLES, Store, describe, fingerprint
+from delever.run.store import SAFETY, TABLES, Store, describe, fingerprint
 from delever.run.work import Progress, run_chunks
 
 
@@ -31,6 +33,10 @@ class Run:
     summary: pa.Table  # figure, value, unit, interval, definition, horizon
     folder: Path | None
     manifest: dict[str, Any]
+    # of worlds with exchanges or default waterfalls; else without columns
+    timeline: pa.Table = field(default_factory=lambda: pa.table({}))  # a row a path, time and protocol: cumulative use of layers
+    adl: pa.Table = field(default_factory=lambda: pa.table({}))  # a row a position that ADL closed
+    perps: pa.Table = field(default_factory=lambda: pa.table({}))  # figures of each perp of each exchange
 
     @property
     def world(self) -> World:
@@ -65,11 +71,16 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
     with Store(folder, identity) as store:
         if store.open():
             tell("simulating", world.scenario.paths, world.scenario.paths)
-            return Run(model, **store.tables(), folder=folder, manifest=store.manifest)
+            return Run(model, **store.tables(tables_of(model)), folder=folder, manifest=store.manifest)
         run_chunks(model, gaps(store.parts(), world.scenario.paths), threads, memory, tell, chosen, chunk, store.add)
         run = finished(model, store.parts(), folder, {**identity, "world": description, "version": version()})
-        store.finish({name: getattr(run, name) for name in TABLES}, run.manifest)
+        store.finish({name: getattr(run, name) for name in tables_of(model)}, run.manifest)
     return run
+
+
+def tables_of(model: Model) -> tuple[str, ...]:
+    """The tables that a run of this world keeps."""
+    return (*TABLES, *SAFETY) if watched(model) else TABLES
 
 
 def version() -> str:
@@ -98,7 +109,11 @@ def finished(model: Model, results: list[ChunkResult], folder: Path | None, mani
     paths = pa.concat_tables([result.paths for result in results]).combine_chunks()
     counts = np.sum([result.history for result in results], axis=0)
     trace = [row for result in results for row in result.trace]
-    return Run(model, paths, history_table(model, counts), trace_table(model, trace), summarise(model, paths), folder, manifest)
+    safety = {name: pa.concat_tables([result.safety[name] for result in results]).combine_chunks() for name in results[0].safety}
+    if safety:
+        safety["perps"] = by_perp(model, paths)
+    return Run(model, paths, history_table(model, counts), trace_table(model, trace), summarise(model, paths), folder, manifest,
+               **safety)
 
 
 def history_table(model: Model, counts: np.ndarray) -> pa.Table:

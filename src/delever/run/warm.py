@@ -4,26 +4,50 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from delever.engine.index import make_index
+import numpy as np
+
+from delever.engine.index import EITHER, make_index
 from delever.run.assemble import Model
 from delever.run.chunk import simulate
+from delever.run.exchanges import holders_of, positions_of
+from delever.run.positions import Positions
 
-ACCOUNTS, STEPS = 64, 3
+ACCOUNTS, STEPS = 64, 3  # of each protocol
 LONG_AGO = 1e9  # [s]
 WORTH = 1e-3  # of their thresholds: nobody's collateral backs his debt
+OWED = 2.0  # times what all positions are worth: everybody on an exchange is below zero
 
 
 def every_kernel(model: Model) -> None:
-    """Run the world's own phases on its first accounts, with its orders brought forward."""
-    tables, world = model.positions.tables, model.world
-    few = tables._replace(amount=tables.amount[:ACCOUNTS].copy(), signature=tables.signature[:ACCOUNTS].copy(),
-                          threshold=tables.threshold * WORTH)
-    positions = replace(model.positions, tables=few, accounts=model.positions.accounts[:ACCOUNTS])
+    """Run the world's own phases on some accounts of each protocol, with its orders brought forward."""
+    world, positions = model.world, few_accounts(model)
     orders = tuple(shock.model_copy(update={"at": 0.0, "over": 0.0}) for shock in world.scenario.shocks if shock.order)
     scenario = world.scenario.model_copy(update={"shocks": orders})
     specs = tuple(spec.model_copy(update={"age": LONG_AGO}) if "age" in type(spec).model_fields else spec
                   for spec in model.seeing.specs)  # so that every feed answers
     everything = replace(model, seeing=replace(model.seeing, specs=specs), positions=positions,
-                         world=world.model_copy(update={"scenario": scenario}), index=make_index(few, model.seen_price(), model.positions.margins),
+                         world=world.model_copy(update={"scenario": scenario}),
+                         index=make_index(positions.tables, model.seen_price(), positions.margins),
                          steps=min(STEPS, model.steps))
     simulate(everything, 0, 1, [])
+
+
+def few_accounts(model: Model) -> Positions:
+    """The first accounts of each protocol, and arbitrageurs', all of them far below water."""
+    positions, tables = model.positions, model.positions.tables
+    protocol = positions.protocol
+    rank = np.zeros(len(protocol), np.int64)
+    for number in range(len(model.world.protocols)):
+        mine = protocol == number
+        rank[mine] = np.arange(mine.sum())
+    chosen = np.flatnonzero((rank < ACCOUNTS) | (tables.margin[tables.signature] == EITHER))
+    few = tables._replace(amount=tables.amount[chosen], signature=tables.signature[chosen], cost=tables.cost[chosen],
+                          threshold=tables.threshold * WORTH)
+    account, leg = positions_of(few)
+    reserve = few.reserve[few.signature[account], leg]
+    worth = np.bincount(account, np.abs(few.amount[account, leg]) * model.seen_price()[reserve], len(chosen))
+    owes = few.margin[few.signature] > 0
+    few.amount[owes, 0] = -OWED * worth[owes]
+    first, holder, holder_leg = holders_of(few, len(positions.reserves))
+    return replace(positions, tables=few, accounts=tuple(positions.accounts[i] for i in chosen), protocol=protocol[chosen],
+                   margins=positions.margins._replace(holder_first=first, holder=holder, holder_leg=holder_leg))

@@ -33,7 +33,7 @@ from delever.core.tables import (
     Touched,
 )
 from delever.core.touch import slot_of, touch
-from delever.core.vault import close_of_vault, holds_position
+from delever.core.vault import close_of_vault, finish_vault, holds_position
 from delever.model.errors import InputError
 from delever.model.quantity import Share
 from delever.waterfall.base import Layer, LayerPhase
@@ -148,6 +148,7 @@ def close_winners(n: int, closed: float, p: int, r: int, q: float, x: float, num
     ledgers.traded[0, p] += abs(closed * x)
     flows.deleveraged[r, p] += closed * mark
     flows.haircut[r, p] += lost
+    safety.served[ADL, number, p] += lost
     safety.first[1, number, p] = min(safety.first[1, number, p], time)
     return n_closings
 
@@ -243,7 +244,10 @@ def deleverage(start: int, fallen: np.ndarray, n_fallen: int, number: int, rule:
                 close_of_vault(number, p, r, d, d * x, CASH, reserves, margins, safety, ledgers)
             else:
                 close_leg(slot, p, g, k, d, x, CASH, touched, book, reserves, margins, ledgers)
-        if not is_vault and not has_position(slot, g, touched, book):
+        if is_vault:
+            if not holds_position(number, p, margins, safety):
+                finish_vault(number, p, reserves, margins, safety, tree, profiles, markets, ledgers)
+        elif not has_position(slot, g, touched, book):
             finish(slot, p, g, notional, touched, book, reserves, tree, profiles, markets, ledgers, price)
             fallen[j] = -1
     return n_fallen + active.shape[0], n_closings

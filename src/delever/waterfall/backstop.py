@@ -15,7 +15,7 @@ from delever.core.jit import kernel
 from delever.core.margin import take_over
 from delever.core.profile import Profiles
 from delever.core.state import Flows, Markets, State, Tree
-from delever.core.tables import BACKSTOP, BookTables, Ledgers, Margins, Reserves, Safety, Touched
+from delever.core.tables import BookTables, Ledgers, Margins, Reserves, Safety, Touched
 from delever.core.vault import unwind
 from delever.model.quantity import Ratio, Seconds, Usd
 from delever.waterfall.base import Layer, LayerPhase
@@ -64,10 +64,8 @@ def take_fallen(fallen: np.ndarray, n_fallen: int, number: int, active: np.ndarr
         p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
         if not active[p] or book.protocol[g] != number:
             continue
-        if take_over(slot, p, g, number, touched, book, reserves, margins, safety, ledgers, flows, price):
+        if take_over(slot, p, g, number, time, touched, book, reserves, margins, safety, ledgers, flows, price):
             fallen[j] = -1
-        else:
-            safety.dry[BACKSTOP, number, p] = min(safety.dry[BACKSTOP, number, p], time)
 
 
 class BackstopPhase(LayerPhase):

@@ -66,7 +66,8 @@ def feed(r: int, p: int, asset: np.ndarray, ledgers: Ledgers, safety: Safety) ->
 
 
 @helper
-def pay(r: int, p: int, number: int, time: float, asset: np.ndarray, ledgers: Ledgers, safety: Safety) -> None:
+def pay(r: int, p: int, number: int, time: float, asset: np.ndarray, ledgers: Ledgers, safety: Safety, price: np.ndarray
+        ) -> None:
     """The fund pays the deficit that stands in a reserve, as far as it goes."""
     owed = ledgers.booked[DEFICIT, r, p]
     if not owed > 0.0:
@@ -79,6 +80,7 @@ def pay(r: int, p: int, number: int, time: float, asset: np.ndarray, ledgers: Le
     ledgers.tokens[CASH, asset[r], p] += paid
     ledgers.booked[DEFICIT, r, p] -= paid
     ledgers.booked[COVERED, r, p] += paid
+    safety.served[INSURANCE, number, p] += paid * price[p, r]
 
 
 @kernel
@@ -87,7 +89,8 @@ def insure(fallen: np.ndarray, n_fallen: int, number: int, active: np.ndarray, t
            ledgers: Ledgers, flows: Flows, safety: Safety, price: np.ndarray) -> None:
     """Feed the fund, close out the fallen it can bear, pay what stands. price: [P, R] seen; active: [P]."""
     cash, asset = margins.cash[number], reserves.asset
-    first, last, treasury, deficit = margins.first[number], margins.first[number + 1], ledgers.booked[TREASURY], ledgers.booked[DEFICIT]
+    first, last = margins.first[number], margins.first[number + 1]
+    treasury, deficit = ledgers.booked[TREASURY], ledgers.booked[DEFICIT]
     for r in range(first, last):
         for p in range(active.shape[0]):
             if treasury[r, p] > 0.0 and active[p]:
@@ -103,13 +106,13 @@ def insure(fallen: np.ndarray, n_fallen: int, number: int, active: np.ndarray, t
         if has > 0.0 and has >= -equity_of(slot, p, g, touched.amount, book, margins, price)[0]:
             close_out(slot, p, g, touched, book, reserves, margins, tree, profiles, markets, ledgers, flows, price)
             fallen[j] = -1
-            pay(cash, p, number, time, asset, ledgers, safety)
+            pay(cash, p, number, time, asset, ledgers, safety, price)
         else:
             safety.dry[INSURANCE, number, p] = min(safety.dry[INSURANCE, number, p], time)
     for r in range(first, last):
         for p in range(active.shape[0]):
             if deficit[r, p] > 0.0 and active[p]:
-                pay(r, p, number, time, asset, ledgers, safety)
+                pay(r, p, number, time, asset, ledgers, safety, price)
 
 
 class InsuranceFundPhase(LayerPhase):

@@ -20,11 +20,13 @@ from delever.core.touch import slot_of, touch
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import close_out_rest
 
+MOST = 0.999  # share of what there is that may be taken: it is never rounding that puts an account below zero
+
 
 class SocialisedLoss(Layer):
     """Deficits are taken pro rata from accounts of the exchange, or from suppliers of the lending reserve.
 
-    At most all of the equity or profit that there is. The vault does not pay (assumption).
+    At most all but a thousandth of the equity or profit that there is. The vault does not pay (assumption).
     """
 
     kind: ClassVar[str] = "socialised_loss"
@@ -72,7 +74,7 @@ def socialise(start: int, number: int, members: np.ndarray, by_profit: bool, act
             else:
                 weight[i] = stake(account, p, g, by_profit, book.amount, book.cost, book, margins, price)
             total += weight[i]
-        taken = min(owed, total)
+        taken = min(owed, MOST * total)
         if taken < owed:
             safety.dry[SOCIALISED, number, p] = min(safety.dry[SOCIALISED, number, p], time)
         if not taken > 0.0:
@@ -83,12 +85,14 @@ def socialise(start: int, number: int, members: np.ndarray, by_profit: bool, act
                 move_cash(slot, p, book.signature[members[i]], -(taken * weight[i] / total), touched, book, ledgers)
         ledgers.booked[DEFICIT, cash, p] -= taken
         ledgers.booked[COVERED, cash, p] += taken
+        safety.served[SOCIALISED, number, p] += taken
     return active.shape[0]
 
 
 @kernel
-def shrink_claims(number: int, active: np.ndarray, margins: Margins, ledgers: Ledgers) -> None:
-    """Suppliers of a lending reserve bear its deficit: their claims shrink by it."""
+def shrink_claims(number: int, active: np.ndarray, margins: Margins, ledgers: Ledgers, safety: Safety, price: np.ndarray
+                  ) -> None:
+    """Suppliers of a lending reserve bear its deficit: their claims shrink by it. price: [P, R] seen."""
     for r in range(margins.first[number], margins.first[number + 1]):
         for p in range(active.shape[0]):
             owed = ledgers.booked[DEFICIT, r, p]
@@ -96,6 +100,7 @@ def shrink_claims(number: int, active: np.ndarray, margins: Margins, ledgers: Le
                 ledgers.booked[DEFICIT, r, p] = 0.0
                 ledgers.booked[CLAIMS, r, p] -= owed
                 ledgers.booked[COVERED, r, p] += owed
+                safety.served[SOCIALISED, number, p] += owed * price[p, r]
 
 
 class SocialisedLossPhase(LayerPhase):
@@ -111,7 +116,7 @@ class SocialisedLossPhase(LayerPhase):
         """At the end of a block: whoever is still fallen is closed out, then what stands is taken."""
         cash = int(state.margins.cash[self.number])
         if cash < 0:
-            shrink_claims(self.number, state.active, state.margins, state.ledgers)
+            shrink_claims(self.number, state.active, state.margins, state.ledgers, state.safety, state.sight.price)
             return
         close_out_rest(state, self.number)
         if not state.ledgers.booked[DEFICIT, cash].any():
