@@ -218,3 +218,14 @@ def summarise_contagion(paths: pa.Table) -> pa.Table:
         Column("share", "share", values("share"), "from there / in all; none where there is nothing", pa.float64()),
         Column("paths", "share", values("paths"), "paths on which it made any difference"),
     )
+
+
+def notes(paths: int) -> tuple[str, ...]:
+    """What a reader of the table must know."""
+    return (
+        "liquidated: lending: collateral seized, at prices seen; exchange: positions closed on the book, taken over by the vault "
+        "or deleveraged, at marks.",
+        "loss: lending: written off, or owed beyond the collateral at the end; exchange: deficits, whoever bears them, haircuts "
+        "of winners, and what the vault has lost.",
+        f"{paths:,} path{'s' if paths > 1 else ''}, the same random numbers in every run. Sources need not add up.",
+    )

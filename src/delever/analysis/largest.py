@@ -1,12 +1,17 @@
-"""Concentration: the largest accounts, how far from liquidation they are, and every risk figure without each."""
+"""Concentration: the largest accounts, how far from liquidation they are, and every risk figure without each.
+
+Large is who owes most to lending protocols, and who has the largest positions on margin exchanges.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
+from delever.analysis.margins import MarginBook, Standing
 from delever.analysis.remainders import main_asset
 from delever.analysis.samples import run_model, run_watched, without
 from delever.analysis.tables import Column, table
@@ -17,6 +22,7 @@ from delever.run.stress import Run
 
 FIGURES = ("var", "expected_shortfall", "evar", "bad_debt", "shortfall", "probability_of_bad_debt", "lar",
            "seized_collateral")
+OF_EXCHANGES = ("liquidated", "deleveraged", "haircut", "deficit_booked", "residual_shortfall")  # of each by name
 PATHS = 100  # at most, if not told otherwise
 BASELINE = "(nobody left out)"
 GAP = 4  # paths between two that differ are run again with them: a chunk costs more than a path
@@ -25,7 +31,7 @@ HALVINGS = 40
 
 
 def concentration(run: Run, n: int = 10, paths: int | None = None) -> pa.Table:
-    """The n accounts that owe most, and the risk figures without each of them, on the first `paths` paths of the run.
+    """The n largest accounts, and the risk figures without each of them, on the first `paths` paths of the run.
 
     The first row is the baseline on the same paths. An account is left out by emptying it: everybody else draws the
     same random numbers. A path on which it never comes into reach of liquidation is the same path without it, bit for
@@ -36,13 +42,17 @@ def concentration(run: Run, n: int = 10, paths: int | None = None) -> pa.Table:
     legs = legs_of(model)
     at_start = health(legs, model.seen_price())
     owed = np.maximum(at_start.debt, 0.0)
-    chosen = [int(a) for a in np.argsort(-owed, kind="stable")[:n] if owed[a] > 0.0]
+    margin_book = MarginBook(model)
+    standing = margin_book.at(model.seen_price())
+    size = owed.copy()
+    size[margin_book.accounts] = margin_book.size_of(standing)
+    chosen = [int(a) for a in np.argsort(-size, kind="stable")[:n] if size[a] > 0.0]
     baseline, met = run_watched(model, count, chosen)
     summaries = [summarise(model, baseline)]
     for account in chosen:
         emptied = without(model, [account])
         summaries.append(summarise(model, rerun(emptied, baseline, met[account])))
-    return _table(model, chosen, legs, at_start, summaries)
+    return _table(model, chosen, legs, at_start, summaries, margin_book, standing)
 
 
 def rerun(model: Model, baseline: pa.Table, differ: np.ndarray) -> pa.Table:
@@ -91,13 +101,71 @@ def only(legs: Legs, accounts: list[int]) -> Legs:
                    debts=debts)
 
 
-def _table(model: Model, chosen: list[int], legs: Legs, at_start: Health, summaries: list[pa.Table]) -> pa.Table:
+def margin_moves(model: Model, book: MarginBook, accounts: list[int]) -> np.ndarray:
+    """Move of each market, with all that follows it, that puts each margin account below maintenance, [M, accounts], signed.
+
+    The nearer of a fall and of a rise up to a doubling; 0: it is below already; nan: neither does, or it is no margin account.
+    """
+    moves = sensitivity(model)
+    place = {int(account): i for i, account in enumerate(book.accounts)}
+    at = [i for i, account in enumerate(accounts) if account in place]
+    out = np.full((moves.shape[1], len(accounts)), np.nan)
+    if not at:
+        return out
+    mine = np.array([place[accounts[i]] for i in at])
+    perps = {market for market, _ in model.layout.follows}  # they move with what they follow
+    for m in range(moves.shape[1]):
+        if m in perps or not moves[:, m].any():
+            continue
+        for size in FALLS:
+            for sign in (-1.0, 1.0):
+                hit = book.at(model.seen_price(moves[:, m] * np.log1p(sign * size))).unhealthy[mine]
+                for i in np.flatnonzero(hit & np.isnan(out[m, at])):
+                    out[m, at[i]] = sign * size
+    return out
+
+
+def _of_exchanges(model: Model, chosen: list[int], book: MarginBook, standing: Standing) -> list[Column]:
+    """Columns of margin accounts; none in a world that only lends."""
+    if not book.exchanges:
+        return []
+    count = len(model.positions.accounts)
+    size, equity, maintenance = (np.full(count, np.nan) for _ in range(3))
+    size[book.accounts], equity[book.accounts] = book.size_of(standing), standing.equity
+    maintenance[book.accounts] = standing.maintenance
+    move = margin_moves(model, book, chosen)
+    nearest = np.where(np.isnan(move), np.inf, np.abs(move)).argmin(axis=0)
+    found = [float(move[m, i]) for i, m in enumerate(nearest)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = equity[chosen] / maintenance[chosen]
+    total = float(np.nansum(size))
+
+    def numbers(first: float | None, rest: Iterable[float]) -> list[float | None]:
+        return [first, *(None if np.isnan(x) else float(x) for x in rest)]
+
+    return [
+        Column("positions_usd", "USD", numbers(total, size[chosen]), kind=pa.float64()),
+        Column("equity_usd", "USD", numbers(float(np.nansum(equity)), equity[chosen]), kind=pa.float64()),
+        Column("equity_over_maintenance", "1", numbers(None, ratio), kind=pa.float64()),
+        Column("nearest_move", "share", numbers(None, found),
+               "smallest move of one asset, to half a percent, that puts a margin account below maintenance", pa.float64()),
+        Column("moving_asset", "", [None, *(None if np.isnan(x) else model.layout.markets[m]
+                                            for x, m in zip(found, nearest, strict=True))], kind=pa.string()),
+        Column("share_of_positions", "share", numbers(1.0, size[chosen] / max(total, 1e-300)), kind=pa.float64()),
+    ]
+
+
+def _table(model: Model, chosen: list[int], legs: Legs, at_start: Health, summaries: list[pa.Table], book: MarginBook,
+           standing: Standing) -> pa.Table:
     """The baseline's row, then a row an account. summaries: in that order."""
     positions, markets, asset = model.positions, model.layout.markets, main_asset(model)
     fall = falls(model, chosen)
     distance, soonest = fall[markets.index(asset)], fall.argmin(axis=0)
     protocols, protocol = list(model.world.protocols), positions.protocol[chosen]
     collateral, owed = legs.total(at_start.value, ~legs.debt), at_start.debt
+    names = [*FIGURES, *(f"{figure}.{name}" for _, name in book.exchanges for figure in OF_EXCHANGES)]
+    lends = model.positions.tables.margin[model.positions.tables.signature[chosen]] == 0
+    factor = [float(value) if borrows else None for value, borrows in zip(at_start.factor[chosen], lends, strict=True)]
     figures = [dict(zip(s["figure"].to_pylist(), s["value"].to_pylist(), strict=True)) for s in summaries]
     units = dict(zip(summaries[0]["figure"].to_pylist(), summaries[0]["unit"].to_pylist(), strict=True))
     return table(
@@ -105,7 +173,7 @@ def _table(model: Model, chosen: list[int], legs: Legs, at_start: Health, summar
         Column("account", "", [BASELINE, *(positions.accounts[a] for a in chosen)]),
         Column("collateral_usd", "USD", np.append(collateral.sum(), collateral[chosen])),
         Column("debt_usd", "USD", np.append(owed.sum(), owed[chosen])),
-        Column("health_factor", "1", [None, *at_start.factor[chosen].tolist()], kind=pa.float64()),
+        Column("health_factor", "1", [None, *factor], kind=pa.float64()),
         Column("liquidation_distance", "share", [None, *map(_finite, distance)],
                f"fall of {asset}, and of what follows it, at which the account becomes eligible", pa.float64()),
         Column("nearest_fall", "share", [None, *(_finite(fall[m, i]) for i, m in enumerate(soonest))],
@@ -113,8 +181,9 @@ def _table(model: Model, chosen: list[int], legs: Legs, at_start: Health, summar
                pa.float64()),
         Column("nearest_asset", "", [None, *(markets[m] if np.isfinite(fall[m, i]) else None
                                              for i, m in enumerate(soonest))], kind=pa.string()),
-        Column("share_of_debt", "share", np.append(1.0, owed[chosen] / owed.sum())),
-        *(Column(name, units[name], [values[name] for values in figures]) for name in FIGURES),
+        Column("share_of_debt", "share", np.append(1.0, owed[chosen] / owed.sum() if owed.any() else owed[chosen])),
+        *_of_exchanges(model, chosen, book, standing),
+        *(Column(name, units[name], [values[name] for values in figures]) for name in names if name in units),
     )
 
 

@@ -10,6 +10,7 @@ from delever.analysis.tables import Column, table
 from delever.analysis.valuation import Health, Legs
 from delever.ingest.recompute import leg_totals, recomputation
 from delever.model.book import Book
+from delever.model.exchange import is_exchange
 from delever.model.parameters import ReserveParameters, look_up
 from delever.run.assemble import Model
 
@@ -20,12 +21,13 @@ BANDS = ((-np.inf, 1.0, "HF < 1"), (1.0, 1.2, "1 to 1.2"), (1.2, 1.5, "1.2 to 1.
 def reproduction(model: Model) -> pa.Table:
     """A row a protocol and tolerance: accounts whose known legs, remainders left out, give back totals and health.
 
-    At the prices that the protocol sees at the start, in its unit. Books without reported totals have no row.
+    At the prices that the protocol sees at the start, in its unit. Books without reported totals have no row,
+    nor have those of margin exchanges, whose sources report none.
     """
     rows = []
     for protocol in model.world.protocols:
         book = model.positions.book.of(protocol)
-        if book.accounts.num_rows == 0:
+        if book.accounts.num_rows == 0 or is_exchange(model.world.protocols[protocol]):
             continue
         legs, price = with_thresholds(model, protocol, book), unit_prices(model, protocol)
         healthy, totals = recomputation(legs, book.accounts, price), leg_totals(legs, book.accounts, price, False)
@@ -86,16 +88,18 @@ def bands(model: Model, legs: Legs, at_start: Health) -> pa.Table:
     """Accounts with debt by protocol and health factor at the start."""
     positions, rows = model.positions, []
     collateral = legs.total(at_start.value, ~legs.debt)
-    for number, protocol in enumerate(model.world.protocols):
+    for number, (protocol, spec) in enumerate(model.world.protocols.items()):
+        if is_exchange(spec):
+            continue
         mine = (positions.protocol == number) & (at_start.debt > 0.0)
         for low, high, name in BANDS:
             here = mine & (at_start.factor >= low) & (at_start.factor < high)
             worth = float(collateral[here].sum()), float(at_start.debt[here].sum())
             rows.append((protocol, name, int(here.sum()), *worth))
     return table(
-        Column("protocol", "", [row[0] for row in rows]),
-        Column("health_factor", "", [row[1] for row in rows]),
-        Column("accounts", "1", [row[2] for row in rows], "that owe something"),
-        Column("collateral_usd", "USD", [row[3] for row in rows]),
-        Column("debt_usd", "USD", [row[4] for row in rows]),
+        Column("protocol", "", [row[0] for row in rows], kind=pa.string()),
+        Column("health_factor", "", [row[1] for row in rows], kind=pa.string()),
+        Column("accounts", "1", [row[2] for row in rows], "that owe something", pa.int64()),
+        Column("collateral_usd", "USD", [row[3] for row in rows], kind=pa.float64()),
+        Column("debt_usd", "USD", [row[4] for row in rows], kind=pa.float64()),
     )

@@ -48,12 +48,12 @@ def without(model: Model, accounts: Iterable[int]) -> Model:
     """The model with these accounts emptied. They keep their place, so every path stays the same for all others.
 
     The index keeps their entries too: an entry only says when to look at an account, and one that owes nothing is found
-    healthy.
+    healthy. The other side of a position that is left out is then held by makers outside.
     """
-    tables = model.positions.tables
-    amount = tables.amount.copy()
-    amount[list(accounts)] = 0.0
-    return replace(model, positions=replace(model.positions, tables=tables._replace(amount=amount)))
+    tables, emptied = model.positions.tables, list(accounts)
+    amount, cost = tables.amount.copy(), tables.cost.copy()
+    amount[emptied], cost[emptied] = 0.0, 0.0
+    return replace(model, positions=replace(model.positions, tables=tables._replace(amount=amount, cost=cost)))
 
 
 def account_number(model: Model, protocol: str, account: str) -> int:

@@ -11,11 +11,13 @@ import numpy as np
 import pyarrow as pa
 
 from delever.analysis.inputs import Input, inputs, inputs_table
+from delever.analysis.margins import MarginBook, Standing, margin_bands, open_positions
 from delever.analysis.reproduction import bands, reproduction
 from delever.analysis.sights import Sight, prices_table, sights
 from delever.analysis.tables import Column, table
 from delever.analysis.valuation import Health, Legs, chain, health, legs_of, remainders
 from delever.model.book import COLLATERAL, DEBT
+from delever.model.exchange import is_exchange
 from delever.model.oracle import compose
 from delever.model.parameters import look_up
 from delever.model.world import World
@@ -44,6 +46,8 @@ class Check:
 
     findings: level, what, where, value, remedy. prices: who sees which price. inputs: how old each is. health: how
     many accounts' legs give back the totals and health factors that their source reports. accounts: the book by health.
+    Of margin exchanges, without rows where there are none: positions: open positions by perp; margins: accounts by equity over
+    maintenance margin.
     """
 
     findings: pa.Table
@@ -51,6 +55,8 @@ class Check:
     inputs: pa.Table
     health: pa.Table
     accounts: pa.Table
+    positions: pa.Table
+    margins: pa.Table
 
 
 def check(world: World) -> Check:
@@ -61,13 +67,16 @@ def check(world: World) -> Check:
     legs = legs_of(model)
     at_start = health(legs, model.seen_price())
     book = BookView(model, legs, at_start)
-    found = [*accounts_found(book), *prices_found(book, seen), *markets_found(book), *actors_found(world),
+    margin_book = MarginBook(model)
+    standing = margin_book.at(model.seen_price())
+    found = [*accounts_found(book), *exchanges_found(margin_book, standing), *prices_found(book, seen), *markets_found(book),
+             *actors_found(world),
              *parameters_found(world, book), *inputs_found(world, ages)]
     found.sort(key=lambda finding: (ERROR, WARN, OK).index(finding.level))
     columns = (Column(name, "", [getattr(finding, name) for finding in found], kind=pa.string())
                for name in Finding._fields)
     return Check(table(*columns), prices_table(seen), inputs_table(ages), reproduction(model),
-                 bands(model, legs, at_start))
+                 bands(model, legs, at_start), open_positions(margin_book, standing), margin_bands(margin_book, standing))
 
 
 class BookView:
@@ -81,7 +90,18 @@ class BookView:
         self.worth = np.array([np.bincount(legs.reserve[side], np.abs(value[side]), reserves)
                                for side in (~legs.debt, legs.debt)])
         self.units = np.bincount(legs.reserve[~legs.debt], np.maximum(legs.amount[~legs.debt], 0.0), reserves)  # [R]
+        self._add_exchanges(model)
         self.total = self.worth.sum(axis=1)  # [2]
+
+    def _add_exchanges(self, model: Model) -> None:
+        """Collateral of margin accounts counts as collateral; the larger side of a perp's positions counts as debt does."""
+        book, reserves, price = MarginBook(model), len(model.positions.reserves), model.seen_price()
+        if not book.exchanges:
+            return
+        held = np.bincount(book.held, np.maximum(book.units, 0.0), reserves)
+        longs, shorts = (np.bincount(book.perp, np.maximum(sign * book.size, 0.0), reserves) for sign in (1.0, -1.0))
+        self.worth = self.worth + np.array([held, np.maximum(longs, shorts)]) * price
+        self.units = self.units + held + np.maximum(longs, shorts)
 
     def share(self, reserves: list[int], side: int) -> float:
         """Of these reserves in one side of all books."""
@@ -112,15 +132,38 @@ def accounts_found(book: BookView) -> Iterator[Finding]:
                               "look at results with it held constant and moving with the market: remainder_worlds")
 
 
+def exchanges_found(book: MarginBook, standing: Standing) -> Iterator[Finding]:
+    """Who is below maintenance already, perps whose longs and shorts do not balance, exchanges on which nobody bears losses."""
+    world, size = book.model.world, book.size_of(standing)
+    for number, name in book.exchanges:
+        mine = book.protocol == number
+        below, bankrupt = mine & standing.unhealthy, mine & (standing.equity < 0.0)
+        if below.any():
+            large = size[below].sum() > SMALL * size[mine].sum()
+            yield Finding(WARN if large else OK, "accounts below maintenance margin at the start", f"protocols.{name}.book",
+                          f"{int(below.sum())} accounts with positions of {money(float(size[below].sum()))}; equity of "
+                          f"{int(bankrupt.sum())} is below zero", "they are called in the first block: see that prices, entry "
+                          "prices and collateral are of one moment")
+        if not world.protocols[name].waterfall:
+            yield Finding(OK, "no default waterfall: what closed accounts owe stays as deficit", f"protocols.{name}.waterfall",
+                          "none", "write `waterfall: [{kind: insurance_fund, start: {USD: 1m}}, adl]`")
+    for row in open_positions(book, standing).to_pylist():
+        if abs(row["net"]) > SMALL:
+            yield Finding(WARN, "longs and shorts do not balance", f"protocols.{row['protocol']}.book",
+                          f"{row['perp']}: {money(row['long_usd'])} long, {money(row['short_usd'])} short",
+                          "add the accounts that are missing, or accept that makers outside hold the rest and pay its funding")
+
+
 def prices_found(book: BookView, seen: list[Sight]) -> Iterator[Finding]:
     """Assets without an oracle, and prices that differ from the market's by more than their feed allows."""
     small: dict[str, list[str]] = {}
+    of_what = "of collateral, debt or positions" if book.model.positions.margins.perp.any() else "of collateral or debt"
     for r, sight in enumerate(seen):
         part, where = max(book.share([r], 0), book.share([r], 1)), f"oracles.{sight.protocol}.{sight.asset}"
         if not sight.stated and (part <= SMALL or (sight.protocol, sight.asset) in book.remainders):
             small.setdefault(sight.protocol, []).append(sight.asset)
         elif not sight.stated:
-            yield Finding(WARN, NO_ORACLE, where, f"{part:.2%} of collateral or debt", "name its feeds there, if any")
+            yield Finding(WARN, NO_ORACLE, where, f"{part:.2%} {of_what}", "name its feeds there, if any")
         if abs(sight.gap) > max(sight.deviation or 0.0, 1e-6):
             yield Finding(WARN if part > SMALL else OK, "price seen at the start is not the market's", where,
                           f"{sight.seen:.8g} against {sight.market:.8g} USD, {sight.gap:+.3%}",
@@ -132,6 +175,7 @@ def prices_found(book: BookView, seen: list[Sight]) -> Iterator[Finding]:
 def markets_found(book: BookView) -> Iterator[Finding]:
     """Markets that are infinitely deep, that start beside the outside price, or whose quotes end before the book."""
     model, small = book.model, []
+    and_positions = "and positions " if model.positions.margins.perp.any() else ""
     through = [set(chain(model, asset)) if _trades(book, r) else set()
                for r, (_, asset) in enumerate(model.positions.reserves)]
     for m, pair in enumerate(model.layout.pairs):
@@ -140,7 +184,7 @@ def markets_found(book: BookView) -> Iterator[Finding]:
             continue
         held, owed = (book.share([r for r, markets in enumerate(through) if m in markets], side) for side in (0, 1))
         if max(held, owed) > SMALL:
-            yield Finding(WARN, NO_VENUE, pair, f"{held:.2%} of collateral, {owed:.2%} of debt trade there",
+            yield Finding(WARN, NO_VENUE, pair, f"{held:.2%} of collateral, {owed:.2%} of debt {and_positions}trade there",
                           f"add a venue of {pair}, or accept that no trade moves its price")
         elif max(held, owed) > 0.0:
             small.append(pair)
@@ -159,10 +203,11 @@ def _venue_found(book: BookView, m: int) -> Iterator[Finding]:
     held = sum(book.units[r] * float(model.layout.tree.rate[model.layout.asset(asset)])
                for r, (_, asset) in enumerate(model.positions.reserves)
                if _trades(book, r) and chain(model, asset)[:1] == [m])
+    as_what = "as open interest" if model.world.assets[model.layout.markets[m]].perp else "as collateral"
     if np.isfinite(venue.quoted[1]):
         yield Finding(WARN if held > venue.quoted[1] else OK, "depth is extrapolated beyond the last quote",
                       f"venue of {pair}", f"quoted for sales up to {venue.quoted[1]:,.0f} and purchases up to "
-                      f"{-venue.quoted[0]:,.0f}; the book holds {held:,.0f} as collateral",
+                      f"{-venue.quoted[0]:,.0f}; the book holds {held:,.0f} {as_what}",
                       f"see extrapolated.{pair} in the summary of a run")
 
 
@@ -174,12 +219,13 @@ def _trades(book: BookView, reserve: int) -> bool:
 
 def actors_found(world: World) -> Iterator[Finding]:
     """Who is missing."""
-    if world.liquidators is None:
+    lends = not all(is_exchange(spec) for spec in world.protocols.values())
+    if world.liquidators is None and lends:
         yield Finding(WARN, "nobody liquidates", "liquidators", "null", "write `liquidators: {rule: profitable}`")
-    if world.borrowers is None:
+    if world.borrowers is None and lends:
         yield Finding(OK, "no owner answers a coming liquidation", "borrowers", "null",
                       "write `borrowers: {attentive: 30 %}` to let some top up")
-    if not world.networks:
+    if not world.networks and lends:
         yield Finding(OK, "no network: room is unlimited and gas is free", "networks", "none",
                       "write `networks: {ethereum: {block_time: 12 s, room: 30, base_fee: 20 gwei}}`")
     used = {name for protocol, rows in world.oracles.items() for asset, text in rows.items()

@@ -81,6 +81,39 @@ def safe_growth(spare: float, falling: float, rising: float) -> float:
 
 
 @helper
+def sums_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray, debts: np.ndarray, first: int,
+            reserve: np.ndarray, threshold: np.ndarray, price: np.ndarray, funded: np.ndarray, paid: np.ndarray,
+            gross: np.ndarray, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray
+            ) -> tuple[float, float, float, float, bool]:
+    """(E, M, what falls, what rises, whether shorts could climb a tier) of row i of `amount`, in USD; see reach_of.
+
+    The columns of BookTables and Margins one by one: handing tuples of arrays on costs more than the sums.
+    """
+    equity, margin, falling, rising, climbs = 0.0, 0.0, 0.0, 0.0, False
+    for k in range(collaterals[g]):
+        value = amount[i, k] * price[p, reserve[g, k]] * threshold[g, k]
+        equity += value
+        if k > 0:  # leg 0 is cash, which does not move
+            falling += value
+    for k in range(first, first + debts[g]):
+        r, q = reserve[g, k], amount[i, k]
+        if q == 0.0:
+            continue
+        mark, n, top = price[p, r], abs(q) * price[p, r], tiers[r] - 1
+        tier = tier_of(n, r, tiers, floor)
+        mm = n * rate[r, tier] - deducted[r, tier]
+        equity += q * (mark - paid[r, p])
+        margin += mm
+        if q > 0.0:
+            falling += q * (mark - paid[r, p] - gross[r, p]) - (0.0 if funded[r] else mm)
+        else:
+            steep = rate[r, top if funded[r] else tier]
+            climbs = climbs or rate[r, top] > steep
+            rising -= q * (mark - paid[r, p] + gross[r, p]) * (1.0 + steep)
+    return equity, margin, falling, rising, climbs
+
+
+@helper
 def reach_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray, debts: np.ndarray, first: int,
              reserve: np.ndarray, threshold: np.ndarray, price: np.ndarray, funded: np.ndarray, paid: np.ndarray,
              gross: np.ndarray, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray
@@ -91,32 +124,15 @@ def reach_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray
     proportion, and a short's grows at most at the rate of the tier that it could reach. Funding: series move with
     m - F -+ the highest rate x the absolute funding, which covers what F changes in MM's share of the mark.
     """
-    equity, margin, falling, rising, steepest = 0.0, 0.0, 0.0, 0.0, 0.0
-    for k in range(collaterals[g]):
-        value = amount[i, k] * price[p, reserve[g, k]] * threshold[g, k]
-        equity += value
-        if k > 0:  # leg 0 is cash, which does not move
-            falling += value
-    for k in range(first, first + debts[g]):
-        r, q = reserve[g, k], amount[i, k]
-        if q == 0.0:
-            continue
-        mark, n = price[p, r], abs(q) * price[p, r]
-        tier = tier_of(n, r, tiers, floor)
-        mm = n * rate[r, tier] - deducted[r, tier]
-        equity += q * (mark - paid[r, p])
-        margin += mm
-        if q > 0.0:
-            falling += q * (mark - paid[r, p] - gross[r, p]) - (0.0 if funded[r] else mm)
-        else:
-            steep = rate[r, tiers[r] - 1] if funded[r] else rate[r, tier]
-            steepest = max(steepest, rate[r, tiers[r] - 1] - steep)
-            rising -= q * (mark - paid[r, p] + gross[r, p]) * (1.0 + steep)
+    equity, margin, falling, rising, climbs = sums_of(i, p, g, amount, collaterals, debts, first, reserve, threshold, price,
+                                                      funded, paid, gross, tiers, floor, rate, deducted)
     spare = equity - margin
-    if spare <= 0.0 or (falling <= 0.0 and rising <= 0.0):
-        return equity, margin, FAR if spare > 0.0 else 0.0
+    if spare >= 0.0 and falling <= 0.0 and rising <= 0.0:
+        return equity, margin, FAR  # nothing that moves
+    if spare <= 0.0:
+        return equity, margin, 0.0
     z = safe_growth(spare, falling, rising)
-    if steepest > 0.0:  # shorts that could climb a tier within that: by the rate they could come to
+    if climbs:  # shorts that could climb a tier within that: by the rate they could come to
         rising = 0.0
         for k in range(first, first + debts[g]):
             r, q = reserve[g, k], amount[i, k]

@@ -28,7 +28,7 @@ import numpy as np
 from delever.core.elementary import TICKS, exp_, log_
 from delever.core.jit import helper, kernel
 from delever.core.margin import FAR as MARGIN_FAR
-from delever.core.margin import reach_of
+from delever.core.margin import reach_of, sums_of
 from delever.core.market import usd_price
 from delever.core.state import NEVER, Index, Pool, Sight, State, Tally, Tree, Watch
 from delever.core.tables import (
@@ -257,8 +257,8 @@ def check(book: BookTables, reserves: Reserves, margins: Margins, sight: Sight, 
             price_path(p, log_price, price, unit, tree, market)
         g, backing, debt = signature[account], 0.0, 0.0  # as in account_health: slices here would cost 1.5x
         if of_margin[g]:
-            backing, debt, _ = reach_of(slot, p, g, amount, collaterals, debts, first_debt, reserve, threshold, price,
-                                        funded, paid, gross, tiers, floor, rate, deducted)
+            backing, debt, _, _, _ = sums_of(slot, p, g, amount, collaterals, debts, first_debt, reserve, threshold, price,
+                                             funded, paid, gross, tiers, floor, rate, deducted)
         else:
             for k in range(collaterals[g]):
                 r = reserve[g, k]

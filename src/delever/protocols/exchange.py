@@ -203,8 +203,9 @@ def call(called: np.ndarray, n_called: int, number: int, stages: np.ndarray, tim
             for k in range(first_debt, first_debt + book.debts[g]):
                 left = left or touched.amount[slot, k] != 0.0
             if not left and touched.amount[slot, 0] < 0.0 and book.collaterals[g] > 1:
-                acted = True
+                before = touched.amount[slot, 0]
                 sell_collateral(slot, p, g, False, touched, book, reserves, tree, profiles, markets, ledgers, price)
+                acted = acted or touched.amount[slot, 0] != before
             if equity_of(slot, p, g, touched.amount, book, margins, price)[0] < 0.0:
                 fallen[n_fallen] = slot
                 n_fallen += 1

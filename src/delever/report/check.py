@@ -39,6 +39,8 @@ def check_report(name: str, as_of: datetime | None, check: Check) -> Report:
         sections.append(_health(check.health))
     if check.accounts.num_rows:
         sections.append(_accounts(check.accounts))
+    if check.positions.num_rows:
+        sections += [_positions(check.positions), _margins(check.margins)]
     at = f", as of {as_of:%Y-%m-%d %H:%M} UTC" if as_of else ""
     return Report(f"Check of {name}{at}", tuple(sections), (), verdict(check))
 
@@ -135,6 +137,42 @@ def _accounts(accounts: pa.Table) -> Section:
     return Section("Accounts by health at the start", table_of(*columns), totals=frozenset(totals))
 
 
+def _positions(positions: pa.Table) -> Section:
+    """Open positions of margin exchanges by perp."""
+    rows = positions.to_pylist()
+    return Section(
+        "Open positions at the start",
+        table_of(
+            column("protocol", [row["protocol"] for row in rows]),
+            column("perp", [row["perp"] for row in rows]),
+            column("longs", [f"{row['longs']:,}" for row in rows], right=True),
+            column("shorts", [f"{row['shorts']:,}" for row in rows], right=True),
+            column("long_usd", [row["long_usd"] for row in rows], "USD"),
+            column("short_usd", [row["short_usd"] for row in rows], "USD"),
+            column("net", [signed_percent(row["net"]) for row in rows], right=True),
+        ),
+        ("longs, shorts: accounts. net: longs less shorts, of both together; what lacks to balance is held by makers outside.",),
+        keys=2,
+    )
+
+
+def _margins(margins: pa.Table) -> Section:
+    """Accounts of margin exchanges by equity over maintenance margin."""
+    rows = margins.to_pylist()
+    return Section(
+        "Margin accounts at the start",
+        table_of(
+            column("protocol", [row["protocol"] for row in rows]),
+            column("equity / maintenance", [row["equity_over_maintenance"] for row in rows]),
+            column("accounts", [f"{row['accounts']:,}" for row in rows], right=True),
+            column("equity_usd", [row["equity_usd"] for row in rows], "USD"),
+            column("positions_usd", [row["positions_usd"] for row in rows], "USD"),
+        ),
+        ("Only accounts with positions; below 1 the engine calls them.",),
+        keys=2,
+    )
+
+
 def _line(protocol: str, band: str, rows: list[dict[str, Any]]) -> tuple[str, str, str, str, str]:
     money = [magnitude(sum(row[key] for row in rows)) for key in ("collateral_usd", "debt_usd")]
     return protocol, band, f"{sum(row['accounts'] for row in rows):,}", money[0], money[1]
@@ -152,6 +190,7 @@ def check_json(name: str, check: Check, as_of: datetime | None = None) -> dict[s
         "inputs": check.inputs.to_pylist(),
         "health": check.health.to_pylist(),
         "accounts": check.accounts.to_pylist(),
+        **({"positions": check.positions.to_pylist(), "margins": check.margins.to_pylist()} if check.positions.num_rows else {}),
     }
 
 

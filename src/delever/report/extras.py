@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from delever.report.document import Remark, Remarks, Section, column, metadata, table_of
-from delever.report.numbers import NONE, human, magnitude
+from delever.report.numbers import NONE, human, magnitude, signed_percent
 
 LABELS = {
     "var": "VaR (95 %)",
@@ -29,7 +29,8 @@ SHORT = {"probability_of_bad_debt": "P(bad debt)", "expected_shortfall": "expect
 MAIN = ("bad_debt", "probability_of_bad_debt", "var", "expected_shortfall", "lar", "seized_collateral")
 ACCOUNT_COLUMNS = (
     "protocol", "account", "collateral_usd", "debt_usd", "health_factor", "liquidation_distance", "nearest_fall",
-    "nearest_asset", "share_of_debt",
+    "nearest_asset", "share_of_debt", "positions_usd", "equity_usd", "equity_over_maintenance", "nearest_move", "moving_asset",
+    "share_of_positions",
 )  # fmt: skip
 SAME = 1e-9  # relative difference that is none
 
@@ -103,6 +104,8 @@ def concentration_sections(table: pa.Table) -> list[Section | Remarks]:
     accounts, paths = rows[1:], sample(table)
     of = "" if paths is None else f"On {first(paths)}. "
     meaning = {field.name: metadata(field, "meaning") for field in table.schema}
+    traders = [row for row in accounts if row.get("positions_usd") is not None]
+    accounts = [row for row in accounts if row.get("positions_usd") is None]
     who = Section(
         f"Concentration: the {len(accounts)} accounts that owe most",
         table_of(
@@ -117,6 +120,8 @@ def concentration_sections(table: pa.Table) -> list[Section | Remarks]:
         tuple(f"{name}: {meaning.get(key)}" for name, key in (("distance", "liquidation_distance"),
                                                               ("nearest", "nearest_fall")) if meaning.get(key)),
     )  # fmt: skip
+    found: list[Section | Remarks] = [*([who] if accounts else []), *([_traders(traders, meaning)] if traders else [])]
+    accounts = rows[1:]
     figures = [name for name in table.column_names if name not in ACCOUNT_COLUMNS]
     moving = [name for name in figures if any(not _same(row[name], rows[0][name]) for row in accounts)]
     still = [name for name in figures if name not in moving]
@@ -126,13 +131,34 @@ def concentration_sections(table: pa.Table) -> list[Section | Remarks]:
         notes.insert(0, f"Unchanged by leaving out any of them: {said}.")
     without = table_of(
         column("without", ["nobody", *(_name(row) for row in accounts)]),
-        *(column(SHORT.get(name, name).replace("_", " "), [row[name] for row in rows], _unit(table, name))
+        *(column(SHORT.get(name, name).replace("_", " ").replace(".", " "), [row[name] for row in rows], _unit(table, name))
           for name in moving),
     )  # fmt: skip
     heading = "Each risk figure without one of them"
     if not moving:
-        return [who, Remarks(heading, tuple(Remark("", note) for note in notes))]
-    return [who, Section(heading, without, tuple(notes), totals=frozenset({0}))]
+        return [*found, Remarks(heading, tuple(Remark("", note) for note in notes))]
+    return [*found, Section(heading, without, tuple(notes), totals=frozenset({0}))]
+
+
+def _traders(rows: list[dict[str, Any]], meaning: dict[str, str]) -> Section:
+    """The largest margin accounts."""
+    return Section(
+        f"Concentration: the {len(rows)} margin accounts with the largest positions",
+        table_of(
+            column("account", [_name(row) for row in rows]),
+            column("positions_usd", [row["positions_usd"] for row in rows], "USD"),
+            column("share of positions", [row["share_of_positions"] for row in rows], "share"),
+            column("equity_usd", [row["equity_usd"] for row in rows], "USD"),
+            column("equity / maintenance", [_two(row["equity_over_maintenance"]) for row in rows], right=True),
+            column("called at", [_move(row) for row in rows], right=True),
+        ),
+        tuple(f"called at: {meaning[key]}" for key in ("nearest_move",) if meaning.get(key)),
+    )
+
+
+def _move(row: dict[str, Any]) -> str:
+    move = row.get("nearest_move")
+    return NONE if move is None else f"{signed_percent(move)} {row.get('moving_asset') or ''}".rstrip()
 
 
 def _name(row: dict[str, Any]) -> str:

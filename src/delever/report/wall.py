@@ -19,8 +19,9 @@ LIQUIDATABLE = (
     "Liquidatable: what the protocol's rules let one call per account seize and repay of it now; usually far less."
 )
 POSITIONS = (
-    "Margin accounts: those whose equity is below maintenance margin with every mark shocked. Positions: the size of all that they "
-    "have, at the shocked marks; how much of it one call closes is the engine's rule. Shortfall: by how much equity is below zero."
+    "Margin accounts: those whose equity is below maintenance margin with every mark shocked. Positions: the size of all that "
+    "they have, at the shocked marks; how much of it one call closes is the engine's rule. Shortfall: by how much equity is "
+    "below zero."
 )
 STATIC = "A wall is what the shock itself reaches: no sale, no feedback, no top-up. For these: delever stress."
 REMAINDER = "Remainder: what the book's totals hold beyond the assets that its source lists."
@@ -46,16 +47,18 @@ def wall_report(
         sections += [_positions(wall)] if exchanges else []
     else:
         sections = [_range(wall.totals, asset, shocks, start)]
-        what = "debt of eligible accounts" if len(notes) > 2 else ""
-        what = " and ".join(text for text in (what, "positions of margin accounts" if exchanges else "") if text)
-        notes.append(f"Bars: {what} (░), of which liquidatable (█); the longest is {magnitude(_largest(wall.totals))} USD.")
+        positions = "positions of these accounts" if len(notes) < 3 else ", and positions of margin accounts (█)"
+        debt = "" if len(notes) < 3 and exchanges else "debt of eligible accounts (░), of which liquidatable (█)"
+        longest = magnitude(_largest(wall.totals))
+        notes.append(f"Bars: {debt}{positions if exchanges else ''}; the longest is {longest} USD.")
     if others:
         sections.append(_both_ways(others, shocks))
     legs = wall.accounts.num_rows
     if legs:
         accounts = len(set(zip(*(wall.accounts[key].to_pylist() for key in ("protocol", "account")), strict=True)))
         at = "" if len(shocks) == 1 else f" at {signed_percent(wall.shock)}"
-        reached = "eligible or below maintenance" if exchanges else "eligible"
+        lends = bool(_names(wall.totals, lends=True))
+        reached = " or ".join((["eligible"] if lends else []) + (["below maintenance"] if exchanges else []))
         notes.append(f"{accounts:,} accounts with {legs:,} legs are {reached}{at}; --accounts FILE writes them.")
     else:
         notes.append("No account is eligible." if not exchanges else "No account is reached.")
@@ -72,7 +75,8 @@ def _names(totals: pa.Table, lends: bool = False) -> list[str]:
 def reach(row: Mapping[str, Any]) -> tuple[float, float]:
     """USD of a row of totals that a shock reaches, and the part of it that can be liquidated now.
 
-    Lending: debt of eligible accounts, and what one call each may repay. Exchanges: positions of accounts below maintenance, twice.
+    Lending: debt of eligible accounts, and what one call each may repay. Exchanges: positions of accounts below maintenance,
+    twice.
     """
     positions = row.get("positions_usd")
     if positions is not None:
@@ -171,14 +175,16 @@ def _range(totals: pa.Table, asset: str, shocks: Sequence[float], start: float |
             columns.append(column(f"{label} eligible", values(0, names), "USD"))
             columns.append(column(f"{label} liq. now", values(1, names), "USD"))
         else:
-            columns.append(column(f"{label} positions", values(0, names), "USD"))
+            of = f"{label} " if groups else ""
+            columns.append(column(f"{of}positions", values(0, names), "USD"))
             short = [sum(at[shock, name]["shortfall_usd"] for name in names) for shock in shocks]
-            columns.append(column(f"{label} shortfall", short, "USD"))
+            columns.append(column(f"{of}shortfall", short, "USD"))
         if label == "all":
             bars = zip(values(0, names), values(1, names), strict=True)
             columns.append(column("wall", [_bar(whole, solid, largest) for whole, solid in bars], right=False))
     if not lends:
-        return Section("Positions of accounts below maintenance margin, by shock", table_of(*columns), ("By perp and side: --csv FILE",))
+        heading = "Positions of accounts below maintenance margin, by shock"
+        return Section(heading, table_of(*columns), ("By perp and side: --csv FILE",))
     notes = ("liq. now: liquidatable now", "Collateral, and every pair of collateral and debt: --csv FILE")
     if len(lends) == len(protocols):
         return Section("Debt by shock", table_of(*columns), notes)

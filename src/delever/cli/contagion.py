@@ -1,0 +1,44 @@
+"""`delever contagion`: how much of each protocol's loss came from the forced selling of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+from delever.cli.options import load_world, parse_settings, user_errors
+from delever.cli.progress import bar
+
+
+def run(text: str, settings: list[str], groups: list[str], paths: int | None, seed: int | None, as_json: bool) -> None:
+    """The command."""
+    with user_errors():
+        chosen = parse_settings(settings)
+        chosen |= {f"scenario.{name}": str(value) for name, value in (("paths", paths), ("seed", seed)) if value is not None}
+        world = load_world(text, chosen)
+        from delever.analysis.contagion import contagion, notes
+        from delever.report import Report, Section, json_text
+
+        with bar() as tell:
+            table = contagion(world, parse_groups(groups), tell)
+        if as_json:
+            typer.echo(json_text({"world": world.name, "paths": world.scenario.paths, "contagion": table.to_pylist()}))
+        else:
+            section = Section("What came from whom", table, notes(world.scenario.paths), keys=3)
+            Report(f"Contagion in {world.name}", (section,)).print()
+
+
+def parse_groups(texts: Sequence[str]) -> dict[str, list[str]]:
+    """`aave=aave_v2,aave_v3` texts as groups."""
+    from delever.model.errors import InputError
+
+    groups: dict[str, list[str]] = {}
+    for text in texts:
+        name, _, members = text.partition("=")
+        names = [member.strip() for member in members.split(",") if member.strip()]
+        if not name.strip() or not names:
+            raise InputError("is no group", "--group", text, "write its name and protocols: aave=aave_v2,aave_v3")
+        if name.strip() in groups:
+            raise InputError("a group stands twice", "--group", name.strip(), "name all its protocols at once")
+        groups[name.strip()] = names
+    return groups

@@ -1,0 +1,142 @@
+"""What one protocol loses by another's forced selling: a difference of two runs on the same random numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import delever as dl
+from delever.analysis.contagion import OTHERS, contagion, contagion_paths, run_figures, sides_of, spare
+from delever.model.book import Book
+from delever.model.errors import InputError
+from delever.model.world import World
+from delever.run.assemble import assemble
+
+BOTH = ("pool", "perps")
+
+
+def lending(random: np.random.Generator, asset: str, price: float) -> Book:
+    """Twenty loans of USDC on one collateral, at health factors from 1.02 to 1.3."""
+    legs = []
+    for i in range(20):
+        units = float(random.uniform(5.0, 50.0))
+        legs += [{"account": f"a{i}", "asset": asset, "side": "collateral", "amount": units},
+                 {"account": f"a{i}", "asset": "USDC", "side": "debt", "amount": units * price * 0.8 / random.uniform(1.02, 1.3)}]
+    return Book.from_table(pa.Table.from_pylist(legs), protocol="pool")
+
+
+def margin(random: np.random.Generator, perp: str, price: float) -> Book:
+    """Twenty longs and ten shorts at leverage 4 to 18."""
+    rows = []
+    for i in range(30):
+        units = float(random.uniform(5.0, 50.0)) * (1.0 if i < 20 else -2.0)
+        rows.append({"account": f"b{i}", "instrument": perp, "size": units, "entry_price": price, "margin_mode": "cross",
+                     "collateral": abs(units) * price / random.uniform(4.0, 18.0)})
+    return Book.from_table(pa.Table.from_pylist(rows), protocol="perps")
+
+
+def world(seed: int, shared: bool, **changes: Any) -> World:
+    """A pool on ETH, and an exchange whose index is ETH too (shared) or BTC; both fall."""
+    random = np.random.default_rng(seed)
+    coin, price = ("ETH", 2000.0) if shared else ("BTC", 30_000.0)
+    mapping: dict[str, Any] = {
+        "name": "two", "as_of": "2024-01-15T12:00:00Z",
+        "assets": {"ETH": {"price": 2000.0}, "BTC": {"price": 30_000.0}, "USDC": {"price": 1.0}, "PERP": {"perp": coin}},
+        "protocols": {
+            "pool": {"rules": str(random.choice(["aave.v2", "aave.v3_0", "aave.v3_3"])), "book": lending(random, "ETH", 2000.0),
+                     "parameters": {"ETH": {"liquidation_threshold": 0.8, "incentive": 0.05},
+                                    "USDC": {"liquidation_threshold": 0.8, "incentive": 0.05}}},
+            "perps": {"rules": str(random.choice(["hyperliquid", "binance"])), "book": margin(random, "PERP", price),
+                      "parameters": {"PERP": {"max_leverage": 20}},
+                      "waterfall": [{"kind": "insurance_fund", "start": {"USD": 1000}},
+                                    {"kind": "backstop", "equity": 20_000.0, "half_life": 600.0},
+                                    {"kind": "adl", "rule": "binance"}]}},
+        "feeds": {"mark": {"kind": "mark", "of": "PERP/USD", "formula": "index"}},
+        "oracles": {"perps": {"PERP": "mark"}},
+        "venues": {"eth": {"kind": "log_linear", "pair": "ETH/USD", "depth": 3000.0, "half_life": 1800.0},
+                   "btc": {"kind": "log_linear", "pair": "BTC/USD", "depth": 3000.0, "half_life": 1800.0},
+                   "perp": {"kind": "log_linear", "pair": "PERP/USD", "depth": 3000.0, "half_life": 1800.0}},
+        "liquidators": {"rule": "always"}, "borrowers": None, "networks": {}, "execution": {"mode": "sequential", "rounds": 4},
+        "scenario": {"horizon": "1 h", "step": "1 min", "paths": 4, "seed": seed,
+                     "prices": {"kind": "lognormal", "volatility": {"ETH": 0.9, "BTC": 0.9}},
+                     "shocks": [{"at": 600.0, "price": {"ETH": -0.12, "BTC": -0.12}}]},
+    }
+    if shared:
+        mapping["arbitrageurs"] = {"basis": {"exchange": "perps", "account": "b0", "spot": 400.0, "threshold": 0.001,
+                                             "leverage": 10.0}}
+    return dl.load({**mapping, **changes})
+
+
+def values(table: pa.Table, name: str) -> np.ndarray:
+    return np.asarray(table[name].to_numpy(), float)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_separate_markets_give_nothing_to_each_other_bit_for_bit(seed: int) -> None:
+    paths = contagion_paths(world(seed, shared=False))
+    for affected, source in (BOTH, BOTH[::-1]):
+        for figure in ("liquidated", "loss"):
+            with_it, without = values(paths, f"{figure}.{affected}"), values(paths, f"{figure}.{affected}.without.{source}")
+            assert np.array_equal(with_it, without), (figure, affected)
+    assert all(values(paths, f"liquidated.{name}").min() > 0.0 for name in BOTH)  # there was something to give
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_shared_asset_carries_the_fall_both_ways(seed: int) -> None:
+    table = contagion(world(seed, shared=True)).to_pylist()
+    came = {(row["affected"], row["source"]): row["from there"] for row in table if row["figure"] == "liquidated"}
+    assert came["pool", "perps"] > 0.0
+    assert came["perps", "pool"] > 0.0
+
+
+def test_who_is_spared_is_not_liquidated_and_loses_nothing() -> None:
+    model = assemble(world(1, shared=True))
+    sides = sides_of(model.world, {})
+    everybody = run_figures(model, sides)
+    for name in BOTH:
+        found = run_figures(spare(model, [name]), sides)
+        assert everybody["liquidated", name].min() > 0.0
+        assert not found["liquidated", name].any()
+    nobody = run_figures(spare(model, BOTH), sides)
+    assert not nobody["liquidated", "pool"].any() and not nobody["liquidated", "perps"].any()
+    assert not nobody["loss", "perps"].any()
+
+
+def test_the_table_is_the_mean_of_the_differences_of_paths() -> None:
+    two = world(2, shared=True)
+    paths, table = contagion_paths(two), contagion(two).to_pylist()
+    assert [(row["affected"], row["figure"]) for row in table] == [
+        (name, figure) for name in sorted(BOTH) for figure in ("liquidated", "loss")]
+    for row in table:
+        name = f"{row['figure']}.{row['affected']}"
+        difference = values(paths, name) - values(paths, f"{name}.without.{row['source']}")
+        assert row["from there"] == pytest.approx(difference.mean(), rel=1e-12, abs=1e-9)
+        half = 1.959963984540054 * difference.std(ddof=1) / len(difference) ** 0.5
+        assert (row["low"], row["high"]) == pytest.approx((difference.mean() - half, difference.mean() + half), rel=1e-12)
+        assert row["paths"] == np.mean(difference != 0.0)
+
+
+def test_of_three_sides_the_others_are_also_spared_at_once() -> None:
+    second = world(3, shared=True)
+    third = {"rules": "aave.v2", "book": second.protocols["pool"].book, "parameters": second.protocols["pool"].parameters}
+    protocols = {"pool": third, "again": third, "perps": second.protocols["perps"]}
+    three = world(3, shared=True, protocols={name: protocol if isinstance(protocol, dict) else protocol
+                                             for name, protocol in protocols.items()})
+    sources = {(row["affected"], row["source"]) for row in contagion(three).to_pylist()}
+    assert ("pool", OTHERS) in sources and ("pool", "again") in sources
+    joined = contagion(three, {"lending": ["pool", "again"]}).to_pylist()
+    assert {(row["affected"], row["source"]) for row in joined} == {("lending", "perps"), ("perps", "lending")}
+
+
+@pytest.mark.parametrize(("groups", "says"), [
+    ({"a": ["pol"]}, "did you mean pool"),
+    ({"a": ["pool"], "b": ["pool"]}, "stands in two groups"),
+    ({"a": ["pool", "perps"]}, "one side alone"),
+    ({"perps": ["pool"]}, "outside of the group of that name"),
+])
+def test_groups_that_make_no_sense_are_refused(groups: dict[str, list[str]], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        sides_of(world(1, shared=True), groups)
