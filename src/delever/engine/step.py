@@ -182,7 +182,7 @@ def step(phases: Phases, state: State) -> None:
 def block(phases: Phases, state: State) -> int:
     """One block of the paths that take part; how many take part in the next."""
     state.n_rows, state.n_fallen = 0, 0
-    phases.venues.follow(state)
+    phases.venues.follow(state, state.active)
     for feed in phases.feeds:
         feed.observe(state)
     see(state)

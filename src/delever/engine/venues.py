@@ -65,8 +65,12 @@ def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, to
 
 
 @kernel
-def follow(market: np.ndarray, underlying: np.ndarray, tree: Tree, profiles: Profiles, markets: Markets) -> None:
-    """The outside price of a perp is the market price of what it follows. market: [n] of perps; underlying: [n] assets."""
+def follow(market: np.ndarray, underlying: np.ndarray, who: np.ndarray, tree: Tree, profiles: Profiles, markets: Markets
+           ) -> None:
+    """The outside price of a perp is the market price of what it follows.
+
+    market: [n] of perps; underlying: [n] assets; who: [P] paths on which.
+    """
     e, u, s = markets.exogenous, markets.price, markets.consumed
     for i in range(market.shape[0]):
         m, a = market[i], underlying[i]
@@ -74,7 +78,7 @@ def follow(market: np.ndarray, underlying: np.ndarray, tree: Tree, profiles: Pro
             total = tree.log_rate[a]
             for k in range(tree.length[a]):
                 total += u[tree.chain[a, k], p]
-            if total != e[m, p]:
+            if who[p] and total != e[m, p]:
                 e[m, p] = total
                 u[m, p] = total if s[m, p] == 0.0 else log_price_at(m, p, s[m, p], profiles, e)
 
@@ -91,10 +95,10 @@ class Venues:
         self.perp = np.array([market for market, _ in follows], np.int64)
         self.underlying = np.array([asset for _, asset in follows], np.int64)
 
-    def follow(self, state: State) -> None:
-        """At the start of every block, and once prices have moved."""
+    def follow(self, state: State, who: np.ndarray) -> None:
+        """At the start of every block, and once prices have moved. who: [P] paths on which."""
         if len(self.perp):
-            follow(self.perp, self.underlying, state.tree, state.profiles, state.markets)
+            follow(self.perp, self.underlying, who, state.tree, state.profiles, state.markets)
 
     def relax(self, state: State) -> None:
         """Once a step."""
@@ -102,4 +106,4 @@ class Venues:
             state.markets.depth[side, market] *= factor
         relax(self.keep, state.profiles, state.markets, state.tree, state.ledgers.tokens,
               state.ledgers.traded)
-        self.follow(state)
+        self.follow(state, np.ones(state.paths, np.bool_))
