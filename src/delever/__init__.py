@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from delever.analysis import check, compare, concentration, find_critical, remainder_worlds, wall
+    from delever.analysis.contagion import contagion
     from delever.examples import example
     from delever.model.book import Book
     from delever.model.errors import InputError
@@ -34,6 +35,7 @@ __all__ = [
     "check",
     "compare",
     "concentration",
+    "contagion",
     "example",
     "find_critical",
     "load",
@@ -50,6 +52,7 @@ _HOME = {
     "check": "delever.analysis",
     "compare": "delever.analysis",
     "concentration": "delever.analysis",
+    "contagion": "delever.analysis.contagion",
     "example": "delever.examples",
     "find_critical": "delever.analysis",
     "load": "delever.worlds",

@@ -123,6 +123,8 @@ class Margins:
                 to = math.log(limit) if math.isfinite(limit) else math.inf
             else:
                 to = -math.inf
+            if math.isfinite(to):  # a price that stands at the limit
+                self.close_call(to, self.x.markets[perp].u(self.x.markets[perp].s), 1.0)
             d = math.copysign(min(wanted, self.x.markets[perp].room(to, selling=q > 0.0)), q)
             self.counts["limited"] += abs(d) < wanted
             if d:

@@ -81,15 +81,15 @@ def reached(book: MarginBook, move: float, standing: Standing) -> tuple[pa.Table
                 if at.any():
                     rows.append((name, model.positions.reserves[r][1], side, int(at.sum()), float(np.abs(book.size[at]).sum()),
                                  float(standing.notional[at].sum())))
-    mine = [standing.unhealthy & (book.protocol == number) for number, _ in book.exchanges]
+    below = [standing.unhealthy & (book.protocol == number) for number, _ in book.exchanges]
     missing = np.maximum(-standing.equity, 0.0)
     usd = [float(standing.notional[hit & (book.protocol[book.trader] == number)].sum()) for number, _ in book.exchanges]
     totals = table(
-        Column("shock", "share", np.full(len(mine), move)),
+        Column("shock", "share", np.full(len(below), move)),
         Column("protocol", "", [name for _, name in book.exchanges], kind=pa.string()),
-        Column("accounts", "1", [int(m.sum()) for m in mine], kind=pa.int64()),
+        Column("accounts", "1", [int(m.sum()) for m in below], kind=pa.int64()),
         Column("positions_usd", "USD", usd, kind=pa.float64()),
-        Column("shortfall_usd", "USD", [float(missing[m].sum()) for m in mine], kind=pa.float64()),
+        Column("shortfall_usd", "USD", [float(missing[m].sum()) for m in below], kind=pa.float64()),
     )
     perps = table(
         Column("shock", "share", np.full(len(rows), move)),

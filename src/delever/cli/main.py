@@ -115,6 +115,24 @@ def check(world: World, settings: Set = None, as_json: Json = False) -> None:
     command.run(world, settings or [], as_json)
 
 
+@app.command()
+def contagion(
+    world: World,
+    group: Annotated[
+        list[str] | None,
+        typer.Option("--group", metavar="NAME=A,B", help="Protocols that count as one, e.g. aave=aave_v2,aave_v3."),
+    ] = None,
+    paths: Annotated[int | None, typer.Option(help="Number of price paths, instead of the world's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all randomness, instead of the world's.")] = None,
+    settings: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Say how much of each protocol's loss came from the others' forced selling."""
+    from delever.cli import contagion as command
+
+    command.run(world, settings or [], group or [], paths, seed, as_json)
+
+
 def main() -> None:
     """Entry point of the installed command."""
     app()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from delever.report.document import Section, column, table_of
 from delever.report.numbers import NONE, magnitude, moment, percent
@@ -21,6 +22,12 @@ CLOSED = (
     "adl_largest_haircut", "adl_largest_part",
 )  # fmt: skip
 LAYERS = {"insurance_fund": "insurance fund", "backstop": "backstop", "adl": "ADL", "socialised_loss": "socialised loss"}
+BORE = {
+    "insurance_fund": "Fund: deficits paid.",
+    "backstop": "Backstop: equity below zero taken over.",
+    "adl": "ADL: what it cost winners against the mark.",
+    "socialised_loss": "Socialised: taken pro rata.",
+}
 HELD = {"insurance_fund": "fund_left", "backstop": "vault_equity"}  # what is left of a layer at the end
 SHORT = ("deficit_booked", "residual_shortfall", "residual_shortfall_95", "probability_of_shortfall")
 OVER_TIME = ("liquidated", "taken_over", "deleveraged", *LAYERS, "fund_left", "vault_equity")
@@ -59,8 +66,7 @@ def waterfall_section(rows: Rows, name: str, order: Sequence[str], paths: int) -
         column("first after", [*(when(value) for value in first), ""], right=True),
         column("left at the end", [*(_left(found(HELD[kind])) if kind in HELD else "" for kind in kinds), ""], right=True),
     ]
-    notes = ["bore: mean over paths, USD. Fund: deficits paid. Backstop: equity below zero taken over. ADL: what it cost winners "
-             "against the mark. Nobody: the deficit that stays.",
+    notes = ["bore: mean over paths, USD. " + " ".join(BORE[kind] for kind in kinds) + " Nobody: the deficit that stays.",
              "ran dry: could once not serve in full; first after: median over those paths, from the start."]  # fmt: skip
     tail, hit = found("residual_shortfall_95"), found("probability_of_shortfall")
     notes.append(f"A deficit stays on {percent(hit)} of paths; 95th percentile {magnitude(tail)} USD. Deficits booked before the "
@@ -84,17 +90,17 @@ def over_time(run: Run, name: str) -> Section | None:
 
     table = digest(run.timeline, name)
     columns = [column("after", [moment(t) for t in table["time"].to_pylist()], right=True)]
-    quiet = []
+    quiet, present = [], _present(run, name)
+    if not any(any(table[use].to_pylist()) for use in present - set(HELD.values())):
+        return None  # nothing happens on most paths
     for use in OVER_TIME:
         values = table[use].to_pylist()
-        if use not in _present(run, name):
+        if use not in present:
             continue
         if any(values):
             columns.append(column(LAYERS.get(use, use.replace("_", " ")), values, "USD"))
         else:
             quiet.append(LAYERS.get(use, use.replace("_", " ")))
-    if len(columns) == 1:
-        return None
     notes = ["medians over paths of what had been closed or borne up to then (USD at marks), and of what fund and vault hold; "
              "all times, path by path: timeline.parquet"]  # fmt: skip
     if quiet:
@@ -148,18 +154,12 @@ def perps_section(perps: pa.Table, name: str) -> Section | None:
 
 def hardest_hit(adl: pa.Table, name: str, paths: int) -> list[dict[str, Any]]:
     """Positions by what ADL cost them, means over all paths; on how many it did. The hardest first."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in adl.to_pylist():
-        if row["protocol"] != name:
-            continue
-        entry = found.setdefault((row["account"], row["perp"]), {"on": set(), "notional": 0.0, "haircut": 0.0, "units": 0.0})
-        entry["on"].add(row["path"])
-        for key in ("notional", "haircut", "units"):
-            entry[key] += row[key]
-    ranked = sorted(found.items(), key=lambda item: (-item[1]["haircut"], -item[1]["notional"], item[0]))
-    return [{"account": account, "perp": perp, "side": "long" if entry["units"] > 0 else "short", "paths": len(entry["on"]),
-             "notional_usd": entry["notional"] / paths, "haircut_usd": entry["haircut"] / paths}
-            for (account, perp), entry in ranked]  # fmt: skip
+    mine = adl.filter(pc.equal(adl["protocol"], name)).group_by(["account", "perp"], use_threads=False)
+    found = mine.aggregate([("notional", "sum"), ("haircut", "sum"), ("units", "sum"), ("path", "count_distinct")]).to_pylist()
+    found.sort(key=lambda row: (-row["haircut_sum"], -row["notional_sum"], row["account"], row["perp"]))
+    return [{"account": row["account"], "perp": row["perp"], "side": "long" if row["units_sum"] > 0 else "short",
+             "paths": row["path_count_distinct"], "notional_usd": row["notional_sum"] / paths,
+             "haircut_usd": row["haircut_sum"] / paths} for row in found]  # fmt: skip
 
 
 def adl_section(adl: pa.Table, name: str, paths: int) -> Section | None:

@@ -127,7 +127,7 @@ def concentration_sections(table: pa.Table) -> list[Section | Remarks]:
     still = [name for name in figures if name not in moving]
     notes = [f"{of}Everybody else draws the same random numbers. Full names: concentration.parquet."]
     if still:
-        said = ", ".join(f"{label(name)} {human(rows[0][name], _unit(table, name))}" for name in still)
+        said = ", ".join(f"{label(name).replace('.', ' ')} {human(rows[0][name], _unit(table, name))}" for name in still)
         notes.insert(0, f"Unchanged by leaving out any of them: {said}.")
     without = table_of(
         column("without", ["nobody", *(_name(row) for row in accounts)]),

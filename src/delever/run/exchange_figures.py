@@ -80,6 +80,9 @@ def by_exchange(model: Model, paths: pa.Table) -> list[Row]:
             values = values[~np.isnan(values)] if unit == "share" else values[values > 0]
             rows.append((f"{figure}.{name}", mean(values) if len(values) else (np.nan, np.nan, np.nan), unit,
                          f"{words}; over the paths with auto-deleveraging"))
+    rows += [(f"naked.{name}", mean(column(paths, f"naked.{name}")), "units",
+              "mean over paths of spot and perp of this arbitrageur together at the end, units of what the perp follows")
+             for name in model.world.arbitrageurs]
     return rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from delever.core.state import State
 from delever.core.tables import COVERED, DEFICIT, INSURANCE, LAYERS
@@ -61,8 +62,8 @@ def by_exchange(model: Model, state: State) -> list[Column]:
         for event, when in zip(("first_liquidation", "first_adl"), state.safety.first[:, number], strict=True):
             out.append((f"{event}.{name}", "s", never_as_nan(when)))
         out += by_adl(model, state, number, name)
-    for (name, spec), units in zip(model.world.arbitrageurs.items(), state.naked, strict=True):
-        out.append((f"naked.{name}", str(getattr(spec, "account", "units")), units))
+    for name, units in zip(model.world.arbitrageurs, state.naked, strict=True):
+        out.append((f"naked.{name}", "units", units))
     return out
 
 
@@ -127,12 +128,12 @@ def deleveraged_positions(model: Model, state: State) -> pa.Table:
     order = np.argsort(state.closings.path[:n], kind="stable")
     account, reserve = state.closings.account[:n][order], state.closings.reserve[:n][order]
     mark, units = marks(state)[order], state.closings.units[:n][order]
-    legs = positions.book.legs
-    owners = dict(zip(zip(legs["protocol"].to_pylist(), legs["account"].to_pylist(), strict=True), legs["owner"].to_pylist(),
-                      strict=True)) if n else {}
     names = list(model.world.protocols)
     of = [names[p] for p in positions.protocol[account].tolist()]
     called = [positions.accounts[a] for a in account.tolist()]
+    legs = positions.book.legs.select(["protocol", "account", "owner"])
+    legs = legs.filter(pc.is_in(legs["account"], pa.array(sorted(set(called)), pa.string())))
+    owners = {(row["protocol"], row["account"]): row["owner"] for row in legs.to_pylist()}
     columns: list[tuple[str, str, pa.Array]] = [
         ("path", "number", pa.array(state.first_path + state.closings.path[:n][order])),
         ("time", "s", pa.array(state.closings.step[:n][order] * state.step_length)),

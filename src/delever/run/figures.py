@@ -26,7 +26,8 @@ def duration(seconds: float) -> str:
 
 def total(paths: pa.Table, name: str, protocols: list[str]) -> np.ndarray:
     """Sum of a column over protocols, a number a path."""
-    return np.sum([np.asarray(paths[f"{name}.{protocol}"]) for protocol in protocols], axis=0)
+    summed: np.ndarray = np.sum([np.asarray(paths[f"{name}.{protocol}"]) for protocol in protocols], axis=0)
+    return summed
 
 
 def summarise(model: Model, paths: pa.Table) -> pa.Table:
@@ -84,3 +85,6 @@ def debt_at_start(model: Model) -> float:
     first, lent = int(tables.first_debt[0]), tables.margin[tables.signature] == 0
     reserve = tables.reserve[tables.signature[lent]][:, first:]
     return float((tables.amount[lent, first:] * price[reserve]).sum())
+
+
+__all__ = ["debt_at_start", "duration", "mean", "quantile", "share", "summarise", "tail_mean", "total"]

@@ -10,6 +10,7 @@ from delever.engine.probes import USES, Timeline
 from delever.run.assemble import Model
 
 AT_MOST = 12  # times that a digest shows
+WORTH = 0.01  # a change worth showing, share of the largest value of its column
 MEANINGS = {
     "liquidated": "positions that the engine closed up to then, at marks",
     "taken_over": "positions that the backstop vault took over up to then, at marks",
@@ -55,13 +56,15 @@ def medians(timeline: pa.Table, protocol: str) -> pa.Table:
 
 
 def digest(timeline: pa.Table, protocol: str, most: int = AT_MOST) -> pa.Table:
-    """The medians at the times around which they change, evenly thinned to `most`, and at the end."""
+    """The medians before and after the largest changes, at most `most` times, and at the end."""
     table = medians(timeline, protocol)
     values = np.array([table[use].to_numpy() for use in USES])  # [USES, times]
     scale = np.abs(values).max(axis=1, initial=0.0)[:, None]
-    moved = (np.abs(np.diff(values, axis=1)) > 1e-3 * scale).any(axis=0)  # between one time and the next
-    shown = np.flatnonzero(np.r_[moved, False] | np.r_[False, moved])
-    shown = np.union1d(shown, [table.num_rows - 1])
-    if len(shown) > most:
-        shown = shown[np.unique(np.round(np.linspace(0, len(shown) - 1, most)).astype(int))]
-    return table.take(pa.array(shown))
+    change = (np.abs(np.diff(values, axis=1)) / np.where(scale > 0.0, scale, 1.0)).max(axis=0, initial=0.0)  # from time to time
+    shown = {table.num_rows - 1}
+    for i in np.argsort(-change, kind="stable").tolist():
+        more = shown | {i, i + 1}
+        if change[i] < WORTH or len(more) > most:
+            break
+        shown = more
+    return table.take(pa.array(sorted(shown)))

@@ -1,0 +1,42 @@
+"""Paths on which rounding grows: where the plain implementation does not agree with itself after a tiny push."""
+
+from __future__ import annotations
+
+from delever.model.world import World
+from reference.margin_results import TOLERANCE, ExchangeResult, exchange_differences
+from reference.plain import simulate
+from reference.setting import Result
+from reference.setup import setting_of
+
+PUSH = 1e-14  # of every outside price: a hundredth of what may differ, and more than rounding does in one operation
+
+
+def amplifies(world: World, path: int, plain: Result) -> bool:
+    """Whether outside prices pushed by PUSH end in a difference that two implementations may not have."""
+    setting = setting_of(world, path)
+    for number, market in enumerate(setting.markets.values()):
+        market.e += PUSH * (-1.0) ** number
+    pushed = simulate(setting)
+    prices = any(abs(u - pushed.log_price[m]) > TOLERANCE for m, u in plain.log_price.items())
+    counts = plain.liquidated != pushed.liquidated
+    return prices or counts or any(True for _ in exchange_differences(world, plain, as_result(pushed)))
+
+
+def as_result(plain: Result) -> ExchangeResult:
+    """A plain result in the place of the engine's."""
+    found = ExchangeResult(fund=plain.fund, served={})
+    for name, exchange in plain.exchanges.items():
+        for a in exchange.accounts:
+            found.cash[a.name] = a.cash
+            found.units[a.name] = dict.fromkeys(exchange.tiers, 0.0) | a.collateral | {
+                perp: p.units for perp, p in a.positions.items()}
+            found.cost[a.name] = dict.fromkeys(exchange.tiers, 0.0) | {perp: p.cost for perp, p in a.positions.items()}
+        vault = exchange.vault
+        found.vault |= {(name, asset): units for asset, units in (
+            {"USD": vault.cash} | vault.collateral | {perp: p.units for perp, p in vault.positions.items()}).items()}
+        found.deficit[name] = plain.deficit[name, "USD"]
+        found.closings += [(c.account, c.perp, c.units, c.haircut) for c in exchange.closings]
+        found.served |= {(name, layer): plain.served.get((name, layer), 0.0)
+                         for layer in ("insurance_fund", "backstop", "adl", "socialised_loss")}
+        found.paid |= {(name, perp): paid for perp, paid in exchange.paid.items()}
+    return found
