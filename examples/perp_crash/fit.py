@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,16 +43,18 @@ def told(title: str, fit: leverage.Fit, predictions: list[leverage.Predictions])
         print(f"- opened closer than a move of {move:.0%} (20x at most): longs {shares[0]:.1%}, shorts {shares[1]:.1%}")
 
 
-def out_of_sample(predictions: list[leverage.Predictions]) -> None:
-    """Fit on the first half of each feed's days, score on the second."""
+def out_of_sample(predictions: list[leverage.Predictions]) -> dict[str, dict[str, Any]]:
+    """Fit on the first half of each feed's days, score on the second; the scores by feed."""
     print("\n## Fitted on the first half of each feed's days, scored on the second\n")
     cut = [int(np.median(part.feed.day)) for part in predictions]
     first = [_half(part, part.feed.day < at) for part, at in zip(predictions, cut, strict=True)]
     second = [_half(part, part.feed.day >= at) for part, at in zip(predictions, cut, strict=True)]
     fit = leverage.fit(first)
     print(f"- estimate: {', '.join(f'{name} {getattr(fit.best, name):.2f}' for name in FIELDS)}")
-    for k, part in enumerate(second):
-        print(f"- {part.feed.name}: {leverage.score(part, fit.node, fit.best.reporting[k])}")
+    scores = {part.feed.name: leverage.score(part, fit.node, fit.best.reporting[k]) for k, part in enumerate(second)}
+    for name, score in scores.items():
+        print(f"- {name}: {score}")
+    return {name: asdict(score) for name, score in scores.items()}
 
 
 def _half(part: leverage.Predictions, kept: np.ndarray) -> leverage.Predictions:
@@ -74,7 +78,7 @@ def by_turnover(predictions: list[leverage.Predictions]) -> list[leverage.Spread
 
 
 def main() -> None:
-    """Print all, and write what draw.py takes."""
+    """Print all, and write what inputs.py takes."""
     source = Source(None)
     predictions = [leverage.predict(feed) for feed in (leverage_feeds.binance(source), leverage_feeds.hyperliquid(source))]
     spread = leverage_feeds.LEVEL_SPREAD
@@ -82,10 +86,10 @@ def main() -> None:
         told(f"{part.feed.name} alone", leverage.fit([part], DRAWS, SEED, spread), [part])
     both = leverage.fit(predictions, DRAWS, SEED, spread)
     told("Both together", both, predictions)
-    out_of_sample(predictions)
+    scores = out_of_sample(predictions)
     rows = [{name: getattr(draw, name) for name in FIELDS} for draw in (both.best, *by_turnover(predictions))]
     FILE.write_text(json.dumps({"feeds": [part.feed.name for part in predictions], "seed": SEED, "files": source.hashes,
-                                "best": rows[0], "draws": rows[1:]}, indent=1) + "\n")
+                                "scores_on_unseen_days": scores, "best": rows[0], "draws": rows[1:]}, indent=1) + "\n")
     print(f"\nwritten: {FILE.name}, {len(rows) - 1} draws")
 
 

@@ -25,7 +25,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from delever.analysis.samples import run_model
 from delever.analysis.tables import Column, table
 from delever.core.state import State
 from delever.core.tables import CLAIM, BookTables, Fills, Ledgers, Reserves, Rows, Touched
@@ -37,6 +36,7 @@ from delever.protocols.margin import ExchangePhase, ExchangeRules
 from delever.run.assemble import Model, assemble
 from delever.run.exchanges import stocks
 from delever.run.figures import mean
+from delever.run.work import run_chunks
 
 FIGURES = ("liquidated", "loss")
 OTHERS = "the others"
@@ -92,15 +92,17 @@ class SparedExchangePhase(ExchangePhase):
         """Leave them alone."""
 
 
-def contagion(world: World, groups: Groups | None = None, progress: Tell | None = None) -> pa.Table:
+def contagion(world: World, groups: Groups | None = None, progress: Tell | None = None, threads: int | None = None
+              ) -> pa.Table:
     """A row for each figure, affected group and source: what it is in all, without the source, and what came from there.
 
     groups: protocols that count as one, such as {"aave": ["aave_v2", "aave_v3"]}; others stand alone, under their names.
     """
-    return summarise_contagion(contagion_paths(world, groups, progress))
+    return summarise_contagion(contagion_paths(world, groups, progress, threads))
 
 
-def contagion_paths(world: World, groups: Groups | None = None, progress: Tell | None = None) -> pa.Table:
+def contagion_paths(world: World, groups: Groups | None = None, progress: Tell | None = None, threads: int | None = None
+                    ) -> pa.Table:
     """A row a path: columns `figure.affected` of the world as it is, `figure.affected.without.source` with it spared."""
     sides = sides_of(world, groups or {})
     model = assemble(world)
@@ -113,7 +115,7 @@ def contagion_paths(world: World, groups: Groups | None = None, progress: Tell |
     for done, (ending, affected, spared) in enumerate(runs):
         if progress is not None:
             progress("simulating", done, len(runs))
-        found = run_figures(spare(model, spared), {name: sides[name] for name in affected})
+        found = run_figures(spare(model, spared), {name: sides[name] for name in affected}, threads)
         columns += [Column(f"{figure}.{name}{ending}", "USD", values) for (figure, name), values in found.items()]
     return table(*columns)
 
@@ -148,9 +150,10 @@ def spare(model: Model, protocols: Sequence[str]) -> Model:
     return replace(model, world=world.model_copy(update={"protocols": changed}))
 
 
-def run_figures(model: Model, sides: Mapping[str, Sequence[str]]) -> Figures:
-    """Both figures of every group, over all paths."""
-    paths = run_model(model, 0, model.world.scenario.paths)
+def run_figures(model: Model, sides: Mapping[str, Sequence[str]], threads: int | None = None) -> Figures:
+    """Both figures of every group, over all paths. threads: workers; no figure depends on it."""
+    results = run_chunks(model, [(0, model.world.scenario.paths)], threads)
+    paths = pa.concat_tables([result.paths for result in results]).combine_chunks()
     start = vaults(model)
     out: Figures = {}
     for group, names in sides.items():
@@ -163,14 +166,15 @@ def liquidated(paths: pa.Table, name: str) -> np.ndarray:
     """The first figure of a protocol [paths] USD."""
     if f"seized_collateral.{name}" in paths.column_names:
         return column(paths, f"seized_collateral.{name}")
-    return column(paths, f"liquidated.{name}") + column(paths, f"taken_over.{name}") + column(paths, f"deleveraged.{name}")
+    parts = [column(paths, f"{figure}.{name}") for figure in ("liquidated", "taken_over", "deleveraged")]
+    return np.asarray(parts[0] + parts[1] + parts[2])
 
 
 def loss(paths: pa.Table, name: str, vault: float) -> np.ndarray:
     """The second figure of a protocol [paths] USD. vault: its equity at the start [USD]."""
     if f"shortfall.{name}" in paths.column_names:
         return column(paths, f"shortfall.{name}")
-    lost = column(paths, f"deficit_booked.{name}") + column(paths, f"haircut.{name}")
+    lost: np.ndarray = column(paths, f"deficit_booked.{name}") + column(paths, f"haircut.{name}")
     if f"vault_equity.{name}" in paths.column_names:
         lost = lost + np.maximum(vault - column(paths, f"vault_equity.{name}"), 0.0)
     return lost

@@ -59,7 +59,9 @@ def wall_report(
         at = "" if len(shocks) == 1 else f" at {signed_percent(wall.shock)}"
         lends = bool(_names(wall.totals, lends=True))
         reached = " or ".join((["eligible"] if lends else []) + (["below maintenance"] if exchanges else []))
-        notes.append(f"{accounts:,} accounts with {legs:,} legs are {reached}{at}; --accounts FILE writes them.")
+        many = f"{accounts:,} account{'s' if accounts > 1 else ''} with {legs:,} leg{'s' if legs > 1 else ''}"
+        them = "them" if legs > 1 else "it"
+        notes.append(f"{many} {'are' if accounts > 1 else 'is'} {reached}{at}; --accounts FILE writes {them}.")
     else:
         notes.append("No account is eligible." if not exchanges else "No account is reached.")
     title = f"Liquidation wall of {name}" + (f": {asset} {shock}" if asset else "")
