@@ -19,10 +19,11 @@ from inputs import Inputs, Known
 from delever.model.book import Book
 
 WAYS = ("index", "impact on spot")
-STEPS = (evening.END - evening.START) // evening.STEP
 ALARM = 0.02  # fall of the median coin's index [log] at which makers withdraw; assumption, not an estimate
-# Hyperliquid's stages. Assumption, not an estimate: an order goes no further from the mark than dYdX's fillable price, 1.5 times
-# the margin at stake; without a limit it would sweep a thin book to nothing, beyond what anyone quotes.
+# Hyperliquid's stages, and one departure from its documentation, which names market orders without a limit (the rule set
+# `hyperliquid` has none). Here an order goes no further from the mark than dYdX's fillable price, 1.5 times the margin at stake:
+# assumption, not an estimate. Books here are quotes within 5 % and a guess beyond, and do not see a bargain: an order without
+# limit would sweep a thin one to the wall below, three times or a third of the index, where real makers return long before.
 STAGES = [{"stage": "market", "partial_above": 100e3, "partial_share": 0.2, "cooldown": 30.0, "limit": "fillable"},
           {"stage": "backstop", "below": 2 / 3}]
 # Depth within these log moves over that within 1 %: assumption, 5 % is as far as data go. At e^1.1, three times or a third of the
@@ -54,7 +55,7 @@ def world_of(known: Known, drawn: Inputs, legs: pa.Table, prices: str, shape: np
                                                    for floor, leverage in known.tiers[c]]}
                            for c, coin in enumerate(known.coins)},
             "waterfall": [
-                {"kind": "backstop", "equity": drawn.vault, "reserve": drawn.reserve, "half_life": drawn.unwinding},
+                {"kind": "backstop", "equity": vault_equity(known, drawn), "reserve": drawn.reserve, "half_life": drawn.unwinding},
                 {"kind": "adl", "rule": "hyperliquid", "price": "bankruptcy"},
             ],
         }},
@@ -65,7 +66,7 @@ def world_of(known: Known, drawn: Inputs, legs: pa.Table, prices: str, shape: np
                                 "spot": float(CAPITAL * known.open_interest[c] / known.price[c]), "threshold": GAP,
                                 "leverage": LEVERAGE} for c, coin in enumerate(perps) if spot},
         "scenario": {
-            "horizon": STEPS * evening.STEP, "step": evening.STEP, "paths": 1, "seed": 0,
+            "horizon": (len(drawn.index) - 1) * evening.STEP, "step": evening.STEP, "paths": 1, "seed": 0,
             "prices": {"kind": "replay", "data": prices},
             "shocks": [{"at": alarm, "depth": {venue["pair"]: kept for venue in (venues | spot).values()}}],
         },
@@ -82,7 +83,12 @@ def _levels(units: float, shape: np.ndarray) -> dict[str, list[list[float]]]:
 def index_table(known: Known, drawn: Inputs) -> pa.Table:
     """The index as a table for the replay: seconds from 20:45, USD."""
     columns = {coin: known.price[c] * np.exp(drawn.index[:, c]) for c, coin in enumerate(known.coins)}
-    return pa.table({"time": np.arange(STEPS + 1, dtype=float) * evening.STEP, **columns})
+    return pa.table({"time": np.arange(len(drawn.index), dtype=float) * evening.STEP, **columns})
+
+
+def vault_equity(known: Known, drawn: Inputs) -> float:
+    """What of the vault stands behind liquidations [USD]."""
+    return known.vault * drawn.vault_level * drawn.vault_usable
 
 
 def arbitrage_legs(known: Known) -> pa.Table:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
+from typing import TypeVar
 
 import evening as observed
 import history
@@ -20,6 +23,8 @@ from delever.ingest.source import Source
 
 HERE = Path(__file__).resolve().parent
 COINS = 40  # largest by open interest
+FLOOR = 0.5 / 20  # least distance to liquidation where 20x is the most [log price]
+T = TypeVar("T")
 SMALLEST = 1000.0  # USD of account value on the leaderboard below which a row is dust
 
 
@@ -45,7 +50,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is uncertain, as drawn; every field a row of the sensitivity table."""
+    """What is uncertain, as drawn; every field a row of the sensitivity table (`spread` two: leverage, turnover)."""
 
     spread: Spread
     oi_level: float  # open interest over 30-day mean
@@ -57,30 +62,68 @@ class Inputs:
     depth_level: float  # factor on depth before the crash
     depth_kept: float  # factor on depth in the crash
     refill: float  # half-life of a displaced book [s]
-    vault: float  # equity of the backstop [USD]
+    vault_level: float  # equity of the vault over what the press gave
+    vault_usable: float  # share of it that may stand behind liquidations
     unwinding: float  # half-life of what the vault has taken over [s]
     reserve: float  # maintenance of what the vault holds that its equity must cover
     index: np.ndarray  # [steps + 1, coins] log moves since 20:45
 
     def values(self) -> dict[str, float]:
-        """Name with unit -> value."""
+        """Key of UNCERTAIN -> value, in its unit."""
         return {
-            "longs within a move of 10 % when opened [share]": float(self.spread.share_within(np.array([0.1]), 0.025)[0]),
-            "turnover [share a day]": self.spread.turnover,
-            "open interest over 30-day mean": self.oi_level,
-            "account value without position [share]": self.idle,
-            "open interest of hedged accounts [share]": self.hedged,
-            "margin of hedged accounts [share of gross]": self.hedged_margin,
-            "margin up to which calm days identify leverage [share]": self.pivot,
-            "legs against their account's leaning [share]": self.against,
-            "depth before the crash [factor]": self.depth_level,
-            "depth kept in the crash [share]": self.depth_kept,
-            "half-life of a displaced book [s]": self.refill,
-            "equity of the backstop [USD]": self.vault,
-            "half-life of what the backstop holds [s]": self.unwinding,
-            "reserve of the backstop [x maintenance]": self.reserve,
-            "median largest fall of the index [log]": float(np.median(self.index.min(axis=0))),
+            "leverage": float(self.spread.share_within(np.array([0.1]), FLOOR)[0]),
+            "turnover": self.spread.turnover,
+            **{name: float(getattr(self, name)) for name in RANGES},
+            "index": float(np.median(self.index.min(axis=0))),
         }
+
+
+def _between(low: float, high: float) -> Callable[[float], float]:
+    """Log-uniform, by its quantile."""
+    return lambda quantile: low * (high / low) ** quantile
+
+
+def _uniform(low: float, high: float) -> Callable[[float], float]:
+    return lambda quantile: low + (high - low) * quantile
+
+
+def _log_normal(mean: float, deviation: float) -> Callable[[float], float]:
+    return lambda quantile: math.exp(NormalDist(mean, deviation).inv_cdf(min(max(quantile, 1e-12), 1.0 - 1e-12)))
+
+
+RANGES: dict[str, Callable[[float], float]] = {  # field -> its value at a quantile
+    "oi_level": _log_normal(0.05, 0.10),
+    "idle": _uniform(0.0, 0.4),
+    "hedged": _uniform(0.0, 0.4),
+    "hedged_margin": _between(0.06, 0.25),
+    "pivot": _between(0.04, 0.16),
+    "against": _uniform(0.0, 0.4),
+    "depth_level": _log_normal(0.0, 0.7),
+    "depth_kept": _between(0.07, 0.8),
+    "refill": _between(5.0, 120.0),
+    "vault_level": _log_normal(0.0, 0.25),
+    "vault_usable": _uniform(0.25, 1.0),
+    "unwinding": _between(1800.0, 43200.0),
+    "reserve": _uniform(0.5, 1.5),
+}
+UNCERTAIN = {  # rows of the sensitivity table: what each is, with its unit
+    "leverage": "longs within a move of 10 % when opened [share]",
+    "turnover": "turnover [share a day]",
+    "oi_level": "open interest over 30-day mean [factor]",
+    "idle": "account value without position [share]",
+    "hedged": "open interest of hedged accounts [share]",
+    "hedged_margin": "margin of hedged accounts [share of gross]",
+    "pivot": "margin up to which calm days identify leverage [share]",
+    "against": "legs against their account's leaning [share]",
+    "depth_level": "depth before the crash [factor]",
+    "depth_kept": "depth kept in the crash [share]",
+    "refill": "half-life of a displaced book [s]",
+    "vault_level": "equity of the vault over the press's figure [factor]",
+    "vault_usable": "share of it behind liquidations [share]",
+    "unwinding": "half-life of what the vault holds [s]",
+    "reserve": "margin the vault must hold [x maintenance]",
+    "index": "median largest fall of the index over coins [log]",
+}
 
 
 def generator(seed: int, draw: int) -> np.random.Generator:
@@ -90,27 +133,28 @@ def generator(seed: int, draw: int) -> np.random.Generator:
 
 def draw(known: Known, random: np.random.Generator) -> Inputs:
     """One draw of what is uncertain."""
-    return Inputs(
-        spread=known.spreads[int(random.integers(len(known.spreads)))],
-        oi_level=math.exp(random.normal(0.05, 0.10)),
-        idle=random.uniform(0.0, 0.4),
-        hedged=random.uniform(0.0, 0.4),
-        hedged_margin=_between(random, 0.06, 0.25),
-        pivot=_between(random, 0.04, 0.16),
-        against=random.uniform(0.0, 0.4),
-        depth_level=math.exp(random.normal(0.0, 0.7)),
-        depth_kept=_between(random, 0.07, 0.8),
-        refill=_between(random, 5.0, 120.0),
-        vault=known.vault * math.exp(random.normal(0.0, 0.25)) * random.uniform(0.25, 1.0),
-        unwinding=_between(random, 1800.0, 43200.0),
-        reserve=random.uniform(0.5, 1.5),
-        index=known.evening.paths(random),
-    )
+    quantile = {name: float(random.uniform()) for name in UNCERTAIN}
+    return at(known, quantile, known.evening.paths(random))
 
 
-def _between(random: np.random.Generator, low: float, high: float) -> float:
-    """Log-uniform."""
-    return math.exp(random.uniform(math.log(low), math.log(high)))
+def at(known: Known, quantile: Mapping[str, float], index: np.ndarray) -> Inputs:
+    """Every input at its own quantile; inputs that are not named at their median. index: as in Inputs."""
+    place = {name: quantile.get(name, 0.5) for name in UNCERTAIN}
+    turnover = _pick(sorted({spread.turnover for spread in known.spreads}), place["turnover"])
+    fits = sorted((spread for spread in known.spreads if spread.turnover == turnover),
+                  key=lambda spread: (float(spread.share_within(np.array([0.1]), FLOOR)[0]), spread.mu, spread.sigma, spread.shift))
+    values = {name: value(place[name]) for name, value in RANGES.items()}
+    return Inputs(spread=_pick(fits, place["leverage"]), index=index, **values)
+
+
+def index_at(known: Known, quantile: float, seed: int, number: int = 101) -> np.ndarray:
+    """Of that many draws of the index the one at this quantile, by the median coin's largest fall, the deepest first."""
+    paths = [known.evening.paths(generator(seed, k)) for k in range(number)]
+    return _pick(sorted(paths, key=lambda path: float(np.median(path.min(axis=0)))), quantile)
+
+
+def _pick(ranked: Sequence[T], quantile: float) -> T:
+    return ranked[min(int(quantile * len(ranked)), len(ranked) - 1)]
 
 
 # --- what stood before -----------------------------------------------------------------------------------------------

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
 import delever as dl
-from delever.analysis.contagion import OTHERS, contagion, contagion_paths, run_figures, sides_of, spare
+from delever.analysis.contagion import FIGURES, OTHERS, contagion, contagion_paths, run_figures, sides_of, spare
+from delever.cli.main import app
 from delever.model.book import Book
 from delever.model.errors import InputError
 from delever.model.world import World
@@ -78,7 +82,7 @@ def values(table: pa.Table, name: str) -> np.ndarray:
 def test_separate_markets_give_nothing_to_each_other_bit_for_bit(seed: int) -> None:
     paths = contagion_paths(world(seed, shared=False))
     for affected, source in (BOTH, BOTH[::-1]):
-        for figure in ("liquidated", "loss"):
+        for figure in FIGURES:
             with_it, without = values(paths, f"{figure}.{affected}"), values(paths, f"{figure}.{affected}.without.{source}")
             assert np.array_equal(with_it, without), (figure, affected)
     assert all(values(paths, f"liquidated.{name}").min() > 0.0 for name in BOTH)  # there was something to give
@@ -109,7 +113,7 @@ def test_the_table_is_the_mean_of_the_differences_of_paths() -> None:
     two = world(2, shared=True)
     paths, table = contagion_paths(two), contagion(two).to_pylist()
     assert [(row["affected"], row["figure"]) for row in table] == [
-        (name, figure) for name in sorted(BOTH) for figure in ("liquidated", "loss")]
+        (name, figure) for name in sorted(BOTH) for figure in FIGURES]
     for row in table:
         name = f"{row['figure']}.{row['affected']}"
         difference = values(paths, name) - values(paths, f"{name}.without.{row['source']}")
@@ -120,11 +124,10 @@ def test_the_table_is_the_mean_of_the_differences_of_paths() -> None:
 
 
 def test_of_three_sides_the_others_are_also_spared_at_once() -> None:
-    second = world(3, shared=True)
-    third = {"rules": "aave.v2", "book": second.protocols["pool"].book, "parameters": second.protocols["pool"].parameters}
-    protocols = {"pool": third, "again": third, "perps": second.protocols["perps"]}
-    three = world(3, shared=True, protocols={name: protocol if isinstance(protocol, dict) else protocol
-                                             for name, protocol in protocols.items()})
+    two = world(3, shared=True)
+    pool, perps = two.protocols["pool"], two.protocols["perps"]
+    lend = {"rules": "aave.v2", "book": pool.book, "parameters": pool.parameters}
+    three = world(3, shared=True, protocols={"pool": lend, "again": lend, "perps": perps})
     sources = {(row["affected"], row["source"]) for row in contagion(three).to_pylist()}
     assert ("pool", OTHERS) in sources and ("pool", "again") in sources
     joined = contagion(three, {"lending": ["pool", "again"]}).to_pylist()
@@ -140,3 +143,52 @@ def test_of_three_sides_the_others_are_also_spared_at_once() -> None:
 def test_groups_that_make_no_sense_are_refused(groups: dict[str, list[str]], says: str) -> None:
     with pytest.raises(InputError, match=says):
         sides_of(world(1, shared=True), groups)
+
+
+COMMAND = """
+name: pair
+as_of: 2024-01-15T12:00:00Z
+assets: {ETH: {price: 2000}, USDC: {price: 1}}
+protocols:
+  one: {rules: aave.v2, book: book.csv, parameters: &terms {ETH: {liquidation_threshold: 80 %, incentive: 5 %},
+                                                            USDC: {liquidation_threshold: 80 %, incentive: 5 %}}}
+  two: {rules: aave.v2, book: book.csv, parameters: *terms}
+venues: {eth: {kind: log_linear, pair: ETH/USD, depth: 1000}}
+liquidators: {rule: always}
+scenario: {horizon: 1 h, step: 1 min, paths: 3, seed: 1, prices: {kind: lognormal, volatility: {ETH: 50 %}},
+           shocks: [{at: 5 min, price: {ETH: -15 %}}]}
+"""
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Path:
+    """Two protocols with the same loans."""
+    (tmp_path / "world.yaml").write_text(COMMAND)
+    (tmp_path / "book.csv").write_text("account,asset,side,amount\n" + "".join(
+        f"a{i},ETH,collateral,20\na{i},USDC,debt,{20_000 + 1000 * i}\n" for i in range(10)))
+    return tmp_path
+
+
+def test_the_command_prints_the_table_and_the_definitions(pair: Path) -> None:
+    result = CliRunner().invoke(app, ["contagion", str(pair)], env={"COLUMNS": "160"})
+    assert result.exit_code == 0, result.output
+    for text in ("What came from whom", "one", "two", "liquidated", "loss", "written off", "Sources need not add up"):
+        assert text in result.output
+
+
+def test_the_commands_figures_are_the_librarys(pair: Path) -> None:
+    result = CliRunner().invoke(app, ["contagion", str(pair), "--paths", "2", "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.output)
+    assert found["paths"] == 2
+    table = contagion(dl.load(pair, set={"scenario.paths": 2})).to_pylist()
+    assert found["contagion"] == table
+    assert any(row["from there"] > 0.0 for row in table)
+
+
+@pytest.mark.parametrize(("group", "says"), [("one", "is no group"), ("a=one,three", "unknown protocol"),
+                                             ("a=one,two", "one side alone")])
+def test_a_mistaken_group_is_one_line(pair: Path, group: str, says: str) -> None:
+    result = CliRunner().invoke(app, ["contagion", str(pair), "--group", group])
+    assert result.exit_code == 2
+    assert says in result.stderr and len(result.stderr.strip().splitlines()) == 1

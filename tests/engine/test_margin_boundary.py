@@ -12,7 +12,7 @@ import pytest
 import delever as dl
 from delever.core.margin import equity_of
 from delever.core.state import State
-from delever.core.touch import slot_of
+from delever.core.touch import enter_slots, slot_of
 from delever.engine import boundary
 from delever.engine.step import step
 from delever.model.book import Book
@@ -73,6 +73,7 @@ def _book(rows: list[dict[str, Any]]) -> Book:
 def below(model: Model, state: State) -> set[tuple[int, int]]:
     """(path, account) of everybody below maintenance, by a look at all."""
     boundary.price_all(state)
+    enter_slots(state)
     found = set()
     for p in range(state.paths):
         if not state.active[p]:

@@ -95,6 +95,7 @@ class Margins:
                 has, needs = exchange.vault_bears(account, layer, sight)
                 self.close_call(has, needs, exchange.gross(exchange.vault, sight) + gross)
                 if has >= needs:
+                    self.waterfalls[exchange.name].served["backstop"] += max(-e, 0.0)
                     exchange.take_over(account)
                     self.counts["taken_over"] += 1
                     return True
@@ -103,7 +104,7 @@ class Margins:
             did = (self.market(exchange, account, stage, sight, t) if stage.kind == "market"
                    else self.flat(exchange, account, stage, sight))
             return self.sell_for_cash(exchange, account, sight) or did
-        return False
+        return self.sell_for_cash(exchange, account, sight)  # no stage: what is owed is still made good
 
     def market(self, exchange: MarginExchange, account: MarginAccount, stage: Stage, sight: Sight, t: float) -> bool:
         """Orders to the book, the position that needs most first, until the account is healthy."""

@@ -34,7 +34,7 @@ from delever.core.tables import (
     Reserves,
     Touched,
 )
-from delever.core.touch import slot_of, touch
+from delever.core.touch import enter_slots, slot_of, touch
 from delever.model.errors import InputError
 from delever.model.quantity import Amount, Ratio, Share, Text
 from delever.model.spec import Spec
@@ -190,6 +190,7 @@ class Arbitrage:
 
     def arbitrage(self, state: State) -> None:
         """Once a block, on the paths that take part; state.sight.price is fresh on them."""
+        enter_slots(state)
         state.room_for_slots(int(state.watch.counts[SLOTS]) + self.spot.size)
         arbitrage(self.account, self.leg, self.underlying, self.rules, self.spot, self.earned, state.active, state.book,
                   state.reserves, state.margins, state.tree, state.profiles, state.markets, state.ledgers, state.watch,
@@ -197,6 +198,7 @@ class Arbitrage:
 
     def naked(self, state: State) -> np.ndarray:
         """What of each arbitrageur stands naked: spot + q [n, P], units of the underlying."""
+        enter_slots(state)
         out = self.spot.copy()
         for i, (account, leg) in enumerate(zip(self.account, self.leg, strict=True)):
             for p in range(state.paths):

@@ -106,7 +106,7 @@ class Watch(NamedTuple):
     reach: np.ndarray  # [Q, P] ticks: no account is in reach below this move
     wheel: np.ndarray  # [Q, P, BUCKETS] first node of each bucket, 0 = empty
     seen: np.ndarray  # [P, words] a bit an account: has been copied
-    slot_of: np.ndarray  # [P, accounts] slot of its copy; read where `seen` says so; [P, 0] where nobody asks
+    slot_of: np.ndarray  # [P, accounts] slot of its copy, where `seen` says so, of the first ENTERED slots; [P, 0]: nobody asks
     fired: np.ndarray  # [Q * P] pairs that fired
     counts: np.ndarray  # [COUNTERS]
 

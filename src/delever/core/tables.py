@@ -14,7 +14,7 @@ ORACLE, TOP_UP, CLAIM, ORDER = 0, 1, 2, 3  # kinds of transaction
 KINDS = 4
 OFFERED, DECLINED, INCLUDED, EXECUTED, REVERTED, WAITING, NOTHING = range(7)  # states of a transaction; NOTHING to call
 HIT, ANSWERED, QUEUED = 1, 2, 4  # Touched.flags: was liquidated, has topped up, stands in the list of what is due
-SLOTS, NODES, FREE, FIRED, REACHED, DUE, CLAIM_ROWS, STANDING, CALLED, COUNTERS = range(10)  # Watch.counts
+SLOTS, NODES, FREE, FIRED, REACHED, DUE, CLAIM_ROWS, STANDING, CALLED, ENTERED, COUNTERS = range(11)  # Watch.counts
 
 
 class BookTables(NamedTuple):

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from delever.core.jit import helper
-from delever.core.state import Pool, Watch
-from delever.core.tables import DUE, QUEUED, SLOTS, BookTables
+from delever.core.jit import helper, kernel
+from delever.core.state import Pool, State, Watch
+from delever.core.tables import DUE, ENTERED, QUEUED, SLOTS, BookTables, Touched
+
+
+@kernel
+def enter(touched: Touched, watch: Watch) -> None:
+    """Note the slots of accounts that the index has touched since the last time."""
+    account, path, slot_at, count = touched.account, touched.path, watch.slot_of, watch.counts
+    for slot in range(count[ENTERED], count[SLOTS]):
+        slot_at[path[slot], account[slot]] = slot
+    count[ENTERED] = count[SLOTS]
+
+
+def enter_slots(state: State) -> None:
+    """To be called before accounts are looked up; the index does not do it, for most blocks look nobody up."""
+    if state.watch.counts[ENTERED] < state.watch.counts[SLOTS]:
+        enter(state.pool.touched, state.watch)
 
 
 @helper
 def slot_of(p: int, account: int, watch: Watch) -> int:
-    """The slot of an account on path p; -1: it stands as in the book."""
+    """The slot of an account on path p, once slots are entered; -1: it stands as in the book."""
     if watch.seen[p, account >> 6] & (np.int64(1) << (account & 63)) == 0:
         return -1
     slot: int = watch.slot_of[p, account]

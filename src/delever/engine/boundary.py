@@ -173,7 +173,7 @@ def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, wa
     due, node, touched = pool.due, pool.node, pool.touched
     slot_account, slot_path, visits, flags, amount = (touched.account, touched.path, touched.visits, touched.flags,
                                                       touched.amount)
-    book_cost, cost, until, slot_of, costs = book.cost, touched.cost, touched.until, watch.slot_of, book.cost.shape[1]
+    book_cost, cost, until, costs = book.cost, touched.cost, touched.until, book.cost.shape[1]
     n_due, n_slots, free, paths, legs = 0, count[SLOTS], count[FREE], down.shape[1], book_amount.shape[1]
     standing, n_standing = pool.standing, 0
     for j in range(count[STANDING]):
@@ -202,8 +202,6 @@ def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, wa
                     amount[n_slots, k] = book_amount[account, k]
                 for k in range(costs):
                     cost[n_slots, k] = book_cost[account, k]
-                if slot_of.shape[1] > 0:
-                    slot_of[p, account] = n_slots
                 until[n_slots] = 0.0
                 due[n_due] = n_slots
                 n_due += 1

@@ -38,7 +38,7 @@ from delever.core.tables import (
     Safety,
     Touched,
 )
-from delever.core.touch import slot_of, touch
+from delever.core.touch import enter_slots, slot_of, touch
 from delever.model.errors import InputError
 from delever.model.quantity import Share
 from delever.protocols.exchange import SLIPPAGE, Stage, close_flat
@@ -240,6 +240,8 @@ class FloxPhase(ExchangePhase):
                   state.reserves, state.margins, state.ledgers, state.flows, state.safety, state.tally, state.sight.price,
                   self.owed)
         done = 0 if self.owed.any() else state.paths
+        if done == 0:
+            enter_slots(state)
         while done < state.paths:
             done, state.n_closings = deleverage(
                 done, self.number, self.ranking, state.step, state.time, self.owed, state.book, state.reserves,

@@ -41,6 +41,11 @@ def of_protocol(rows: Rows, name: str, figures: Sequence[str]) -> list[dict[str,
     return [{**rows[f"{figure}.{name}"], "figure": figure} for figure in figures if f"{figure}.{name}" in rows]
 
 
+def of_arbitrageurs(rows: dict[str, dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of arbitrageurs, by name; they are taken away."""
+    return [{**rows.pop(f"naked.{name}"), "figure": name} for name in names if f"naked.{name}" in rows]
+
+
 def waterfall_section(rows: Rows, name: str, order: Sequence[str], paths: int) -> Section | None:
     """A row a layer, in the order in which they are asked, and what nobody bore."""
     residual = rows.get(f"residual_shortfall.{name}")
@@ -198,6 +203,3 @@ def exchange_json(run: Run) -> dict[str, Any]:
         "timeline_medians": {name: medians(run.timeline, name).to_pylist() for name in names},
         "deleveraged": {name: hardest_hit(run.adl, name, run.paths.num_rows) for name in names},
     }
-
-
-__all__ = ["CLOSED", "adl_section", "exchange_json", "of_protocol", "over_time", "perps_section", "waterfall_section"]

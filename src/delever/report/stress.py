@@ -16,6 +16,7 @@ from delever.report.exchange import (
     CLOSED,
     adl_section,
     exchange_json,
+    of_arbitrageurs,
     of_protocol,
     over_time,
     perps_section,
@@ -103,6 +104,9 @@ def _safety(rows: dict[str, dict[str, Any]], run: Run, paths: int) -> list[Secti
             sections += [perps_section(run.perps, name), adl_section(run.adl, name, paths)]
         for figure in [figure for figure in rows if figure.endswith(f".{name}")]:
             rows.pop(figure)
+    naked = of_arbitrageurs(rows, list(run.world.arbitrageurs))
+    if naked:
+        sections.append(_figures("Arbitrageurs: what stands naked at the end", naked, paths))
     return [section for section in sections if section is not None]
 
 

@@ -78,8 +78,10 @@ def by_exchange(model: Model, paths: pa.Table) -> list[Row]:
         for figure, (unit, words) in HIT.items():
             values = column(paths, f"{figure}.{name}")
             values = values[~np.isnan(values)] if unit == "share" else values[values > 0]
-            rows.append((f"{figure}.{name}", mean(values) if len(values) else (np.nan, np.nan, np.nan), unit,
-                         f"{words}; over the paths with auto-deleveraging"))
+            estimate = mean(values) if len(values) else (np.nan, np.nan, np.nan)
+            if unit == "share":  # a normal interval knows no bounds
+                estimate = estimate[0], max(estimate[1], 0.0), min(estimate[2], 1.0)
+            rows.append((f"{figure}.{name}", estimate, unit, f"{words}; over the paths with auto-deleveraging"))
     rows += [(f"naked.{name}", mean(column(paths, f"naked.{name}")), "units",
               "mean over paths of spot and perp of this arbitrageur together at the end, units of what the perp follows")
              for name in model.world.arbitrageurs]

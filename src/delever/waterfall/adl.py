@@ -32,7 +32,7 @@ from delever.core.tables import (
     Safety,
     Touched,
 )
-from delever.core.touch import slot_of, touch
+from delever.core.touch import enter_slots, slot_of, touch
 from delever.core.vault import close_of_vault, finish_vault, holds_position
 from delever.model.errors import InputError
 from delever.model.quantity import Share
@@ -271,6 +271,7 @@ class AdlPhase(LayerPhase):
             begin, end = state.margins.first[self.number:self.number + 2]
             most = max(int(np.diff(state.margins.holder_first[begin:end + 1]).max(initial=0)), 1)
             self.who, self.terms = np.zeros((2, most), np.int64), np.zeros((3, most))
+        enter_slots(state)
         done, whole, halt = 0, state.n_fallen + state.paths, np.zeros(4)
         while done < whole:
             done, state.n_closings = deleverage(

@@ -16,7 +16,7 @@ from delever.core.jit import helper, kernel
 from delever.core.margin import equity_of, move_cash
 from delever.core.state import Pool, State, Watch
 from delever.core.tables import CLAIMS, COVERED, DEFICIT, SLOTS, SOCIALISED, BookTables, Ledgers, Margins, Safety
-from delever.core.touch import slot_of, touch
+from delever.core.touch import enter_slots, slot_of, touch
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import close_out_rest
 
@@ -124,6 +124,7 @@ class SocialisedLossPhase(LayerPhase):
         if not len(self.weight):
             self.members = np.flatnonzero(state.book.protocol[state.book.signature] == self.number)
             self.weight = np.zeros(max(len(self.members), 1))
+        enter_slots(state)
         done = 0
         while done < state.paths:
             done = socialise(done, self.number, self.members, self.by_profit, state.active, state.time, state.book,
