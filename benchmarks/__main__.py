@@ -1,9 +1,10 @@
 """Every figure of docs/benchmarks.md, as JSON: speed as ratios against baselines measured beside it.
 
-    python -m benchmarks [--quick] [--only full dense start] [--baselines DIR] > figures.json
+    python -m benchmarks [--quick] [--only full dense perps flox start] [--baselines DIR] > figures.json
 
-The baselines are two programs that stand beside the project: dense_baseline.py (every account, every step) and
-index_prototype.py (the boundary index alone, with the smallest model that cascades). Nothing else should run meanwhile.
+The baselines are programs that stand beside the project: dense_baseline.py (every account, every step), index_prototype.py
+(the boundary index alone, with the smallest model that cascades) and flox_bench.py (PyPI's flox-py). Nothing else should run
+meanwhile.
 """
 
 from __future__ import annotations
@@ -98,6 +99,23 @@ def dense(a: argparse.Namespace) -> Iterator[dict[str, Any]]:
                        "ratio": round(base["wall_s_median"] / ours["seconds"], 2)}
 
 
+def perps(a: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """100,000 cross-margined accounts over thirty perps."""
+    for scenario in ("quiet", "crash"):
+        for threads in a.threads:
+            say(f"cross margin, {scenario}, {threads} thread(s)")
+            yield {"benchmark": "cross margin", **case("perps", accounts=100_000, scenario=scenario, threads=threads,
+                                                       paths=512 if scenario == "quiet" else 64, repeat=a.repeat)}
+
+
+def flox(a: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """flox's workload beside flox and beside a list sorted by liquidation price."""
+    for threads in a.threads:
+        say(f"flox's workload, {threads} thread(s)")
+        yield from json.loads(run(sys.executable, "-m", "benchmarks.flox", "--threads", str(threads), "--paths", "128",
+                                  "--rival", str(a.baselines / "flox_bench.py"), "--repeat", str(a.repeat)))
+
+
 def start(a: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """What a user waits for: help, a first-ever run, the next one. Needs DELEVER_DATA for the example."""
     with tempfile.TemporaryDirectory() as folder:
@@ -121,7 +139,8 @@ def main() -> None:
     """Print one JSON object."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--quick", action="store_true", help="100,000 accounts, one thread, one repetition")
-    p.add_argument("--only", nargs="+", choices=("full", "dense", "start"), default=["start", "dense", "full"])
+    p.add_argument("--only", nargs="+", choices=("full", "dense", "perps", "flox", "start"),
+                   default=["start", "dense", "full", "perps", "flox"])
     p.add_argument("--baselines", type=Path, default=ROOT.parent / "shared" / "bench", help="folder of the baselines")
     p.add_argument("--accounts", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     p.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -129,14 +148,14 @@ def main() -> None:
     a = p.parse_args()
     if a.quick:
         a.accounts, a.threads, a.repeat = [100_000], [1], 1
-    kinds = {"full": full, "dense": dense, "start": start}
-    missing = [kind for kind in a.only if kind != "start" and not (a.baselines / "dense_baseline.py").exists()]
+    kinds = {"full": full, "dense": dense, "perps": perps, "flox": flox, "start": start}
+    missing = [kind for kind in a.only if kind not in ("start", "perps") and not (a.baselines / "dense_baseline.py").exists()]
     if missing:
-        p.error(f"{a.baselines} holds no dense_baseline.py: name the folder with --baselines, or --only start")
+        p.error(f"{a.baselines} holds no dense_baseline.py: name the folder with --baselines, or --only start perps")
     with tempfile.TemporaryDirectory() as folder:  # the prototype's compiled code goes beside a copy of it
         for file in a.baselines.glob("*.py"):
             shutil.copy(file, folder)
-        a.baselines = Path(folder) if "full" in a.only or "dense" in a.only else a.baselines
+        a.baselines = Path(folder) if set(a.only) & {"full", "dense", "flox"} else a.baselines
         rows = [row for kind in a.only for row in kinds[kind](a)]
     print(json.dumps({"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count(),
                       "rows": rows}, indent=1))

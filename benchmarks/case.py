@@ -16,6 +16,8 @@ import pyarrow as pa
 
 from benchmarks.books import make_book, make_world
 from benchmarks.like_for_like import make_world as like_for_like
+from benchmarks.perps import make_book as make_positions
+from benchmarks.perps import make_world as make_exchange
 from delever.protocols.aave import Aave
 from delever.protocols.pro_rata import ProRata
 from delever.run.assemble import Model, assemble
@@ -70,6 +72,16 @@ def full_step(a: argparse.Namespace) -> dict[str, Any]:
             "pairs": len(model.index.falling), "book_s": round(made - start, 2), "assemble_s": round(built, 2), **row}
 
 
+def cross_margin(a: argparse.Namespace) -> dict[str, Any]:
+    """Cross-margined accounts over thirty perps."""
+    model = assemble(make_exchange(*make_positions(a.accounts, 7), a.scenario, a.paths))
+    row, table = measure(model, a.threads, a.chunk, a.repeat)
+    column = {name: float(np.mean(table[f"{name}.perps"].to_numpy())) for name in ("liquidated", "deleveraged")}
+    return {"scenario": a.scenario, "instruments": len(model.layout.follows), "pairs": len(model.index.falling),
+            "signatures": len(model.positions.tables.collaterals),
+            **{f"{name}_usd": round(usd) for name, usd in column.items()}, **row}
+
+
 def dense_model(a: argparse.Namespace) -> dict[str, Any]:
     """The dense baseline's model on its exact inputs; outcomes a path, to be compared."""
     with np.load(a.inputs) as file:
@@ -82,9 +94,9 @@ def dense_model(a: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    """`python -m benchmarks.case full|dense ...`"""
+    """`python -m benchmarks.case full|dense|perps ...`"""
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("kind", choices=("full", "dense"))
+    p.add_argument("kind", choices=("full", "dense", "perps"))
     p.add_argument("--accounts", type=int, default=100_000)
     p.add_argument("--scenario", default="quiet")
     p.add_argument("--rules", choices=("pro_rata", "aave"), default="pro_rata")
@@ -95,7 +107,7 @@ def main() -> None:
     p.add_argument("--repeat", type=int, default=3)
     p.add_argument("--inputs", type=Path)
     a = p.parse_args()
-    report = full_step(a) if a.kind == "full" else dense_model(a)
+    report = {"full": full_step, "dense": dense_model, "perps": cross_margin}[a.kind](a)
     of_workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss if a.threads > 1 else 0
     report["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     report["peak_memory_of_a_worker_mib"] = of_workers // 1024

@@ -3,8 +3,8 @@
     python -m benchmarks.flox [--positions 100000] [--paths 64] [--rival FILE] > figures.json
 
 FILE is flox_bench.py (it needs PyPI's flox-py). Everybody gets the same book and marks. flox replays the first path alone; the
-sorted list (sorted_liquidations.py) and delever replay all of them, one thread each. Of the first path the ids are compared
-mark by mark and the fund at its end, of the others how many fell.
+sorted list (sorted_liquidations.py) and delever replay all of them, the list on one thread. Of the first path the ids are
+compared mark by mark and the fund at its end, of the others how many fell.
 """
 
 from __future__ import annotations
@@ -139,12 +139,14 @@ def compare(day: str, short_share: float, fund: float, a: argparse.Namespace) ->
         seconds.append(time.perf_counter() - begun)
     with tempfile.TemporaryDirectory() as name:
         model = make_model(book, marks, fund, Path(name))
-        ours, table = measure(model, 1, None, a.repeat)
+        ours, table = measure(model, a.threads, None, a.repeat)
         ids, left = first_path(model)
         theirs = run_rival(a.rival, book, marks[0], fund, Path(name), a.repeat) if a.rival else None
     calls = table["liquidations.exchange"].to_numpy()
     sorted_rate = a.paths * work / statistics.median(seconds)
-    result = {"day": day, "short_share": short_share, "fund": fund, "positions": a.positions, "marks": a.marks,
+    result = {"day": day, "threads": a.threads, "seconds": ours["seconds"], "cpu_per_wall": ours["cpu_per_wall"],
+              "liquidations_per_s": ours["liquidations_per_s"], "short_share": short_share, "fund": fund,
+              "positions": a.positions, "marks": a.marks,
               "paths": a.paths, "liquidated": int(calls[0]), "deleveraged": int(events[0].first_deleveraged[-1]),
               "position_marks_per_s": ours["account_steps_per_s"], "sorted_position_marks_per_s": float(f"{sorted_rate:.4g}"),
               "of_sorted": round(ours["account_steps_per_s"] / sorted_rate, 3),
@@ -175,6 +177,7 @@ def main() -> None:
     p.add_argument("--marks", type=int, default=1440)
     p.add_argument("--paths", type=int, default=64)
     p.add_argument("--funds", type=float, nargs="+", default=[1e6], help="insurance funds to try [USD]")
+    p.add_argument("--threads", type=int, default=1, help="delever's workers; the others have one")
     p.add_argument("--repeat", type=int, default=3)
     p.add_argument("--rival", type=Path, default=None, help="flox_bench.py; without it flox itself is left out")
     print(json.dumps(list(report(p.parse_args())), indent=1))

@@ -43,6 +43,17 @@ def main() -> None:
                 [[f"{r['accounts']:,}", r["scenario"], r["threads"], r["paths"], *short(r),
                   f"{r['baseline_ns_per_path_step']:,.0f}", f"{r['baseline_share_liquidated']:.1%}", f"**{r['ratio']}**"]
                  for r in full if "ratio" in r]))
+    print("\n### Cross margin: 100,000 accounts, thirty perps\n")
+    print(table(["day", "workers", "paths", *SHORT], [[r["scenario"], r["threads"], r["paths"], *short(r)]
+                                                      for r in rows if r["benchmark"] == "cross margin"]))
+    print("\n### flox's workload: one symbol, 100,000 isolated positions, 1,440 marks\n")
+    print(table(["day", "short", "workers", "liquidated a path", "bn position-marks/s", "flox", "**times flox**", "sorted list",
+                 "**of the sorted list**", "same ids as flox, as the list", "fund differs by, USD"],
+                [[r["day"], f"{r['short_share']:.0%}", r["threads"], f"{r['liquidated']:,}",
+                  f"{r['position_marks_per_s'] / 1e9:.1f}", f"{r['flox_position_marks_per_s'] / 1e9:.3f}", f"**{r['of_flox']}**",
+                  f"{r['sorted_position_marks_per_s'] / 1e9:.1f}", f"**{r['of_sorted']}**",
+                  f"{r['same_ids_as_flox']}, {r['same_ids_as_sorted']}", f"{r['fund_difference_to_flox']:.1e}"]
+                 for r in rows if r["benchmark"] == "flox"]))
     print("\n### Other rules, and sequential execution, 100,000 accounts, one worker\n")
     print(table(["rules", "execution", "day", "paths", *SHORT],
                 [[r["rules"], r["mode"], r["scenario"], r["paths"], *short(r)] for r in full if "ratio" not in r]))
