@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow.parquet
 
 from delever.core.state import State
+from delever.core.tables import DEFICIT
 from delever.ingest.source import Source
 from delever.run.assemble import Model, assemble
 from delever.run.chunk import run_state
@@ -38,6 +39,7 @@ UNITS = {  # quantity of the whole exchange -> unit; the shares are told for eac
     "deleveraged share of open interest": "share of 1",
     "delay from first liquidation to first deleveraging": "s",
     "vault loss": "USD",
+    "shortfall that nothing bears": "USD",
     "haircut of deleveraged accounts": "USD",
     "coins whose mark doubles": "coins",
 }
@@ -103,7 +105,8 @@ def quantities(known: inputs.Known, drawn: inputs.Inputs, model: Model) -> Answe
     first = state.safety.first[:, 0, 0]
     told = (liquidated.sum(), deleveraged.sum(), flows.taken[perps, 0].sum(), liquidated.sum() / oi.sum(),
             deleveraged.sum() / oi.sum(), first[1] - first[0] if np.isfinite(first[1]) else np.inf,
-            exchange.vault_equity(known, drawn) - worth_of_vault(state, model, row), flows.haircut.sum(),
+            exchange.vault_equity(known, drawn) - worth_of_vault(state, model, row),
+            state.ledgers.booked[DEFICIT, row["USD"], 0], flows.haircut.sum(),
             (highest.price[perps] > DOUBLE * known.price).sum())
     return out | {(ALL, name): float(value) for name, value in zip(UNITS, told, strict=True)}
 

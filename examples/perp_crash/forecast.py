@@ -37,7 +37,8 @@ DEFINITIONS = {
     "liquidated": "positions that left owners fallen below maintenance, at the mark: books, vault, or closed against winners",
     "deleveraged": "positions of healthy owners closed against a fallen account or a fallen vault, at the mark",
     "share of open interest": "both sides' dollars over one side's open interest at 20:45: at unchanged prices at most 2",
-    "vault loss": "equity at the start less cash and positions at 22:00, at marks; the exchange has no insurance fund",
+    "vault loss": "equity at the start less cash and positions at 22:00, at marks, at most all; there is no insurance fund",
+    "shortfall that nothing bears": "what accounts and the vault owe at 22:00 that neither the vault nor deleveraging has borne",
     "haircut of deleveraged accounts": "what closing at bankruptcy prices cost them against the mark",
     "coins whose mark doubles": "perps whose mark once exceeds twice its start: books with nothing left but the wall",
 }

@@ -38,7 +38,7 @@ from delever.run.exchanges import stocks
 from delever.run.figures import mean
 from delever.run.work import run_chunks
 
-FIGURES = ("liquidated", "loss")
+FIGURES = LIQUIDATED, LOSS = ("liquidated", "loss")
 OTHERS = "the others"
 Groups = Mapping[str, Sequence[str]]  # name -> protocols that are one source, and one that is affected
 Tell = Callable[[str, int, int], None]  # (stage, done, of)
@@ -157,8 +157,8 @@ def run_figures(model: Model, sides: Mapping[str, Sequence[str]], threads: int |
     start = vaults(model)
     out: Figures = {}
     for group, names in sides.items():
-        for figure, of in zip(FIGURES, (liquidated, lambda p, n: loss(p, n, start[n])), strict=True):
-            out[figure, group] = np.sum([of(paths, name) for name in names], axis=0)
+        out[LIQUIDATED, group] = np.sum([liquidated(paths, name) for name in names], axis=0)
+        out[LOSS, group] = np.sum([loss(paths, name, start[name]) for name in names], axis=0)
     return out
 
 
@@ -217,7 +217,7 @@ def summarise_contagion(paths: pa.Table) -> pa.Table:
         Column("in all", "USD", values("total"), "mean over paths of the affected one's figure, in the world as it is"),
         Column("without it", "USD", values("without"), "the same with nobody of the source liquidated"),
         Column("from there", "USD", values("came"), "the difference, path by path on the same random numbers"),
-        Column("low", "USD", values("low"), "low, high: 95 % interval of that mean, sampling error alone"),
+        Column("low", "USD", values("low"), "and high: 95 % interval of that mean, sampling error alone"),
         Column("high", "USD", values("high")),
         Column("share", "share", values("share"), "from there / in all; none where there is nothing", pa.float64()),
         Column("paths", "share", values("paths"), "paths on which it made any difference"),
