@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from delever.core.state import State
 from delever.core.tables import CLAIM_ROWS, DUE, SLOTS
-from delever.engine import boundary
+from delever.engine import boundary, sight
 from delever.engine.step import see
 from delever.model.world import World
 from delever.run.assemble import assemble, new_state
@@ -30,7 +30,7 @@ def dense(state: State) -> list[Claim]:
     book, reserves, touched, found = state.book, state.reserves, state.pool.touched, []
     first, stamp = int(book.first_debt[0]), state.sight.stamp.copy()
     every = np.flatnonzero(state.active)
-    boundary.price_paths(every, np.arange(state.paths), state.sight, state.tree, state.markets.price)
+    sight.price_paths(every, np.arange(state.paths), state.sight, state.tree, state.markets.price)
     price = state.sight.price.copy()
     state.sight.stamp[:] = stamp  # as if nobody had looked
     for p in every:

@@ -105,7 +105,8 @@ def new_watch(accounts: int, index: Index, paths: int, looked_up: bool) -> Watch
     ones = np.ones((1, paths), np.int64)
     watch = Watch(index.first[:, None] * ones, (index.bound[index.first][:, None] * ones).astype(np.int32),
                   np.zeros((pairs, paths, BUCKETS), np.int32), np.zeros((paths, words), np.int64),
-                  np.zeros((paths, accounts if looked_up else 0), np.int32), np.empty(pairs * paths, np.int64), np.zeros(COUNTERS, np.int64))
+                  np.zeros((paths, accounts if looked_up else 0), np.int32), np.empty(pairs * paths, np.int64),
+                  np.zeros(COUNTERS, np.int64))
     watch.counts[NODES] = 1
     return watch
 

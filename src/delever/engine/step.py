@@ -27,7 +27,7 @@ from delever.core.tables import (
     Rows,
     Touched,
 )
-from delever.engine import boundary
+from delever.engine import boundary, sight
 from delever.engine.probes import Probe
 from delever.engine.trade import Trading
 from delever.engine.venues import Venues
@@ -206,7 +206,7 @@ def block(phases: Phases, state: State) -> int:
     if phases.waterfall and (state.n_called or state.n_rows or phases.vaults or state.ledgers.booked[DEFICIT].any()):
         absorb(phases, state)
     if phases.arbitrageurs:
-        boundary.price_all(state)
+        sight.price_all(state)
         phases.arbitrageurs.arbitrage(state)
     boundary.put_back(state)
     return phases.network.close(state)
@@ -214,7 +214,7 @@ def block(phases: Phases, state: State) -> int:
 
 def absorb(phases: Phases, state: State) -> None:
     """Deficits go down each protocol's default waterfall."""
-    boundary.price_all(state)
+    sight.price_all(state)
     for layer in phases.waterfall:
         layer.absorb(state)
 
@@ -233,12 +233,12 @@ def execute(phases: Phases, state: State) -> None:
             phases.land(state, picked[ORACLE])
             see_again(state, state.rows.path[picked[ORACLE]])
         if len(picked[TOP_UP]) and phases.borrowers:
-            boundary.price_rows(state, picked[TOP_UP])
+            sight.price_rows(state, picked[TOP_UP])
             phases.borrowers.execute(state, picked[TOP_UP])
         if len(picked[CLAIM]):
             again = picked[CLAIM] if slot else touched_before(state, picked, moved)
             if len(again):
-                boundary.price_rows(state, again)
+                sight.price_rows(state, again)
                 assess(phases, state, again)
                 phases.liquidators.recheck(state, again)
             settle(phases, state, picked[CLAIM])
@@ -279,10 +279,10 @@ def settle(phases: Phases, state: State, picked: np.ndarray) -> None:
 
 def see(state: State) -> None:
     """What protocols see follows the feeds."""
-    boundary.look(state.sight, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow, state.margins)
+    sight.look(state.sight, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow, state.margins)
 
 
 def see_again(state: State, paths: np.ndarray) -> None:
     """The same for these paths alone."""
-    boundary.look_again(paths, state.sight, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow,
-                        state.margins)
+    sight.look_again(paths, state.sight, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow,
+                     state.margins)

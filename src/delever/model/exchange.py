@@ -101,7 +101,7 @@ def check_waterfall(name: str, world: World) -> None:
         seen.add(layer.kind)
         if getattr(layer, "exchanges_only", False) and not is_exchange(world.protocols[name]):
             raise InputError("has no meaning here", path=path, value=layer.kind,
-                             remedy=f"it takes positions, and {name} lends: insurance_fund and socialised_loss stand behind lending")
+                             remedy=f"it takes positions, and {name} lends: take insurance_fund or socialised_loss")
         start = getattr(layer, "start", None)
         for asset in start if isinstance(start, Mapping) else ():
             if asset != USD and asset not in world.assets:

@@ -9,8 +9,8 @@ from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, OUTCOME_COLUMNS
 from delever.core.state import State
 from delever.core.tables import ADDED, CLAIMS, COVERED, DEBTS, DEFICIT, LIQUIDATORS, SLOTS, BookTables, Reserves, Touched
-from delever.engine.boundary import price_all
 from delever.engine.conservation import LIMIT, residual
+from delever.engine.sight import price_all
 from delever.model.exchange import is_exchange
 from delever.run.assemble import Model
 from delever.run.exchange_outcomes import Column, by_exchange, by_waterfall
