@@ -33,8 +33,10 @@ DOUBLE = 2.0
 ALL = "all"
 UNITS = {  # quantity of the whole exchange -> unit; the shares are told for each coin too
     "liquidated": "USD",
-    "deleveraged": "USD",
+    "closed on the books": "USD",
     "taken over by the vault": "USD",
+    "closed against winners": "USD",
+    "deleveraged": "USD",
     "liquidated share of open interest": "share of 1",
     "deleveraged share of open interest": "share of 1",
     "delay from first liquidation to first deleveraging": "s",
@@ -44,6 +46,7 @@ UNITS = {  # quantity of the whole exchange -> unit; the shares are told for eac
     "coins whose mark doubles": "coins",
 }
 Answers = dict[tuple[str, str], float]  # (coin or "all", quantity) -> number
+Result = tuple[Answers, dict[str, float]]  # answers, and the values of inputs
 
 
 class Task(NamedTuple):
@@ -52,6 +55,7 @@ class Task(NamedTuple):
     way: str
     number: int
     quantile: Mapping[str, float] | None = None
+    settings: exchange.Settings = exchange.CHOSEN
 
 
 @cache
@@ -61,7 +65,7 @@ def prepared() -> tuple[inputs.Known, np.ndarray]:
     return inputs.read(source), history.depth_shape(source)
 
 
-def simulate(task: Task) -> tuple[Answers, dict[str, float]]:
+def simulate(task: Task) -> Result:
     """Answers of one draw, and the values of its inputs."""
     known, shape = prepared()
     random = inputs.generator(SEED, task.number)
@@ -73,7 +77,7 @@ def simulate(task: Task) -> tuple[Answers, dict[str, float]]:
     with TemporaryDirectory() as folder:
         prices = Path(folder) / "index.parquet"
         pyarrow.parquet.write_table(exchange.index_table(known, drawn), prices)
-        model = assemble(load(exchange.world_of(known, drawn, legs, str(prices), shape, task.way)))
+        model = assemble(load(exchange.world_of(known, drawn, legs, str(prices), shape, task.way, task.settings)))
     return quantities(known, drawn, model), drawn.values()
 
 
@@ -96,14 +100,15 @@ def quantities(known: inputs.Known, drawn: inputs.Inputs, model: Model) -> Answe
     perps = [row[f"{coin}-PERP"] for coin in known.coins]
     oi = known.open_interest * np.where(known.measured, 1.0, drawn.oi_level)
     flows, matched = state.flows, closed_against_fallen(state, len(row))
-    liquidated = (flows.liquidated[:, 0] + flows.taken[:, 0] + matched)[perps]
+    ways = np.array([flows.liquidated[:, 0], flows.taken[:, 0], matched])[:, perps]  # [ways out, coins]
+    liquidated = ways.sum(axis=0)
     deleveraged = flows.deleveraged[perps, 0]
     out: Answers = {}
     for c, coin in enumerate(known.coins):
         out[coin, "liquidated share of open interest"] = liquidated[c] / oi[c]
         out[coin, "deleveraged share of open interest"] = deleveraged[c] / oi[c]
     first = state.safety.first[:, 0, 0]
-    told = (liquidated.sum(), deleveraged.sum(), flows.taken[perps, 0].sum(), liquidated.sum() / oi.sum(),
+    told = (liquidated.sum(), *ways.sum(axis=1), deleveraged.sum(), liquidated.sum() / oi.sum(),
             deleveraged.sum() / oi.sum(), first[1] - first[0] if np.isfinite(first[1]) else np.inf,
             exchange.vault_equity(known, drawn) - worth_of_vault(state, model, row),
             state.ledgers.booked[DEFICIT, row["USD"], 0], flows.haircut.sum(),

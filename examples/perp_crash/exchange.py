@@ -8,6 +8,7 @@ displaces the perps to spot, whose books are as deep as the perps' in proportion
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import book
@@ -19,43 +20,60 @@ from inputs import Inputs, Known
 from delever.model.book import Book
 
 WAYS = ("index", "impact on spot")
-ALARM = 0.02  # fall of the median coin's index [log] at which makers withdraw; assumption, not an estimate
 # Hyperliquid's stages, and one departure from its documentation, which names market orders without a limit (the rule set
 # `hyperliquid` has none). Here an order goes no further from the mark than dYdX's fillable price, 1.5 times the margin at stake:
 # assumption, not an estimate. Books here are quotes within 5 % and a guess beyond, and do not see a bargain: an order without
 # limit would sweep a thin one to the wall below, three times or a third of the index, where real makers return long before.
-STAGES = [{"stage": "market", "partial_above": 100e3, "partial_share": 0.2, "cooldown": 30.0, "limit": "fillable"},
+STAGES = [{"stage": "market", "partial_above": 100e3, "partial_share": 0.2, "cooldown": 30.0},
           {"stage": "backstop", "below": 2 / 3}]
-# Depth within these log moves over that within 1 %: assumption, 5 % is as far as data go. At e^1.1, three times or a third of the
-# index, stands a wall: there outsiders trade any amount.
-FAR = ((6.0, 0.25), (12.0, 1.0), (1000.0, 1.1))
+# Depth within these log moves over that within 1 %: assumption, 5 % is as far as data go.
+FAR = ((6.0, 0.25), (12.0, 1.0))
+ENDLESS = 1000.0  # times depth within 1 %, at the wall
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is fixed in all draws: assumptions, not estimates, chosen after a look at early output."""
+
+    limit: str = "fillable"  # price beyond which market orders do not go
+    far: float = 1.0  # factor on the depth that FAR adds beyond 5 %
+    wall: float = 1.1  # log move at which outsiders trade any amount: three times, or a third of, the index
+    alarm: float = 0.02  # fall of the median coin's index [log] at which makers withdraw
+
+
+CHOSEN = Settings()
 # Arbitrageurs of the second way, assumptions: dollars of margin and of spot by open interest, gap they leave, leverage.
 CAPITAL, GAP, LEVERAGE, FOOT = 0.1, 0.001, 5.0, 1e-4
 
 
-def world_of(known: Known, drawn: Inputs, legs: pa.Table, prices: str, shape: np.ndarray, way: str) -> Mapping[str, Any]:
+def world_of(known: Known, drawn: Inputs, legs: pa.Table, prices: str, shape: np.ndarray, way: str,
+             settings: Settings = CHOSEN) -> Mapping[str, Any]:
     """One draw as a world. prices: file of the index; shape: [levels] depth within 1, 2, ... % over that within 1 %."""
     perps = {coin: f"{coin}-PERP" for coin in known.coins}
     kept = drawn.depth_kept - 1.0
-    alarm = float(np.argmax(np.median(drawn.index, axis=1) < -ALARM) * evening.STEP)
+    alarm = float(np.argmax(np.median(drawn.index, axis=1) < -settings.alarm) * evening.STEP)
     units = known.depth * drawn.depth_level / known.price
-    venues = {perp: {"kind": "depth_table", "pair": f"{perp}/USD", "half_life": drawn.refill, **_levels(units[c], shape)}
+    venues = {perp: {"kind": "depth_table", "pair": f"{perp}/USD", "half_life": drawn.refill,
+                    **_levels(units[c], shape, settings)}
               for c, perp in enumerate(perps.values())}
     spot = {} if way == WAYS[0] else {coin: {"kind": "depth_table", "pair": f"{coin}/USD",
-                                             **_levels(units[c] * known.spot_volume[c], shape)} for c, coin in enumerate(perps)}
+                                             **_levels(units[c] * known.spot_volume[c], shape, settings)}
+                                      for c, coin in enumerate(perps)}
+    stages = [STAGES[0] | {"limit": settings.limit}, *STAGES[1:]]
     return {
         "name": "perp_crash",
         "as_of": "2025-10-10T20:45:00Z",
         "assets": {coin: {"price": float(known.price[c])} for c, coin in enumerate(known.coins)}
         | {perp: {"perp": coin} for coin, perp in perps.items()},
         "protocols": {book.EXCHANGE: {
-            "rules": {"kind": "hyperliquid", "stages": STAGES},
+            "rules": {"kind": "hyperliquid", "stages": stages},
             "book": Book.from_table(legs if way == WAYS[0] else pa.concat_tables([legs, arbitrage_legs(known)])),
             "parameters": {perps[coin]: {"tiers": [{"floor": floor, "max_leverage": leverage}
                                                    for floor, leverage in known.tiers[c]]}
                            for c, coin in enumerate(known.coins)},
             "waterfall": [
-                {"kind": "backstop", "equity": vault_equity(known, drawn), "reserve": drawn.reserve, "half_life": drawn.unwinding},
+                {"kind": "backstop", "equity": vault_equity(known, drawn), "reserve": drawn.reserve,
+                 "half_life": drawn.unwinding},
                 {"kind": "adl", "rule": "hyperliquid", "price": "bankruptcy"},
             ],
         }},
@@ -73,9 +91,11 @@ def world_of(known: Known, drawn: Inputs, legs: pa.Table, prices: str, shape: np
     }
 
 
-def _levels(units: float, shape: np.ndarray) -> dict[str, list[list[float]]]:
+def _levels(units: float, shape: np.ndarray, settings: Settings) -> dict[str, list[list[float]]]:
     """Bids and asks of a book with `units` within 1 % of the mid on each side."""
-    sizes = [*zip(shape.tolist(), 0.01 * np.arange(1, len(shape) + 1), strict=True), *FAR]
+    known = float(shape[-1])
+    sizes = [*zip(shape.tolist(), 0.01 * np.arange(1, len(shape) + 1), strict=True),
+             *((known + settings.far * (size - known), move) for size, move in FAR), (ENDLESS, settings.wall)]
     return {side: [[float(units * size), float(np.exp(sign * move))] for size, move in sizes]
             for side, sign in (("bids", -1.0), ("asks", 1.0))}
 

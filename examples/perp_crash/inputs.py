@@ -71,11 +71,16 @@ class Inputs:
     def values(self) -> dict[str, float]:
         """Key of UNCERTAIN -> value, in its unit."""
         return {
-            "leverage": float(self.spread.share_within(np.array([0.1]), FLOOR)[0]),
+            "leverage": _close(self.spread),
             "turnover": self.spread.turnover,
             **{name: float(getattr(self, name)) for name in RANGES},
             "index": float(np.median(self.index.min(axis=0))),
         }
+
+
+def _close(spread: Spread) -> float:
+    """Share of longs opened closer than a move of 10 %."""
+    return float(spread.share_within(np.array([0.1]), FLOOR)[0])
 
 
 def _between(low: float, high: float) -> Callable[[float], float]:
@@ -142,7 +147,7 @@ def at(known: Known, quantile: Mapping[str, float], index: np.ndarray) -> Inputs
     place = {name: quantile.get(name, 0.5) for name in UNCERTAIN}
     turnover = _pick(sorted({spread.turnover for spread in known.spreads}), place["turnover"])
     fits = sorted((spread for spread in known.spreads if spread.turnover == turnover),
-                  key=lambda spread: (float(spread.share_within(np.array([0.1]), FLOOR)[0]), spread.mu, spread.sigma, spread.shift))
+                  key=lambda spread: (_close(spread), spread.mu, spread.sigma, spread.shift))
     values = {name: value(place[name]) for name, value in RANGES.items()}
     return Inputs(spread=_pick(fits, place["leverage"]), index=index, **values)
 

@@ -58,8 +58,9 @@ def interval(row: Row) -> str:
 def made(predictions: dict[str, Any]) -> str:
     """Where the figures come from."""
     versions = ", ".join(f"{name} {number_}" for name, number_ in predictions["versions"].items())
-    return (f"Made {predictions['made']}, as of {predictions['as_of']}, until {predictions['until']}; {predictions['draws']} draws, "
-            f"seed {predictions['seed']}; {versions}; SHA-256 of all inputs `{predictions['inputs_sha256'][:16]}`.")
+    return (f"Made {predictions['made']}, as of {predictions['as_of']}, until {predictions['until']}; "
+            f"{predictions['draws']} draws, seed {predictions['seed']}; "
+            f"{versions}; SHA-256 of all inputs `{predictions['inputs_sha256'][:16]}`.")
 
 
 def totals(predictions: dict[str, Any]) -> str:
@@ -91,7 +92,7 @@ def moves(sensitivity: dict[str, Any]) -> str:
     """How far the answer moves with each input, the furthest first."""
     base, *rows = sensitivity["rows"]
     rows.sort(key=lambda row: -abs(row[MAIN[0]][1] - row[MAIN[0]][0]))
-    body = [[row["input"], *(f"{row[key]:.3g}" for key in ("low", "high")),
+    body = [[row["input"], *(row[key] if isinstance(row[key], str) else f"{row[key]:.3g}" for key in ("low", "high")),
              *(f"{row[name][0] / 1e6:,.0f} → {row[name][1] / 1e6:,.0f}" for name in MAIN)] for row in rows]
     middle = ["all at their median", "", "", *(f"{base['median'][name] / 1e6:,.0f}" for name in MAIN)]
     drawn = [base["input"], "", "", *(f"{base[name][0] / 1e6:,.0f} → {base[name][1] / 1e6:,.0f}" for name in MAIN)]

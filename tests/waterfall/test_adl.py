@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from delever.analysis.adl import measure
 from delever.core.adl import RULES
 from waterfall.small import ADL, Row, Run, exchange, run
 
@@ -140,7 +141,7 @@ def test_deleveraging_frees_an_account_of_its_liability_but_not_its_winners_of_t
 # ---- vault, paths, room -----------------------------------------------------------------------------------------------
 
 
-def test_a_vault_that_falls_is_deleveraged_at_marks_and_keeps_what_is_left() -> None:
+def test_a_vault_that_falls_is_deleveraged_at_marks_and_what_it_owes_is_booked() -> None:
     """It takes f over at 80 USD; at 40 USD it is below zero, and its unit is closed against the shorts."""
     shocks = [{"at": 0, "price": {"BTC": -0.2}}, {"at": 60, "price": {"BTC": -0.5}}]
     layers = [{"kind": "backstop", "equity": 20.0}, adl("contract_pro_rata")]
@@ -150,10 +151,10 @@ def test_a_vault_that_falls_is_deleveraged_at_marks_and_keeps_what_is_left() -> 
     assert done.state.safety.vault[perp, 0] == 1.0 and done.closed() == []
     done.steps()
     assert done.state.safety.vault[perp, 0] == 0.0
-    assert done.state.safety.vault[done.cash, 0] == pytest.approx(20.0 - 8.0 - 40.0)
+    assert done.state.safety.vault[done.cash, 0] == 0.0  # 20 - 8 - 40
     assert [units for _, units, _, _ in done.closed()] == pytest.approx([-1 / 3] * 3)
     assert [haircut for *_, haircut in done.closed()] == pytest.approx([0.0] * 3)
-    assert done.standing == 0.0
+    assert done.standing == pytest.approx(28.0)
 
 
 def test_a_fallen_vault_stays_where_there_is_no_deleveraging() -> None:
@@ -175,3 +176,24 @@ def test_the_pool_and_the_list_of_closings_grow_in_the_middle_of_an_account(rule
     assert sum(units for _, units, _, _ in mine) == pytest.approx(-8000.0)
     assert sum(haircut for *_, haircut in mine) == pytest.approx(50_000.0)
     assert done.standing == 0.0 and done.row("f") == pytest.approx(0.0, abs=1e-9)
+
+
+# ---- how well ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_round_is_measured_as_the_paper_measures_it(rule: str) -> None:
+    done = closed(rule)
+    profits = np.array([max(q * (80.0 - entry), 0.0) for _, _, q, entry, _ in SHORTS])
+    paid = np.array([8.0 * (done.units(row[0]) - row[2]) for row in SHORTS])  # at 88 instead of 80 USD
+    winners = profits > 0.0
+    expected = measure(profits[winners], [8.0], paid[winners] / profits[winners], 8.0) if np.all(paid[~winners] == 0.0) else None
+    overshoot, unfairness, coverability = done.state.safety.rounds[:, 0, 0]
+    assert coverability == pytest.approx(60.0 / 8.0, rel=1e-12) and overshoot == pytest.approx(0.0, abs=1e-11)
+    if expected is not None:
+        assert overshoot == pytest.approx(expected.overshoot, abs=1e-11)
+        assert unfairness == pytest.approx(expected.fairness_regret, rel=1e-12, abs=1e-11)
+    if rule == "wealth_pro_rata":
+        assert unfairness == pytest.approx(0.0, abs=1e-11)
+    if rule.startswith("hyperliquid"):
+        assert unfairness > 1.0

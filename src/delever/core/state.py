@@ -14,9 +14,11 @@ import numpy as np
 from delever.core.profile import Profiles
 from delever.core.tables import (
     BOOKED,
+    COVERABILITY,
     HOLDERS,
     KINDS,
     LAYERS,
+    ROUNDS,
     BookTables,
     Closings,
     Fills,
@@ -303,7 +305,9 @@ def new_safety(fund: np.ndarray, vault: np.ndarray, backed: np.ndarray, paths: i
         return np.ascontiguousarray(np.repeat(row[:, None], paths, axis=1))
 
     protocols = len(backed)
-    return Safety(across(fund), across(vault), backed, np.zeros((LAYERS, protocols, paths)),
+    rounds = np.zeros((ROUNDS, protocols, paths))
+    rounds[COVERABILITY] = np.inf
+    return Safety(across(fund), across(vault), backed, np.zeros((LAYERS, protocols, paths)), rounds,
                   np.full((LAYERS, protocols, paths), np.inf), np.full((2, protocols, paths), np.inf))
 
 

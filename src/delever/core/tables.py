@@ -84,6 +84,7 @@ class Safety(NamedTuple):
     vault: np.ndarray  # [reserves, paths] backstop vault: cash at the cash reserve, positions and collateral at theirs
     backed: np.ndarray  # [protocols] maintenance margins that the vault must hold to take an account; negative: no vault
     served: np.ndarray  # [LAYERS, protocols, paths] what each bore: paid, taken over below zero, haircuts, socialised [USD]
+    rounds: np.ndarray  # [ROUNDS, protocols, paths] how auto-deleveraging fitted what was needed, round by round
     dry: np.ndarray  # [LAYERS, protocols, paths] when the layer could first not serve in full [s]; inf: never
     first: np.ndarray  # [2, protocols, paths] first liquidation, first deleveraging [s]; inf: never
 
@@ -148,3 +149,4 @@ CLAIMS, DEBTS, TREASURY, DEFICIT, ADDED, COVERED = range(6)
 BOOKED = 6
 INSURANCE, BACKSTOP, ADL, SOCIALISED = range(4)  # layers of a default waterfall
 LAYERS = 4
+OVERSHOOT, UNFAIRNESS, COVERABILITY, ROUNDS = range(4)  # Safety.rounds: USD, USD, lowest profit of winners / deficit

@@ -19,7 +19,7 @@ Rows = Mapping[str, Mapping[str, Any]]  # rows of the summary by figure
 CLOSED = (
     "liquidated", "slippage", "taken_over", "accounts_liquidated", "liquidations", "first_liquidation", "probability_of_adl",
     "first_adl", "adl_delay", "deleveraged", "haircut", "adl_accounts", "adl_severity", "adl_profit_taken",
-    "adl_largest_haircut", "adl_largest_part",
+    "adl_largest_haircut", "adl_largest_part", "adl_coverability", "adl_overshoot", "adl_unfairness",
 )  # fmt: skip
 LAYERS = {"insurance_fund": "insurance fund", "backstop": "backstop", "adl": "ADL", "socialised_loss": "socialised loss"}
 BORE = {

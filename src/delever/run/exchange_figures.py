@@ -39,6 +39,10 @@ HIT = {  # per path on which ADL closed somebody
     "adl_profit_taken": ("share", "mean of haircuts as a share of the profit, since entry and funding aside, of what was closed"),
     "adl_largest_haircut": ("share", "mean of the highest such share of one account"),
     "adl_largest_part": ("share", "mean of the highest share of all haircuts of a path that one account bore"),
+    "adl_coverability": ("ratio", "mean of the lowest ratio of winners' profits to the deficit, over positions to be closed"),
+    "adl_overshoot": ("USD", "mean overshoot regret: how far haircuts were from what each position lacked, summed"),
+    "adl_unfairness": ("USD", "mean fairness regret: largest share of a profit taken, less the smallest possible, times the "
+                       "deficit, summed"),
 }
 PERPS = pa.schema([("protocol", pa.string()), ("perp", pa.string()), ("open_interest", pa.float64()), ("figure", pa.string()),
                    ("value", pa.float64()), ("unit", pa.string()), ("low", pa.float64()), ("high", pa.float64()),

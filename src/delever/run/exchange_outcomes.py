@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from delever.core.state import State
-from delever.core.tables import COVERED, DEFICIT, INSURANCE, LAYERS
+from delever.core.tables import COVERABILITY, COVERED, DEFICIT, INSURANCE, LAYERS, OVERSHOOT, UNFAIRNESS
 from delever.model.exchange import is_exchange
 from delever.run.assemble import Model
 
@@ -19,7 +19,7 @@ FLOWS = ("liquidated", "taken_over", "deleveraged", "haircut", "slippage")  # th
 
 ADL_FIGURES = (  # of a path, nan where ADL closed nobody; name, unit
     ("adl_accounts", "count"), ("adl_severity", "share"), ("adl_profit_taken", "share"), ("adl_largest_haircut", "share"),
-    ("adl_largest_part", "share"))
+    ("adl_largest_part", "share"), ("adl_coverability", "ratio"), ("adl_overshoot", "USD"), ("adl_unfairness", "USD"))
 
 
 def watched(model: Model) -> list[int]:
@@ -74,6 +74,9 @@ def by_adl(model: Model, state: State, number: int, name: str) -> list[Column]:
         profit taken     haircuts / profit of what was closed, at the mark (funding aside)
         largest haircut  the highest such share of one account
         largest part     the highest share of all haircuts of the path that one account bore
+        coverability     lowest ratio of winners' profits to the deficit, over the positions that ADL was to close; below 1 no
+                         rule covers it
+        overshoot, unfairness    summed over those positions: |H - B| and |max h - min(B / U, 1)| B, as in analysis/adl.py
     """
     n, paths = state.n_closings, state.paths
     mine = np.flatnonzero(model.positions.protocol[state.closings.account[:n]] == number)
@@ -93,7 +96,10 @@ def by_adl(model: Model, state: State, number: int, name: str) -> list[Column]:
         np.fmax.at(part, winner, np.where(total[winner] > 0.0, lost / total[winner], np.nan))
         ratios = [np.where(whole > 0.0, total / whole, np.nan) for whole in (total + rest, earned)]
     hit = np.bincount(path, minlength=paths) > 0
-    columns = [np.bincount(winner, minlength=paths), *(np.where(hit, x, np.nan) for x in (*ratios, largest, part))]
+    rounds = state.safety.rounds[:, number]
+    coverable = np.where(np.isinf(rounds[COVERABILITY]), np.nan, rounds[COVERABILITY])
+    columns = [np.bincount(winner, minlength=paths), *(np.where(hit, x, np.nan) for x in (*ratios, largest, part)), coverable,
+               *(np.where(hit, rounds[figure], np.nan) for figure in (OVERSHOOT, UNFAIRNESS))]
     return [(f"{figure}.{name}", unit, column) for (figure, unit), column in zip(ADL_FIGURES, columns, strict=True)]
 
 

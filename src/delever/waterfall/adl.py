@@ -20,10 +20,13 @@ from delever.core.tables import (
     ADL,
     CASH,
     CLAIMS,
+    COVERABILITY,
     FUNDING,
+    OVERSHOOT,
     QUEUED,
     SLOTS,
     TREASURY,
+    UNFAIRNESS,
     BookTables,
     Closings,
     Ledgers,
@@ -40,7 +43,7 @@ from delever.waterfall.base import Layer, LayerPhase
 
 ROUNDING = 1e-12  # of the notional closed: a debt below that is what closing at the bankruptcy price loses in digits
 ACCOUNT, LEG = range(2)  # rows of AdlPhase.who
-SCORE, SIZE, CLOSED = range(3)  # rows of AdlPhase.terms
+SCORE, SIZE, CLOSED, PROFIT = range(4)  # rows of AdlPhase.terms
 HALT_LEG, HALT_EQUITY, HALT_NOTIONAL, HALT_ROOM = range(4)  # ROOM: of slots and closings that are wanted, 0: none
 
 
@@ -91,6 +94,7 @@ def candidates(p: int, r: int, q: float, rule: int, cap: float, touched: Touched
             who[ACCOUNT, n], who[LEG, n] = account, k
             terms[SCORE, n] = score(rule, held, mark, paid, cost, equity)
             terms[SIZE, n] = cap * abs(held) if rule == CAPPED_PRO_RATA else abs(held)
+            terms[PROFIT, n] = max(held * (mark - paid) - cost, 0.0)
             n += 1
     return n
 
@@ -154,6 +158,27 @@ def close_winners(n: int, closed: float, p: int, r: int, q: float, x: float, num
 
 
 @helper
+def note_round(n: int, p: int, number: int, loss: float, needed: float, terms: np.ndarray, safety: Safety) -> None:
+    """How the closing of one position fitted the deficit that it was to raise, as analysis/adl.py measures it.
+
+    overshoot |H - B|, unfairness |max h - min(B / U, 1)| B, coverability U / B, with U the profits of all candidates, H the
+    sum and h the shares of them that were taken. loss: what closing a unit cost [USD]; needed: B [USD].
+    """
+    capacity, raised, highest = 0.0, 0.0, 0.0
+    for i in range(n):
+        profit, haircut = terms[PROFIT, i], terms[CLOSED, i] * loss
+        capacity += profit
+        raised += haircut
+        if profit > 0.0:
+            highest = max(highest, haircut / profit)
+    safety.rounds[OVERSHOOT, number, p] += abs(raised - needed)
+    if needed > 0.0:
+        fairest = min(needed / capacity, 1.0) if capacity > 0.0 else 0.0
+        safety.rounds[UNFAIRNESS, number, p] += abs(highest - fairest) * needed
+        safety.rounds[COVERABILITY, number, p] = min(safety.rounds[COVERABILITY, number, p], capacity / needed)
+
+
+@helper
 def finish(slot: int, p: int, g: int, notional: float, touched: Touched, book: BookTables, reserves: Reserves, tree: Tree,
            profiles: Profiles, markets: Markets, ledgers: Ledgers, price: np.ndarray) -> None:
     """An account without positions: its collateral is sold, what it then owes is booked; lost digits are the treasury's."""
@@ -201,7 +226,7 @@ def deleverage(start: int, fallen: np.ndarray, n_fallen: int, number: int, rule:
                terms: np.ndarray, halt: np.ndarray) -> tuple[int, int]:
     """Fallen accounts in the order called, then fallen vaults by path: (entry that wants more room, or the end; closings).
 
-    start: entry to begin with; price: [P, R] seen; active: [P]; who: [2, holders], terms: [3, holders] scratch;
+    start: entry to begin with; price: [P, R] seen; active: [P]; who: [2, holders], terms: [4, holders] scratch;
     halt: [4] where that entry stood (HALT_*), so that it goes on with its own equity and notional.
     """
     touched = pool.touched
@@ -233,11 +258,14 @@ def deleverage(start: int, fallen: np.ndarray, n_fallen: int, number: int, rule:
                 return j, n_closings
             if closed < abs(q):
                 safety.dry[ADL, number, p] = min(safety.dry[ADL, number, p], time)
-            if closed == 0.0:
-                continue
             x, d = price[p, r], closed if q > 0.0 else -closed
             if at_bankruptcy and not is_vault:
                 x -= (x if q > 0.0 else -x) * equity / notional
+            if not is_vault:
+                needed = max(-equity, 0.0) * abs(q) * price[p, r] / notional
+                note_round(n, p, number, (x - price[p, r]) * (1.0 if q > 0.0 else -1.0), needed, terms, safety)
+            if closed == 0.0:
+                continue
             n_closings = close_winners(n, closed, p, r, q, x, number, step, time, book, reserves, margins, watch, pool,
                                        ledgers, flows, safety, closings, n_closings, price, who, terms)
             if is_vault:
@@ -261,7 +289,7 @@ class AdlPhase(LayerPhase):
         super().__init__(number)
         self.rule, self.at_bankruptcy, self.cap = rule, at_bankruptcy, cap
         self.who = np.zeros((2, 0), np.int64)  # [2, holders of the perp with most], made when first needed
-        self.terms = np.zeros((3, 0))
+        self.terms = np.zeros((4, 0))
 
     def absorb(self, state: State) -> None:
         """At the end of a block: fallen accounts in the order called, then a fallen vault."""
@@ -270,7 +298,7 @@ class AdlPhase(LayerPhase):
         if not self.who.shape[1]:
             begin, end = state.margins.first[self.number:self.number + 2]
             most = max(int(np.diff(state.margins.holder_first[begin:end + 1]).max(initial=0)), 1)
-            self.who, self.terms = np.zeros((2, most), np.int64), np.zeros((3, most))
+            self.who, self.terms = np.zeros((2, most), np.int64), np.zeros((4, most))
         enter_slots(state)
         done, whole, halt = 0, state.n_fallen + state.paths, np.zeros(4)
         while done < whole:
