@@ -28,10 +28,10 @@ BOOK, INDEX = "book.csv", "index.parquet"
 DIGITS = 6
 HEADER = """\
 # A perp exchange on 10 October 2025, 20:45 UTC, to 22:00: Hyperliquid's 40 largest coins. Written by make_world.py, which also
-# makes index.parquet ({paths} draws of that evening's index) from DELEVER_DATA; docs/forecast.md says where figures come from. All uncertain
-# inputs at their median. Paths share the book, the depth and the vault: they differ by the index of coins without spot alone, so
-# intervals over paths are far too narrow for a forecast: that is forecast.py's. Numbers are USD, units of a coin, and seconds;
-# shocks of depth are shares.
+# makes index.parquet ({paths} draws of that evening's index) from DELEVER_DATA; docs/forecast.md says where figures come from.
+# All uncertain inputs at their median. Paths share the book, the depth and the vault: they differ by the index of coins without
+# spot alone, so intervals over paths are far too narrow for a forecast: that is forecast.py's. Numbers are USD, units of a coin,
+# and seconds; shocks of depth are shares.
 """
 COMMENTS = {
     "assets": "USD at 20:45; coins without any price: 1, so a unit is a dollar of that moment",

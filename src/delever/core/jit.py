@@ -48,6 +48,7 @@ import numba  # noqa: E402  (reads the variables above when it is imported)
 # error_model: the zero check of Python's division is a branch that keeps loops from vectorising.
 _njit = numba.njit(nogil=True, cache=True, error_model="numpy")
 _inlined = numba.njit(nogil=True, error_model="numpy")
+_laid_in = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -59,4 +60,10 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 def helper(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a small function that only kernels call: it is kept on disk inside of them."""
     compiled: Callable[P, R] = _inlined(function)
+    return compiled
+
+
+def laid_in(function: Callable[P, R]) -> Callable[P, R]:
+    """A helper whose code is laid into its caller: handing twenty arrays on costs more than what it does with them."""
+    compiled: Callable[P, R] = _laid_in(function)
     return compiled

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from delever.core.elementary import log_
-from delever.core.jit import helper
+from delever.core.jit import helper, laid_in
 from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
 from delever.core.profile import Profiles
 from delever.core.state import Flows, Markets, Tree
@@ -80,7 +80,7 @@ def safe_growth(spare: float, falling: float, rising: float) -> float:
     return (root - b) / (2.0 * rising) if rising > 0.0 else 1e30
 
 
-@helper
+@laid_in
 def sums_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray, debts: np.ndarray, first: int,
             reserve: np.ndarray, threshold: np.ndarray, price: np.ndarray, funded: np.ndarray, paid: np.ndarray,
             gross: np.ndarray, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray
@@ -113,7 +113,7 @@ def sums_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray,
     return equity, margin, falling, rising, climbs
 
 
-@helper
+@laid_in
 def reach_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray, debts: np.ndarray, first: int,
              reserve: np.ndarray, threshold: np.ndarray, price: np.ndarray, funded: np.ndarray, paid: np.ndarray,
              gross: np.ndarray, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray

@@ -56,6 +56,7 @@ from delever.venues.base import ProfileTable
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import LastResort
 
+AT_FIRST = 1 << 20  # touched accounts that a chunk has room for before it asks for more
 SIDES = {"both": (0, 1), "bids": (0,), "asks": (1,)}
 
 
@@ -218,6 +219,7 @@ def new_state(model: Model, first_path: int, paths: int) -> State:
         return np.ascontiguousarray(np.repeat(row[:, None], paths, axis=1))
 
     ones, seed = np.ones(reserves), model.world.scenario.seed
+    slots = max(1024, min(len(positions.accounts) * paths, AT_FIRST))  # no memory until they are written
     return State(
         first_path, paths, np.array([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF], np.uint64), model.step_length,
         model.blocks,
@@ -237,10 +239,10 @@ def new_state(model: Model, first_path: int, paths: int) -> State:
                           np.array([layout.asset(a) for _, a in positions.reserves]), ones, ones, ones * 0, ones * 0),
         book=positions.tables, index=model.index,
         watch=new_watch(len(positions.accounts), model.index, paths, bool(positions.margins.perp.any())),
-        pool=new_pool(1024, 4096, positions.tables.amount.shape[1], positions.tables.cost.shape[1]),
+        pool=new_pool(slots, 4 * slots, positions.tables.amount.shape[1], positions.tables.cost.shape[1]),
         margins=positions.margins._replace(paid=np.zeros((reserves, paths)), gross=np.zeros((reserves, paths))),
         safety=new_safety(*stocks(model.world, positions.reserves), paths), flows=new_flows(reserves, paths),
-        closings=new_closings(64), naked=np.zeros((len(model.world.arbitrageurs), paths)), fallen=np.zeros(1024, np.int32),
+        closings=new_closings(64), naked=np.zeros((len(model.world.arbitrageurs), paths)), fallen=np.zeros(slots, np.int32),
         rows=new_rows(1024), fills=new_fills(1024), active=np.ones(paths, np.bool_),
         queue=Queue(np.empty(1024, np.int64), np.zeros(KINDS + 1, np.int64)),
         ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths),
