@@ -31,6 +31,7 @@ def tables() -> dict[str, str]:
     predictions, sensitivity, leverage = read("predictions"), read("sensitivity"), read("leverage")
     return {"made": made(predictions), "totals": totals(predictions), "coins": coins(predictions),
             "above one": above_one(predictions), "sensitivity": moves(sensitivity), "scores": scores(leverage),
+            "limit": limit(predictions, sensitivity),
             "definitions": "\n".join(f"- *{name}*: {text}." for name, text in predictions["definitions"].items())}
 
 
@@ -98,6 +99,16 @@ def moves(sensitivity: dict[str, Any]) -> str:
     drawn = [base["input"], "", "", *(f"{base[name][0] / 1e6:,.0f} → {base[name][1] / 1e6:,.0f}" for name in MAIN)]
     table = markdown(["input", "low", "high", *(f"{name} [m USD]" for name in MAIN)], [middle, drawn, *body])
     return f"{table}\n\nEach figure is the median over {sensitivity['books']} books; the same books stand at every point."
+
+
+def limit(predictions: dict[str, Any], sensitivity: dict[str, Any]) -> str:
+    """What the documented orders without limit would give instead."""
+    base = sensitivity["rows"][0]["median"]
+    tried = next(row for row in sensitivity["rows"] if "none" in (row["low"], row["high"]))
+    drawn = {row["quantity"]: row for row in predictions["rows"] if row["coin"] == "all"}
+    told = [f"{name} {base[name] / 1e6:,.0f} → {tried[name][1] / 1e6:,.0f} m USD (80 % interval: up to "
+            f"{drawn[name]['high'] / 1e6:,.0f})" for name in MAIN[:2]]
+    return ("All inputs at their median, with the fillable limit → without limit, as documented: " + "; ".join(told) + ".")
 
 
 def scores(leverage: dict[str, Any]) -> str:

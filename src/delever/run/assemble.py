@@ -11,7 +11,7 @@ import numpy as np
 
 from delever.behaviour.borrowers import Borrowers, Reacting
 from delever.behaviour.liquidators import Bidding, Liquidators
-from delever.behaviour.orders import Orders, Scheduled
+from delever.behaviour.orders import Orders
 from delever.core.outcomes import OUTCOMES
 from delever.core.profile import Profiles
 from delever.core.state import (
@@ -39,7 +39,7 @@ from delever.engine.venues import Venues
 from delever.ingest.source import Source
 from delever.model.errors import InputError
 from delever.model.exchange import is_exchange
-from delever.model.world import Shock, World
+from delever.model.world import World
 from delever.network.blocks import Blocks, Network
 from delever.oracles.base import FeedPhase, FeedSpec
 from delever.oracles.mark import Mark
@@ -51,13 +51,13 @@ from delever.protocols.pro_rata import ProRata
 from delever.run.exchanges import stocks
 from delever.run.positions import Positions, read_books, tabulate
 from delever.run.pricing import Layout, Seeing, compose, kinds_of_feeds, lay_out, liquidity, start_answers
+from delever.run.scenario import depth_shocks, price_shocks, scheduled
 from delever.run.ties import arbitrage, beside, funding_phase
 from delever.venues.base import ProfileTable
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import LastResort
 
 AT_FIRST = 1 << 20  # touched accounts that a chunk has room for before it asks for more
-SIDES = {"both": (0, 1), "bids": (0,), "asks": (1,)}
 
 
 @dataclass(frozen=True)
@@ -248,62 +248,3 @@ def new_state(model: Model, first_path: int, paths: int) -> State:
         ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths),
         tally=new_tally(assets, paths),
     )
-
-
-def step_of(shock: Shock, model: Model) -> int:
-    """The step in which a shock falls: (k - 1) dt <= at < k dt."""
-    return int(math.floor(shock.at / model.step_length + 1e-9)) + 1
-
-
-def parts_of(shock: Shock, model: Model) -> int:
-    """In how many steps, from the first on."""
-    return max(1, round(shock.over / model.step_length))
-
-
-def price_shocks(model: Model) -> np.ndarray:
-    """Log-moves of markets by the scenario, [steps + 1, M]."""
-    moves = np.zeros((model.steps + 1, len(model.layout.markets)))
-    for i, shock in enumerate(model.world.scenario.shocks):
-        for kind, changes in (("price", shock.price), ("peg", shock.peg)):
-            for name, change in (changes or {}).items():
-                if name not in model.layout.markets:
-                    raise InputError("has no market of its own", f"scenario.shocks.{i}.{kind}", name,
-                                     "shock what it wraps or is pegged to")
-                first, parts = step_of(shock, model), parts_of(shock, model)
-                for k in range(first, min(first + parts, model.steps + 1)):
-                    moves[k, model.layout.markets.index(name)] += math.log1p(change) / parts
-    return moves
-
-
-def depth_shocks(model: Model) -> dict[int, list[tuple[int, int, float]]]:
-    """Changes of depth by step: (side, market, factor)."""
-    out: dict[int, list[tuple[int, int, float]]] = {}
-    for i, shock in enumerate(model.world.scenario.shocks):
-        for pair, change in (shock.depth or {}).items():
-            m = model.layout.market(pair, f"scenario.shocks.{i}.depth")
-            if model.venues[m] is None:
-                raise InputError("market has no venue", f"scenario.shocks.{i}.depth", pair,
-                                 "without one it is infinitely deep: add one to venues")
-            if change <= -1.0:
-                raise InputError("depth", f"scenario.shocks.{i}.depth.{pair}", change, "a side may lose less than 100 %")
-            out.setdefault(step_of(shock, model), []).extend((side, m, 1.0 + change) for side in SIDES[shock.side])
-    return out
-
-
-def scheduled(model: Model) -> list[Scheduled]:
-    """Orders of the scenario."""
-    layout, out = model.layout, []
-    for shock in model.world.scenario.shocks:
-        order = shock.order
-        if order is None:
-            continue
-        sold = layout.asset(order.asset)
-        traded = int(layout.tree.traded[sold])
-        if order.into is not None:
-            bought = layout.asset(order.into)
-        else:
-            bought = int(layout.tree.quote[layout.tree.chain[traded, 0]])
-        first = step_of(shock, model)
-        parts = parts_of(shock, model)
-        out.append(Scheduled(sold, bought, order.amount / parts, first, first + parts - 1, shock.fee))
-    return out

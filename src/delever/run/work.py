@@ -21,8 +21,9 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 import numpy as np
 
 from delever.core.elementary import TICKS
-from delever.run.assemble import Model, price_shocks
+from delever.run.assemble import Model
 from delever.run.chunk import ChunkResult, simulate
+from delever.run.scenario import price_shocks
 from delever.run.warm import every_kernel
 
 MEMORY = 2.0  # default budget [GiB]
