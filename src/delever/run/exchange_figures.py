@@ -37,7 +37,7 @@ HIT = {  # per path on which ADL closed somebody
     "adl_accounts": ("count", "mean number of accounts that auto-deleveraging closed or cut"),
     "adl_severity": ("share", "mean severity: haircuts, as a share of all that accounts fell short of and the fund did not pay"),
     "adl_profit_taken": ("share", "mean of haircuts as a share of the profit, since entry and funding aside, of what was closed"),
-    "adl_largest_haircut": ("share", "mean of the highest such share of one account"),
+    "adl_largest_haircut": ("share", "median of the highest such share of one account; above 1 he lost more than his profit"),
     "adl_largest_part": ("share", "mean of the highest share of all haircuts of a path that one account bore"),
     "adl_coverability": ("ratio", "mean of the lowest ratio of winners' profits to the deficit, over positions to be closed"),
     "adl_overshoot": ("USD", "mean overshoot regret: how far haircuts were from what each position lacked, summed"),
@@ -81,10 +81,13 @@ def by_exchange(model: Model, paths: pa.Table) -> list[Row]:
              "median time from the first liquidation to the first auto-deleveraging, over the paths that have both")]
         for figure, (unit, words) in HIT.items():
             values = column(paths, f"{figure}.{name}")
-            values = values[~np.isnan(values)] if unit == "share" else values[values > 0]
-            estimate = mean(values) if len(values) else (np.nan, np.nan, np.nan)
-            if unit == "share":  # a normal interval knows no bounds
-                estimate = estimate[0], max(estimate[1], 0.0), min(estimate[2], 1.0)
+            values = values[values > 0] if figure == "adl_accounts" else values[~np.isnan(values)]
+            if figure == "adl_largest_haircut":  # without bound where somebody with next to no profit is closed
+                estimate = where_it_happened(values)
+            else:
+                estimate = mean(values) if len(values) else (np.nan, np.nan, np.nan)
+                if unit == "share":  # a normal interval knows no bounds
+                    estimate = estimate[0], max(estimate[1], 0.0), min(estimate[2], 1.0)
             rows.append((f"{figure}.{name}", estimate, unit, f"{words}; over the paths with auto-deleveraging"))
     rows += [(f"naked.{name}", mean(column(paths, f"naked.{name}")), "units",
               "mean over paths of spot and perp of this arbitrageur together at the end, units of what the perp follows")
