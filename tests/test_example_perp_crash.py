@@ -26,7 +26,7 @@ FOLDER = ROOT / "examples" / "perp_crash"
 MODULES = ("book", "draws", "evening", "exchange", "forecast", "history", "inputs", "make_world", "page")
 FEW, STEPS = 6, 20  # coins and steps of the small runs
 KINDS = ("rows", "upper_bound_rows")
-DATA = Path(os.environ.get("DELEVER_DATA", "/nowhere")) / "crash_2025-10-10"
+DATA = Path(os.environ.get("DELEVER_DATA") or ROOT.parent / "shared" / "data") / "crash_2025-10-10"
 with_data = pytest.mark.skipif(not DATA.is_dir(), reason="the data of 10 October 2025 are not here (DELEVER_DATA)")
 
 
@@ -34,6 +34,7 @@ with_data = pytest.mark.skipif(not DATA.is_dir(), reason="the data of 10 October
 def example() -> Iterator[Callable[[str], ModuleType]]:
     """The example's modules by name; they import one another as scripts of one folder do."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DELEVER_DATA", str(DATA.parent))
         patch.syspath_prepend(str(FOLDER))
         yield importlib.import_module
     for name in MODULES:
