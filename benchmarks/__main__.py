@@ -112,7 +112,7 @@ def flox(a: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """flox's workload beside flox and beside a list sorted by liquidation price."""
     for threads in a.threads:
         say(f"flox's workload, {threads} thread(s)")
-        yield from json.loads(run(sys.executable, "-m", "benchmarks.flox", "--threads", str(threads), "--paths", "128",
+        yield from json.loads(run(sys.executable, "-m", "benchmarks.flox", "--threads", str(threads), "--paths", "512",
                                   "--rival", str(a.baselines / "flox_bench.py"), "--repeat", str(a.repeat)))
 
 
