@@ -7,18 +7,18 @@ from reference.margin import Layer, MarginAccount, MarginExchange, Sight
 PRO_RATA = ("wealth_pro_rata", "contract_pro_rata", "capped_pro_rata")
 
 
-def closings(exchange: MarginExchange, perp: str, q: float, layer: Layer, sight: Sight
+def closings(exchange: MarginExchange, perp: str, q: float, x: float, layer: Layer, sight: Sight
              ) -> tuple[list[tuple[MarginAccount, float]], bool]:
-    """(winner, units) that close against a position of q units, and whether they suffice for all of it."""
+    """(winner, units) that close at x against a position of q units, and whether they suffice for all of it."""
     others = [a for a in exchange.accounts if perp in a.positions and a.positions[perp].units * q < 0.0
               and exchange.equity(a, sight) >= exchange.maintenance(a, sight)]
     if layer.rule in PRO_RATA:
-        return _shared(exchange, others, perp, abs(q), layer, sight)
+        return _shared(exchange, others, perp, q, x, layer, sight)
     left, found = abs(q), []
     # sorted is stable: equals stay in the book's order
     for account in sorted(others, key=lambda a: -score(exchange, a, perp, layer.rule, sight)):
         if left > 0.0:
-            units = min(abs(account.positions[perp].units), left)
+            units = min(_most(exchange, account, perp, q, x, 1.0, sight), left)
             found.append((account, units))
             left -= units
     return found, left == 0.0
@@ -39,15 +39,24 @@ def score(exchange: MarginExchange, account: MarginAccount, perp: str, rule: str
     return share * leverage if profit >= 0.0 else share / leverage
 
 
-def _shared(exchange: MarginExchange, others: list[MarginAccount], perp: str, wanted: float, layer: Layer,
+def _most(exchange: MarginExchange, account: MarginAccount, perp: str, q: float, x: float, cap: float, sight: Sight) -> float:
+    """Units that an account closes at most: a share of its position, and what its equity bears."""
+    size, mark = cap * abs(account.positions[perp].units), sight.mark[perp]
+    loss, bears = (x - mark if q > 0.0 else mark - x), 0.999 * exchange.equity(account, sight)
+    return bears / loss if size * loss > bears else size
+
+
+def _shared(exchange: MarginExchange, others: list[MarginAccount], perp: str, q: float, x: float, layer: Layer,
             sight: Sight) -> tuple[list[tuple[MarginAccount, float]], bool]:
     """Water-filling: min(most, lambda x weight), with lambda such that all together close what is wanted."""
+    wanted = abs(q)
     rows = []  # account, weight, most that it closes
     for account in others:
         size = abs(account.positions[perp].units)
         weight = max(exchange.profit(account, perp, sight), 0.0) if layer.rule == "wealth_pro_rata" else size
         if weight > 0.0:
-            rows.append((account, weight, layer.cap * size if layer.rule == "capped_pro_rata" else size))
+            cap = layer.cap if layer.rule == "capped_pro_rata" else 1.0
+            rows.append((account, weight, _most(exchange, account, perp, q, x, cap, sight)))
     enough = sum(most for _, _, most in rows)
     if enough <= wanted:
         return [(account, most) for account, _, most in rows], enough == wanted

@@ -101,7 +101,7 @@ class Waterfall:
         """Close a position at x against those on the other side."""
         exchange, mark, q = self.exchange, sight.mark[perp], account.positions[perp].units
         left = abs(q)
-        parts, whole = closings(exchange, perp, q, layer, sight)
+        parts, whole = closings(exchange, perp, q, x, layer, sight)
         for winner, units in parts:
             d = math.copysign(units, -q)
             exchange.close(winner, perp, d, x)

@@ -80,7 +80,7 @@ def test_wealth_pro_rata_is_the_papers_algebra() -> None:
     # w = (8, 4, 0.5) of 12.5; three fifths of each are closed if 0.6 of the wealth is called for
     accounts = [trader(n, -1.0, 100.0 + w, 1000.0) for n, w in (("b", 8.0), ("c", 4.0), ("d", 0.5))]
     exchange = setting(accounts, 100.0).exchanges[0]
-    parts, whole = closings(exchange, PERP, 0.9, Layer("adl", rule="wealth_pro_rata"), Sight({}, {PERP: 100.0}))
+    parts, whole = closings(exchange, PERP, 0.9, 100.0, Layer("adl", rule="wealth_pro_rata"), Sight({}, {PERP: 100.0}))
     assert whole and [units for _, units in parts] == pytest.approx([0.9 * w / 12.5 for w in (8.0, 4.0, 0.5)], rel=1e-12)
 
 

@@ -41,6 +41,7 @@ from delever.model.errors import InputError
 from delever.model.quantity import Share
 from delever.waterfall.base import Layer, LayerPhase
 
+BEARABLE = 0.999  # share of a winner's equity that his haircut may take: he does not fall by it
 ROUNDING = 1e-12  # of the notional closed: a debt below that is what closing at the bankruptcy price loses in digits
 ACCOUNT, LEG = range(2)  # rows of AdlPhase.who
 SCORE, SIZE, CLOSED, PROFIT = range(4)  # rows of AdlPhase.terms
@@ -74,9 +75,12 @@ class Adl(Layer):
 
 
 @helper
-def candidates(p: int, r: int, q: float, rule: int, cap: float, touched: Touched, book: BookTables, margins: Margins,
-               watch: Watch, price: np.ndarray, who: np.ndarray, terms: np.ndarray) -> int:
-    """Healthy accounts on the other side of q units of perp r, in the book's order: their number. Fills who and terms."""
+def candidates(p: int, r: int, q: float, loss: float, rule: int, cap: float, touched: Touched, book: BookTables,
+               margins: Margins, watch: Watch, price: np.ndarray, who: np.ndarray, terms: np.ndarray) -> int:
+    """Healthy accounts on the other side of q units of perp r, in the book's order: their number. Fills who and terms.
+
+    loss: what closing a unit costs them [USD]; nobody closes more than his equity bears.
+    """
     n, mark, paid = 0, price[p, r], margins.paid[r, p]
     for h in range(margins.holder_first[r], margins.holder_first[r + 1]):
         account, k = int(margins.holder[h]), int(margins.holder_leg[h])
@@ -94,16 +98,18 @@ def candidates(p: int, r: int, q: float, rule: int, cap: float, touched: Touched
             who[ACCOUNT, n], who[LEG, n] = account, k
             terms[SCORE, n] = score(rule, held, mark, paid, cost, equity)
             terms[SIZE, n] = cap * abs(held) if rule == CAPPED_PRO_RATA else abs(held)
+            if terms[SIZE, n] * loss > BEARABLE * equity:
+                terms[SIZE, n] = BEARABLE * equity / loss
             terms[PROFIT, n] = max(held * (mark - paid) - cost, 0.0)
             n += 1
     return n
 
 
 @helper
-def choose(p: int, r: int, q: float, rule: int, cap: float, touched: Touched, book: BookTables, margins: Margins,
-           watch: Watch, price: np.ndarray, who: np.ndarray, terms: np.ndarray) -> tuple[int, int, float]:
+def choose(p: int, r: int, q: float, loss: float, rule: int, cap: float, touched: Touched, book: BookTables,
+           margins: Margins, watch: Watch, price: np.ndarray, who: np.ndarray, terms: np.ndarray) -> tuple[int, int, float]:
     """Who closes how much against q units of perp r: (candidates, how many of them close something, units closed in all)."""
-    n = candidates(p, r, q, rule, cap, touched, book, margins, watch, price, who, terms)
+    n = candidates(p, r, q, loss, rule, cap, touched, book, margins, watch, price, who, terms)
     if is_queue(rule):
         closed = fill_queue(n, terms[SCORE], terms[SIZE], abs(q), terms[CLOSED])
     else:
@@ -252,20 +258,22 @@ def deleverage(start: int, fallen: np.ndarray, n_fallen: int, number: int, rule:
             q = safety.vault[r, p] if is_vault else touched.amount[slot, k]
             if q == 0.0 or not margins.perp[r]:
                 continue
-            n, winners, closed = choose(p, r, q, rule, cap, touched, book, margins, watch, price, who, terms)
+            x, side = price[p, r], 1.0 if q > 0.0 else -1.0
+            if at_bankruptcy and not is_vault:
+                x -= side * x * equity / notional
+            loss = (x - price[p, r]) * side
+            n, winners, closed = choose(p, r, q, loss, rule, cap, touched, book, margins, watch, price, who, terms)
             if winners > min(pool.due.shape[0] - watch.counts[SLOTS], closings.path.shape[0] - n_closings):
                 halt[HALT_LEG], halt[HALT_EQUITY], halt[HALT_NOTIONAL], halt[HALT_ROOM] = k, equity, notional, winners
                 return j, n_closings
             if closed < abs(q):
                 safety.dry[ADL, number, p] = min(safety.dry[ADL, number, p], time)
-            x, d = price[p, r], closed if q > 0.0 else -closed
-            if at_bankruptcy and not is_vault:
-                x -= (x if q > 0.0 else -x) * equity / notional
             if not is_vault:
                 needed = max(-equity, 0.0) * abs(q) * price[p, r] / notional
-                note_round(n, p, number, (x - price[p, r]) * (1.0 if q > 0.0 else -1.0), needed, terms, safety)
+                note_round(n, p, number, loss, needed, terms, safety)
             if closed == 0.0:
                 continue
+            d = side * closed
             n_closings = close_winners(n, closed, p, r, q, x, number, step, time, book, reserves, margins, watch, pool,
                                        ledgers, flows, safety, closings, n_closings, price, who, terms)
             if is_vault:
