@@ -145,6 +145,7 @@ def main() -> None:
     p.add_argument("--accounts", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     p.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     p.add_argument("--repeat", type=int, default=3)
+    p.add_argument("--keep", type=Path, help="file that is written anew after every case, so that nothing measured is lost")
     a = p.parse_args()
     if a.quick:
         a.accounts, a.threads, a.repeat = [100_000], [1], 1
@@ -156,9 +157,14 @@ def main() -> None:
         for file in a.baselines.glob("*.py"):
             shutil.copy(file, folder)
         a.baselines = Path(folder) if set(a.only) & {"full", "dense", "flox"} else a.baselines
-        rows = [row for kind in a.only for row in kinds[kind](a)]
-    print(json.dumps({"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count(),
-                      "rows": rows}, indent=1))
+        report: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count(),
+                                  "rows": []}
+        for kind in a.only:
+            for row in kinds[kind](a):
+                report["rows"].append(row)
+                if a.keep:
+                    a.keep.write_text(json.dumps(report, indent=1))  # what is measured stays, whatever comes
+    print(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":
