@@ -7,9 +7,9 @@ import pytest
 
 from delever.analysis import check, concentration, find_critical, wall
 from delever.analysis.largest import margin_moves
+from delever.analysis.margin_prices import liquidation_price_hyperliquid, margin_tiers
 from delever.analysis.margins import MarginBook
 from delever.analysis.samples import run_model, without
-from delever.core.margin_prices import liquidation_price_hyperliquid, margin_tiers
 from delever.engine.step import step
 from delever.model.book import Book
 from delever.model.errors import InputError

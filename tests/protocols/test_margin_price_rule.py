@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delever.core.margin_prices import (
+from delever.analysis.margin_prices import (
     MarginTiers,
     bankruptcy_price,
     liquidation_price_binance,

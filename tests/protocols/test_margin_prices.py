@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from delever.core.adl import BINANCE, fill_queue, score
-from delever.core.margin_prices import (
+from delever.analysis.margin_prices import (
     MarginTiers,
     bankruptcy_price,
     bankruptcy_price_isolated,
@@ -17,6 +16,7 @@ from delever.core.margin_prices import (
     maintenance,
     margin_tiers,
 )
+from delever.core.adl import BINANCE, fill_queue, score
 
 # Binance's brackets of 2020-21, as the FAQ's examples use them: floors and rates as
 # gist.github.com/crackcomm/e29582030d9eeac6c6124a7503cd0ac2 keeps them; BTC's 2.5 % as the FAQ's own example has it.

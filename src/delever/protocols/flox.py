@@ -146,6 +146,7 @@ def insure(p: int, cash: int, number: int, time: float, ledgers: Ledgers, safety
     ledgers.tokens[CASH, 0, p] += paid
     ledgers.booked[DEFICIT, cash, p] -= paid
     ledgers.booked[COVERED, cash, p] += paid
+    safety.served[INSURANCE, number, p] += paid
     owed[p] -= paid
     if owed[p] > 0.0:
         safety.dry[INSURANCE, number, p] = min(safety.dry[INSURANCE, number, p], time)
@@ -207,6 +208,7 @@ def deleverage(start: int, number: int, ranking: int, step: int, time: float, ow
             owed[p] -= given
             ledgers.booked[DEFICIT, cash, p] -= given
             ledgers.booked[COVERED, cash, p] += given
+            safety.served[ADL, number, p] += given
             ledgers.traded[0, p] += abs(q) * price[p, r]
             flows.deleveraged[r, p] += abs(q) * price[p, r]
             flows.haircut[r, p] += given
