@@ -69,7 +69,7 @@ def one_path(world: World, model: Model, state: State, p: int) -> EngineResult:
     return EngineResult(
         amounts=amounts, consumed=dict(zip(layout.markets, state.markets.consumed[:, p].tolist(), strict=True)),
         log_price=dict(zip(layout.markets, state.markets.price[:, p].tolist(), strict=True)),
-        answers={name: float(state.feeds.answer[model.seeing.names.index(name), p]) for name in world.feeds},
+        answers={name: float(state.feeds.answer[model.oracles.names.index(name), p]) for name in world.feeds},
         ledger={(name.lower(), asset): float(ledgers.tokens[getattr(tables, name), a, p])
                 for name in HOLDER_NAMES for a, asset in enumerate(layout.assets)},
         deficit={reserve: float(ledgers.booked[tables.DEFICIT, r, p])

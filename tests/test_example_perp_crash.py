@@ -178,7 +178,7 @@ def test_every_unit_that_owners_lose_by_force_is_counted_once(
     for _ in range(model.steps):
         step(chunk, state)
         usd = state.flows.liquidated[:, 0] + state.flows.taken[:, 0]
-        counted += (usd - before) / state.sight.price[0]
+        counted += (usd - before) / state.seen.price[0]
         before = usd.copy()
     n = state.n_closings
     reserve, units = state.closings.reserve[:n].astype(int), np.abs(state.closings.units[:n])

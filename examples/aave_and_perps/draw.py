@@ -59,7 +59,7 @@ def highest(size: np.ndarray) -> np.ndarray:
 
 
 def account(name: str, units: float, entry: float, equity: float, asset: str, haircut: float) -> list[str]:
-    """Rows of one account: a position, and margin such that its equity at the start is `equity` [USD]."""
+    """Transactions of one account: a position, and margin such that its equity at the start is `equity` [USD]."""
     if units * (PRICE - entry) >= equity:
         entry = PRICE  # such a profit would be margin enough: it has been paid out
     worth = {"USD": 1.0, "ETH": PRICE, "stETH": PRICE * STETH}[asset] * (1.0 - haircut)

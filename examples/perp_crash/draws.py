@@ -89,7 +89,7 @@ class Highest:
 
     def observe(self, state: State) -> None:
         """Once a step."""
-        np.maximum(self.price, state.sight.price[0], out=self.price)
+        np.maximum(self.price, state.seen.price[0], out=self.price)
 
 
 def quantities(known: inputs.Known, drawn: inputs.Inputs, model: Model) -> Answers:

@@ -61,7 +61,7 @@ class Point(NamedTuple):
 
 
 def rows_of(answers: list[draws.Answers]) -> list[dict[str, Any]]:
-    """Rows of the predictions file: totals, then coins."""
+    """Transactions of the predictions file: totals, then coins."""
     order = sorted(answers[0], key=lambda key: key[0] != draws.ALL)
     return [_row(coin, quantity, np.array([answer[coin, quantity] for answer in answers])) for coin, quantity in order]
 

@@ -81,7 +81,7 @@ def rounded(value: Any) -> Any:
 
 
 def slim(legs: pa.Table) -> pa.Table:
-    """The book without what the reader fills in, amounts and prices of six digits as text."""
+    """The book without what the reader sales in, amounts and prices of six digits as text."""
     def short(column: str) -> pa.Array:
         return pa.array(["" if value is None else f"{value:.{DIGITS}g}" for value in legs[column].to_pylist()])
 

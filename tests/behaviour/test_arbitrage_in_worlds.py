@@ -97,7 +97,7 @@ def test_funding_in_transit_is_what_open_positions_owe_through_every_step(shock:
         assert state.ledgers.tokens[FUNDING, USD, 0] == pytest.approx(-owed, rel=1e-9, abs=1e-9)
         assert state.ledgers.tokens[CASH, PERP, 0] == pytest.approx(
             positions(state).sum() - state.book.amount[:, 1].sum(), abs=1e-9)
-        assert np.all(np.abs(state.ledgers.tokens.sum(0)) <= 1e-12 * (1.0 + state.ledgers.traded))
+        assert np.all(np.abs(state.ledgers.tokens.sum(0)) <= 1e-12 * (1.0 + state.ledgers.turnover))
     assert state.margins.paid[perp, 0] != 0.0
 
 

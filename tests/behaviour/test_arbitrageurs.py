@@ -17,8 +17,8 @@ from delever.core.state import Markets, Watch, new_ledgers
 from delever.core.tables import (
     ARBITRAGEURS,
     CASH,
-    CLAIMS,
     COUNTERS,
+    DEPOSITS,
     FUNDING,
     QUEUED,
     SLOTS,
@@ -81,7 +81,7 @@ class Bench:
 
     def widen(self, gap: float) -> None:
         """Others trade the perp on both paths until its log price stands so far above spot's."""
-        if self.profiles.traded[BOOK]:
+        if self.profiles.has_venue[BOOK]:
             self.markets.consumed[BOOK] = -gap * 1e3
             for p in range(2):
                 self.markets.price[BOOK, p] = log_price_at(BOOK, p, -gap * 1e3, self.profiles, self.markets.exogenous)
@@ -94,7 +94,7 @@ class Bench:
         return SimpleNamespace(
             paths=2, tree=self.tree, profiles=self.profiles, markets=self.markets, margins=self.margins, book=self.book,
             reserves=self.reserves, watch=self.watch, pool=self.pool, ledgers=self.ledgers, active=self.active,
-            sight=SimpleNamespace(price=np.array([[1.0, PRICE]] * 2)), room_for_slots=lambda slots, nodes=0: None)
+            seen=SimpleNamespace(price=np.array([[1.0, PRICE]] * 2)), room_for_slots=lambda slots, nodes=0: None)
 
     def trade(self) -> float:
         """A block; the units of the perp that he bought on path 0 (sold: negative)."""
@@ -125,12 +125,12 @@ class Bench:
 def adds_up(bench: Bench) -> None:
     """Every asset over all holders; the exchange's books against its cash; turnover is what it is measured by."""
     tokens, booked = bench.ledgers.tokens, bench.ledgers.booked
-    assert np.all(np.abs(tokens.sum(0)) <= 1e-12 * np.maximum(bench.ledgers.traded, 1.0))
-    assert tokens[CASH, USD] == pytest.approx(booked[CLAIMS, 0], rel=1e-12, abs=1e-9)
-    assert tokens[CASH, PERP] == pytest.approx(booked[CLAIMS, 1], rel=1e-12, abs=1e-12)
-    assert np.array_equal(bench.ledgers.scaled[0, 0], booked[CLAIMS, 0])
-    assert np.array_equal(bench.ledgers.scaled[1, 1], booked[CLAIMS, 1])
-    assert booked[CLAIMS, 0, 0] == pytest.approx(bench.account()[0] - bench.book.amount[1, 0], rel=1e-9, abs=1e-6)
+    assert np.all(np.abs(tokens.sum(0)) <= 1e-12 * np.maximum(bench.ledgers.turnover, 1.0))
+    assert tokens[CASH, USD] == pytest.approx(booked[DEPOSITS, 0], rel=1e-12, abs=1e-9)
+    assert tokens[CASH, PERP] == pytest.approx(booked[DEPOSITS, 1], rel=1e-12, abs=1e-12)
+    assert np.array_equal(bench.ledgers.scaled[0, 0], booked[DEPOSITS, 0])
+    assert np.array_equal(bench.ledgers.scaled[1, 1], booked[DEPOSITS, 1])
+    assert booked[DEPOSITS, 0, 0] == pytest.approx(bench.account()[0] - bench.book.amount[1, 0], rel=1e-9, abs=1e-6)
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.0099, -0.0099])

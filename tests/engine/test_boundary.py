@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from delever.core.state import State
 from delever.core.tables import CLAIM_ROWS, DUE, SLOTS
-from delever.engine import boundary, sight
+from delever.engine import boundary, seen_prices
 from delever.engine.step import see
 from delever.model.world import World
 from delever.run.assemble import assemble, new_state
@@ -28,11 +28,11 @@ def dense(state: State) -> list[Claim]:
     Who has been looked at and has nothing left that backs his debt is left out: there is nothing to call, ever again.
     """
     book, reserves, touched, found = state.book, state.reserves, state.pool.touched, []
-    first, stamp = int(book.first_debt[0]), state.sight.stamp.copy()
+    first, stamp = int(book.first_debt[0]), state.seen.stamp.copy()
     every = np.flatnonzero(state.active)
-    sight.price_paths(every, np.arange(state.paths), state.sight, state.tree, state.markets.price)
-    price = state.sight.price.copy()
-    state.sight.stamp[:] = stamp  # as if nobody had looked
+    seen_prices.price_paths(every, np.arange(state.paths), state.seen, state.tree, state.markets.price)
+    price = state.seen.price.copy()
+    state.seen.stamp[:] = stamp  # as if nobody had looked
     for p in every:
         amount, known = book.amount.copy(), set()
         for slot in range(int(state.watch.counts[SLOTS])):
@@ -132,8 +132,8 @@ def moments(world: World, paths: int, moves: np.ndarray, rng: np.random.Generato
     model = assemble(world)
     state = new_state(model, 0, paths)
     growth = np.stack([model.positions.supply_rate, model.positions.borrow_rate]) * 86400.0
-    feeds = [model.seeing.names.index(f"market {asset}/USD") for asset in ASSETS if f"market {asset}/USD" in
-             model.seeing.names]
+    feeds = [model.oracles.names.index(f"market {asset}/USD") for asset in ASSETS if f"market {asset}/USD" in
+             model.oracles.names]
     for k, move in enumerate(moves):
         state.feeds.answer[feeds] += move[:len(feeds)]
         logs = growth * k

@@ -13,7 +13,7 @@ import delever as dl
 from delever.core.margin import equity_of
 from delever.core.state import State
 from delever.core.touch import enter_slots, slot_of
-from delever.engine import boundary, sight
+from delever.engine import boundary, seen_prices
 from delever.engine.step import step
 from delever.model.book import Book
 from delever.run.assemble import Model, assemble, new_state, phases
@@ -72,7 +72,7 @@ def _book(rows: list[dict[str, Any]]) -> Book:
 
 def below(model: Model, state: State) -> set[tuple[int, int]]:
     """(path, account) of everybody below maintenance, by a look at all."""
-    sight.price_all(state)
+    seen_prices.price_all(state)
     enter_slots(state)
     found = set()
     for p in range(state.paths):
@@ -81,7 +81,7 @@ def below(model: Model, state: State) -> set[tuple[int, int]]:
         for account, g in enumerate(state.book.signature):
             slot = slot_of(p, account, state.watch)
             table, row = (state.pool.touched.amount, slot) if slot >= 0 else (state.book.amount, account)
-            equity, margin = equity_of(row, p, g, table, state.book, state.margins, state.sight.price)
+            equity, margin = equity_of(row, p, g, table, state.book, state.margins, state.seen.price)
             if equity < margin:
                 found.add((p, account))
     return found

@@ -8,7 +8,7 @@ import pytest
 from delever.core.margin import equity_of
 from delever.core.state import State
 from delever.core.tables import SLOTS
-from delever.engine import sight
+from delever.engine import seen_prices
 from delever.engine.conservation import LIMIT, residual
 from delever.engine.step import step
 from delever.run.assemble import assemble, new_state, phases
@@ -44,11 +44,11 @@ def test_every_block_adds_up(seed: int) -> None:
                 assert np.all(np.abs(units) <= np.abs(before))  # nor grown
                 closed += int(np.any(units != before))
             previous.update(now)
-            sight.price_all(state)
+            seen_prices.price_all(state)
             for slot in range(int(state.watch.counts[SLOTS])):
                 path, g = int(state.pool.touched.path[slot]), book.signature[state.pool.touched.account[slot]]
                 if state.active[path]:
-                    equity, _ = equity_of(slot, path, g, state.pool.touched.amount, book, state.margins, state.sight.price)
+                    equity, _ = equity_of(slot, path, g, state.pool.touched.amount, book, state.margins, state.seen.price)
                     assert equity >= -1e-6  # of accounts worth thousands: rounding
             return network.close(state)
 

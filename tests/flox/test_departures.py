@@ -23,7 +23,7 @@ BITMEX = [{"kind": "adl", "rule": "binance"}]  # profit % x leverage: the rank t
 
 
 def book_of(*rows: tuple[float, float, float]) -> Book:
-    """Rows of quantity, entry price and equity."""
+    """Transactions of quantity, entry price and equity."""
     return Book(*np.array(rows).T)
 
 

@@ -8,20 +8,20 @@ import numpy as np
 
 from delever.core.health import account_health
 from delever.core.outcomes import OUTCOMES
-from delever.core.state import new_fills, new_ledgers, new_rows
+from delever.core.state import new_ledgers, new_sales, new_transactions
 from delever.core.tables import (
     CASH,
-    CLAIM,
-    CLAIMS,
     DEBTS,
     DEFICIT,
+    DEPOSITS,
     EXECUTED,
     INCLUDED,
+    LIQUIDATION,
     TREASURY,
     BookTables,
-    Fills,
     Ledgers,
     Reserves,
+    Sales,
     Touched,
 )
 from delever.protocols.base import RulesPhase
@@ -122,7 +122,7 @@ class Call:
     settled: bool
     amount: np.ndarray  # [legs] after, at index 1
     ledgers: Ledgers
-    fills: list[tuple[str, str, float]]  # sold asset, bought asset, units sold
+    sales: list[tuple[str, str, float]]  # sold asset, bought asset, units sold
     touched: Touched
 
     def units_left(self, asset: str, side: type) -> float:
@@ -148,21 +148,21 @@ def call(rules: RulesPhase, account: Account) -> Call:
     """Assess and settle one claim on the account."""
     book, reserves, price, names = account.book, account.reserves, account.price, account.assets
     legs = len(account.collaterals) * len(account.debts)
-    rows, picked = new_rows(1), np.zeros(1, np.int64)
-    rows.kind[0], rows.state[0] = CLAIM, INCLUDED
+    rows, picked = new_transactions(1), np.zeros(1, np.int64)
+    rows.kind[0], rows.state[0] = LIQUIDATION, INCLUDED
     zero = np.zeros(1, np.int32)
     touched = Touched(zero, zero, zero, zero.copy(), book.amount.copy(), book.cost, np.zeros(1))
-    ledgers, fills = new_ledgers(len(names) + 1, len(names), 1, OUTCOMES, 1), new_fills(max(legs, 1))
+    ledgers, sales = new_ledgers(len(names) + 1, len(names), 1, OUTCOMES, 1), new_sales(max(legs, 1))
     rules.assess(rows, picked, 1, touched, book, reserves, price)
-    n = rules.settle(rows, picked, 1, touched, book, reserves, price, ledgers, fills, 0)
-    c, d = int(rows.collateral_leg[0]), int(rows.debt_leg[0])
-    return Call(account, names[book.reserve[0, c]] if c >= 0 else "", names[book.reserve[0, d]] if d >= 0 else "",
-                float(rows.repay[0]), float(rows.seize[0]), float(rows.kept[0]), int(rows.state[0]) == EXECUTED,
-                touched.amount[0], ledgers, read_fills(fills, n, names), touched)
+    n = rules.settle(rows, picked, 1, touched, book, reserves, price, ledgers, sales, 0)
+    c, d = int(rows.get_asset[0]), int(rows.give_asset[0])
+    return Call(account, names[c - 1] if c >= 0 else "", names[d - 1] if d >= 0 else "",
+                float(rows.give[0]), float(rows.get[0]), float(rows.kept[0]), int(rows.state[0]) == EXECUTED,
+                touched.amount[0], ledgers, read_fills(sales, n, names), touched)
 
 
-def read_fills(fills: Fills, n: int, names: list[str]) -> list[tuple[str, str, float]]:
-    return [(names[fills.sold_asset[i] - 1], names[fills.bought_asset[i] - 1], float(fills.sold[i])) for i in range(n)]
+def read_fills(sales: Sales, n: int, names: list[str]) -> list[tuple[str, str, float]]:
+    return [(names[sales.sold_asset[i] - 1], names[sales.bought_asset[i] - 1], float(sales.sold[i])) for i in range(n)]
 
 
 def imbalance(call: Call) -> float:
@@ -176,7 +176,7 @@ def imbalance(call: Call) -> float:
         change[int(k >= first_debt), r] += call.amount[k] - book.amount[0, k]
     breaches = (
         tokens.sum(0)[1:],  # tokens move, none is made
-        tokens[CASH, 1:] + booked[DEBTS] + booked[DEFICIT] - booked[CLAIMS] - booked[TREASURY],
+        tokens[CASH, 1:] + booked[DEBTS] + booked[DEFICIT] - booked[DEPOSITS] - booked[TREASURY],
         change[0] - scaled[0], change[1] - scaled[1],  # the accounts changed as the ledgers say
-        scaled[0] * reserves.supply_index - booked[CLAIMS], scaled[1] * reserves.borrow_index - booked[DEBTS])
+        scaled[0] * reserves.supply_index - booked[DEPOSITS], scaled[1] * reserves.borrow_index - booked[DEBTS])
     return max(float((np.abs(breach) / had).max()) for breach in breaches)

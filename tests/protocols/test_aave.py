@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, DEFICITS, LIQUIDATIONS, PROTOCOL_FEE, REPAID, SEIZED
-from delever.core.tables import CASH, CLAIMS, DEBTS, DEFICIT, HIT, LIQUIDATORS, TREASURY
+from delever.core.tables import CASH, DEBTS, DEFICIT, DEPOSITS, HIT, LIQUIDATORS, TREASURY
 from delever.model.errors import InputError
 from delever.protocols import aave
 from delever.protocols.aave import Aave, AavePhase
@@ -36,11 +36,11 @@ def test_half_a_loan_is_repaid_and_its_worth_and_a_bonus_seized() -> None:
     done = liquidate(who, "v3_0", fee=0.1)
     assert (done.repay, done.seize, done.kept) == pytest.approx((4100.0, 4.305, 0.0205), rel=1e-12)
     assert done.amount == pytest.approx([5.695, 4100.0], rel=1e-12)
-    assert [fill[:2] for fill in done.fills] == [("ETH", "USDC")]
-    assert done.fills[0][2] == pytest.approx(4.2845, rel=1e-12)
+    assert [fill[:2] for fill in done.sales] == [("ETH", "USDC")]
+    assert done.sales[0][2] == pytest.approx(4.2845, rel=1e-12)
     assert done.tokens(LIQUIDATORS, "ETH") == pytest.approx(4.2845) == -done.tokens(CASH, "ETH")
     assert done.tokens(LIQUIDATORS, "USDC") == pytest.approx(-4100.0) == -done.tokens(CASH, "USDC")
-    booked = [done.booked(CLAIMS, "ETH"), done.booked(TREASURY, "ETH"), done.booked(DEBTS, "USDC")]
+    booked = [done.booked(DEPOSITS, "ETH"), done.booked(TREASURY, "ETH"), done.booked(DEBTS, "USDC")]
     assert booked == pytest.approx([-4.305, 0.0205, -4100.0])
     totals = [done.total(i) for i in (LIQUIDATIONS, ACCOUNTS_LIQUIDATED, REPAID, SEIZED, PROTOCOL_FEE, DEFICITS)]
     assert totals == pytest.approx([1, 1, 4100.0, 4305.0, 20.5, 0.0])
@@ -154,7 +154,7 @@ def test_an_account_without_debt_or_without_collateral_is_not_called() -> None:
     for who in (none_owed, none_held):
         done = liquidate(who, "v3_0")
         assert not done.settled
-        assert (done.repay, done.total(LIQUIDATIONS), done.fills) == (0.0, 0.0, [])
+        assert (done.repay, done.total(LIQUIDATIONS), done.sales) == (0.0, 0.0, [])
 
 
 @pytest.mark.parametrize("version", VERSIONS)

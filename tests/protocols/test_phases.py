@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, LIQUIDATIONS, OUTCOMES
-from delever.core.state import new_fills, new_ledgers, new_rows
-from delever.core.tables import CLAIM, DECLINED, EXECUTED, INCLUDED, ORDER, REVERTED, BookTables, Reserves, Touched
+from delever.core.state import new_ledgers, new_sales, new_transactions
+from delever.core.tables import DECLINED, EXECUTED, INCLUDED, LIQUIDATION, ORDER, REVERTED, BookTables, Reserves, Touched
 from delever.protocols.aave import Aave
 from delever.protocols.base import Rules
 from delever.protocols.pro_rata import ProRata
@@ -51,16 +51,16 @@ PRICE = np.array([1500.0, 1.0, 1500.0, 1.0, 0.99]) * np.array([[1.0], [0.7], [1.
 def run(rules: Rules) -> tuple[np.ndarray, ...]:
     """Every account on every path, assessed and settled; all that was written."""
     b, phase, n = book(), rules.compile(PROTOCOL, np.full(5, 0.1)), ACCOUNTS * PATHS
-    rows, picked = new_rows(n), np.arange(n)
-    rows.kind[:], rows.state[:], rows.ref[:] = CLAIM, INCLUDED, picked
+    rows, picked = new_transactions(n), np.arange(n)
+    rows.kind[:], rows.state[:], rows.ref[:] = LIQUIDATION, INCLUDED, picked
     rows.path[:] = picked % PATHS
     rows.protocol[:] = b.protocol[b.signature[picked // PATHS]]
     touched = Touched((picked // PATHS).astype(np.int32), (picked % PATHS).astype(np.int32), np.zeros(n, np.int32),
                       np.zeros(n, np.int32), b.amount[picked // PATHS], b.cost[picked // PATHS], np.zeros(n))
-    ledgers, fills = new_ledgers(4, 5, 2, OUTCOMES, PATHS), new_fills(n * phase.fills_per_claim(b))
+    ledgers, sales = new_ledgers(4, 5, 2, OUTCOMES, PATHS), new_sales(n * phase.sales_per_call(b))
     phase.assess(rows, picked, n, touched, b, reserves(), PRICE)
-    done = phase.settle(rows, picked, n, touched, b, reserves(), PRICE, ledgers, fills, 0)
-    return *rows, touched.amount, touched.flags, *ledgers, *(column[:done] for column in fills)
+    done = phase.settle(rows, picked, n, touched, b, reserves(), PRICE, ledgers, sales, 0)
+    return *rows, touched.amount, touched.flags, *ledgers, *(column[:done] for column in sales)
 
 
 def bits(rules: Rules) -> str:
@@ -81,29 +81,29 @@ def test_only_claims_on_its_own_protocol_are_touched(rules: Rules) -> None:
 
 def test_an_account_called_twice_is_counted_once() -> None:
     b, phase = book(), Aave(version="v2", close_factor=0.05).compile(PROTOCOL, np.zeros(5))
-    rows, picked, zero = new_rows(1), np.zeros(1, np.int64), np.zeros(1, np.int32)
+    rows, picked, zero = new_transactions(1), np.zeros(1, np.int64), np.zeros(1, np.int32)
     touched = Touched(np.full(1, ACCOUNTS - 1, np.int32), zero, zero, zero.copy(), b.amount[-1:].copy(), b.cost[-1:], np.zeros(1))
-    ledgers, fills, price = new_ledgers(4, 5, 2, OUTCOMES, 1), new_fills(2), PRICE[1:2] * [[1.0, 1.0, 0.3, 1.0, 1.0]]
-    rows.kind[:], rows.protocol[:] = CLAIM, PROTOCOL
+    ledgers, sales, price = new_ledgers(4, 5, 2, OUTCOMES, 1), new_sales(2), PRICE[1:2] * [[1.0, 1.0, 0.3, 1.0, 1.0]]
+    rows.kind[:], rows.protocol[:] = LIQUIDATION, PROTOCOL
     for _ in range(2):
         rows.state[:] = INCLUDED
         phase.assess(rows, picked, 1, touched, b, reserves(), price)
-        phase.settle(rows, picked, 1, touched, b, reserves(), price, ledgers, fills, 0)
+        phase.settle(rows, picked, 1, touched, b, reserves(), price, ledgers, sales, 0)
     assert ledgers.totals[[LIQUIDATIONS, ACCOUNTS_LIQUIDATED], PROTOCOL, 0].tolist() == [2.0, 1.0]
 
 
 @pytest.mark.parametrize("rules", ALL, ids=str)
-@pytest.mark.parametrize(("kind", "state"), [(CLAIM, REVERTED), (CLAIM, DECLINED), (ORDER, INCLUDED)])
+@pytest.mark.parametrize(("kind", "state"), [(LIQUIDATION, REVERTED), (LIQUIDATION, DECLINED), (ORDER, INCLUDED)])
 def test_rows_that_failed_or_are_no_claims_are_not_settled(rules: Rules, kind: int, state: int) -> None:
     b, phase = book(), rules.compile(PROTOCOL, np.zeros(5))
-    rows, picked = new_rows(1), np.zeros(1, np.int64)
+    rows, picked = new_transactions(1), np.zeros(1, np.int64)
     rows.kind[:], rows.state[:], rows.protocol[:] = kind, state, PROTOCOL
-    rows.collateral_leg[:], rows.debt_leg[:], rows.repay[:], rows.seize[:] = 0, 2, 0.5, 0.5
+    rows.get_asset[:], rows.give_asset[:], rows.give[:], rows.get[:] = 0, 2, 0.5, 0.5
     last, zero = np.full(1, ACCOUNTS - 1, np.int32), np.zeros(1, np.int32)
     touched = Touched(last, zero, zero, zero.copy(), b.amount[-1:].copy(), b.cost[-1:], np.zeros(1))
     ledgers = new_ledgers(4, 5, 2, OUTCOMES, 1)
-    fills = phase.settle(rows, picked, 1, touched, b, reserves(), PRICE[:1], ledgers, new_fills(4), 0)
-    assert fills == 0
+    sales = phase.settle(rows, picked, 1, touched, b, reserves(), PRICE[:1], ledgers, new_sales(4), 0)
+    assert sales == 0
     assert not any(table.any() for table in ledgers)
     assert (touched.amount == b.amount[-1:]).all()
 
@@ -113,7 +113,12 @@ def test_a_whole_book_is_assessed_as_its_rows_are(rules: Rules) -> None:
     result, b = run(rules), book()
     found = rules.compile(PROTOCOL, np.full(5, 0.1)).liquidatable(b, reserves(), PRICE[1])
     ours = b.protocol[b.signature] == PROTOCOL
-    for array, column in zip(found, result[5:10], strict=True):
+    give, get = (column[1::PATHS] for column in result[5:7])
+    of = reserves().asset[b.reserve[b.signature]]
+    for leg, asset in ((found.debt_leg, give), (found.collateral_leg, get)):
+        named = np.where(leg >= 0, of[np.arange(len(of)), np.maximum(leg, 0)], -1)
+        assert (named[ours] == asset[ours]).all()
+    for array, column in zip(found[2:], result[7:10], strict=True):
         assert (array[ours] == column[1::PATHS][ours]).all()
     assert (found.repay[~ours] == 0.0).all()
     assert (found.collateral_leg[~ours] == -1).all()

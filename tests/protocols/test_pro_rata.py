@@ -75,8 +75,8 @@ def test_each_collateral_is_sold_against_each_debt_in_its_share_of_the_debt() ->
                   (Debt("USDC", 2250.0, 1.0), Debt("DAI", 750.0, 1.0, index=1.5)))
     done = liquidate(who)
     part = 1500.0 * 1.05 / 4000.0
-    assert [fill[:2] for fill in done.fills] == [("ETH", "USDC"), ("ETH", "DAI"), ("WBTC", "USDC"), ("WBTC", "DAI")]
-    assert [fill[2] for fill in done.fills] == pytest.approx(
+    assert [fill[:2] for fill in done.sales] == [("ETH", "USDC"), ("ETH", "DAI"), ("WBTC", "USDC"), ("WBTC", "DAI")]
+    assert [fill[2] for fill in done.sales] == pytest.approx(
         [part * 0.75, part * 0.25, 0.1 * part * 0.75, 0.1 * part * 0.25])
     assert done.tokens(LIQUIDATORS, "USDC") == pytest.approx(-1125.0)
     assert done.tokens(LIQUIDATORS, "DAI") == pytest.approx(-375.0)

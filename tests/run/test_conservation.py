@@ -50,7 +50,7 @@ def test_what_only_passes_through_is_measured_by_what_was_traded() -> None:
     model = assemble(world)
     state, _, _ = run_state(model, 0, 1, [])
     usd = state.ledgers.tokens[:, 0, 0]
-    assert np.abs(usd).max() < 1e-9 < 100.0 < state.ledgers.traded[0, 0]
+    assert np.abs(usd).max() < 1e-9 < 100.0 < state.ledgers.turnover[0, 0]
     assert float(np.max(tabulate_paths(model, state)["residual.USD"])) < 1e-12
 
 
@@ -83,7 +83,7 @@ def ledger_of_an_account_that_did_not_change(state: State) -> None:
 
 def turnover(state: State, asset: int) -> float:
     """Units that moved on path 2."""
-    return float(np.abs(state.ledgers.tokens[:, asset, 2]).sum() + state.ledgers.traded[asset, 2])
+    return float(np.abs(state.ledgers.tokens[:, asset, 2]).sum() + state.ledgers.turnover[asset, 2])
 
 
 @pytest.mark.parametrize("corrupt", [token_from_nothing, token_lost_by_a_venue, cash_that_nobody_booked,

@@ -115,7 +115,7 @@ def test_a_table_from_points_and_from_liquidity_are_the_same(start: int, liquidi
 def test_stacked_markets_trade_as_their_tables_do() -> None:
     tables = [stable(100.0, 90.0), None, product(5.0, 7.0), book(10.0)]
     profiles = stack(tables)
-    assert profiles.traded.tolist() == [1, 0, 1, 1]
+    assert profiles.has_venue.tolist() == [1, 0, 1, 1]
     assert profiles.anchored.tolist() == [0, 0, 0, 1]
     assert np.isfinite(profiles.node_w).all()
     assert (profiles.liquidity > 0.0).all()

@@ -91,7 +91,7 @@ class Run:
 
     def equity(self, account: str) -> float:
         """At the prices of now, collateral in full [USD]; funding is not paid in these worlds."""
-        price = np.exp(self.state.sight.log_price[:, 0])
+        price = np.exp(self.state.seen.log_price[:, 0])
         return sum(self.units(account, asset) * price[self.reserve(asset)] for _, asset in self.model.positions.reserves)
 
     def dry(self, layer: int) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from delever import worlds
-from delever.core.tables import CASH, CLAIMS, COVERED, DEFICIT, FUND, TREASURY, VAULT
+from delever.core.tables import CASH, COVERED, DEFICIT, DEPOSITS, FUND, TREASURY, VAULT
 from delever.model.errors import InputError
 from delever.waterfall.adl import Adl
 from delever.waterfall.backstop import Backstop
@@ -170,7 +170,7 @@ def test_behind_lending_a_fund_pays_first_and_suppliers_bear_the_rest() -> None:
     assert booked[COVERED] == pytest.approx(DEFICIT_OF_LOAN)
     plain = lending([]).steps()
     assert plain.standing == pytest.approx(DEFICIT_OF_LOAN)
-    assert booked[CLAIMS] - plain.state.ledgers.booked[CLAIMS, plain.cash, 0] == pytest.approx(300.0 - DEFICIT_OF_LOAN)
+    assert booked[DEPOSITS] - plain.state.ledgers.booked[DEPOSITS, plain.cash, 0] == pytest.approx(300.0 - DEFICIT_OF_LOAN)
     assert done.state.ledgers.tokens[CASH, 0, 0] - plain.state.ledgers.tokens[CASH, 0, 0] == 300.0
 
 

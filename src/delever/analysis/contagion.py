@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from delever.analysis.tables import Column, table
 from delever.core.state import State
-from delever.core.tables import CLAIM, BookTables, Fills, Ledgers, Reserves, Rows, Touched
+from delever.core.tables import LIQUIDATION, BookTables, Ledgers, Reserves, Sales, Touched, Transactions
 from delever.model.errors import InputError, nearest
 from delever.model.exchange import is_exchange
 from delever.model.world import World
@@ -58,21 +58,21 @@ class Spared(Rules):
 class SparedPhase(RulesPhase):
     """Nothing to call."""
 
-    def assess(self, rows: Rows, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
+    def assess(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
                reserves: Reserves, seen_price: np.ndarray) -> None:
         """Claims on this protocol are on nothing."""
         mine = picked[:count]
-        mine = mine[(rows.kind[mine] == CLAIM) & (rows.protocol[mine] == self.number)]
-        rows.repay[mine], rows.seize[mine], rows.kept[mine] = 0.0, 0.0, 0.0
+        mine = mine[(rows.kind[mine] == LIQUIDATION) & (rows.protocol[mine] == self.number)]
+        rows.give[mine], rows.get[mine], rows.kept[mine] = 0.0, 0.0, 0.0
 
-    def fills_per_claim(self, book: BookTables) -> int:
+    def sales_per_call(self, book: BookTables) -> int:
         """None."""
         return 0
 
-    def settle(self, rows: Rows, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
-               reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, fills: Fills, n_fills: int) -> int:
+    def settle(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
+               reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, sales: Sales, n_sales: int) -> int:
         """No claim comes this far."""
-        return n_fills
+        return n_sales
 
 
 class SparedExchange(ExchangeRules):

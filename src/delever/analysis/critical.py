@@ -105,7 +105,7 @@ class Search:
         self.model, self.shock, self.order, self.others, self.paths = model, shock, shock.order, others, paths
         tree, layout = model.layout.tree, model.layout
         sold = layout.asset(self.order.asset)
-        self.traded = layout.assets[int(tree.traded[sold])]
+        self.traded = layout.assets[int(tree.unwrapped[sold])]
         self.rate = float(tree.rate[sold])  # units traded in one of the asset
         self.material = max(1.0, MATERIAL * debt_at_start(model))  # [USD]
         self.points: dict[float, Point] = {}
@@ -119,7 +119,7 @@ class Search:
         """The sale that halves the price on the first venue of the order's way, in units of what is traded."""
         model, tree, layout = self.model, self.model.layout.tree, self.model.layout
         into = self.order.into
-        markets = int(tree.sales[sold, layout.asset(into)]) if into is not None else 1
+        markets = int(tree.sells[sold, layout.asset(into)]) if into is not None else 1
         price = 0.0  # log, of one unit traded in what the next market sells
         for m in tree.chain[sold, : min(markets, int(tree.length[sold]))]:
             venue = model.venues[m]

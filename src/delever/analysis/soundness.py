@@ -13,7 +13,7 @@ import pyarrow as pa
 from delever.analysis.inputs import Input, inputs, inputs_table
 from delever.analysis.margins import MarginBook, Standing, margin_bands, open_positions
 from delever.analysis.reproduction import bands, reproduction
-from delever.analysis.sights import Sight, prices_table, sights
+from delever.analysis.seen_prices import SeenPrice, prices_table, seen_prices
 from delever.analysis.tables import Column, table
 from delever.analysis.valuation import Health, Legs, chain, health, legs_of, remainders
 from delever.model.book import COLLATERAL, DEBT
@@ -63,7 +63,7 @@ def check(world: World) -> Check:
     """Read everything that the world names and look at it. What cannot be read at all raises InputError."""
     model = assemble(world)
     phases(model, 1, ())  # mistakes in what is only used by a run: price processes, shocks, orders
-    seen, ages = sights(model), inputs(world)
+    seen, ages = seen_prices(model), inputs(world)
     legs = legs_of(model)
     at_start = health(legs, model.seen_price())
     book = BookView(model, legs, at_start)
@@ -154,7 +154,7 @@ def exchanges_found(book: MarginBook, standing: Standing) -> Iterator[Finding]:
                           "add the accounts that are missing, or accept that makers outside hold the rest and pay its funding")
 
 
-def prices_found(book: BookView, seen: list[Sight]) -> Iterator[Finding]:
+def prices_found(book: BookView, seen: list[SeenPrice]) -> Iterator[Finding]:
     """Assets without an oracle, and prices that differ from the market's by more than their feed allows."""
     small: dict[str, list[str]] = {}
     of_what = "of collateral, debt or positions" if book.model.positions.margins.perp.any() else "of collateral or debt"

@@ -90,16 +90,16 @@ def sensitivity(model: Model) -> np.ndarray:
 
     A feed of kind `fixed` sees nothing, at any time; what is pegged to an asset or wraps it moves with it.
     """
-    seeing, layout = model.seeing, model.layout
-    moving = {f for feeds in kinds_of_feeds(seeing).values() for f in feeds}
-    feeds = np.zeros((len(seeing.names), len(layout.markets)))
+    oracles, layout = model.oracles, model.layout
+    moving = {f for feeds in kinds_of_feeds(oracles).values() for f in feeds}
+    feeds = np.zeros((len(oracles.names), len(layout.markets)))
     for f in moving:
-        for m, sign in zip(seeing.market[f], seeing.sign[f], strict=True):
+        for m, sign in zip(oracles.market[f], oracles.sign[f], strict=True):
             if m >= 0:
                 feeds[f, m] += sign
     out = np.zeros((len(model.positions.reserves), len(layout.markets)))
     for r, (protocol, _) in enumerate(model.positions.reserves):
-        for f, sign in zip(seeing.seen_feed[r], seeing.seen_sign[r], strict=True):
+        for f, sign in zip(oracles.seen_feed[r], oracles.seen_sign[r], strict=True):
             if f >= 0:
                 out[r] += sign * feeds[f]
         for m in chain(model, model.world.protocols[protocol].unit):
@@ -125,7 +125,7 @@ def market_of(model: Model, asset: str, where: str) -> int:
         return layout.markets.index(asset)
     if asset not in layout.assets:
         raise InputError("unknown asset", where, asset, nearest(asset, layout.markets))
-    traded = layout.assets[int(layout.tree.traded[layout.asset(asset)])]
+    traded = layout.assets[int(layout.tree.unwrapped[layout.asset(asset)])]
     remedy = "prices are counted in it" if asset == traded else f"it wraps {traded}: shock that"
     raise InputError("has no market of its own", where, asset, remedy)
 

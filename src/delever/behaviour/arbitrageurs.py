@@ -24,7 +24,7 @@ from delever.core.state import Markets, Pool, State, Tree, Watch
 from delever.core.tables import (
     ARBITRAGEURS,
     CASH,
-    CLAIMS,
+    DEPOSITS,
     FUNDING,
     SLOTS,
     WRAPPER,
@@ -66,7 +66,7 @@ def open_leg(slot: int, p: int, g: int, k: int, d: float, price: float, touched:
     touched.amount[slot, k] += d
     touched.cost[slot, k] += usd
     ledgers.scaled[1, r, p] += d
-    ledgers.booked[CLAIMS, r, p] += d
+    ledgers.booked[DEPOSITS, r, p] += d
     ledgers.tokens[CASH, reserves.asset[r], p] += d
     move_cash(slot, p, g, -usd, touched, book, ledgers)
     ledgers.tokens[CASH, 0, p] -= usd
@@ -84,7 +84,7 @@ def trade_perp(slot: int, p: int, g: int, k: int, d: float, touched: Touched, bo
     else:
         usd, after = sale_within(m, p, -d, 0.0, profiles, markets)[1:]
         usd = -usd
-    settle_trade(m, p, -d, -usd, after, tree, profiles, markets, ledgers.tokens, ledgers.traded)
+    settle_trade(m, p, -d, -usd, after, tree, profiles, markets, ledgers.tokens, ledgers.turnover)
     price, closed = usd / d, 0.0
     if q * d < 0.0:
         closed = q if abs(q) <= abs(d) else -d
@@ -97,7 +97,7 @@ def trade_perp(slot: int, p: int, g: int, k: int, d: float, touched: Touched, bo
 def buy_for_usd(p: int, a: int, units: float, holder: int, tree: Tree, profiles: Profiles, markets: Markets,
                 tokens: np.ndarray, gross: np.ndarray) -> float:
     """Buy exactly so many units of asset a, each market of its route selling what the one below costs; the USD paid."""
-    traded, amount = tree.traded[a], units * tree.rate[a]
+    traded, amount = tree.unwrapped[a], units * tree.rate[a]
     if traded != a:
         tokens[holder, a, p] += units
         tokens[WRAPPER, a, p] -= units
@@ -136,7 +136,7 @@ def arbitrage(account: np.ndarray, leg: np.ndarray, underlying: np.ndarray, rule
         g, k, a = book.signature[account[i]], leg[i], underlying[i]
         r = book.reserve[g, k]
         m = margins.market[r]
-        if m < 0 or not profiles.traded[m]:
+        if m < 0 or not profiles.has_venue[m]:
             continue
         for p in range(active.shape[0]):
             if not active[p]:
@@ -166,11 +166,11 @@ def arbitrage(account: np.ndarray, leg: np.ndarray, underlying: np.ndarray, rule
                        markets, ledgers)
             if buying:
                 earned[i, p] += sell_for_usd(p, a, units, ARBITRAGEURS, tree, profiles, markets, ledgers.tokens,
-                                             ledgers.traded)
+                                             ledgers.turnover)
                 spot[i, p] -= units
             else:
                 earned[i, p] -= buy_for_usd(p, a, units, ARBITRAGEURS, tree, profiles, markets, ledgers.tokens,
-                                            ledgers.traded)
+                                            ledgers.turnover)
                 spot[i, p] += units
 
 
@@ -189,12 +189,12 @@ class Arbitrage:
         self.earned = np.zeros((len(self.account), paths))  # [n, P] what trading spot has brought [USD]
 
     def arbitrage(self, state: State) -> None:
-        """Once a block, on the paths that take part; state.sight.price is fresh on them."""
+        """Once a block, on the paths that take part; state.seen.price is fresh on them."""
         enter_slots(state)
         state.room_for_slots(int(state.watch.counts[SLOTS]) + self.spot.size)
         arbitrage(self.account, self.leg, self.underlying, self.rules, self.spot, self.earned, state.active, state.book,
                   state.reserves, state.margins, state.tree, state.profiles, state.markets, state.ledgers, state.watch,
-                  state.pool, state.sight.price)
+                  state.pool, state.seen.price)
 
     def naked(self, state: State) -> np.ndarray:
         """What of each arbitrageur stands naked: spot + q [n, P], units of the underlying."""

@@ -15,12 +15,13 @@ from pydantic import Field
 from delever.core.jit import kernel
 from delever.core.outcomes import TOP_UPS, TOPPED_UP
 from delever.core.philox import BORROWERS, philox, uniform
+from delever.core.settlement import leg_of
 from delever.core.state import State
 from delever.core.tables import (
     ADDED,
     ANSWERED,
     CASH,
-    CLAIMS,
+    DEPOSITS,
     EXECUTED,
     OFFERED,
     OWNERS,
@@ -29,8 +30,8 @@ from delever.core.tables import (
     BookTables,
     Ledgers,
     Reserves,
-    Rows,
     Touched,
+    Transactions,
 )
 from delever.model.quantity import Gwei, Share
 from delever.model.spec import Spec
@@ -47,12 +48,12 @@ class Borrowers(Spec):
 
 
 @kernel
-def react(first: int, last: int, first_path: int, seed: np.ndarray, rules: np.ndarray, rows: Rows, touched: Touched,
+def react(first: int, last: int, first_path: int, seed: np.ndarray, rules: np.ndarray, rows: Transactions, touched: Touched,
           book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> int:
     """Answer the claims in rows first..last-1 by rows from `last` on; the number of rows then. rules: [4]."""
     n, amount = last, touched.amount
-    path, kind, state, ref, leg_of, added, bid = (rows.path, rows.kind, rows.state, rows.ref, rows.collateral_leg,
-                                                  rows.repay, rows.bid)
+    path, kind, state, ref, give_asset, added, bid = (rows.path, rows.kind, rows.state, rows.ref, rows.give_asset,
+                                                      rows.give, rows.bid)
     for i in range(first, last):
         slot, p = ref[i], path[i]
         account = touched.account[slot]
@@ -78,19 +79,20 @@ def react(first: int, last: int, first_path: int, seed: np.ndarray, rules: np.nd
         units = (rules[1] * debt - backing) / (price * book.threshold[g, leg])
         if units * price > rules[2] * value:
             continue
-        path[n], kind[n], state[n], ref[n], leg_of[n], added[n], bid[n] = p, TOP_UP, OFFERED, slot, leg, units, rules[3]
+        path[n], kind[n], state[n], ref[n], added[n], bid[n] = p, TOP_UP, OFFERED, slot, units, rules[3]
+        give_asset[n] = reserves.asset[book.reserve[g, leg]]
         rows.protocol[n] = rows.protocol[i]
         n += 1
     return n
 
 
 @kernel
-def top_up(picked: np.ndarray, rows: Rows, touched: Touched, book: BookTables, reserves: Reserves,
+def top_up(picked: np.ndarray, rows: Transactions, touched: Touched, book: BookTables, reserves: Reserves,
            seen_price: np.ndarray, ledgers: Ledgers) -> None:
     """Execute TOP_UP transactions. picked: row numbers."""
     amount = touched.amount
     for i in picked:
-        slot, p, leg, units = rows.ref[i], rows.path[i], rows.collateral_leg[i], rows.repay[i]
+        slot, p, units, leg = rows.ref[i], rows.path[i], rows.give[i], 0
         g, backing, debt = book.signature[touched.account[slot]], 0.0, 0.0
         for k in range(book.collaterals[g]):
             r = book.reserve[g, k]
@@ -101,13 +103,14 @@ def top_up(picked: np.ndarray, rows: Rows, touched: Touched, book: BookTables, r
         if backing >= debt:
             rows.state[i] = REVERTED
             continue
+        leg = leg_of(rows.give_asset[i], g, 0, book.collaterals[g], book.reserve, reserves.asset)
         r = book.reserve[g, leg]
         a, scaled = reserves.asset[r], units / reserves.supply_index[r]
         amount[slot, leg] += scaled
         ledgers.scaled[0, r, p] += scaled
         ledgers.tokens[OWNERS, a, p] -= units
         ledgers.tokens[CASH, a, p] += units
-        ledgers.booked[CLAIMS, r, p] += units
+        ledgers.booked[DEPOSITS, r, p] += units
         ledgers.booked[ADDED, r, p] += units
         ledgers.totals[TOP_UPS, rows.protocol[i], p] += 1.0
         ledgers.totals[TOPPED_UP, rows.protocol[i], p] += units * seen_price[p, r]
@@ -116,7 +119,9 @@ def top_up(picked: np.ndarray, rows: Rows, touched: Touched, book: BookTables, r
 
 
 class Reacting:
-    """The react phase of borrowers."""
+    """The react phase of borrowers, and their kind of transaction."""
+
+    name, gas, payer, looks, moves_seen, called = "top_up", 250_000.0, OWNERS, True, False, False
 
     def __init__(self, spec: Borrowers) -> None:
         self.rules = np.array([spec.attentive, spec.target, spec.budget, spec.fee])
@@ -124,9 +129,9 @@ class Reacting:
     def react(self, state: State, first: int, last: int) -> None:
         """Answer the claims in these rows."""
         state.room_for_rows(last - first)
-        state.n_rows = react(first, last, state.first_path, state.seed, self.rules, state.rows, state.pool.touched,
-                             state.book, state.reserves, state.sight.price)
+        state.n_rows = react(first, last, state.first_path, state.seed, self.rules, state.transactions, state.pool.touched,
+                             state.book, state.reserves, state.seen.price)
 
     def execute(self, state: State, picked: np.ndarray) -> None:
         """Carry out included top-ups."""
-        top_up(picked, state.rows, state.pool.touched, state.book, state.reserves, state.sight.price, state.ledgers)
+        top_up(picked, state.transactions, state.pool.touched, state.book, state.reserves, state.seen.price, state.ledgers)

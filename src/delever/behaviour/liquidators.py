@@ -19,7 +19,7 @@ from delever.core.market import quote_route, usd_price
 from delever.core.outcomes import DECLINED as DECLINES
 from delever.core.profile import Profiles
 from delever.core.state import Markets, State, Tree
-from delever.core.tables import DECLINED, INCLUDED, NOTHING, OFFERED, REVERTED, BookTables, Reserves, Rows, Touched
+from delever.core.tables import DECLINED, INCLUDED, NOTHING, OFFERED, REVERTED, Transactions
 from delever.model.quantity import Share, Usd
 from delever.model.spec import Spec
 
@@ -37,19 +37,26 @@ class Liquidators(Spec):
 
 
 @kernel
-def bid(first: int, last: int, rules: np.ndarray, native: int, rows: Rows, touched: Touched, book: BookTables,
-        reserves: Reserves, tree: Tree, profiles: Profiles, markets: Markets, totals: np.ndarray) -> None:
+def bid(first: int, last: int, rules: np.ndarray, native: int, rows: Transactions, tree: Tree, profiles: Profiles,
+        markets: Markets, totals: np.ndarray) -> None:
     """Decide on the claims in rows first..last-1. rules: [5]."""
-    path, state, repay, seize, kept, bids = rows.path, rows.state, rows.repay, rows.seize, rows.kept, rows.bid
+    path, state, repay, seize, kept, bids = rows.path, rows.state, rows.give, rows.get, rows.kept, rows.bid
+    give_asset, get_asset = rows.give_asset, rows.get_asset
     always = rules[ALWAYS] > 0.0
     for i in range(first, last):
         bids[i] = rules[BASE_FEE]
-        if repay[i] <= 0.0:
+        if repay[i] <= 0.0 and seize[i] <= 0.0:
             state[i] = NOTHING
+        elif repay[i] <= 0.0:  # a reward for the asking: a kick
+            p = path[i]
+            gas = rules[GAS] * 1e-9 * usd_price(native, p, tree, markets.price) if rules[GAS] > 0.0 else 0.0
+            profit = seize[i] * usd_price(get_asset[i], p, tree, markets.price) - gas * rules[BASE_FEE]
+            if not always and profit < rules[MIN_PROFIT]:
+                state[i] = DECLINED
+            elif gas > 0.0:
+                bids[i] += rules[FEE_SHARE] * max(profit, 0.0) / gas
         else:
-            p, g = path[i], book.signature[touched.account[rows.ref[i]]]
-            a = reserves.asset[book.reserve[g, rows.collateral_leg[i]]]
-            b = reserves.asset[book.reserve[g, rows.debt_leg[i]]]
+            p, a, b = path[i], get_asset[i], give_asset[i]
             gas = rules[GAS] * 1e-9 * usd_price(native, p, tree, markets.price) if rules[GAS] > 0.0 else 0.0
             owed = repay[i] * usd_price(b, p, tree, markets.price)
             best = (seize[i] - kept[i]) * usd_price(a, p, tree, markets.price)  # without slippage or fee
@@ -67,15 +74,12 @@ def bid(first: int, last: int, rules: np.ndarray, native: int, rows: Rows, touch
 
 
 @kernel
-def recheck(picked: np.ndarray, rows: Rows, touched: Touched, book: BookTables, reserves: Reserves, tree: Tree,
-            profiles: Profiles, markets: Markets) -> None:
+def recheck(picked: np.ndarray, rows: Transactions, tree: Tree, profiles: Profiles, markets: Markets) -> None:
     """At its slot a claim reverts whose sale would not repay the loan."""
-    path, state, repay, seize, kept = rows.path, rows.state, rows.repay, rows.seize, rows.kept
+    path, state, repay, seize, kept = rows.path, rows.state, rows.give, rows.get, rows.kept
     for i in picked:
         if state[i] == INCLUDED and repay[i] > 0.0:
-            g = book.signature[touched.account[rows.ref[i]]]
-            a = reserves.asset[book.reserve[g, rows.collateral_leg[i]]]
-            b = reserves.asset[book.reserve[g, rows.debt_leg[i]]]
+            a, b = rows.get_asset[i], rows.give_asset[i]
             if quote_route(path[i], a, b, seize[i] - kept[i], tree, profiles, markets) < repay[i]:
                 state[i] = REVERTED
 
@@ -92,15 +96,15 @@ class Bidding:
     def bid(self, state: State, first: int, last: int) -> None:
         """Decide on the claims in these rows."""
         if self.trivial:
-            rows, claims = state.rows, slice(first, last)
+            rows, claims = state.transactions, slice(first, last)
             rows.bid[claims] = 0.0
-            rows.state[claims] = np.where(rows.repay[claims] > 0.0, OFFERED, NOTHING)
+            rows.state[claims] = np.where((rows.give[claims] > 0.0) | (rows.get[claims] > 0.0), OFFERED, NOTHING)
             return
-        bid(first, last, self.rules, self.native, state.rows, state.pool.touched, state.book, state.reserves, state.tree,
-            state.profiles, state.markets, state.ledgers.totals)
+        bid(first, last, self.rules, self.native, state.transactions, state.tree, state.profiles, state.markets,
+            state.ledgers.totals)
 
     def recheck(self, state: State, picked: np.ndarray) -> None:
         """Revert what no longer pays, where liquidators ask that and each trades by itself."""
         if self.quoting:
-            recheck(picked, state.rows, state.pool.touched, state.book, state.reserves, state.tree, state.profiles,
+            recheck(picked, state.transactions, state.tree, state.profiles,
                     state.markets)

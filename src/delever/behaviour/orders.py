@@ -12,7 +12,7 @@ import numpy as np
 
 from delever.core.jit import kernel
 from delever.core.state import State
-from delever.core.tables import EXECUTED, OFFERED, ORDER, ORDER_OWNERS, Fills, Rows
+from delever.core.tables import EXECUTED, OFFERED, ORDER, ORDER_OWNERS, Sales, Transactions
 
 
 @dataclass(frozen=True)
@@ -28,25 +28,25 @@ class Scheduled:
 
 
 @kernel
-def offer(left: np.ndarray, fee: np.ndarray, active: np.ndarray, rows: Rows, n: int) -> int:
+def offer(left: np.ndarray, sold: np.ndarray, bought: np.ndarray, fee: np.ndarray, active: np.ndarray, rows: Transactions, n: int
+          ) -> int:
     """Offer what is left of each order. left: [orders, P] units."""
     for o in range(left.shape[0]):
         for p in range(left.shape[1]):
             if left[o, p] > 0.0 and active[p]:
                 rows.path[n], rows.kind[n], rows.state[n], rows.ref[n] = p, ORDER, OFFERED, o
-                rows.repay[n], rows.bid[n] = left[o, p], fee[o]
+                rows.give_asset[n], rows.get_asset[n], rows.give[n], rows.bid[n] = sold[o], bought[o], left[o, p], fee[o]
                 n += 1
     return n
 
 
 @kernel
-def fill(picked: np.ndarray, left: np.ndarray, sold: np.ndarray, bought: np.ndarray, rows: Rows, fills: Fills, n: int
-         ) -> int:
-    """Bring included orders to the market; the number of fills then."""
+def fill(picked: np.ndarray, left: np.ndarray, rows: Transactions, sales: Sales, n: int) -> int:
+    """Bring included orders to the market; the number of sales then."""
     for i in picked:
         o, p = rows.ref[i], rows.path[i]
-        fills.row[n], fills.path[n], fills.holder[n], fills.sold[n] = i, p, ORDER_OWNERS, rows.repay[i]
-        fills.sold_asset[n], fills.bought_asset[n] = sold[o], bought[o]
+        sales.row[n], sales.path[n], sales.holder[n], sales.sold[n] = i, p, ORDER_OWNERS, rows.give[i]
+        sales.sold_asset[n], sales.bought_asset[n] = rows.give_asset[i], rows.get_asset[i]
         left[o, p] = 0.0
         rows.state[i] = EXECUTED
         n += 1
@@ -54,7 +54,9 @@ def fill(picked: np.ndarray, left: np.ndarray, sold: np.ndarray, bought: np.ndar
 
 
 class Orders:
-    """All orders of the scenario."""
+    """All orders of the scenario, and their kind of transaction."""
+
+    name, gas, payer, looks, moves_seen, called = "order", 300_000.0, ORDER_OWNERS, False, False, False
 
     def __init__(self, orders: list[Scheduled], paths: int) -> None:
         self.orders = orders
@@ -73,9 +75,9 @@ class Orders:
         """In every block."""
         if self.left.any():
             state.room_for_rows(self.left.size)
-            state.n_rows = offer(self.left, self.fee, state.active, state.rows, state.n_rows)
+            state.n_rows = offer(self.left, self.sold, self.bought, self.fee, state.active, state.transactions, state.n_rows)
 
     def execute(self, state: State, picked: np.ndarray) -> None:
         """Carry out included orders."""
-        state.room_for_fills(len(picked))
-        state.n_fills = fill(picked, self.left, self.sold, self.bought, state.rows, state.fills, state.n_fills)
+        state.room_for_sales(len(picked))
+        state.n_sales = fill(picked, self.left, state.transactions, state.sales, state.n_sales)

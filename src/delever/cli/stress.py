@@ -68,7 +68,7 @@ def _work(text: str, settings: list[str], choice: Choice, tell: Tell) -> tuple[s
     tell("reading", 0, 1)
     world = _world(text, settings, choice)
     order = _order_of(world, choice)
-    from delever.cli.extras import beside, critical_order
+    from delever.cli.sections import beside, critical_order
     from delever.run.stress import stress
 
     memory = None if choice.memory is None else parse_memory(choice.memory)

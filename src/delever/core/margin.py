@@ -19,8 +19,8 @@ from delever.core.state import Flows, Markets, Tree
 from delever.core.tables import (
     BACKSTOP,
     CASH,
-    CLAIMS,
     DEFICIT,
+    DEPOSITS,
     FUNDING,
     VAULT,
     BookTables,
@@ -150,7 +150,7 @@ def move_cash(slot: int, p: int, g: int, usd: float, touched: Touched, book: Boo
     cash = book.reserve[g, 0]
     touched.amount[slot, 0] += usd
     ledgers.scaled[0, cash, p] += usd
-    ledgers.booked[CLAIMS, cash, p] += usd
+    ledgers.booked[DEPOSITS, cash, p] += usd
 
 
 @helper
@@ -165,7 +165,7 @@ def close_leg(slot: int, p: int, g: int, k: int, d: float, price: float, counter
     touched.cost[slot, k] -= touched.cost[slot, k] if d == q else touched.cost[slot, k] * (d / q)
     touched.amount[slot, k] = 0.0 if d == q else q - d
     ledgers.scaled[1, r, p] -= d
-    ledgers.booked[CLAIMS, r, p] -= d
+    ledgers.booked[DEPOSITS, r, p] -= d
     ledgers.tokens[CASH, a, p] -= d
     move_cash(slot, p, g, usd - funding, touched, book, ledgers)
     ledgers.tokens[CASH, 0, p] += usd - funding
@@ -189,7 +189,7 @@ def close_on_book(slot: int, p: int, g: int, k: int, d: float, limit: float, tou
         done, usd = -done, -usd
     if done == 0.0:
         return 0.0, 0.0
-    settle_trade(m, p, done, usd, after, tree, profiles, markets, ledgers.tokens, ledgers.traded)
+    settle_trade(m, p, done, usd, after, tree, profiles, markets, ledgers.tokens, ledgers.turnover)
     close_leg(slot, p, g, k, done, usd / done, -1, touched, book, reserves, margins, ledgers)
     flows.liquidated[r, p] += abs(done) * price[p, r]
     flows.slippage[r, p] += done * price[p, r] - usd
@@ -213,8 +213,8 @@ def sell_collateral(slot: int, p: int, g: int, everything: bool, touched: Touche
             units = min(held, -touched.amount[slot, 0] / (price[p, r] * book.threshold[g, k]))
         touched.amount[slot, k] = held - units
         ledgers.scaled[0, r, p] -= units
-        ledgers.booked[CLAIMS, r, p] -= units
-        usd = sell_for_usd(p, reserves.asset[r], units, CASH, tree, profiles, markets, ledgers.tokens, ledgers.traded)
+        ledgers.booked[DEPOSITS, r, p] -= units
+        usd = sell_for_usd(p, reserves.asset[r], units, CASH, tree, profiles, markets, ledgers.tokens, ledgers.turnover)
         move_cash(slot, p, g, usd, touched, book, ledgers)
 
 
@@ -286,7 +286,7 @@ def take_over(slot: int, p: int, g: int, number: int, time: float, touched: Touc
             safety.vault[r, p] += units
             ledgers.tokens[CASH, reserves.asset[r], p] -= units
             ledgers.tokens[VAULT, reserves.asset[r], p] += units
-            ledgers.booked[CLAIMS, r, p] -= units
+            ledgers.booked[DEPOSITS, r, p] -= units
             ledgers.scaled[side, r, p] -= units
             touched.amount[slot, k] = 0.0
             if side:

@@ -30,7 +30,7 @@ def log_price_at(m: int, p: int, s: float, profiles: Profiles, exogenous: np.nda
 @helper
 def sale(m: int, p: int, q: float, profiles: Profiles, markets: Markets) -> tuple[float, float]:
     """Sell q of the base: (s afterwards, quote received)."""
-    if not profiles.traded[m]:
+    if not profiles.has_venue[m]:
         return markets.consumed[m, p], q * exp_(markets.price[m, p])
     f = markets.depth[0, m, p]
     outside = exp_(markets.exogenous[m, p]) if profiles.anchored[m] else 1.0
@@ -42,7 +42,7 @@ def sale(m: int, p: int, q: float, profiles: Profiles, markets: Markets) -> tupl
 @helper
 def purchase(m: int, p: int, y: float, profiles: Profiles, markets: Markets) -> tuple[float, float]:
     """Buy with y of the quote: (s afterwards, base received)."""
-    if not profiles.traded[m]:
+    if not profiles.has_venue[m]:
         return markets.consumed[m, p], y / exp_(markets.price[m, p])
     f = markets.depth[1, m, p]
     outside = exp_(markets.exogenous[m, p]) if profiles.anchored[m] else 1.0
@@ -57,7 +57,7 @@ def sale_within(m: int, p: int, q: float, limit: float, profiles: Profiles, mark
 
     Returns (base sold, quote received, s afterwards).
     """
-    if not profiles.traded[m]:
+    if not profiles.has_venue[m]:
         price = exp_(markets.price[m, p])
         q = q if price >= limit else 0.0
         return q, q * price, markets.consumed[m, p]
@@ -80,7 +80,7 @@ def purchase_within(m: int, p: int, q: float, limit: float, profiles: Profiles, 
     The way back of a sale: what selling the same base from there would bring. Where the book ends (a million times its
     highest quote) the rest costs that price. Returns (base bought, quote paid, s afterwards).
     """
-    if not profiles.traded[m]:
+    if not profiles.has_venue[m]:
         price = exp_(markets.price[m, p])
         q = q if price <= limit else 0.0
         return q, q * price, markets.consumed[m, p]
@@ -114,7 +114,7 @@ def settle_trade(m: int, p: int, base: float, quote: float, after: float, tree: 
     tokens[taker, b, p] -= quote
     gross[a, p] += abs(base)
     gross[b, p] += abs(quote)
-    if profiles.traded[m]:
+    if profiles.has_venue[m]:
         markets.consumed[m, p] = after
         markets.price[m, p] = log_price_at(m, p, after, profiles, markets.exogenous)
         markets.extrapolated[m, p] += (max(after - max(before, profiles.quoted[m, 1]), 0.0)
@@ -126,11 +126,11 @@ def sell_for_usd(p: int, a: int, units: float, holder: int, tree: Tree, profiles
                  tokens: np.ndarray, gross: np.ndarray) -> float:
     """Sell units of asset a that `holder` has along its route, at once; the USD that `holder` then has."""
     amount = units * tree.rate[a]
-    if tree.traded[a] != a:
+    if tree.unwrapped[a] != a:
         tokens[holder, a, p] -= units
         tokens[WRAPPER, a, p] += units
-        tokens[WRAPPER, tree.traded[a], p] -= amount
-        tokens[holder, tree.traded[a], p] += amount
+        tokens[WRAPPER, tree.unwrapped[a], p] -= amount
+        tokens[holder, tree.unwrapped[a], p] += amount
     for k in range(tree.length[a]):
         m = tree.chain[a, k]
         after, got = sale(m, p, amount, profiles, markets)
@@ -145,9 +145,9 @@ def sell_for_usd(p: int, a: int, units: float, holder: int, tree: Tree, profiles
 def quote_route(p: int, a: int, b: int, amount: float, tree: Tree, profiles: Profiles, markets: Markets) -> float:
     """Units of asset b that selling `amount` of asset a would bring now; moves nothing."""
     value = amount * tree.rate[a]
-    for k in range(tree.sales[a, b]):
+    for k in range(tree.sells[a, b]):
         value = sale(tree.chain[a, k], p, value, profiles, markets)[1]
-    for k in range(tree.purchases[a, b] - 1, -1, -1):
+    for k in range(tree.buys[a, b] - 1, -1, -1):
         value = purchase(tree.chain[b, k], p, value, profiles, markets)[1]
     return value / tree.rate[b]
 

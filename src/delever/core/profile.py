@@ -25,7 +25,7 @@ TOP = 1e-9  # lowest w, as a share of the first node's (its price x 1e18): below
 class Profiles(NamedTuple):
     """The profiles of all markets at full depth, shared by all paths, never written.
 
-    A market without a venue (traded = 0) trades any quantity at its price; its other entries mean nothing.
+    A market without a venue (has_venue = 0) trades any quantity at its price; its other entries mean nothing.
     """
 
     node_w: np.ndarray  # [markets, nodes] 1 / sqrt(price), ascending: the price falls along the row
@@ -34,7 +34,7 @@ class Profiles(NamedTuple):
     liquidity: np.ndarray  # [markets, nodes - 1] of the cell between a node and the next, > 0
     cells: np.ndarray  # [markets] number of cells in use; what lies behind them is padding
     anchored: np.ndarray  # [markets] 1: prices are relative to the outside price; 0: absolute
-    traded: np.ndarray  # [markets] 1: has a venue; 0: infinitely deep
+    has_venue: np.ndarray  # [markets] 1: has a venue; 0: infinitely deep
     fee_in: np.ndarray  # [markets] share kept of what a trader gives
     fee_out: np.ndarray  # [markets] share kept of what a trader gets
     quoted: np.ndarray  # [markets, 2] lowest and highest s that the venue's data cover; beyond is extrapolated

@@ -1,6 +1,6 @@
 """Books fixed-spread liquidations in double entry: the account, the protocol, the liquidators, the sales that follow.
 
-Per call and reserve, as changes: cash + DEBTS + DEFICIT = CLAIMS + TREASURY, and tokens move, none is made.
+Per call and reserve, as changes: cash + DEBTS + DEFICIT = DEPOSITS + TREASURY, and tokens move, none is made.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from delever.core.jit import helper, kernel
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, DEFICITS, LIQUIDATIONS, PROTOCOL_FEE, REPAID, SEIZED
 from delever.core.tables import (
     CASH,
-    CLAIM,
-    CLAIMS,
     DEBTS,
     DECLINED,
     DEFICIT,
+    DEPOSITS,
     EXECUTED,
     HIT,
     INCLUDED,
+    LIQUIDATION,
     LIQUIDATORS,
     REVERTED,
     TREASURY,
     BookTables,
-    Fills,
     Ledgers,
     Reserves,
-    Rows,
+    Sales,
     Touched,
+    Transactions,
 )
 
 
@@ -67,18 +67,27 @@ def write_off(amount: np.ndarray, g: int, p: int, number: int, reserve: np.ndarr
         amount[k] = 0.0
 
 
+@helper
+def leg_of(wanted: int, g: int, first: int, last: int, reserve: np.ndarray, asset: np.ndarray) -> int:
+    """The leg among first..last-1 of signature g that is in the asset."""
+    for k in range(first, last):
+        if asset[reserve[g, k]] == wanted:
+            return k
+    return first
+
+
 @kernel
-def settle(rows: Rows, picked: np.ndarray, count: int, number: int, writes_off: bool, touched: Touched,
-           book: BookTables, reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, fills: Fills, n_fills: int
+def settle(rows: Transactions, picked: np.ndarray, count: int, number: int, writes_off: bool, touched: Touched,
+           book: BookTables, reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, sales: Sales, n_sales: int
            ) -> int:
     """Apply the claims of protocol `number` among rows picked[:count] that have something to repay; the others revert.
 
-    Rows with a pair of legs carry units; rows with collateral_leg -1 carry in repay, seize and kept the share of
+    Rows that name assets carry units; rows with get_asset -1 carry in give, get and kept the share of
     every positive seizable leg, and collateral leg c is sold against debt leg d in d's share of that debt.
-    seen_price: [paths, reserves]. Returns the new number of fills.
+    seen_price: [paths, reserves]. Returns the new number of sales.
     """
-    kind, state, protocol, ref, legs_c, legs_d, repay, seize, kept = (
-        rows.kind, rows.state, rows.protocol, rows.ref, rows.collateral_leg, rows.debt_leg, rows.repay, rows.seize,
+    kind, state, protocol, ref, get_asset, give_asset, repay, seize, kept = (
+        rows.kind, rows.state, rows.protocol, rows.ref, rows.get_asset, rows.give_asset, rows.give, rows.get,
         rows.kept)
     slot_account, slot_path, flags, amounts = touched.account, touched.path, touched.flags, touched.amount
     signature, reserve, seizable, collaterals, debts, first_debt = (
@@ -86,10 +95,10 @@ def settle(rows: Rows, picked: np.ndarray, count: int, number: int, writes_off: 
     asset, supply_index, borrow_index = reserves.asset, reserves.supply_index, reserves.borrow_index
     tokens, booked, scaled, totals = ledgers.tokens, ledgers.booked, ledgers.scaled, ledgers.totals
     fill_row, fill_path, holder, sold_asset, bought_asset, sold, on_way = (
-        fills.row, fills.path, fills.holder, fills.sold_asset, fills.bought_asset, fills.sold, fills.amount)
+        sales.row, sales.path, sales.holder, sales.sold_asset, sales.bought_asset, sales.sold, sales.amount)
     for j in range(count):
         row = picked[j]
-        if kind[row] != CLAIM or protocol[row] != number:
+        if kind[row] != LIQUIDATION or protocol[row] != number:
             continue
         if not repay[row] > 0.0:
             if state[row] == INCLUDED:
@@ -99,10 +108,12 @@ def settle(rows: Rows, picked: np.ndarray, count: int, number: int, writes_off: 
             continue
         slot = ref[row]
         p, g = int(slot_path[slot]), signature[int(slot_account[slot])]
-        amount, price, pro_rata = amounts[slot], seen_price[p], legs_c[row] < 0
-        c_from, c_to, d_from, d_to = legs_c[row], legs_c[row] + 1, legs_d[row], legs_d[row] + 1
-        if pro_rata:
-            c_from, c_to, d_from, d_to = 0, collaterals[g], first_debt, first_debt + debts[g]
+        amount, price, pro_rata = amounts[slot], seen_price[p], get_asset[row] < 0
+        c_from, c_to, d_from, d_to = 0, collaterals[g], first_debt, first_debt + debts[g]
+        if not pro_rata:
+            c_from = leg_of(get_asset[row], g, c_from, c_to, reserve, asset)
+            d_from = leg_of(give_asset[row], g, d_from, d_to, reserve, asset)
+            c_to, d_to = c_from + 1, d_from + 1
 
         owed = 0.0  # worth of the debts that the call pays for
         for d in range(d_from, d_to):
@@ -117,7 +128,7 @@ def settle(rows: Rows, picked: np.ndarray, count: int, number: int, writes_off: 
             keeps = taken * share_kept if pro_rata else kept[row]
             tokens[CASH, asset[r], p] -= taken - keeps
             tokens[LIQUIDATORS, asset[r], p] += taken - keeps
-            booked[CLAIMS, r, p] -= taken
+            booked[DEPOSITS, r, p] -= taken
             booked[TREASURY, r, p] += keeps
             scaled[0, r, p] -= change
             totals[SEIZED, number, p] += taken * price[r]
@@ -125,11 +136,11 @@ def settle(rows: Rows, picked: np.ndarray, count: int, number: int, writes_off: 
             for d in range(d_from, d_to):
                 if seizable[g, d] and amount[d] > 0.0:
                     s = reserve[g, d]
-                    fill_row[n_fills], fill_path[n_fills], holder[n_fills] = row, p, LIQUIDATORS
-                    sold_asset[n_fills], bought_asset[n_fills] = asset[r], asset[s]
-                    sold[n_fills] = (taken - keeps) * (amount[d] * borrow_index[s] * price[s] / owed)
-                    on_way[n_fills] = sold[n_fills]
-                    n_fills += 1
+                    fill_row[n_sales], fill_path[n_sales], holder[n_sales] = row, p, LIQUIDATORS
+                    sold_asset[n_sales], bought_asset[n_sales] = asset[r], asset[s]
+                    sold[n_sales] = (taken - keeps) * (amount[d] * borrow_index[s] * price[s] / owed)
+                    on_way[n_sales] = sold[n_sales]
+                    n_sales += 1
         for d in range(d_from, d_to):
             if not (seizable[g, d] and amount[d] > 0.0):
                 continue
@@ -148,4 +159,4 @@ def settle(rows: Rows, picked: np.ndarray, count: int, number: int, writes_off: 
             totals[ACCOUNTS_LIQUIDATED, number, p] += 1.0
         flags[slot] |= HIT
         state[row] = EXECUTED
-    return n_fills
+    return n_sales

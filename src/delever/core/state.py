@@ -16,18 +16,18 @@ from delever.core.tables import (
     BOOKED,
     COVERABILITY,
     HOLDERS,
-    KINDS,
     LAYERS,
     ROUNDS,
     BookTables,
     Closings,
-    Fills,
     Ledgers,
+    Lots,
     Margins,
     Reserves,
-    Rows,
     Safety,
+    Sales,
     Touched,
+    Transactions,
 )
 
 NEVER = np.iinfo(np.int32).max  # ticks: a move that does not happen
@@ -40,12 +40,12 @@ class Tree(NamedTuple):
     length: np.ndarray  # [A]
     rate: np.ndarray  # [A] units of the traded asset in one of this one; 1 if not wrapped
     log_rate: np.ndarray  # [A]
-    traded: np.ndarray  # [A] the asset itself, or what it wraps
+    unwrapped: np.ndarray  # [A] the asset itself, or what it wraps
     base: np.ndarray  # [M] asset sold on the market
     quote: np.ndarray  # [M] asset it is paid with
     level: np.ndarray  # [M] 1 at USD, 2 above, ...
-    sales: np.ndarray  # [A, A] how many markets of chain(a) a sale of a for b sells on
-    purchases: np.ndarray  # [A, A] how many markets of chain(b) it then buys on
+    sells: np.ndarray  # [A, A] how many markets of chain(a) a sale of a for b sells on
+    buys: np.ndarray  # [A, A] how many markets of chain(b) it then buys on
 
 
 class Markets(NamedTuple):
@@ -74,7 +74,7 @@ class Feeds(NamedTuple):
     land: np.ndarray  # [F, P] when it may land [s]; inf: none in flight
 
 
-class Sight(NamedTuple):
+class SeenPrices(NamedTuple):
     """What protocols see: log prices of reserves composed of feeds, and moves since the start in whole ticks."""
 
     constant: np.ndarray  # [R]
@@ -87,7 +87,7 @@ class Sight(NamedTuple):
     unit: np.ndarray  # [R] asset in which the protocol counts
     price: np.ndarray  # [P, R] levels in USD, only for paths looked at: see stamp
     stamp: np.ndarray  # [P] the look at which `price` was filled
-    look: np.ndarray  # [1] number of the present look
+    number: np.ndarray  # [1] of the present look
 
 
 class Index(NamedTuple):
@@ -107,8 +107,8 @@ class Watch(NamedTuple):
     cursor: np.ndarray  # [Q, P] next entry of the shared list
     reach: np.ndarray  # [Q, P] ticks: no account is in reach below this move
     wheel: np.ndarray  # [Q, P, BUCKETS] first node of each bucket, 0 = empty
-    seen: np.ndarray  # [P, words] a bit an account: has been copied
-    slot_of: np.ndarray  # [P, accounts] slot of its copy, where `seen` says so, of the first ENTERED slots; [P, 0]: nobody asks
+    copied: np.ndarray  # [P, words] a bit an account: has been copied
+    slot_of: np.ndarray  # [P, accounts] slot of its copy, where `copied` says so, of the first ENTERED slots; [P, 0]: nobody asks
     fired: np.ndarray  # [Q * P] pairs that fired
     counts: np.ndarray  # [COUNTERS]
 
@@ -138,7 +138,7 @@ class Queue(NamedTuple):
     """Included transactions by slot and kind."""
 
     row: np.ndarray  # [rows] row numbers, sorted by (slot, kind), then path and order of inclusion
-    start: np.ndarray  # [slots * KINDS + 1] where each (slot, kind) begins
+    start: np.ndarray  # [slots * kinds + 1] where each (slot, kind) begins
 
 
 class Tally(NamedTuple):
@@ -176,7 +176,7 @@ class State:
     profiles: Profiles = field(kw_only=True)
     markets: Markets = field(kw_only=True)
     feeds: Feeds = field(kw_only=True)
-    sight: Sight = field(kw_only=True)
+    seen: SeenPrices = field(kw_only=True)
     reserves: Reserves = field(kw_only=True)
 
     # accounts
@@ -197,12 +197,18 @@ class State:
     n_fallen: int = 0
 
     # transactions of the block
-    rows: Rows = field(kw_only=True)
+    transactions: Transactions = field(kw_only=True)
     n_rows: int = 0
-    fills: Fills = field(kw_only=True)
-    n_fills: int = 0
+    sales: Sales = field(kw_only=True)
+    n_sales: int = 0
     active: np.ndarray = field(kw_only=True)  # [P] takes part in this block
     queue: Queue = field(kw_only=True)
+    wake: np.ndarray = field(kw_only=True)  # [P] when the path has next something to do [s]; inf: nothing that is known
+    changed: np.ndarray = field(kw_only=True)  # [P] something was executed in this block: what was offered must be looked at anew
+    lots: Lots = field(kw_only=True)
+    n_lots: int = 0
+    slot: int = 0  # of the block that is being executed
+    claim_kind: np.ndarray = field(kw_only=True)  # [protocols] kind of transaction that unhealthy accounts offer
 
     # accounts of who has what
     ledgers: Ledgers = field(kw_only=True)
@@ -223,15 +229,19 @@ class State:
 
     def room_for_rows(self, more: int) -> None:
         """Lengthen the transaction table until `more` rows fit."""
-        self.rows = Rows(*longer(self.rows, self.n_rows + more))
+        self.transactions = Transactions(*longer(self.transactions, self.n_rows + more))
+
+    def room_for_lots(self, more: int) -> None:
+        """Lengthen the table of lots until `more` fit."""
+        self.lots = Lots(*longer(self.lots, self.n_lots + more))
 
     def room_for_closings(self, more: int) -> None:
         """Lengthen the list of deleveraged positions until `more` fit."""
         self.closings = Closings(*longer(self.closings, self.n_closings + more))
 
-    def room_for_fills(self, more: int) -> None:
+    def room_for_sales(self, more: int) -> None:
         """Lengthen the table of sales until `more` rows fit."""
-        self.fills = Fills(*longer(self.fills, self.n_fills + more))
+        self.sales = Sales(*longer(self.sales, self.n_sales + more))
 
 
 def longer(table: tuple[np.ndarray, ...], size: int) -> tuple[np.ndarray, ...]:
@@ -263,16 +273,22 @@ def who_of(touched: Touched) -> np.ndarray:
     return table
 
 
-def new_rows(size: int) -> Rows:
+def new_transactions(size: int) -> Transactions:
     """An empty transaction table."""
     i, f = np.int64, np.float64
-    return Rows(*(np.zeros(size, kind) for kind in (i, i, i, i, i, i, i, f, f, f, f)))
+    return Transactions(*(np.zeros(size, kind) for kind in (i, i, i, i, i, i, i, f, f, f, f)))
 
 
-def new_fills(size: int) -> Fills:
+def new_lots(size: int) -> Lots:
+    """Nothing is for sale."""
+    i, f = np.int64, np.float64
+    return Lots(*(np.zeros(size, kind) for kind in (i,) * 8 + (f,) * 5))
+
+
+def new_sales(size: int) -> Sales:
     """An empty table of sales."""
     i, f = np.int64, np.float64
-    return Fills(*(np.zeros(size, kind) for kind in (i, i, i, i, i, f, f)))
+    return Sales(*(np.zeros(size, kind) for kind in (i, i, i, i, i, f, f)))
 
 
 def new_tally(assets: int, paths: int) -> Tally:
@@ -285,7 +301,7 @@ def new_ledgers(assets: int, reserves: int, protocols: int, outcomes: int, paths
     """Ledgers at zero."""
     return Ledgers(tokens=np.zeros((HOLDERS, assets, paths)), booked=np.zeros((BOOKED, reserves, paths)),
                    scaled=np.zeros((2, reserves, paths)), totals=np.zeros((outcomes, protocols, paths)),
-                   traded=np.zeros((assets, paths)))
+                   turnover=np.zeros((assets, paths)))
 
 
 def new_flows(reserves: int, paths: int) -> Flows:
@@ -311,6 +327,27 @@ def new_safety(fund: np.ndarray, vault: np.ndarray, backed: np.ndarray, paths: i
                   np.full((LAYERS, protocols, paths), np.inf), np.full((2, protocols, paths), np.inf))
 
 
-__all__ = ["KINDS", "NEVER", "Feeds", "Flows", "Index", "Markets", "Pool", "Queue", "Sight", "State", "Tally", "Tree",
-           "Watch", "longer", "new_closings", "new_fills", "new_flows", "new_ledgers", "new_rows", "new_safety",
-           "new_tally", "new_touched"]
+__all__ = [
+    "NEVER",
+    "Feeds",
+    "Flows",
+    "Index",
+    "Markets",
+    "Pool",
+    "Queue",
+    "SeenPrices",
+    "State",
+    "Tally",
+    "Tree",
+    "Watch",
+    "longer",
+    "new_closings",
+    "new_flows",
+    "new_ledgers",
+    "new_lots",
+    "new_safety",
+    "new_sales",
+    "new_tally",
+    "new_touched",
+    "new_transactions",
+]

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-ORACLE, TOP_UP, CLAIM, ORDER = 0, 1, 2, 3  # kinds of transaction
-KINDS = 4
+ORACLE, TOP_UP, LIQUIDATION, ORDER = range(4)  # kinds of transaction that every world has; others get their number at assembly
 OFFERED, DECLINED, INCLUDED, EXECUTED, REVERTED, WAITING, NOTHING = range(7)  # states of a transaction; NOTHING to call
 HIT, ANSWERED, QUEUED = 1, 2, 4  # Touched.flags: was liquidated, has topped up, stands in the list of what is due
 SLOTS, NODES, FREE, FIRED, REACHED, DUE, CLAIM_ROWS, STANDING, CALLED, ENTERED, COUNTERS = range(11)  # Watch.counts
@@ -69,9 +68,9 @@ class Margins(NamedTuple):
     rate: np.ndarray  # [reserves, tiers] maintenance margin, share of the notional
     deducted: np.ndarray  # [reserves, tiers] maintenance amount: MM = notional x rate - deducted [USD]
     market: np.ndarray  # [reserves] market of the perp, -1: none
-    holder_first: np.ndarray  # [reserves + 1] where its holders begin
-    holder: np.ndarray  # [positions] account
-    holder_leg: np.ndarray  # [positions] the leg in which it holds the perp
+    position_first: np.ndarray  # [reserves + 1] where its holders begin
+    position_account: np.ndarray  # [positions]
+    position_leg: np.ndarray  # [positions] the leg in which it holds the perp
     funded: np.ndarray  # [reserves] 1: pays funding
     paid: np.ndarray  # [reserves, paths] F: funding that a long unit has paid so far [USD]
     gross: np.ndarray  # [reserves, paths] its absolute changes, added up x the highest rate of the tiers [USD]
@@ -101,32 +100,50 @@ class Closings(NamedTuple):
     haircut: np.ndarray  # [closings] what that cost against the mark [USD]
 
 
-class Rows(NamedTuple):
+class Transactions(NamedTuple):
     """The transactions of a block."""
 
     path: np.ndarray  # [rows]
     kind: np.ndarray  # [rows]
     state: np.ndarray  # [rows]
-    protocol: np.ndarray  # [rows] of a claim or top-up
-    ref: np.ndarray  # [rows] touched slot, feed or order
-    collateral_leg: np.ndarray  # [rows] -1: every leg pro rata
-    debt_leg: np.ndarray  # [rows]
-    repay: np.ndarray  # [rows] debt repaid, units of the debt asset; a top-up: collateral added; an order: units sold
-    seize: np.ndarray  # [rows] collateral taken from the account, units
-    kept: np.ndarray  # [rows] part of `seize` that the protocol keeps as its fee, units
+    protocol: np.ndarray  # [rows] whose rules apply
+    ref: np.ndarray  # [rows] touched slot, feed, order or lot
+    give_asset: np.ndarray  # [rows] what the actor brings: debt repaid, collateral added, what is sold; -1: every one, pro rata
+    get_asset: np.ndarray  # [rows] what he takes; -1: every one, pro rata
+    give: np.ndarray  # [rows] units, or a share of each
+    get: np.ndarray  # [rows] units, or a share of each, before `kept`
+    kept: np.ndarray  # [rows] part of `get` that the protocol keeps as its fee
     bid: np.ndarray  # [rows] fee bid, gwei a unit of gas
 
 
-class Fills(NamedTuple):
+class Lots(NamedTuple):
+    """What is for sale: auctions. Transactions stay until the chunk ends; `open` says which still are."""
+
+    path: np.ndarray  # [lots]
+    protocol: np.ndarray  # [lots]
+    slot: np.ndarray  # [lots] touched account that it came from
+    get_asset: np.ndarray  # [lots] what is sold
+    give_asset: np.ndarray  # [lots] what is asked for it
+    leg: np.ndarray  # [lots] its leg of the account, where what is left goes back
+    reserve: np.ndarray  # [lots] reserve that is owed
+    open: np.ndarray  # [lots]
+    units: np.ndarray  # [lots] left, units
+    owed: np.ndarray  # [lots] debt left, units, without penalty
+    tab: np.ndarray  # [lots] what must come in, penalty included
+    started: np.ndarray  # [lots] [s]
+    top: np.ndarray  # [lots] price at that moment, units of give_asset a unit
+
+
+class Sales(NamedTuple):
     """What executed transactions put on the market: sell one asset for another."""
 
-    row: np.ndarray  # [fills] transaction, -1: none
-    path: np.ndarray  # [fills]
-    holder: np.ndarray  # [fills] whose ledger it is
-    sold_asset: np.ndarray  # [fills]
-    bought_asset: np.ndarray  # [fills]
-    sold: np.ndarray  # [fills] units
-    amount: np.ndarray  # [fills] on its way along the route; at the end units of the bought asset
+    row: np.ndarray  # [sales] transaction, -1: none
+    path: np.ndarray  # [sales]
+    holder: np.ndarray  # [sales] whose ledger it is
+    sold_asset: np.ndarray  # [sales]
+    bought_asset: np.ndarray  # [sales]
+    sold: np.ndarray  # [sales] units
+    amount: np.ndarray  # [sales] on its way along the route; at the end units of the bought asset
 
 
 class Ledgers(NamedTuple):
@@ -136,16 +153,16 @@ class Ledgers(NamedTuple):
     booked: np.ndarray  # [BOOKED, reserves, paths] units of claims on each reserve, at the index of the event
     scaled: np.ndarray  # [2, reserves, paths] change of accounts' amounts at index 1: 0 collateral, 1 debt
     totals: np.ndarray  # [outcomes, protocols, paths] columns as in core/outcomes.py
-    traded: np.ndarray  # [assets, paths] units that changed hands on venues, gross: what a residual is measured by
+    turnover: np.ndarray  # [assets, paths] units that changed hands on venues, gross: what a residual is measured by
 
 
 # Who holds: rows of the token ledger, which add up to nothing for every asset and path.
 (CASH, WRAPPER, VENUES, MAKERS, LIQUIDATORS, ARBITRAGEURS, OWNERS, ORDER_OWNERS, REPORTERS, BLOCK_BUILDERS, FUND, VAULT,
  FUNDING) = range(13)
 HOLDERS = 13
-# Claims on a protocol: its cash + DEBTS + DEFICIT = CLAIMS + TREASURY for every reserve and path, as changes.
-# ADDED is a part of CLAIMS, noted apart: what owners topped up. COVERED: deficits that layers of the waterfall took away.
-CLAIMS, DEBTS, TREASURY, DEFICIT, ADDED, COVERED = range(6)
+# Claims on a protocol: its cash + DEBTS + DEFICIT = DEPOSITS + TREASURY for every reserve and path, as changes.
+# ADDED is a part of DEPOSITS, noted apart: what owners topped up. COVERED: deficits that layers of the waterfall took away.
+DEPOSITS, DEBTS, TREASURY, DEFICIT, ADDED, COVERED = range(6)
 BOOKED = 6
 INSURANCE, BACKSTOP, ADL, SOCIALISED = range(4)  # layers of a default waterfall
 LAYERS = 4

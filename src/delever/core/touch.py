@@ -27,7 +27,7 @@ def enter_slots(state: State) -> None:
 @helper
 def slot_of(p: int, account: int, watch: Watch) -> int:
     """The slot of an account on path p, once slots are entered; -1: it stands as in the book."""
-    if watch.seen[p, account >> 6] & (np.int64(1) << (account & 63)) == 0:
+    if watch.copied[p, account >> 6] & (np.int64(1) << (account & 63)) == 0:
         return -1
     slot: int = watch.slot_of[p, account]
     return slot
@@ -40,7 +40,7 @@ def touch(p: int, account: int, book: BookTables, watch: Watch, pool: Pool) -> i
     if slot < 0:
         slot = count[SLOTS]
         count[SLOTS] += 1
-        watch.seen[p, account >> 6] |= np.int64(1) << (account & 63)
+        watch.copied[p, account >> 6] |= np.int64(1) << (account & 63)
         watch.slot_of[p, account] = slot
         touched.account[slot], touched.path[slot], touched.visits[slot], touched.flags[slot] = account, p, 0, 0
         touched.until[slot] = 0.0

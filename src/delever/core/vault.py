@@ -55,7 +55,7 @@ def unwind(number: int, p: int, share: float, reserves: Reserves, margins: Margi
         else:
             done, usd, after = purchase_within(m, p, -d, np.inf, profiles, markets)
             done, usd = -done, -usd
-        settle_trade(m, p, done, usd, after, tree, profiles, markets, ledgers.tokens, ledgers.traded)
+        settle_trade(m, p, done, usd, after, tree, profiles, markets, ledgers.tokens, ledgers.turnover)
         close_of_vault(number, p, r, done, usd, -1, reserves, margins, safety, ledgers)
 
 
@@ -69,7 +69,7 @@ def finish_vault(number: int, p: int, reserves: Reserves, margins: Margins, safe
         if margins.perp[r] == 0 and r != cash and units > 0.0:
             safety.vault[r, p] = 0.0
             safety.vault[cash, p] += sell_for_usd(p, reserves.asset[r], units, VAULT, tree, profiles, markets, ledgers.tokens,
-                                                  ledgers.traded)
+                                                  ledgers.turnover)
     owed = -safety.vault[cash, p]
     if owed > 0.0:
         safety.vault[cash, p] = 0.0

@@ -29,10 +29,9 @@ from delever.core.elementary import TICKS, log_
 from delever.core.jit import helper, kernel
 from delever.core.margin import FAR as MARGIN_FAR
 from delever.core.margin import reach_of, sums_of
-from delever.core.state import NEVER, Index, Pool, Sight, State, Tally, Tree, Watch
+from delever.core.state import NEVER, Index, Pool, SeenPrices, State, Tally, Tree, Watch
 from delever.core.tables import (
     CALLED,
-    CLAIM,
     CLAIM_ROWS,
     DUE,
     FIRED,
@@ -46,10 +45,10 @@ from delever.core.tables import (
     BookTables,
     Margins,
     Reserves,
-    Rows,
+    Transactions,
 )
 from delever.engine.index import BOUND, BUCKETS, FAR, MASK, NEXT, SHIFT, SLOT, VISIT
-from delever.engine.sight import price_path
+from delever.engine.seen_prices import price_path
 
 
 @helper
@@ -60,11 +59,11 @@ def ticks_below(distance: float) -> int:
 
 
 @kernel
-def find(index: Index, sight: Sight, active: np.ndarray, watch: Watch) -> None:
+def find(index: Index, seen: SeenPrices, active: np.ndarray, watch: Watch) -> None:
     """Which (pair, path) has moved as far as its reach? And how many accounts of the lists does that pass?"""
     paths, n_fired, n_reached, fired = active.shape[0], 0, 0, watch.fired
     for q in range(index.falling.shape[0]):
-        low, high = sight.down[index.falling[q]], sight.up[index.rising[q]]
+        low, high = seen.down[index.falling[q]], seen.up[index.rising[q]]
         reach, cursor_of, bound_of = watch.reach[q], watch.cursor[q], index.bound
         some = np.int32(0)
         for p in range(paths):
@@ -84,11 +83,11 @@ def find(index: Index, sight: Sight, active: np.ndarray, watch: Watch) -> None:
 
 
 @kernel
-def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, watch: Watch, pool: Pool) -> None:
+def collect(book: BookTables, index: Index, seen: SeenPrices, active: np.ndarray, watch: Watch, pool: Pool) -> None:
     """What is due: what stands, accounts passed in the lists that fired, entries passed in their wheels."""
     book_amount, account_of, bound_of = book.amount, index.account, index.bound
-    falling, rising, down, up = index.falling, index.rising, sight.down, sight.up
-    cursor_of, reach, wheel, seen, fired, count = (watch.cursor, watch.reach, watch.wheel, watch.seen, watch.fired,
+    falling, rising, down, up = index.falling, index.rising, seen.down, seen.up
+    cursor_of, reach, wheel, copied, fired, count = (watch.cursor, watch.reach, watch.wheel, watch.copied, watch.fired,
                                                    watch.counts)
     due, node, touched = pool.due, pool.node, pool.touched
     slot_account, slot_path, visits, flags, amount = (touched.account, touched.path, touched.visits, touched.flags,
@@ -114,8 +113,8 @@ def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, wa
             account = int(account_of[cursor])
             cursor += 1
             word, bit = account >> 6, np.int64(1) << (account & 63)
-            if seen[p, word] & bit == 0:  # else another pair has brought it here already
-                seen[p, word] |= bit
+            if copied[p, word] & bit == 0:  # else another pair has brought it here already
+                copied[p, word] |= bit
                 slot_account[n_slots], slot_path[n_slots] = account, p
                 visits[n_slots], flags[n_slots] = 1, QUEUED
                 for k in range(legs):
@@ -155,14 +154,14 @@ def collect(book: BookTables, index: Index, sight: Sight, active: np.ndarray, wa
 
 
 @kernel
-def check(book: BookTables, reserves: Reserves, margins: Margins, sight: Sight, watch: Watch, pool: Pool, tally: Tally,
+def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPrices, watch: Watch, pool: Pool, tally: Tally,
           tree: Tree, market: np.ndarray) -> None:
     """The exact test, on what is due; the unhealthy become claims, in the order of path and account."""
     due, claim, looked = pool.due, pool.claim, tally.looked
     slot_account, slot_path, amount = pool.touched.account, pool.touched.path, pool.touched.amount
     signature, reserve, threshold, collaterals, debts, first_debt = (
         book.signature, book.reserve, book.threshold, book.collaterals, book.debts, book.first_debt[0])
-    log_price, price, stamp, now, unit = sight.log_price, sight.price, sight.stamp, sight.look[0], sight.unit
+    log_price, price, stamp, now, unit = seen.log_price, seen.price, seen.stamp, seen.number[0], seen.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
     of_margin, funded, paid, gross = book.margin, margins.funded, margins.paid, margins.gross
     tiers, floor, rate, deducted = margins.tiers, margins.floor, margins.rate, margins.deducted
@@ -193,7 +192,7 @@ def check(book: BookTables, reserves: Reserves, margins: Margins, sight: Sight, 
 
 
 @kernel
-def offer(watch: Watch, pool: Pool, book: BookTables, rows: Rows, n: int) -> None:
+def offer(watch: Watch, pool: Pool, book: BookTables, kind_of: np.ndarray, rows: Transactions, n: int) -> None:
     """A transaction row for each claim on a lending protocol; margin accounts are called by their exchange, off chain."""
     claim, slot_path, slot_account, called = pool.claim, pool.touched.path, pool.touched.account, pool.called
     signature, protocol, margin = book.signature, book.protocol, book.margin
@@ -206,22 +205,22 @@ def offer(watch: Watch, pool: Pool, book: BookTables, rows: Rows, n: int) -> Non
             called[n_called] = slot
             n_called += 1
             continue
-        path[n], kind[n], state[n], ref[n], of[n] = slot_path[slot], CLAIM, OFFERED, slot, protocol[g]
+        path[n], kind[n], state[n], ref[n], of[n] = slot_path[slot], kind_of[protocol[g]], OFFERED, slot, protocol[g]
         n += 1
     watch.counts[CLAIM_ROWS], watch.counts[CALLED] = n - first, n_called
 
 
 @kernel
-def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, sight: Sight, watch: Watch, pool: Pool,
+def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, seen: SeenPrices, watch: Watch, pool: Pool,
           tree: Tree, market: np.ndarray) -> None:
     """Everything that was due and can be unhealthy again goes back on watch, by what it is seen at now."""
     slot_account, slot_path, visits, flags, amount = (pool.touched.account, pool.touched.path, pool.touched.visits,
                                                       pool.touched.flags, pool.touched.amount)
     due, node, signature, reserve, threshold = pool.due, pool.node, book.signature, book.reserve, book.threshold
     collaterals, debts, first_debt, pair = book.collaterals, book.debts, book.first_debt[0], index.pair
-    wheel, reach, falling, rising, down, up, count = (watch.wheel, watch.reach, index.falling, index.rising, sight.down,
-                                                      sight.up, watch.counts)
-    log_price, price, stamp, now, unit = sight.log_price, sight.price, sight.stamp, sight.look[0], sight.unit
+    wheel, reach, falling, rising, down, up, count = (watch.wheel, watch.reach, index.falling, index.rising, seen.down,
+                                                      seen.up, watch.counts)
+    log_price, price, stamp, now, unit = seen.log_price, seen.price, seen.stamp, seen.number[0], seen.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
     of_margin, funded, paid, gross = book.margin, margins.funded, margins.paid, margins.gross
     tiers, floor, rate, deducted = margins.tiers, margins.floor, margins.rate, margins.deducted
@@ -277,17 +276,17 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
 def search(state: State) -> int:
     """Fill the block's claims; how many there are."""
     watch, count = state.watch, state.watch.counts
-    find(state.index, state.sight, state.active, watch)
+    find(state.index, state.seen, state.active, watch)
     state.n_called = 0
     if count[FIRED] == 0 and count[STANDING] == 0:
         return 0
     state.room_for_slots(int(count[SLOTS] + count[REACHED]))
-    collect(state.book, state.index, state.sight, state.active, watch, state.pool)
-    check(state.book, state.reserves, state.margins, state.sight, watch, state.pool, state.tally, state.tree,
+    collect(state.book, state.index, state.seen, state.active, watch, state.pool)
+    check(state.book, state.reserves, state.margins, state.seen, watch, state.pool, state.tally, state.tree,
           state.markets.price)
     if count[CLAIM_ROWS]:
         state.room_for_rows(int(count[CLAIM_ROWS]))
-        offer(watch, state.pool, state.book, state.rows, state.n_rows)
+        offer(watch, state.pool, state.book, state.claim_kind, state.transactions, state.n_rows)
         state.n_rows += int(count[CLAIM_ROWS])
         state.n_called = int(count[CALLED])
     return int(count[CLAIM_ROWS])
@@ -298,6 +297,6 @@ def put_back(state: State) -> None:
     count = state.watch.counts
     if count[DUE]:
         state.room_for_slots(0, int(count[NODES] + state.index.pair.shape[1] * count[DUE]))
-        rearm(state.book, state.index, state.reserves, state.margins, state.sight, state.watch, state.pool, state.tree,
+        rearm(state.book, state.index, state.reserves, state.margins, state.seen, state.watch, state.pool, state.tree,
               state.markets.price)
         count[DUE] = 0

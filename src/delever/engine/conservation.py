@@ -13,7 +13,7 @@ import numpy as np
 
 from delever.core.jit import kernel
 from delever.core.state import State
-from delever.core.tables import CASH, CLAIMS, DEBTS, DEFICIT, TREASURY, BookTables, Touched
+from delever.core.tables import CASH, DEBTS, DEFICIT, DEPOSITS, TREASURY, BookTables, Touched
 
 LIMIT = 1e-9
 
@@ -40,13 +40,13 @@ def residual(state: State, slots: int) -> np.ndarray:
     """Largest violation of the three identities, as a share of turnover: [A, P]."""
     ledgers, asset = state.ledgers, state.reserves.asset
     tokens = ledgers.tokens
-    turnover = np.maximum(np.abs(tokens).sum(0) + ledgers.traded, 1e-300)  # [A, P]
+    turnover = np.maximum(np.abs(tokens).sum(0) + ledgers.turnover, 1e-300)  # [A, P]
     worst = np.abs(tokens.sum(0)) / turnover
 
     booked = np.zeros_like(turnover)
-    by_reserve = (ledgers.booked[DEBTS] + ledgers.booked[DEFICIT] - ledgers.booked[CLAIMS] - ledgers.booked[TREASURY])
+    by_reserve = (ledgers.booked[DEBTS] + ledgers.booked[DEFICIT] - ledgers.booked[DEPOSITS] - ledgers.booked[TREASURY])
     np.add.at(booked, asset, by_reserve)
-    size = np.abs(tokens[CASH]) + ledgers.traded
+    size = np.abs(tokens[CASH]) + ledgers.turnover
     np.add.at(size, asset, np.abs(ledgers.booked).sum(0))
     worst = np.maximum(worst, np.abs(tokens[CASH] + booked) / np.maximum(size, 1e-300))
 

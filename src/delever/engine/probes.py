@@ -13,7 +13,7 @@ from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, REPAID
 from delever.core.state import Markets, State
 from delever.core.tables import ADL, BACKSTOP, INSURANCE, SOCIALISED
-from delever.engine.sight import price_all
+from delever.engine.seen_prices import price_all
 
 BINS = 48  # of the horizon
 PER_DECADE = 5  # buckets of a money histogram: 10^(1/5) wide, from 1 USD; bucket 0 holds what is below
@@ -111,7 +111,7 @@ class Timeline:
         """At the end of each bin."""
         if state.step not in self.ends:
             return
-        state.sight.stamp[:] = -1  # whether a path was priced before its market moved must not depend on its neighbours
+        state.seen.stamp[:] = -1  # whether a path was priced before its market moved must not depend on its neighbours
         price_all(state)
         margins, safety, flows = state.margins, state.safety, state.flows
         table = np.zeros((len(USES), len(self.protocols), state.paths))
@@ -119,7 +119,7 @@ class Timeline:
             for r in range(margins.first[number], margins.first[number + 1]):  # added row by row: NumPy's sum has another order
                 for use, row in enumerate((flows.liquidated[r], flows.taken[r], flows.deleveraged[r], flows.haircut[r])):
                     table[use, i] += row
-                table[8, i] += safety.fund[r] * state.sight.price[:, r]
+                table[8, i] += safety.fund[r] * state.seen.price[:, r]
                 table[9, i] += safety.vault[r] * worth(state, r)
             table[4:8, i] = safety.served[[INSURANCE, BACKSTOP, ADL, SOCIALISED], number]
         self.steps.append(state.step)
@@ -128,6 +128,6 @@ class Timeline:
 
 def worth(state: State, r: int) -> np.ndarray:
     """What a unit of a reserve counts in the equity of a vault [P], USD: perps less funding, collateral after its haircut."""
-    margins, price = state.margins, state.sight.price[:, r]
+    margins, price = state.margins, state.seen.price[:, r]
     value: np.ndarray = price - margins.paid[r] if margins.perp[r] else price * margins.weight[r]
     return value

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from delever.core.state import State
 from delever.core.tables import (
-    CLAIM,
     DEFICIT,
-    KINDS,
-    ORACLE,
-    ORDER,
-    TOP_UP,
+    LIQUIDATORS,
     BookTables,
-    Fills,
     Ledgers,
     Reserves,
-    Rows,
+    Sales,
     Touched,
+    Transactions,
 )
-from delever.engine import boundary, sight
+from delever.engine import boundary, seen_prices
 from delever.engine.probes import Probe
 from delever.engine.trade import Trading
 from delever.engine.venues import Venues
@@ -53,22 +49,29 @@ class Feed(Protocol):
     def refresh(self, state: State) -> bool: ...
 
 
-class Land(Protocol):
-    """Execution of oracle answers."""
+class Kind(Protocol):
+    """A kind of transaction, declared by the mechanism that offers it; its place in Phases.kinds is its number and its turn."""
 
-    def __call__(self, state: State, picked: np.ndarray) -> None: ...
+    name: str  # as gas is stated
+    gas: float  # units
+    payer: int  # holder who pays it
+    looks: bool  # needs fresh price levels of the paths concerned
+    moves_seen: bool  # what protocols see is composed anew after it
+    called: bool  # an executed one counts as a liquidation
+
+    def execute(self, state: State, picked: np.ndarray) -> None: ...
 
 
 class Rules(Protocol):
     """What a protocol lets liquidators do."""
 
-    def assess(self, rows: Rows, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
+    def assess(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
                reserves: Reserves, seen_price: np.ndarray) -> None: ...
 
-    def settle(self, rows: Rows, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
-               reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, fills: Fills, n_fills: int) -> int: ...
+    def settle(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
+               reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, sales: Sales, n_sales: int) -> int: ...
 
-    def fills_per_claim(self, book: BookTables) -> int: ...
+    def sales_per_call(self, book: BookTables) -> int: ...
 
 
 class Reaction(Protocol):
@@ -76,7 +79,6 @@ class Reaction(Protocol):
 
     def react(self, state: State, first: int, last: int) -> None: ...
 
-    def execute(self, state: State, picked: np.ndarray) -> None: ...
 
 
 class Holders(Protocol):
@@ -85,8 +87,6 @@ class Holders(Protocol):
     def schedule(self, state: State) -> None: ...
 
     def offer(self, state: State) -> None: ...
-
-    def execute(self, state: State, picked: np.ndarray) -> None: ...
 
 
 class Bids(Protocol):
@@ -143,7 +143,7 @@ class Phases:
     policies: Sequence[Policy]
     holders: Holders | None
     feeds: Sequence[Feed]
-    land: Land
+    kinds: Sequence[Kind]
     protocols: Sequence[Rules]
     exchanges: Sequence[Engine]
     borrowers: Reaction | None
@@ -154,6 +154,7 @@ class Phases:
     waterfall: Sequence[Layer]
     vaults: bool  # some layer holds positions, which may fall with nobody called
     probes: Sequence[Probe]
+    offers: Sequence[Any] = ()
 
 
 def step(phases: Phases, state: State) -> None:
@@ -170,11 +171,17 @@ def step(phases: Phases, state: State) -> None:
     for layer in phases.waterfall:
         layer.begin(state)
     state.active[:] = True
-    for number in range(1, state.blocks + 1):
+    number, length = 1, state.step_length / state.blocks
+    while number <= state.blocks:
         state.block = number
-        state.time = (state.step - 1) * state.step_length + number * (state.step_length / state.blocks)
-        if not block(phases, state):
-            break
+        state.time = (state.step - 1) * state.step_length + number * length
+        number += 1
+        if not block(phases, state):  # nobody has anything to do in the next block: on to the first in which somebody has
+            soonest = state.wake.min()
+            if not soonest < state.step * state.step_length:
+                break
+            number = max(number, int(np.ceil(soonest / length)) - (state.step - 1) * state.blocks)
+            np.less_equal(state.wake, (state.step - 1) * state.step_length + number * length, out=state.active)
     for probe in phases.probes:
         probe.observe(state)
 
@@ -182,6 +189,8 @@ def step(phases: Phases, state: State) -> None:
 def block(phases: Phases, state: State) -> int:
     """One block of the paths that take part; how many take part in the next."""
     state.n_rows, state.n_fallen = 0, 0
+    state.wake[state.active] = np.inf
+    state.changed[:] = False
     phases.venues.follow(state, state.active)
     for feed in phases.feeds:
         feed.observe(state)
@@ -189,24 +198,27 @@ def block(phases: Phases, state: State) -> int:
     offered = boundary.search(state)
     first, last = state.n_rows - offered, state.n_rows
     if state.n_called:
+        state.changed[state.pool.touched.path[state.pool.called[:state.n_called]]] = True
         for exchange in phases.exchanges:
             exchange.liquidate(state)
+    for offer in phases.offers:  # of lots
+        offer.offer(state)
+    last_bid = state.n_rows if phases.offers else last
     if offered:
-        claims = np.arange(first, last)
-        assess(phases, state, claims)
+        assess(phases, state, np.arange(first, last))
         if phases.borrowers:
             phases.borrowers.react(state, first, last)
     if phases.holders:
         phases.holders.offer(state)
-    if offered:
-        phases.liquidators.bid(state, first, last)
+    if last_bid > first:
+        phases.liquidators.bid(state, first, last_bid)
     if state.n_rows:
         phases.network.include(state)
         execute(phases, state)
     if phases.waterfall and (state.n_called or state.n_rows or phases.vaults or state.ledgers.booked[DEFICIT].any()):
         absorb(phases, state)
     if phases.arbitrageurs:
-        sight.price_all(state)
+        seen_prices.price_all(state)
         phases.arbitrageurs.arbitrage(state)
     boundary.put_back(state)
     return phases.network.close(state)
@@ -214,75 +226,81 @@ def block(phases: Phases, state: State) -> int:
 
 def absorb(phases: Phases, state: State) -> None:
     """Deficits go down each protocol's default waterfall."""
-    sight.price_all(state)
+    seen_prices.price_all(state)
     for layer in phases.waterfall:
         layer.absorb(state)
 
 
 def execute(phases: Phases, state: State) -> None:
-    """Included transactions, slot by slot: revalidate, take, trade on the venues, settle."""
-    start = state.queue.start
-    slots = len(start) // KINDS
-    moved = state.pool.touched.path[state.pool.called[:state.n_called]]  # claims were offered before the engines traded
-    if len(moved) and sum(feed.refresh(state) for feed in phases.feeds):
-        see_again(state, moved)
-    for slot in range(slots):
-        picked = [state.queue.row[start[slot * KINDS + kind]:start[slot * KINDS + kind + 1]] for kind in range(KINDS)]
-        state.n_fills = 0
-        if len(picked[ORACLE]):
-            phases.land(state, picked[ORACLE])
-            see_again(state, state.rows.path[picked[ORACLE]])
-        if len(picked[TOP_UP]) and phases.borrowers:
-            sight.price_rows(state, picked[TOP_UP])
-            phases.borrowers.execute(state, picked[TOP_UP])
-        if len(picked[CLAIM]):
-            again = picked[CLAIM] if slot else touched_before(state, picked, moved)
-            if len(again):
-                sight.price_rows(state, again)
-                assess(phases, state, again)
-                phases.liquidators.recheck(state, again)
-            settle(phases, state, picked[CLAIM])
-        if len(picked[ORDER]) and phases.holders:
-            phases.holders.execute(state, picked[ORDER])
-        if state.n_fills:
-            phases.trading.execute(state)
-            if sum(feed.refresh(state) for feed in phases.feeds):  # after the last slot too: it is not every path's last
-                see_again(state, state.fills.path[:state.n_fills])
+    """Included transactions, slot by slot and kind by kind: revalidate, take, trade on the venues, settle."""
+    start, kinds, queued = state.queue.start, phases.kinds, state.queue.row
+    if state.n_called and sum(feed.refresh(state) for feed in phases.feeds):
+        see_again(state, np.flatnonzero(state.changed))  # claims were offered before the engines traded
+    state.n_sales, last = 0, 0
+    for cell in np.flatnonzero(start[1:] > start[:-1]).tolist():
+        slot, number = divmod(cell, len(kinds))
+        if slot != last:
+            trade(phases, state)
+            last = slot
+        kind, picked = kinds[number], queued[start[cell]:start[cell + 1]]
+        if kind.looks:
+            seen_prices.price_rows(state, picked)
+        state.slot = slot
+        kind.execute(state, picked)
+        if slot == 0:
+            state.changed[state.transactions.path[picked]] = True
+        if kind.moves_seen:
+            see_again(state, state.transactions.path[picked])
+    trade(phases, state)
 
 
-def touched_before(state: State, picked: list[np.ndarray], moved: np.ndarray) -> np.ndarray:
-    """Claims of the first slot on whose path an engine's call, an answer or a top-up went before; the others stand as offered.
-
-    moved: paths on which engines have called accounts.
-    """
-    changed = np.zeros(state.paths, np.bool_)
-    changed[moved] = True
-    changed[state.rows.path[picked[ORACLE]]] = True
-    changed[state.rows.path[picked[TOP_UP]]] = True
-    claims = picked[CLAIM]
-    return claims[changed[state.rows.path[claims]]]
+def trade(phases: Phases, state: State) -> None:
+    """What a slot has brought to the market is traded; feeds that read it see that."""
+    if state.n_sales:
+        phases.trading.execute(state)
+        if sum(feed.refresh(state) for feed in phases.feeds):  # after the last slot too: it is not every path's last
+            see_again(state, state.sales.path[:state.n_sales])
+        state.n_sales = 0
 
 
-def assess(phases: Phases, state: State, picked: np.ndarray) -> None:
+class Claims:
+    """Calls of unhealthy accounts by liquidators: assessed anew where anything went before on the path, and settled."""
+
+    name, gas, payer, looks, moves_seen, called = "liquidation", 500_000.0, LIQUIDATORS, False, False, True
+
+    def __init__(self, protocols: Sequence[Rules], liquidators: Bids) -> None:
+        self.protocols, self.liquidators = protocols, liquidators
+
+    def execute(self, state: State, picked: np.ndarray) -> None:
+        """See Kind."""
+        again = picked if state.slot else picked[state.changed[state.transactions.path[picked]]]
+        if len(again):
+            seen_prices.price_rows(state, again)
+            assess(self, state, again)
+            self.liquidators.recheck(state, again)
+        settle(self, state, picked)
+
+
+def assess(phases: Phases | Claims, state: State, picked: np.ndarray) -> None:
     """Each protocol sizes its claims at what it sees now."""
     for rules in phases.protocols:
-        rules.assess(state.rows, picked, len(picked), state.pool.touched, state.book, state.reserves, state.sight.price)
+        rules.assess(state.transactions, picked, len(picked), state.pool.touched, state.book, state.reserves, state.seen.price)
 
 
-def settle(phases: Phases, state: State, picked: np.ndarray) -> None:
-    """Each protocol carries out its claims; what is to be sold stands in state.fills."""
+def settle(phases: Phases | Claims, state: State, picked: np.ndarray) -> None:
+    """Each protocol carries out its claims; what is to be sold stands in state.sales."""
     for rules in phases.protocols:
-        state.room_for_fills(rules.fills_per_claim(state.book) * len(picked))
-        state.n_fills = rules.settle(state.rows, picked, len(picked), state.pool.touched, state.book, state.reserves,
-                                     state.sight.price, state.ledgers, state.fills, state.n_fills)
+        state.room_for_sales(rules.sales_per_call(state.book) * len(picked))
+        state.n_sales = rules.settle(state.transactions, picked, len(picked), state.pool.touched, state.book, state.reserves,
+                                     state.seen.price, state.ledgers, state.sales, state.n_sales)
 
 
 def see(state: State) -> None:
     """What protocols see follows the feeds."""
-    sight.look(state.sight, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow, state.margins)
+    seen_prices.compose(state.seen, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow, state.margins)
 
 
 def see_again(state: State, paths: np.ndarray) -> None:
     """The same for these paths alone."""
-    sight.look_again(paths, state.sight, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow,
+    seen_prices.compose_again(paths, state.seen, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow,
                      state.margins)

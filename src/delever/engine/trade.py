@@ -12,7 +12,7 @@ from delever.core.jit import helper, kernel
 from delever.core.market import log_price_at, purchase, sale
 from delever.core.profile import Profiles
 from delever.core.state import Markets, State, Tree
-from delever.core.tables import LIQUIDATORS, MAKERS, VENUES, WRAPPER, Fills
+from delever.core.tables import LIQUIDATORS, MAKERS, VENUES, WRAPPER, Sales
 
 
 @helper
@@ -36,7 +36,7 @@ def meet_market(waiting: int, buying: bool, queue: np.ndarray, flow: np.ndarray,
         gross[base, p] += out if buying else flow[m, p]
         gross[quote, p] += flow[m, p] if buying else out
         average[m, p] = out / flow[m, p]
-        if profiles.traded[m]:
+        if profiles.has_venue[m]:
             consumed[m, p] = after
             price[m, p] = log_price_at(m, p, after, profiles, exogenous)
             extrapolated[m, p] += (max(after - max(before, quoted[m, 1]), 0.0)
@@ -44,31 +44,31 @@ def meet_market(waiting: int, buying: bool, queue: np.ndarray, flow: np.ndarray,
 
 
 @kernel
-def trade(n: int, fills: Fills, tree: Tree, profiles: Profiles, markets: Markets, tokens: np.ndarray,
+def trade(n: int, sales: Sales, tree: Tree, profiles: Profiles, markets: Markets, tokens: np.ndarray,
           gross: np.ndarray, forced: np.ndarray, flow: np.ndarray, average: np.ndarray, queue: np.ndarray) -> None:
-    """Trade rows 0..n-1 of `fills`. flow, average: [M, P] scratch, flow zero between calls. queue: [M * P] scratch."""
-    path, holder, amount, sold, sold_asset, bought_asset = (fills.path, fills.holder, fills.amount, fills.sold,
-                                                            fills.sold_asset, fills.bought_asset)
-    rate, traded, chain, length, sales, purchases = (tree.rate, tree.traded, tree.chain, tree.length, tree.sales,
-                                                     tree.purchases)
+    """Trade rows 0..n-1 of `sales`. flow, average: [M, P] scratch, flow zero between calls. queue: [M * P] scratch."""
+    path, holder, amount, sold, sold_asset, bought_asset = (sales.path, sales.holder, sales.amount, sales.sold,
+                                                            sales.sold_asset, sales.bought_asset)
+    rate, unwrapped, chain, length, sells, buys = (tree.rate, tree.unwrapped, tree.chain, tree.length, tree.sells,
+                                                     tree.buys)
     paths, levels, base, quote = flow.shape[1], chain.shape[1], tree.base, tree.quote
     for i in range(n):
         a, p, h = sold_asset[i], path[i], holder[i]
         amount[i] = sold[i] * rate[a]
         if h == LIQUIDATORS:
-            forced[traded[a], p] += amount[i]
-        if traded[a] != a:
+            forced[unwrapped[a], p] += amount[i]
+        if unwrapped[a] != a:
             tokens[h, a, p] -= sold[i]
             tokens[WRAPPER, a, p] += sold[i]
-            tokens[WRAPPER, traded[a], p] -= amount[i]
-            tokens[h, traded[a], p] += amount[i]
+            tokens[WRAPPER, unwrapped[a], p] -= amount[i]
+            tokens[h, unwrapped[a], p] += amount[i]
     for leg in range(2 * levels):
         buying = leg >= levels
         level = leg - levels + 1 if buying else levels - leg
         waiting = 0
         for i in range(n):
             a, b = sold_asset[i], bought_asset[i]
-            x, most = (b, purchases[a, b]) if buying else (a, sales[a, b])
+            x, most = (b, buys[a, b]) if buying else (a, sells[a, b])
             k = length[x] - level
             if 0 <= k < most and amount[i] > 0.0:
                 m, p = chain[x, k], path[i]
@@ -81,7 +81,7 @@ def trade(n: int, fills: Fills, tree: Tree, profiles: Profiles, markets: Markets
         meet_market(waiting, buying, queue, flow, average, tree, profiles, markets, tokens, gross)
         for i in range(n):
             a, b = sold_asset[i], bought_asset[i]
-            x, most = (b, purchases[a, b]) if buying else (a, sales[a, b])
+            x, most = (b, buys[a, b]) if buying else (a, sells[a, b])
             k = length[x] - level
             if 0 <= k < most and amount[i] > 0.0:
                 m, p, h = chain[x, k], path[i], holder[i]
@@ -93,9 +93,9 @@ def trade(n: int, fills: Fills, tree: Tree, profiles: Profiles, markets: Markets
             flow[queue[j] // paths, queue[j] % paths] = 0.0
     for i in range(n):
         b, p, h = bought_asset[i], path[i], holder[i]
-        if traded[b] != b:
-            tokens[h, traded[b], p] -= amount[i]
-            tokens[WRAPPER, traded[b], p] += amount[i]
+        if unwrapped[b] != b:
+            tokens[h, unwrapped[b], p] -= amount[i]
+            tokens[WRAPPER, unwrapped[b], p] += amount[i]
             amount[i] /= rate[b]
             tokens[WRAPPER, b, p] -= amount[i]
             tokens[h, b, p] += amount[i]
@@ -109,7 +109,7 @@ class Trading:
         self.queue = np.zeros(markets * paths, np.int64)
 
     def execute(self, state: State) -> None:
-        """Trade what stands in state.fills; their `amount` is then what was bought."""
-        if state.n_fills:
-            trade(state.n_fills, state.fills, state.tree, state.profiles, state.markets, state.ledgers.tokens,
-                  state.ledgers.traded, state.tally.forced, self.flow, self.average, self.queue)
+        """Trade what stands in state.sales; their `amount` is then what was bought."""
+        if state.n_sales:
+            trade(state.n_sales, state.sales, state.tree, state.profiles, state.markets, state.ledgers.tokens,
+                  state.ledgers.turnover, state.tally.forced, self.flow, self.average, self.queue)

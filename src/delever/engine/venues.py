@@ -26,7 +26,7 @@ def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, to
     consumed, price, exogenous, depth = markets.consumed, markets.price, markets.exogenous, markets.depth
     for m in range(price.shape[0]):
         s, u, e, share = consumed[m], price[m], exogenous[m], keep[m]
-        if not profiles.traded[m]:
+        if not profiles.has_venue[m]:
             for p in range(u.shape[0]):
                 u[p] = e[p]
         elif profiles.anchored[m]:
@@ -105,5 +105,5 @@ class Venues:
         for side, market, factor in self.depth.get(state.step, ()):
             state.markets.depth[side, market] *= factor
         relax(self.keep, state.profiles, state.markets, state.tree, state.ledgers.tokens,
-              state.ledgers.traded)
+              state.ledgers.turnover)
         self.follow(state, np.ones(state.paths, np.bool_))

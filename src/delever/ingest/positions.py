@@ -112,7 +112,7 @@ def _reader(answer: Mapping[str, Any]) -> Callable[[Any, str, Names], list[Row]]
 
 
 def _renamed(rows: Iterable[Row], instruments: Names | None, where: str) -> list[Row]:
-    """Rows with the world's names; one row for each position."""
+    """Transactions with the world's names; one row for each position."""
     out: list[Row] = []
     seen: set[str] = set()
     for row in rows:
@@ -131,7 +131,7 @@ def _renamed(rows: Iterable[Row], instruments: Names | None, where: str) -> list
 
 
 def hyperliquid(state: Mapping[str, Any], account: str, collateral: Names = DOLLARS) -> list[Row]:
-    """Rows of a clearinghouseState.
+    """Transactions of a clearinghouseState.
 
     rawUsd of an isolated position is its equity less its value, so the margin paid in = rawUsd + szi x entryPx. The
     cross account's = accountValue - sum of unrealizedPnl over its positions. All in USDC.
@@ -152,12 +152,12 @@ def hyperliquid(state: Mapping[str, Any], account: str, collateral: Names = DOLL
 
 
 def binance_account(answer: Mapping[str, Any], account: str, collateral: Names = DOLLARS) -> list[Row]:
-    """Rows of GET /fapi/v2/account; isolated positions need isolatedWallet, which the documentation shows in v3 alone."""
+    """Transactions of GET /fapi/v2/account; isolated positions need isolatedWallet, which the documentation shows in v3 alone."""
     return binance({"positionRisk": answer["positions"], "balance": answer["assets"]}, account, collateral)
 
 
 def binance(answer: Mapping[str, Any], account: str, collateral: Names = DOLLARS) -> list[Row]:
-    """Rows of positionRisk and balance. isolatedWallet is the margin paid in, isolatedMargin has the profit in it."""
+    """Transactions of positionRisk and balance. isolatedWallet is the margin paid in, isolatedMargin has the profit in it."""
     rows: list[Row] = []
     for position in answer["positionRisk"]:
         size = float(position["positionAmt"])
@@ -175,12 +175,12 @@ def binance(answer: Mapping[str, Any], account: str, collateral: Names = DOLLARS
 
 
 def bybit_positions(answer: Mapping[str, Any], account: str, collateral: Names = DOLLARS) -> list[Row]:
-    """Rows of GET /v5/position/list alone: enough where all positions are isolated."""
+    """Transactions of GET /v5/position/list alone: enough where all positions are isolated."""
     return bybit({"positions": answer}, account, collateral)
 
 
 def bybit(answer: Mapping[str, Any], account: str, collateral: Names = DOLLARS) -> list[Row]:
-    """Rows of position/list, wallet-balance and account/info.
+    """Transactions of position/list, wallet-balance and account/info.
 
     "tradeMode: UTA2.0, UTA1.0 (except inverse): deprecated, always 0, check Get Account Info to know the margin mode":
     so `info` decides where it is given. positionBalance is initial margin plus closing fee, without profit. Of an account

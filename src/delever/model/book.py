@@ -66,7 +66,7 @@ class Book:
     def from_table(
         cls, legs: pa.Table, accounts: pa.Table | None = None, where: str = "book", protocol: str | None = None
     ) -> Book:
-        """A checked book; `where` names it in errors, `protocol` fills the column when the table has none.
+        """A checked book; `where` names it in errors, `protocol` sales the column when the table has none.
 
         `legs` is a row a leg, or the plain long table of positions that `model.book_positions` describes.
         """

@@ -204,5 +204,5 @@ def _too_much(where: str, asset: str, tiers: tuple[Tier, ...], size: float, equi
 
 
 def _account(where: str, legs: pa.Table, row: int) -> str:
-    """Rows of a long table are not those of the legs made of it, so the account says where."""
+    """Transactions of a long table are not those of the legs made of it, so the account says where."""
     return f"{where}, account {legs['account'][row].as_py()}"

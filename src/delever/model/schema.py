@@ -47,7 +47,7 @@ class Row(NamedTuple):
 
 
 def schema_rows(specs: Iterable[type[Spec]] = MODEL) -> list[Row]:
-    """Rows of the model's own specs, or of others given, such as a role's."""
+    """Transactions of the model's own specs, or of others given, such as a role's."""
     return [
         Row(spec.kind or spec.__name__, name, _type(info.annotation), _unit(info), _default(info), _meaning(info))
         for spec in specs

@@ -7,30 +7,23 @@ Source: a priority gas auction as since EIP-1559, with a base fee that does not 
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from delever.core.jit import kernel
 from delever.core.outcomes import REVERTED as REVERTS
-from delever.core.state import Feeds, Queue, State, Tally
+from delever.core.state import Queue, State, Tally
 from delever.core.tables import (
     BLOCK_BUILDERS,
-    CLAIM,
     EXECUTED,
     INCLUDED,
-    KINDS,
-    LIQUIDATORS,
     OFFERED,
-    ORACLE,
-    ORDER_OWNERS,
-    OWNERS,
-    REPORTERS,
     REVERTED,
-    TOP_UP,
     WAITING,
-    Rows,
+    Transactions,
 )
 from delever.model.errors import InputError, nearest
 from delever.model.quantity import Gwei, Seconds
@@ -60,14 +53,14 @@ class Blocks(Spec):
                 raise InputError(f"is {units:g}", value=units, remedy="gas is a number, 0 or more", path=("gas", name))
         return self
 
-    def gas_by_kind(self) -> np.ndarray:
-        """[KINDS] units of gas."""
-        return np.array([{**GAS, **self.gas}[name] for name in GAS])
+    def gas_by_kind(self) -> dict[str, float]:
+        """Units of gas."""
+        return {**GAS, **self.gas}
 
 
 @kernel
-def include(n: int, rows: Rows, room: int, base_fee: float, sequential: bool, by_path: np.ndarray, queue: np.ndarray,
-            paths: int, unfit: np.ndarray) -> np.ndarray:
+def include(n: int, rows: Transactions, room: int, base_fee: float, sequential: bool, kinds: int, by_path: np.ndarray,
+            queue: np.ndarray, paths: int, unfit: np.ndarray) -> np.ndarray:
     """Fill the blocks of all paths. by_path, queue: [rows]; returns where each (slot, kind) begins in `queue`."""
     path, kind, state, bid = rows.path, rows.kind, rows.state, rows.bid
     start = np.zeros(paths + 1, np.int64)
@@ -104,18 +97,18 @@ def include(n: int, rows: Rows, room: int, base_fee: float, sequential: bool, by
         by_path[j] = i
         longest = max(longest, end[p] - first)
     slots = longest if sequential else min(longest, 1)
-    begin = np.zeros(slots * KINDS + 1, np.int64)
+    begin = np.zeros(slots * kinds + 1, np.int64)
     for p in range(paths):
         for k in range(start[p], end[p]):
             slot = k - start[p] if sequential else 0
-            begin[slot * KINDS + kind[by_path[k]] + 1] += 1
-    for c in range(slots * KINDS):
+            begin[slot * kinds + kind[by_path[k]] + 1] += 1
+    for c in range(slots * kinds):
         begin[c + 1] += begin[c]
-    at = begin[:slots * KINDS].copy()
+    at = begin[:slots * kinds].copy()
     for p in range(paths):
         for k in range(start[p], end[p]):
             i = by_path[k]
-            c = (k - start[p] if sequential else 0) * KINDS + kind[i]
+            c = (k - start[p] if sequential else 0) * kinds + kind[i]
             queue[at[c]] = i
             at[c] += 1
             state[i] = INCLUDED
@@ -123,45 +116,43 @@ def include(n: int, rows: Rows, room: int, base_fee: float, sequential: bool, by
 
 
 @kernel
-def close(n: int, rows: Rows, gas: np.ndarray, native: int, base_fee: float, tokens: np.ndarray, feeds: Feeds,
-          step_end: float, active: np.ndarray, tally: Tally, totals: np.ndarray) -> int:
+def close(n: int, rows: Transactions, gas: np.ndarray, payer: np.ndarray, of_called: np.ndarray, native: int, base_fee: float,
+          tokens: np.ndarray, time: float, wake: np.ndarray, active: np.ndarray, tally: Tally, totals: np.ndarray) -> int:
     """After a block: gas is paid, cascades are counted, and who takes part in the next one; how many do.
 
-    gas: [KINDS].
+    gas, payer, of_called: [kinds]; of_called: executed ones count as liquidations. wake: [P].
     """
     path, kind, state, bid = rows.path, rows.kind, rows.state, rows.bid
     executed, cascade, longest = tally.executed, tally.cascade, tally.longest
-    land, spent = feeds.land, tally.gas
+    spent = tally.gas
     took_part = active.copy()
     for p in range(active.shape[0]):
-        active[p] = tally.called[p] > 0
+        if tally.called[p] > 0:
+            wake[p] = time
         tally.called[p] = 0
     for i in range(n):
         p = path[i]
         if state[i] == EXECUTED or state[i] == REVERTED:
-            active[p] = True
-            executed[p] += kind[i] == CLAIM and state[i] == EXECUTED  # beside the calls of exchanges
+            wake[p] = time
+            executed[p] += of_called[kind[i]] and state[i] == EXECUTED  # beside the calls of exchanges
             if state[i] == REVERTED:
                 tally.reverted[p] += 1
-                if kind[i] == CLAIM:
+                if of_called[kind[i]]:
                     totals[REVERTS, rows.protocol[i], p] += 1.0
             if gas[kind[i]] > 0.0 and bid[i] > 0.0:
                 cost = gas[kind[i]] * bid[i] * 1e-9
-                payer = (LIQUIDATORS if kind[i] == CLAIM else OWNERS if kind[i] == TOP_UP
-                         else REPORTERS if kind[i] == ORACLE else ORDER_OWNERS)
-                tokens[payer, native, p] -= cost
+                tokens[payer[kind[i]], native, p] -= cost
                 tokens[BLOCK_BUILDERS, native, p] += cost
                 spent[p] += cost
         elif state[i] == WAITING and bid[i] >= base_fee:
-            active[p] = True
+            wake[p] = time
     some = 0
     for p in range(active.shape[0]):
         if took_part[p]:
             cascade[p] = cascade[p] + 1 if executed[p] > 0 else 0
             longest[p] = max(longest[p], cascade[p])
             executed[p] = 0
-            for f in range(land.shape[0]):
-                active[p] |= land[f, p] <= step_end
+        active[p] = wake[p] <= time
         some += active[p]
     return some
 
@@ -169,25 +160,27 @@ def close(n: int, rows: Rows, gas: np.ndarray, native: int, base_fee: float, tok
 class Network:
     """Includes transactions; without a chain everything is included and gas is free."""
 
-    def __init__(self, spec: Blocks | None, native: int, sequential: bool) -> None:
+    def __init__(self, spec: Blocks | None, native: int, sequential: bool, kinds: Sequence[Any]) -> None:
         self.room = spec.room if spec else UNLIMITED
         self.base_fee = spec.base_fee if spec else 0.0
-        self.gas = spec.gas_by_kind() if spec else np.zeros(KINDS)
+        stated = spec.gas_by_kind() if spec else {}
+        self.gas = np.array([stated.get(kind.name, kind.gas) if spec else 0.0 for kind in kinds])
+        self.payer = np.array([kind.payer for kind in kinds])
+        self.of_called = np.array([kind.called for kind in kinds])
         self.native, self.sequential = native, sequential
 
     def include(self, state: State) -> None:
         """Decide what goes in, and in which order."""
         state.queue = queue_of_length(state.queue, state.n_rows)
         by_path = np.empty(state.n_rows, np.int64)
-        begin = include(state.n_rows, state.rows, self.room, self.base_fee, self.sequential, by_path, state.queue.row,
-                        state.paths, state.tally.unfit)
+        begin = include(state.n_rows, state.transactions, self.room, self.base_fee, self.sequential, len(self.gas), by_path,
+                        state.queue.row, state.paths, state.tally.unfit)
         state.queue = Queue(state.queue.row, begin)
 
     def close(self, state: State) -> int:
         """Gas, and the paths that take part in the next block; after the last of a step nobody waits for an answer."""
-        last = state.step * state.step_length if state.block < state.blocks else -np.inf
-        return close(state.n_rows, state.rows, self.gas, self.native, self.base_fee, state.ledgers.tokens, state.feeds,
-                     last, state.active, state.tally, state.ledgers.totals)
+        return close(state.n_rows, state.transactions, self.gas, self.payer, self.of_called, self.native, self.base_fee,
+                     state.ledgers.tokens, state.time, state.wake, state.active, state.tally, state.ledgers.totals)
 
 
 def queue_of_length(queue: Queue, size: int) -> Queue:

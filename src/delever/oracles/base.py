@@ -2,7 +2,7 @@
 
 The step calls `observe` in every block (it may offer ORACLE transactions), `refresh` between the slots of sequential
 execution (feeds that read a market directly), and `land` for included ORACLE transactions. Feeds write
-state.feeds and append to state.rows; nothing else.
+state.feeds and append to state.transactions; nothing else.
 """
 
 from __future__ import annotations

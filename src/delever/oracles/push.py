@@ -17,7 +17,7 @@ from pydantic import Field
 
 from delever.core.jit import kernel
 from delever.core.state import Feeds, State
-from delever.core.tables import EXECUTED, OFFERED, ORACLE, Rows
+from delever.core.tables import EXECUTED, OFFERED, ORACLE, REPORTERS, Transactions
 from delever.model.quantity import Gwei, Seconds, Share
 from delever.oracles.base import FeedPhase, FeedSpec
 
@@ -52,7 +52,7 @@ class Push(FeedSpec):
 
 @kernel
 def report(number: np.ndarray, rules: np.ndarray, time: float, active: np.ndarray, feeds: Feeds, price: np.ndarray,
-           now: np.ndarray, rows: Rows, n: int) -> int:
+           now: np.ndarray, rows: Transactions, n: int, step_end: float, wake: np.ndarray) -> int:
     """Offer what has landed or is due; the number of transactions then.
 
     number: [n] feeds of this kind; rules: [n, 5]; price: [M, P] log market prices; now: [P] scratch.
@@ -74,6 +74,10 @@ def report(number: np.ndarray, rules: np.ndarray, time: float, active: np.ndarra
         for p in range(now.shape[0]):
             move = now[p] - answer[p]
             some += (move >= rise) | (move <= fall) | (updated[p] <= oldest) | (land[p] <= time)
+        if step_end > 0.0:
+            for p in range(now.shape[0]):
+                if active[p] and land[p] <= step_end:
+                    wake[p] = min(wake[p], time)  # as main: looked at in every block until it has landed
         if some == 0:
             continue
         for p in range(now.shape[0]):
@@ -84,6 +88,8 @@ def report(number: np.ndarray, rules: np.ndarray, time: float, active: np.ndarra
                 if not (move >= rise or move <= fall or updated[p] <= oldest):
                     continue
                 flight[p], land[p] = now[p], time + delay
+            if land[p] <= step_end:
+                wake[p] = min(wake[p], time)  # as main: looked at in every block until it has landed
             if land[p] <= time:
                 path[n], kind[n], state[n], ref[n], bid[n] = p, ORACLE, OFFERED, f, rules[i, 4]
                 n += 1
@@ -91,7 +97,7 @@ def report(number: np.ndarray, rules: np.ndarray, time: float, active: np.ndarra
 
 
 @kernel
-def land_answers(picked: np.ndarray, rows: Rows, time: float, feeds: Feeds, answers: np.ndarray) -> None:
+def land_answers(picked: np.ndarray, rows: Transactions, time: float, feeds: Feeds, answers: np.ndarray) -> None:
     """Included answers become what is seen. picked: row numbers; answers: [P] count."""
     for j in picked:
         f, p = rows.ref[j], rows.path[j]
@@ -112,9 +118,15 @@ class PushFeeds(FeedPhase):
             self.now = np.empty(state.paths)
         state.room_for_rows(len(self.number) * state.paths)
         state.n_rows = report(self.number, self.rules, state.time, state.active, state.feeds, state.markets.price,
-                              self.now, state.rows, state.n_rows)
+                              self.now, state.transactions, state.n_rows,
+                              state.step * state.step_length if state.block < state.blocks else -np.inf, state.wake)
 
 
-def land(state: State, picked: np.ndarray) -> None:
-    """Execute ORACLE transactions."""
-    land_answers(picked, state.rows, state.time, state.feeds, state.tally.answers)
+class Answers:
+    """The kind of transaction by which a feed answers."""
+
+    name, gas, payer, looks, moves_seen, called = "oracle", 100_000.0, REPORTERS, False, True, False
+
+    def execute(self, state: State, picked: np.ndarray) -> None:
+        """Execute ORACLE transactions."""
+        land_answers(picked, state.transactions, state.time, state.feeds, state.tally.answers)

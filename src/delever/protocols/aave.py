@@ -14,7 +14,7 @@ from pydantic import Field
 
 from delever.core.health import account_health
 from delever.core.jit import helper, kernel
-from delever.core.tables import CLAIM, BookTables, Reserves, Rows, Touched
+from delever.core.tables import LIQUIDATION, BookTables, Reserves, Touched, Transactions
 from delever.model.quantity import Share
 from delever.protocols.base import Rules, RulesPhase
 
@@ -60,12 +60,12 @@ class AavePhase(RulesPhase):
                                version.least_left, cover])
         super().__init__(number, parameters, np.asarray(fee, np.float64), version.writes_off)
 
-    def assess(self, rows: Rows, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
+    def assess(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
                reserves: Reserves, seen_price: np.ndarray) -> None:
         """Choose for each claim the pair of legs that earns most, and size the call."""
         assess(rows, picked, count, self.number, self.parameters, self.fee, touched, book, reserves, seen_price)
 
-    def fills_per_claim(self, book: BookTables) -> int:
+    def sales_per_call(self, book: BookTables) -> int:
         """One: a call takes one collateral for one debt."""
         return 1
 
@@ -88,11 +88,12 @@ def size_call(held: float, owed: float, incentive: float, most: float, least_lef
 
 
 @kernel
-def assess(rows: Rows, picked: np.ndarray, count: int, number: int, parameters: np.ndarray, fee: np.ndarray,
+def assess(rows: Transactions, picked: np.ndarray, count: int, number: int, parameters: np.ndarray, fee: np.ndarray,
            touched: Touched, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> None:
     """Per claim: the pair (collateral, debt) of highest repaid value x incentive, the first of equals."""
-    kind, protocol, ref, legs_c, legs_d, repay, seize, kept = (
-        rows.kind, rows.protocol, rows.ref, rows.collateral_leg, rows.debt_leg, rows.repay, rows.seize, rows.kept)
+    kind, protocol, ref, give_asset, get_asset, repay, seize, kept = (
+        rows.kind, rows.protocol, rows.ref, rows.give_asset, rows.get_asset, rows.give, rows.get, rows.kept)
+    asset = reserves.asset
     slot_account, slot_path, amounts = touched.account, touched.path, touched.amount
     signature, reserve, threshold, incentives, seizable, collaterals, debts, first_debt = (
         book.signature, book.reserve, book.threshold, book.incentive, book.seizable, book.collaterals, book.debts,
@@ -103,16 +104,16 @@ def assess(rows: Rows, picked: np.ndarray, count: int, number: int, parameters: 
     of_whole_debt, cover = parameters[OF_WHOLE_DEBT] != 0.0, parameters[COVER]
     for j in range(count):
         row = picked[j]
-        if kind[row] != CLAIM or protocol[row] != number:
+        if kind[row] != LIQUIDATION or protocol[row] != number:
             continue
-        legs_c[row], legs_d[row], repay[row], seize[row], kept[row] = -1, -1, 0.0, 0.0, 0.0
+        give_asset[row], get_asset[row], repay[row], seize[row], kept[row] = -1, -1, 0.0, 0.0, 0.0
         slot = ref[row]
         g, amount, price = signature[int(slot_account[slot])], amounts[slot], seen_price[int(slot_path[slot])]
         backing, debt = account_health(amount, g, reserve, threshold, collaterals, debts, first_debt, price,
                                        supply_index, borrow_index)
         if not (debt > 0.0 and backing < debt):
             continue
-        in_full, best = backing <= full_below * debt, -1.0
+        in_full, best, best_c = backing <= full_below * debt, -1.0, 0
         for c in range(collaterals[g]):
             r, incentive = reserve[g, c], incentives[g, c]
             units_c = amount[c] * supply_index[r]
@@ -130,9 +131,10 @@ def assess(rows: Rows, picked: np.ndarray, count: int, number: int, parameters: 
                     most = min(most, close_factor * (debt if of_whole_debt else owed))
                 value, takes_all = size_call(held, owed, incentive, most, least_left)
                 if value > 0.0 and value * incentive > best:
-                    best, legs_c[row], legs_d[row] = value * incentive, c, d
+                    best, best_c = value * incentive, c
+                    get_asset[row], give_asset[row] = asset[r], asset[s]
                     repay[row] = units_d if value >= owed else value / price[s]
                     seize[row] = units_c if takes_all else value * (1.0 + incentive) / price[r]
         if best >= 0.0:
-            c = legs_c[row]
+            c = best_c
             kept[row] = fee[reserve[g, c]] * (seize[row] - seize[row] / (1.0 + incentives[g, c]))

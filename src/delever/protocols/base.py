@@ -2,27 +2,29 @@
 
 When the step calls them, on all paths of a chunk at once:
 
-  offer, execute   assess   fills repay, seize and kept of the claims, at what is seen now; repay = 0: nothing to call
+  offer, execute   assess   sales repay, seize and kept of the claims, at what is seen now; repay = 0: nothing to call
   execute          settle   applies them: the accounts, the double entry, the sales that follow
 
-State they may touch: Rows (their claims), Touched.amount and .flags, Ledgers, Fills. Nothing else.
+State they may touch: Transactions (their claims), Touched.amount and .flags, Ledgers, Sales. Nothing else.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from delever.core.settlement import settle
-from delever.core.state import new_rows
-from delever.core.tables import CLAIM, OFFERED, BookTables, Fills, Ledgers, Reserves, Rows, Touched
+from delever.core.state import new_transactions
+from delever.core.tables import LIQUIDATION, OFFERED, BookTables, Ledgers, Reserves, Sales, Touched, Transactions
 from delever.model.spec import Spec
 
 
 class Rules(Spec, ABC):
     """What a user states about a protocol's rules."""
+
+    declares: ClassVar[int] = 0  # kinds of transaction of its own; the first is what an unhealthy account offers
 
     @abstractmethod
     def compile(self, number: int, fee: np.ndarray) -> RulesPhase:
@@ -52,35 +54,48 @@ class RulesPhase(ABC):
         self.writes_off = writes_off  # what is owed when no collateral is left becomes a deficit
 
     @abstractmethod
-    def assess(self, rows: Rows, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
+    def assess(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
                reserves: Reserves, seen_price: np.ndarray) -> None:
         """Size the claims on this protocol among rows picked[:count].
 
-        Fills collateral_leg, debt_leg, repay, seize, kept. Where the account is healthy or nothing can be called,
-        repay = 0. seen_price: [paths, reserves], in the unit in which the protocol keeps its accounts.
+        Fills give_asset, get_asset, give, get, kept. Where the account is healthy or nothing can be called,
+        give = 0. seen_price: [paths, reserves], in the unit in which the protocol keeps its accounts.
         """
+
+    def kinds(self) -> list[Any]:
+        """Kinds of transaction of its own, in the order of their numbers."""
+        return []
 
     @abstractmethod
-    def fills_per_claim(self, book: BookTables) -> int:
+    def sales_per_call(self, book: BookTables) -> int:
         """How many sales one claim may put on the market, at most."""
 
-    def settle(self, rows: Rows, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
-               reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, fills: Fills, n_fills: int) -> int:
-        """Apply the claims that were assessed and have something to repay; the new number of fills.
+    def settle(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
+               reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, sales: Sales, n_sales: int) -> int:
+        """Apply the claims that were assessed and have something to repay; the new number of sales.
 
-        Rows that are REVERTED or DECLINED are left alone, those that are applied become EXECUTED.
+        Transactions that are REVERTED or DECLINED are left alone, those that are applied become EXECUTED.
         """
         return settle(rows, picked, count, self.number, self.writes_off, touched, book, reserves, seen_price, ledgers,
-                      fills, n_fills)
+                      sales, n_sales)
 
     def liquidatable(self, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> Liquidatable:
         """A whole book at once, no paths: what one call may do to each account now. seen_price: [reserves]."""
         accounts = len(book.signature)
-        rows, every = new_rows(accounts), np.arange(accounts)
-        rows.kind[:], rows.state[:], rows.ref[:] = CLAIM, OFFERED, every
+        rows, every = new_transactions(accounts), np.arange(accounts)
+        rows.kind[:], rows.state[:], rows.ref[:] = LIQUIDATION, OFFERED, every
         rows.protocol[:] = book.protocol[book.signature]
-        rows.collateral_leg[:], rows.debt_leg[:] = -1, -1
+        rows.get_asset[:], rows.give_asset[:] = -1, -1
         zeros = np.zeros(accounts, np.int32)
         touched = Touched(every.astype(np.int32), zeros, zeros, zeros, book.amount, book.cost, np.zeros(accounts))
         self.assess(rows, every, accounts, touched, book, reserves, np.ascontiguousarray(seen_price[None, :]))
-        return Liquidatable(rows.collateral_leg, rows.debt_leg, rows.repay, rows.seize, rows.kept)
+        of = reserves.asset[book.reserve[book.signature]]  # [accounts, legs]
+        first, place = book.first_debt[0], np.arange(book.amount.shape[1])
+
+        def leg(wanted: np.ndarray, debt: bool) -> np.ndarray:
+            count = (book.debts if debt else book.collaterals)[book.signature][:, None]
+            held = ((place >= first) == debt) & (np.where(place < first, place, place - first) < count)
+            found = (of == wanted[:, None]) & held
+            return np.where(found.any(1), found.argmax(1), -1)
+
+        return Liquidatable(leg(rows.get_asset, False), leg(rows.give_asset, True), rows.give, rows.get, rows.kept)

@@ -155,7 +155,7 @@ def close_flat(slot: int, p: int, g: int, stage: np.ndarray, touched: Touched, b
         r = book.reserve[g, k]
         at = price[p, r] * (1.0 - stage[SLIPPAGE] if q > 0.0 else 1.0 + stage[SLIPPAGE])
         close_leg(slot, p, g, k, q, at, MAKERS, touched, book, reserves, margins, ledgers)
-        ledgers.traded[0, p] += abs(q) * at
+        ledgers.turnover[0, p] += abs(q) * at
         flows.liquidated[r, p] += abs(q) * price[p, r]
         flows.slippage[r, p] += q * (price[p, r] - at)
         some = True
@@ -231,7 +231,7 @@ class StagedPhase(ExchangePhase):
         """Call the unhealthy accounts of this block."""
         state.n_fallen = call(state.pool.called, state.n_called, self.number, self.stages, state.time, state.pool.touched,
                               state.book, state.reserves, state.margins, state.tree, state.profiles, state.markets,
-                              state.ledgers, state.flows, state.safety, state.tally, state.sight.price, state.fallen,
+                              state.ledgers, state.flows, state.safety, state.tally, state.seen.price, state.fallen,
                               state.n_fallen)
 
 

@@ -155,12 +155,12 @@ def insure(p: int, cash: int, number: int, time: float, ledgers: Ledgers, safety
 @helper
 def winners(p: int, number: int, ranking: int, touched: Touched, book: BookTables, margins: Margins, watch: Watch,
             price: np.ndarray, who: np.ndarray, terms: np.ndarray) -> int:
-    """Positions of the exchange that are in profit: their number. Fills who and terms, by perp, in the book's order."""
+    """Positions of the exchange that are in profit: their number. Sales who and terms, by perp, in the book's order."""
     n = 0
     for r in range(margins.first[number], margins.first[number + 1]):
         mark, paid = price[p, r], margins.paid[r, p]
-        for h in range(margins.holder_first[r], margins.holder_first[r + 1]):
-            account, k = margins.holder[h], margins.holder_leg[h]
+        for h in range(margins.position_first[r], margins.position_first[r + 1]):
+            account, k = margins.position_account[h], margins.position_leg[h]
             slot, g = slot_of(p, account, watch), book.signature[account]
             if slot >= 0:
                 q, profit = touched.amount[slot, k], touched.amount[slot, k] * (mark - paid) - touched.cost[slot, k]
@@ -209,7 +209,7 @@ def deleverage(start: int, number: int, ranking: int, step: int, time: float, ow
             ledgers.booked[DEFICIT, cash, p] -= given
             ledgers.booked[COVERED, cash, p] += given
             safety.served[ADL, number, p] += given
-            ledgers.traded[0, p] += abs(q) * price[p, r]
+            ledgers.turnover[0, p] += abs(q) * price[p, r]
             flows.deleveraged[r, p] += abs(q) * price[p, r]
             flows.haircut[r, p] += given
             closings.path[n_closings], closings.step[n_closings], closings.account[n_closings] = p, step, account
@@ -239,7 +239,7 @@ class FloxPhase(ExchangePhase):
         if len(self.owed) != state.paths:
             self._make_room(state)
         liquidate(state.pool.called, state.n_called, self.number, self.stage, state.time, state.pool.touched, state.book,
-                  state.reserves, state.margins, state.ledgers, state.flows, state.safety, state.tally, state.sight.price,
+                  state.reserves, state.margins, state.ledgers, state.flows, state.safety, state.tally, state.seen.price,
                   self.owed)
         done = 0 if self.owed.any() else state.paths
         if done == 0:
@@ -248,7 +248,7 @@ class FloxPhase(ExchangePhase):
             done, state.n_closings = deleverage(
                 done, self.number, self.ranking, state.step, state.time, self.owed, state.book, state.reserves,
                 state.margins, state.watch, state.pool, state.ledgers, state.flows, state.safety, state.closings,
-                state.n_closings, state.sight.price, self.who, self.terms, self.heap)
+                state.n_closings, state.seen.price, self.who, self.terms, self.heap)
             if done < state.paths:
                 state.room_for_slots(int(state.watch.counts[SLOTS]) + len(self.heap))
                 state.room_for_closings(len(self.heap))
@@ -258,7 +258,7 @@ class FloxPhase(ExchangePhase):
         margins, book = state.margins, state.book
         if (book.collaterals[book.protocol == self.number] > 1).any():
             raise InputError("flox knows no collateral but USD", "protocols", "flox", "take other collateral out of the book")
-        begin, end = margins.holder_first[margins.first[self.number]], margins.holder_first[margins.first[self.number + 1]]
+        begin, end = margins.position_first[margins.first[self.number]], margins.position_first[margins.first[self.number + 1]]
         most = int(end - begin)
         self.owed, self.heap = np.zeros(state.paths), np.zeros(most, np.int64)
         self.who, self.terms = np.zeros((2, most), np.int64), np.zeros((2, most))

@@ -36,7 +36,7 @@ def sample_and_pay(reserve: np.ndarray, asset: np.ndarray, underlying: np.ndarra
 
     price: [M, P] log market prices; total: [n, P] premiums since the last payment; index: [P] scratch.
     """
-    tokens, traded = ledgers.tokens, ledgers.traded[0]
+    tokens, traded = ledgers.tokens, ledgers.turnover[0]
     for i in range(reserve.shape[0]):
         r, a, below = reserve[i], asset[i], underlying[i]
         book, premiums, constant = price[margins.market[r]], total[i], tree.log_rate[below]

@@ -6,7 +6,7 @@ Source: hyperliquid.gitbook.io/hyperliquid-docs/trading/liquidations: "the posit
 by sending market orders to the book", "larger than 100k USDC [...] only 20% of the position", "a cooldown period of 30
 seconds", "drops below 2/3 of the maintenance margin [...] a backstop liquidation happens through the liquidator vault",
 "there is no clearance fee on liquidations". No limit price is stated, so there is none here; a book that runs out of
-quotes, which fills such an order in part, goes on with its last ones (assumption: `limit: bankruptcy` is the other extreme).
+quotes, which sales such an order in part, goes on with its last ones (assumption: `limit: bankruptcy` is the other extreme).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from delever.core.health import account_health
 from delever.core.jit import kernel
-from delever.core.tables import CLAIM, BookTables, Reserves, Rows, Touched
+from delever.core.tables import LIQUIDATION, BookTables, Reserves, Touched, Transactions
 from delever.model.quantity import Number, Share, Usd
 from delever.protocols.base import Rules, RulesPhase
 
@@ -35,28 +35,28 @@ class ProRata(Rules):
 
 
 class ProRataPhase(RulesPhase):
-    """The rules, ready to run. Rows carry shares: of every debt in `repay`, of every collateral in `seize`."""
+    """The rules, ready to run. Transactions carry shares: of every debt in `repay`, of every collateral in `seize`."""
 
-    def assess(self, rows: Rows, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
+    def assess(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
                reserves: Reserves, seen_price: np.ndarray) -> None:
         """Size the claims: legs -1, shares of the positive seizable legs."""
         assess(rows, picked, count, self.number, self.parameters, touched, book, reserves, seen_price)
 
-    def fills_per_claim(self, book: BookTables) -> int:
+    def sales_per_call(self, book: BookTables) -> int:
         """Every collateral against every debt."""
         return max(1, int(np.max(book.collaterals * book.debts, initial=1)))
 
 
 @kernel
-def assess(rows: Rows, picked: np.ndarray, count: int, number: int, parameters: np.ndarray, touched: Touched,
+def assess(rows: Transactions, picked: np.ndarray, count: int, number: int, parameters: np.ndarray, touched: Touched,
            book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> None:
     """Per claim:  want = close factor x debt,  part of the collateral = want (1 + incentive) / value.
 
     Where that is all or more, all of it goes and value / (1 + incentive) is repaid. With different incentives the sum
     of value / (1 + incentive) counts: `value` is put to the first one's incentive, exactly itself where all are equal.
     """
-    kind, protocol, ref, legs_c, legs_d, repay, seize, kept = (
-        rows.kind, rows.protocol, rows.ref, rows.collateral_leg, rows.debt_leg, rows.repay, rows.seize, rows.kept)
+    kind, protocol, ref, give_asset, get_asset, repay, seize, kept = (
+        rows.kind, rows.protocol, rows.ref, rows.give_asset, rows.get_asset, rows.give, rows.get, rows.kept)
     slot_account, slot_path, amounts = touched.account, touched.path, touched.amount
     signature, reserve, threshold, incentives, seizable, collaterals, debts, first_debt = (
         book.signature, book.reserve, book.threshold, book.incentive, book.seizable, book.collaterals, book.debts,
@@ -65,9 +65,9 @@ def assess(rows: Rows, picked: np.ndarray, count: int, number: int, parameters: 
     close_factor, dust, full_below = parameters[CLOSE_FACTOR], parameters[DUST], parameters[FULL_BELOW]
     for j in range(count):
         row = picked[j]
-        if kind[row] != CLAIM or protocol[row] != number:
+        if kind[row] != LIQUIDATION or protocol[row] != number:
             continue
-        legs_c[row], legs_d[row], repay[row], seize[row], kept[row] = -1, -1, 0.0, 0.0, 0.0
+        give_asset[row], get_asset[row], repay[row], seize[row], kept[row] = -1, -1, 0.0, 0.0, 0.0
         slot = ref[row]
         g, amount, price = signature[int(slot_account[slot])], amounts[slot], seen_price[int(slot_path[slot])]
         backing, debt = account_health(amount, g, reserve, threshold, collaterals, debts, first_debt, price,

@@ -7,8 +7,8 @@ import pyarrow as pa
 from delever.report.chart import wall_chart
 from delever.report.check import check_json, check_report, has_errors
 from delever.report.document import Remark, Remarks, Report, Section
-from delever.report.extras import Extras
 from delever.report.files import check_target, json_text, write_table, write_text
+from delever.report.sections import Extras
 from delever.report.stress import stress_json, stress_report, write_summary
 from delever.report.wall import wall_json, wall_report
 

@@ -15,7 +15,7 @@ from delever.report.numbers import NONE, magnitude, moment, percent
 if TYPE_CHECKING:
     from delever.run.stress import Run
 
-Rows = Mapping[str, Mapping[str, Any]]  # rows of the summary by figure
+Transactions = Mapping[str, Mapping[str, Any]]  # rows of the summary by figure
 CLOSED = (
     "liquidated", "slippage", "taken_over", "accounts_liquidated", "liquidations", "first_liquidation", "probability_of_adl",
     "first_adl", "adl_delay", "deleveraged", "haircut", "adl_accounts", "adl_severity", "adl_profit_taken",
@@ -36,7 +36,7 @@ LISTED = 10  # accounts shown, those that ADL hit hardest
 NEVER = "never"
 
 
-def of_protocol(rows: Rows, name: str, figures: Sequence[str]) -> list[dict[str, Any]]:
+def of_protocol(rows: Transactions, name: str, figures: Sequence[str]) -> list[dict[str, Any]]:
     """The rows of a protocol in this order, named without it."""
     return [{**rows[f"{figure}.{name}"], "figure": figure} for figure in figures if f"{figure}.{name}" in rows]
 
@@ -46,7 +46,7 @@ def of_arbitrageurs(rows: dict[str, dict[str, Any]], names: Sequence[str]) -> li
     return [{**rows.pop(f"naked.{name}"), "figure": name} for name in names if f"naked.{name}" in rows]
 
 
-def waterfall_section(rows: Rows, name: str, order: Sequence[str], paths: int) -> Section | None:
+def waterfall_section(rows: Transactions, name: str, order: Sequence[str], paths: int) -> Section | None:
     """A row a layer, in the order in which they are asked, and what nobody bore."""
     residual = rows.get(f"residual_shortfall.{name}")
     if residual is None:

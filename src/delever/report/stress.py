@@ -22,9 +22,9 @@ from delever.report.exchange import (
     perps_section,
     waterfall_section,
 )
-from delever.report.extras import NO_EXTRAS, Extras, extra_sections, label
 from delever.report.files import write_text
 from delever.report.numbers import NONE, TIMES, TINY, duration, human, moment, percent
+from delever.report.sections import NO_EXTRAS, Extras, extra_sections, label
 
 if TYPE_CHECKING:
     from delever.model.world import World

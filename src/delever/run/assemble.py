@@ -19,21 +19,22 @@ from delever.core.state import (
     Index,
     Markets,
     Queue,
-    Sight,
+    SeenPrices,
     State,
     new_closings,
-    new_fills,
     new_flows,
     new_ledgers,
-    new_rows,
+    new_lots,
     new_safety,
+    new_sales,
     new_tally,
+    new_transactions,
 )
-from delever.core.tables import CLAIM, KINDS, Reserves
+from delever.core.tables import LIQUIDATION, ORDER, Reserves
 from delever.engine.index import make_index, new_pool, new_watch
 from delever.engine.interest import Interest
 from delever.engine.probes import Probe
-from delever.engine.step import Phases
+from delever.engine.step import Claims, Phases
 from delever.engine.trade import Trading
 from delever.engine.venues import Venues
 from delever.ingest.source import Source
@@ -43,16 +44,16 @@ from delever.model.world import World
 from delever.network.blocks import Blocks, Network
 from delever.oracles.base import FeedPhase, FeedSpec
 from delever.oracles.mark import Mark
-from delever.oracles.push import land
+from delever.oracles.push import Answers
 from delever.prices.base import PriceSpec, Process
 from delever.protocols.base import Rules
 from delever.protocols.margin import ExchangeRules
 from delever.protocols.pro_rata import ProRata
 from delever.run.exchanges import stocks
+from delever.run.perp_links import arbitrage, beside, funding_phase
 from delever.run.positions import Positions, read_books, tabulate
-from delever.run.pricing import Layout, Seeing, compose, kinds_of_feeds, lay_out, liquidity, start_answers
+from delever.run.pricing import Layout, Oracles, compose, kinds_of_feeds, lay_out, liquidity, start_answers
 from delever.run.scenario import depth_shocks, price_shocks, scheduled
-from delever.run.ties import arbitrage, beside, funding_phase
 from delever.venues.base import ProfileTable
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import LastResort
@@ -70,7 +71,7 @@ class Model:
     positions: Positions
     profiles: Profiles
     venues: list[ProfileTable | None]  # [M]
-    seeing: Seeing
+    oracles: Oracles
     prices: Process
     index: Index
     start_price: np.ndarray  # [M] u at the start
@@ -109,15 +110,15 @@ def assemble(world: World, source: Source | None = None) -> Model:
     for m, underlying in layout.follows:  # a pool of the underlying may start off its stated price
         layout.start[m] = log_usd(layout, underlying, price)
         price[m] += layout.start[m] - start[m]
-    seeing = compose(world, layout, positions.reserves)
-    answer = start_answers(seeing, price)
-    used = seeing.seen_feed >= 0
-    seen = seeing.seen_constant + np.where(used, seeing.seen_sign * answer[seeing.seen_feed], 0.0).sum(1)
+    oracles = compose(world, layout, positions.reserves)
+    answer = start_answers(oracles, price)
+    used = oracles.seen_feed >= 0
+    seen = oracles.seen_constant + np.where(used, oracles.seen_sign * answer[oracles.seen_feed], 0.0).sum(1)
     scenario = world.scenario
     blocks = blocks_of(world)
     assert isinstance(scenario.prices, PriceSpec)
     prices = scenario.prices.compile(layout.markets, source, scenario.step, scenario.steps)
-    model = Model(world, source, layout, positions, profiles, tables, seeing, prices,
+    model = Model(world, source, layout, positions, profiles, tables, oracles, prices,
                   make_index(positions.tables, np.exp(seen), positions.margins), price, answer, seen, scenario.steps,
                   scenario.step, blocks)
     check_rules(world)
@@ -167,23 +168,27 @@ def phases(model: Model, paths: int, probes: Sequence[Probe]) -> Phases:
     orders = scheduled(model)
     last_rate = np.zeros((len(model.positions.reserves), paths))
     funding = funding_phase(world, model.positions, layout, model.step_length, last_rate)
+    feed_phases = [feed_phase(model, kind, feeds, last_rate) for kind, feeds in kinds_of_feeds(model.oracles).items()]
+    exchanges = [protocol.rules.compile(number, model.positions.fee)
+                 for number, protocol in enumerate(world.protocols.values()) if isinstance(protocol.rules, ExchangeRules)]
+    protocols = [protocol.rules.compile(number, model.positions.fee)
+                 for number, protocol in enumerate(world.protocols.values()) if isinstance(protocol.rules, Rules)]
+    bidding = Bidding(liquidators, native, chain.gas_by_kind()["liquidation"] if chain else 0.0,
+                      chain.base_fee if chain else 0.0, sequential)
+    holders = Orders(orders, paths) if orders else None
+    borrowers = Reacting(world.borrowers) if isinstance(world.borrowers, Borrowers) else None
+    own = [kind for rules in protocols for kind in rules.kinds()]  # numbers from ORDER + 1 on, as claim_kinds says
+    kinds = [Answers(), borrowers or Reacting, Claims(protocols, bidding),
+             holders or Orders, *own]
     return Phases(
+        kinds=kinds, offers=[rules for rules in protocols if rules.kinds()],
         prices=model.prices.phase(price_shocks(model), paths),
         venues=Venues(keep, depth_shocks(model), layout.follows),
         accruals=[Interest(model.positions.supply_rate, model.positions.borrow_rate, model.step_length, model.steps),
                   *([funding] if funding else [])],
         policies=(),
-        holders=Orders(orders, paths) if orders else None,
-        feeds=[feed_phase(model, kind, feeds, last_rate) for kind, feeds in kinds_of_feeds(model.seeing).items()],
-        land=land,
-        protocols=[protocol.rules.compile(number, model.positions.fee)
-                   for number, protocol in enumerate(world.protocols.values()) if isinstance(protocol.rules, Rules)],
-        exchanges=[protocol.rules.compile(number, model.positions.fee)
-                   for number, protocol in enumerate(world.protocols.values()) if isinstance(protocol.rules, ExchangeRules)],
-        borrowers=Reacting(world.borrowers) if isinstance(world.borrowers, Borrowers) else None,
-        liquidators=Bidding(liquidators, native, float(chain.gas_by_kind()[CLAIM]) if chain else 0.0,
-                            chain.base_fee if chain else 0.0, sequential),
-        network=Network(chain, native, sequential),
+        holders=holders, feeds=feed_phases, protocols=protocols, exchanges=exchanges, borrowers=borrowers, liquidators=bidding,
+        network=Network(chain, native, sequential, kinds),
         trading=Trading(len(layout.markets), paths),
         arbitrageurs=arbitrage(world, model.positions, layout, paths),
         waterfall=waterfall(world, model.step_length),
@@ -192,9 +197,18 @@ def phases(model: Model, paths: int, probes: Sequence[Probe]) -> Phases:
     )
 
 
+def claim_kinds(world: World) -> np.ndarray:
+    """[protocols] kind that unhealthy accounts offer: a claim, or the first of the kinds that the rules declare."""
+    out, number = np.full(len(world.protocols), LIQUIDATION), ORDER + 1
+    for p, protocol in enumerate(world.protocols.values()):
+        if isinstance(protocol.rules, Rules) and protocol.rules.declares:
+            out[p], number = number, number + protocol.rules.declares
+    return out
+
+
 def feed_phase(model: Model, kind: type[FeedSpec], feeds: list[int], last_rate: np.ndarray) -> FeedPhase:
     """The feeds of one kind. last_rate: [R, P] of funding, which marks read."""
-    specs = [model.seeing.specs[f] for f in feeds]
+    specs = [model.oracles.specs[f] for f in feeds]
     if issubclass(kind, Mark):
         return kind.phase(specs, feeds, beside(model.world, model.positions, model.layout, specs, model.step_length, last_rate))
     return kind.phase(specs, feeds)
@@ -212,8 +226,8 @@ def waterfall(world: World, step_length: float) -> list[LayerPhase]:
 
 def new_state(model: Model, first_path: int, paths: int) -> State:
     """The start of a chunk of paths."""
-    layout, positions, seeing = model.layout, model.positions, model.seeing
-    assets, markets, reserves, feeds = len(layout.assets), len(layout.markets), len(positions.reserves), len(seeing.specs)
+    layout, positions, oracles = model.layout, model.positions, model.oracles
+    assets, markets, reserves, feeds = len(layout.assets), len(layout.markets), len(positions.reserves), len(oracles.specs)
 
     def across(row: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.repeat(row[:, None], paths, axis=1))
@@ -227,10 +241,10 @@ def new_state(model: Model, first_path: int, paths: int) -> State:
         markets=Markets(across(layout.start), np.zeros((markets, paths)), across(model.start_price),
                         np.ones((2, markets, paths)), model.start_price, layout.start, np.zeros((markets, paths)),
                         np.zeros((markets, paths)), np.zeros((markets, paths))),
-        feeds=Feeds(seeing.constant, seeing.market, seeing.sign, across(model.start_answer),
-                    across(np.array([-spec.start_age() for spec in seeing.specs])), np.zeros((feeds, paths)),
+        feeds=Feeds(oracles.constant, oracles.market, oracles.sign, across(model.start_answer),
+                    across(np.array([-spec.start_age() for spec in oracles.specs])), np.zeros((feeds, paths)),
                     np.full((feeds, paths), np.inf)),
-        sight=Sight(seeing.seen_constant, seeing.seen_feed, seeing.seen_sign, model.start_seen,
+        seen=SeenPrices(oracles.seen_constant, oracles.seen_feed, oracles.seen_sign, model.start_seen,
                     across(model.start_seen), np.zeros((2 * reserves, paths), np.int32),
                     np.zeros((2 * reserves, paths), np.int32),
                     np.array([layout.asset(model.world.protocols[p].unit) for p, _ in positions.reserves]),
@@ -243,8 +257,10 @@ def new_state(model: Model, first_path: int, paths: int) -> State:
         margins=positions.margins._replace(paid=np.zeros((reserves, paths)), gross=np.zeros((reserves, paths))),
         safety=new_safety(*stocks(model.world, positions.reserves), paths), flows=new_flows(reserves, paths),
         closings=new_closings(64), naked=np.zeros((len(model.world.arbitrageurs), paths)), fallen=np.zeros(slots, np.int32),
-        rows=new_rows(1024), fills=new_fills(1024), active=np.ones(paths, np.bool_),
-        queue=Queue(np.empty(1024, np.int64), np.zeros(KINDS + 1, np.int64)),
+        transactions=new_transactions(1024), sales=new_sales(1024), active=np.ones(paths, np.bool_),
+        wake=np.full(paths, np.inf), changed=np.zeros(paths, np.bool_), lots=new_lots(64),
+        claim_kind=claim_kinds(model.world),
+        queue=Queue(np.empty(1024, np.int64), np.zeros(1, np.int64)),
         ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths),
         tally=new_tally(assets, paths),
     )

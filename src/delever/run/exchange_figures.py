@@ -61,7 +61,7 @@ def where_it_happened(when: np.ndarray) -> Estimate:
 
 
 def by_exchange(model: Model, paths: pa.Table) -> list[Row]:
-    """Rows of every exchange."""
+    """Transactions of every exchange."""
     rows: list[Row] = []
     for name, protocol in model.world.protocols.items():
         if not is_exchange(protocol):
@@ -96,7 +96,7 @@ def by_exchange(model: Model, paths: pa.Table) -> list[Row]:
 
 
 def by_layer(model: Model, paths: pa.Table) -> list[Row]:
-    """Rows of every default waterfall, and of what no layer bore."""
+    """Transactions of every default waterfall, and of what no layer bore."""
     rows: list[Row] = []
     for name, protocol in model.world.protocols.items():
         if not (is_exchange(protocol) or protocol.waterfall):
@@ -140,7 +140,7 @@ def open_interest(model: Model) -> dict[tuple[str, str], float]:
     tables, margins, price = model.positions.tables, model.positions.margins, model.seen_price()
     out: dict[tuple[str, str], float] = {}
     for r in np.flatnonzero(margins.perp):
-        held = slice(margins.holder_first[r], margins.holder_first[r + 1])
-        units = tables.amount[margins.holder[held], margins.holder_leg[held]]
+        held = slice(margins.position_first[r], margins.position_first[r + 1])
+        units = tables.amount[margins.position_account[held], margins.position_leg[held]]
         out[model.positions.reserves[r]] = float(max(units[units > 0.0].sum(), -units[units < 0.0].sum()) * price[r])
     return out

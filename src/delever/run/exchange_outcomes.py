@@ -164,12 +164,12 @@ def added(rows: list[np.ndarray], paths: int) -> np.ndarray:
 
 def value(state: State, units: np.ndarray, reserves: list[int]) -> np.ndarray:
     """Worth of units [R, P] of some reserves at seen prices [USD]."""
-    return added([units[r] * state.sight.price[:, r] for r in reserves], state.paths)
+    return added([units[r] * state.seen.price[:, r] for r in reserves], state.paths)
 
 
 def vault_equity(state: State, reserves: list[int]) -> np.ndarray:
     """What a vault is worth at marks, collateral after haircuts [USD]."""
-    margins, vault, price = state.margins, state.safety.vault, state.sight.price
+    margins, vault, price = state.margins, state.safety.vault, state.seen.price
     return added([vault[r] * (price[:, r] - margins.paid[r] if margins.perp[r] else price[:, r] * margins.weight[r])
                   for r in reserves], state.paths)
 

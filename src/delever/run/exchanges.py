@@ -74,16 +74,16 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
     of = np.array([protocols.index(protocol) for protocol, _ in reserves])
     cash = np.array([reserves.index((name, USD)) if is_exchange(world.protocols[name]) and (name, USD) in reserves else -1
                      for name in protocols])
-    holder_first, holder, holder_leg = holders_of(book, count)
+    position_first, holder, position_leg = positions_by_perp(book, count)
     return Margins(
         perp.astype(np.int64), weight, np.searchsorted(of, np.arange(len(protocols) + 1)), cash, tiers, floor, rate, deducted,
-        market, holder_first, holder, holder_leg,
+        market, position_first, holder, position_leg,
         np.array([perp[r] and world.protocols[protocol].funding is not None
                   for r, (protocol, _) in enumerate(reserves)], np.int64),
         np.zeros((count, 1)), np.zeros((count, 1)))
 
 
-def holders_of(book: BookTables, reserves: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def positions_by_perp(book: BookTables, reserves: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Who holds each perp, in the book's order: (where a reserve's begin [R + 1], account, leg)."""
     account, leg = positions_of(book)
     reserve = book.reserve[book.signature[account], leg]

@@ -56,7 +56,7 @@ def summarise(model: Model, paths: pa.Table) -> pa.Table:
 
 
 def by_lending(model: Model, paths: pa.Table, protocols: list[str]) -> list[tuple[str, Estimate, str, str]]:
-    """Rows of the lending protocols together."""
+    """Transactions of the lending protocols together."""
     bad, short = total(paths, "bad_debt", protocols), total(paths, "shortfall", protocols)
     repaid, seized = total(paths, "repaid_debt", protocols), total(paths, "seized_collateral", protocols)
     count, owed = total(paths, "liquidations", protocols), debt_at_start(model)

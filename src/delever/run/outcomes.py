@@ -8,9 +8,20 @@ import pyarrow as pa
 from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, OUTCOME_COLUMNS
 from delever.core.state import State
-from delever.core.tables import ADDED, CLAIMS, COVERED, DEBTS, DEFICIT, LIQUIDATORS, SLOTS, BookTables, Reserves, Touched
+from delever.core.tables import (
+    ADDED,
+    COVERED,
+    DEBTS,
+    DEFICIT,
+    DEPOSITS,
+    LIQUIDATORS,
+    SLOTS,
+    BookTables,
+    Reserves,
+    Touched,
+)
 from delever.engine.conservation import LIMIT, residual
-from delever.engine.sight import price_all
+from delever.engine.seen_prices import price_all
 from delever.model.exchange import is_exchange
 from delever.run.assemble import Model
 from delever.run.exchange_outcomes import Column, by_exchange, by_waterfall
@@ -69,10 +80,10 @@ def tabulate_paths(model: Model, state: State) -> pa.Table:
 def by_protocol(model: Model, state: State, slots: int) -> list[Column]:
     """Outcomes of each protocol; money in USD at the prices it saw."""
     protocols = list(model.world.protocols)
-    state.sight.stamp[:] = -1
+    state.seen.stamp[:] = -1
     price_all(state)
     bare, short = np.zeros((len(protocols), state.paths)), np.zeros((len(protocols), state.paths))
-    underwater(slots, state.pool.touched, state.book, state.reserves, state.sight.price, bare, short)
+    underwater(slots, state.pool.touched, state.book, state.reserves, state.seen.price, bare, short)
     totals = state.ledgers.totals
     out: list[Column] = []
     for outcome, table in zip(OUTCOME_COLUMNS, totals, strict=True):
@@ -96,7 +107,7 @@ def by_reserve(model: Model, state: State) -> list[Column]:
         if is_exchange(model.world.protocols[protocol]):
             continue
         if r in held:
-            out.append((f"seized.{protocol}.{asset}", asset, booked[ADDED, r] - booked[CLAIMS, r]))
+            out.append((f"seized.{protocol}.{asset}", asset, booked[ADDED, r] - booked[DEPOSITS, r]))
         if r in owed:
             out += [(f"repaid.{protocol}.{asset}", asset, 0.0 - booked[DEBTS, r] - booked[DEFICIT, r] - booked[COVERED, r]),
                     (f"written_off.{protocol}.{asset}", asset, booked[DEFICIT, r] + booked[COVERED, r])]

@@ -111,7 +111,7 @@ def liquidity(world: World, layout: Layout, source: Source) -> tuple[Profiles, l
 
 
 @dataclass(frozen=True)
-class Seeing:
+class Oracles:
     """Feeds, and how each reserve's price is composed of them."""
 
     specs: tuple[FeedSpec, ...]
@@ -124,7 +124,7 @@ class Seeing:
     seen_sign: np.ndarray  # [R, T]
 
 
-def compose(world: World, layout: Layout, reserves: Sequence[tuple[str, str]]) -> Seeing:
+def compose(world: World, layout: Layout, reserves: Sequence[tuple[str, str]]) -> Oracles:
     """Feeds of the world, and one that reads the market for every reserve that names none. reserves: (protocol, asset)."""
     specs: dict[str, FeedSpec] = {name: spec for name, spec in world.feeds.items() if isinstance(spec, FeedSpec)}
     seen: list[tuple[float, list[tuple[str, float]]]] = []
@@ -145,7 +145,7 @@ def compose(world: World, layout: Layout, reserves: Sequence[tuple[str, str]]) -
     feeds = [layout.pair_of(spec.of) for spec in specs.values()]
     market, sign = ragged([terms for _, terms in feeds])
     feed, seen_sign = ragged([[(names.index(name), s) for name, s in terms] for _, terms in seen])
-    return Seeing(tuple(specs.values()), names, np.array([c for c, _ in feeds]), market, sign,
+    return Oracles(tuple(specs.values()), names, np.array([c for c, _ in feeds]), market, sign,
                   np.array([c for c, _ in seen]), feed, seen_sign)
 
 
@@ -159,22 +159,22 @@ def ragged(rows: Sequence[Sequence[tuple[int, float]]]) -> tuple[np.ndarray, np.
     return number, sign
 
 
-def start_answers(seeing: Seeing, price: np.ndarray) -> np.ndarray:
+def start_answers(oracles: Oracles, price: np.ndarray) -> np.ndarray:
     """Log answers of the feeds at the start [F]. price: [M] log market prices."""
-    out = np.zeros(len(seeing.specs))
-    for f, spec in enumerate(seeing.specs):
-        market = float(seeing.constant[f])
-        for m, sign in zip(seeing.market[f], seeing.sign[f], strict=True):
+    out = np.zeros(len(oracles.specs))
+    for f, spec in enumerate(oracles.specs):
+        market = float(oracles.constant[f])
+        for m, sign in zip(oracles.market[f], oracles.sign[f], strict=True):
             if m >= 0:
                 market += sign * price[m]
         out[f] = spec.start_answer(market)
     return out
 
 
-def kinds_of_feeds(seeing: Seeing) -> dict[type[FeedSpec], list[int]]:
+def kinds_of_feeds(oracles: Oracles) -> dict[type[FeedSpec], list[int]]:
     """Numbers of the feeds of each kind, in the order of first appearance."""
     out: dict[type[FeedSpec], list[int]] = {}
-    for f, spec in enumerate(seeing.specs):
+    for f, spec in enumerate(oracles.specs):
         if not isinstance(spec, Fixed):
             out.setdefault(type(spec), []).append(f)
     return out

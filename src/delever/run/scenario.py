@@ -65,7 +65,7 @@ def scheduled(model: Model) -> list[Scheduled]:
         if order is None:
             continue
         sold = layout.asset(order.asset)
-        traded = int(layout.tree.traded[sold])
+        traded = int(layout.tree.unwrapped[sold])
         if order.into is not None:
             bought = layout.asset(order.into)
         else:

@@ -9,7 +9,7 @@ import numpy as np
 from delever.engine.index import EITHER, make_index
 from delever.run.assemble import Model
 from delever.run.chunk import simulate
-from delever.run.exchanges import holders_of, positions_of
+from delever.run.exchanges import positions_by_perp, positions_of
 from delever.run.positions import Positions
 
 ACCOUNTS, STEPS = 64, 3  # of each protocol
@@ -24,8 +24,8 @@ def every_kernel(model: Model) -> None:
     orders = tuple(shock.model_copy(update={"at": 0.0, "over": 0.0}) for shock in world.scenario.shocks if shock.order)
     scenario = world.scenario.model_copy(update={"shocks": orders})
     specs = tuple(spec.model_copy(update={"age": LONG_AGO}) if "age" in type(spec).model_fields else spec
-                  for spec in model.seeing.specs)  # so that every feed answers
-    everything = replace(model, seeing=replace(model.seeing, specs=specs), positions=positions,
+                  for spec in model.oracles.specs)  # so that every feed answers
+    everything = replace(model, oracles=replace(model.oracles, specs=specs), positions=positions,
                          world=world.model_copy(update={"scenario": scenario}),
                          index=make_index(positions.tables, model.seen_price(), positions.margins),
                          steps=min(STEPS, model.steps))
@@ -48,6 +48,6 @@ def few_accounts(model: Model) -> Positions:
     worth = np.bincount(account, np.abs(few.amount[account, leg]) * model.seen_price()[reserve], len(chosen))
     owes = few.margin[few.signature] > 0
     few.amount[owes, 0] = -OWED * worth[owes]
-    first, holder, holder_leg = holders_of(few, len(positions.reserves))
+    first, holder, position_leg = positions_by_perp(few, len(positions.reserves))
     return replace(positions, tables=few, accounts=tuple(positions.accounts[i] for i in chosen), protocol=protocol[chosen],
-                   margins=positions.margins._replace(holder_first=first, holder=holder, holder_leg=holder_leg))
+                   margins=positions.margins._replace(position_first=first, position_account=holder, position_leg=position_leg))

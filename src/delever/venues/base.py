@@ -202,7 +202,7 @@ def stack(tables: Sequence[ProfileTable | None]) -> Profiles:
         paid=padded([t.paid for t in rows], nodes), liquidity=padded([t.liquidity for t in rows], nodes - 1),
         cells=np.array([len(t.liquidity) for t in rows], dtype=np.int64),
         anchored=np.array([t.anchored for t in rows], dtype=np.int64),
-        traded=np.array([t is not None for t in tables], dtype=np.int64),
+        has_venue=np.array([t is not None for t in tables], dtype=np.int64),
         fee_in=np.array([t.fee_in for t in rows], dtype=np.float64),
         fee_out=np.array([t.fee_out for t in rows], dtype=np.float64),
         quoted=np.array([t.quoted for t in rows], dtype=np.float64).reshape(len(rows), 2))

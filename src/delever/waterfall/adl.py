@@ -19,8 +19,8 @@ from delever.core.state import Flows, Markets, Pool, State, Tally, Tree, Watch
 from delever.core.tables import (
     ADL,
     CASH,
-    CLAIMS,
     COVERABILITY,
+    DEPOSITS,
     FUNDING,
     OVERSHOOT,
     QUEUED,
@@ -77,13 +77,13 @@ class Adl(Layer):
 @helper
 def candidates(p: int, r: int, q: float, loss: float, rule: int, cap: float, touched: Touched, book: BookTables,
                margins: Margins, watch: Watch, price: np.ndarray, who: np.ndarray, terms: np.ndarray) -> int:
-    """Healthy accounts on the other side of q units of perp r, in the book's order: their number. Fills who and terms.
+    """Healthy accounts on the other side of q units of perp r, in the book's order: their number. Sales who and terms.
 
     loss: what closing a unit costs them [USD]; nobody closes more than his equity bears.
     """
     n, mark, paid = 0, price[p, r], margins.paid[r, p]
-    for h in range(margins.holder_first[r], margins.holder_first[r + 1]):
-        account, k = int(margins.holder[h]), int(margins.holder_leg[h])
+    for h in range(margins.position_first[r], margins.position_first[r + 1]):
+        account, k = int(margins.position_account[h]), int(margins.position_leg[h])
         slot, g = slot_of(p, account, watch), book.signature[account]
         held = touched.amount[slot, k] if slot >= 0 else book.amount[account, k]
         if held == 0.0 or (held > 0.0) == (q > 0.0):
@@ -131,7 +131,7 @@ def close_winners(n: int, closed: float, p: int, r: int, q: float, x: float, num
     """
     mark, paid, amount, cost = price[p, r], margins.paid[r, p], pool.touched.amount, pool.touched.cost
     cash, units, usd, lost = margins.cash[number], 0.0, 0.0, 0.0
-    seen, slot_at, flags = watch.seen, watch.slot_of, pool.touched.flags
+    seen, slot_at, flags = watch.copied, watch.slot_of, pool.touched.flags
     path, at, account, reserve, closed_units, closed_at, haircut = closings
     for i in range(n):
         if terms[CLOSED, i] == 0.0:
@@ -149,13 +149,13 @@ def close_winners(n: int, closed: float, p: int, r: int, q: float, x: float, num
         n_closings += 1
         units, usd, lost = units + d, usd + (d * x - d * paid), lost + d * (mark - x)
     ledgers.scaled[1, r, p] -= units  # as core/margin.py's close_leg, for all of them at once
-    ledgers.booked[CLAIMS, r, p] -= units
+    ledgers.booked[DEPOSITS, r, p] -= units
     ledgers.scaled[0, cash, p] += usd
-    ledgers.booked[CLAIMS, cash, p] += usd
+    ledgers.booked[DEPOSITS, cash, p] += usd
     ledgers.tokens[CASH, 0, p] -= units * paid
     ledgers.tokens[FUNDING, 0, p] += units * paid
-    ledgers.traded[reserves.asset[r], p] += closed
-    ledgers.traded[0, p] += abs(closed * x)
+    ledgers.turnover[reserves.asset[r], p] += closed
+    ledgers.turnover[0, p] += abs(closed * x)
     flows.deleveraged[r, p] += closed * mark
     flows.haircut[r, p] += lost
     safety.served[ADL, number, p] += lost
@@ -305,7 +305,7 @@ class AdlPhase(LayerPhase):
             return
         if not self.who.shape[1]:
             begin, end = state.margins.first[self.number:self.number + 2]
-            most = max(int(np.diff(state.margins.holder_first[begin:end + 1]).max(initial=0)), 1)
+            most = max(int(np.diff(state.margins.position_first[begin:end + 1]).max(initial=0)), 1)
             self.who, self.terms = np.zeros((2, most), np.int64), np.zeros((4, most))
         enter_slots(state)
         done, whole, halt = 0, state.n_fallen + state.paths, np.zeros(4)
@@ -314,7 +314,7 @@ class AdlPhase(LayerPhase):
                 done, state.fallen, state.n_fallen, self.number, self.rule, self.at_bankruptcy, self.cap, state.step,
                 state.time, state.active, state.book, state.reserves, state.margins, state.watch, state.pool, state.tree,
                 state.profiles, state.markets, state.ledgers, state.flows, state.safety, state.tally, state.closings,
-                state.n_closings, state.sight.price, self.who, self.terms, halt)
+                state.n_closings, state.seen.price, self.who, self.terms, halt)
             if done < whole:
                 state.room_for_slots(int(state.watch.counts[SLOTS]) + int(halt[HALT_ROOM]))
                 state.room_for_closings(int(halt[HALT_ROOM]))

@@ -86,4 +86,4 @@ class BackstopPhase(LayerPhase):
         """At the end of a block: take over whom it can bear."""
         if state.n_fallen:
             take_fallen(state.fallen, state.n_fallen, self.number, state.active, state.time, state.pool.touched, state.book,
-                        state.reserves, state.margins, state.safety, state.ledgers, state.flows, state.sight.price)
+                        state.reserves, state.margins, state.safety, state.ledgers, state.flows, state.seen.price)

@@ -122,4 +122,4 @@ class InsuranceFundPhase(LayerPhase):
         """At the end of a block."""
         insure(state.fallen, state.n_fallen, self.number, state.active, state.time, state.pool.touched, state.book,
                state.reserves, state.margins, state.tree, state.profiles, state.markets, state.ledgers, state.flows,
-               state.safety, state.sight.price)
+               state.safety, state.seen.price)

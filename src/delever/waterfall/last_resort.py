@@ -35,7 +35,7 @@ def close_out_rest(state: State, number: int) -> None:
     if state.n_fallen:
         close_fallen(state.fallen, state.n_fallen, number, state.active, state.pool.touched, state.book, state.reserves,
                      state.margins, state.tree, state.profiles, state.markets, state.ledgers, state.flows,
-                     state.sight.price)
+                     state.seen.price)
 
 
 class LastResort(LayerPhase):

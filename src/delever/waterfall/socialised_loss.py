@@ -15,7 +15,7 @@ from pydantic import Field
 from delever.core.jit import helper, kernel
 from delever.core.margin import equity_of, move_cash
 from delever.core.state import Pool, State, Watch
-from delever.core.tables import CLAIMS, COVERED, DEFICIT, SLOTS, SOCIALISED, BookTables, Ledgers, Margins, Safety
+from delever.core.tables import COVERED, DEFICIT, DEPOSITS, SLOTS, SOCIALISED, BookTables, Ledgers, Margins, Safety
 from delever.core.touch import enter_slots, slot_of, touch
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import close_out_rest
@@ -98,7 +98,7 @@ def shrink_claims(number: int, active: np.ndarray, margins: Margins, ledgers: Le
             owed = ledgers.booked[DEFICIT, r, p]
             if active[p] and owed > 0.0:
                 ledgers.booked[DEFICIT, r, p] = 0.0
-                ledgers.booked[CLAIMS, r, p] -= owed
+                ledgers.booked[DEPOSITS, r, p] -= owed
                 ledgers.booked[COVERED, r, p] += owed
                 safety.served[SOCIALISED, number, p] += owed * price[p, r]
 
@@ -116,7 +116,7 @@ class SocialisedLossPhase(LayerPhase):
         """At the end of a block: whoever is still fallen is closed out, then what stands is taken."""
         cash = int(state.margins.cash[self.number])
         if cash < 0:
-            shrink_claims(self.number, state.active, state.margins, state.ledgers, state.safety, state.sight.price)
+            shrink_claims(self.number, state.active, state.margins, state.ledgers, state.safety, state.seen.price)
             return
         close_out_rest(state, self.number)
         if not state.ledgers.booked[DEFICIT, cash].any():
@@ -128,7 +128,7 @@ class SocialisedLossPhase(LayerPhase):
         done = 0
         while done < state.paths:
             done = socialise(done, self.number, self.members, self.by_profit, state.active, state.time, state.book,
-                             state.margins, state.watch, state.pool, state.ledgers, state.safety, state.sight.price,
+                             state.margins, state.watch, state.pool, state.ledgers, state.safety, state.seen.price,
                              self.weight)
             if done < state.paths:
                 state.room_for_slots(int(state.watch.counts[SLOTS]) + 2 * len(self.members))

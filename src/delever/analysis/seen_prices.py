@@ -14,7 +14,7 @@ from delever.run.assemble import Model, log_usd
 from delever.run.pricing import kinds_of_feeds
 
 
-class Sight(NamedTuple):
+class SeenPrice(NamedTuple):
     """What a protocol sees of one asset."""
 
     protocol: str
@@ -34,17 +34,17 @@ class Sight(NamedTuple):
         return self.seen / self.market - 1.0
 
 
-def sights(model: Model) -> list[Sight]:
+def seen_prices(model: Model) -> list[SeenPrice]:
     """A row a reserve, in the order of the protocols."""
     seen, layout, world = model.seen_price(), model.layout, model.world
     out = []
     for r, (protocol, asset) in enumerate(model.positions.reserves):
         market = math.exp(log_usd(layout, layout.asset(asset), model.start_price))
         expression, unit = world.oracles.get(protocol, {}).get(asset), world.protocols[protocol].unit
-        used = [int(f) for f in model.seeing.seen_feed[r] if f >= 0]
+        used = [int(f) for f in model.oracles.seen_feed[r] if f >= 0]
         text = expression or ("unit of account" if asset == unit else f"market {asset}/{unit}, none is stated")
         stated = expression is not None or asset == unit
-        out.append(Sight(protocol, asset, text, stated, float(seen[r]), market, *_lateness(model, used)))
+        out.append(SeenPrice(protocol, asset, text, stated, float(seen[r]), market, *_lateness(model, used)))
     return out
 
 
@@ -52,8 +52,8 @@ def _lateness(model: Model, feeds: list[int]) -> tuple[float | None, float | Non
     """Heartbeat, deviation, delay and age of feeds together; a feed without a field of that name follows the market."""
     if not feeds:
         return math.inf, None, None, None
-    moving = {f for numbers in kinds_of_feeds(model.seeing).values() for f in numbers}
-    specs = [model.seeing.specs[f] for f in feeds]
+    moving = {f for numbers in kinds_of_feeds(model.oracles).values() for f in numbers}
+    specs = [model.oracles.specs[f] for f in feeds]
     heartbeats = [_number(spec, "heartbeat") if f in moving else math.inf for f, spec in zip(feeds, specs, strict=True)]
     beats = [beat for beat in heartbeats if beat is not None]
     deviations = [_number(spec, "deviation") or 0.0 for spec in specs]
@@ -67,7 +67,7 @@ def _number(spec: Spec, name: str) -> float | None:
     return None if value is None else float(value)
 
 
-def prices_table(rows: list[Sight]) -> pa.Table:
+def prices_table(rows: list[SeenPrice]) -> pa.Table:
     """For people and machines."""
     def numbers(name: str, unit: str, meaning: str = "") -> Column:
         return Column(name, unit, [getattr(row, name) for row in rows], meaning, pa.float64())
