@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pyarrow as pa
 
-from delever.behaviour.liquidators import Liquidators
+from delever.actors.liquidators import Liquidators
 from delever.model.book import Book
 from delever.model.world import World
 from delever.oracles.push import Push
@@ -68,7 +68,7 @@ def make_world(book: Book, units: np.ndarray, rules: Rules, scenario: str, paths
                    for i, a in enumerate(ASSETS) for j, b in enumerate(ASSETS) if i < j}
     yearly = DAILY_VOLATILITY * math.sqrt(365.0)
     fall = {a: math.expm1(math.log1p(-FALLS[scenario]) * b) for a, b in zip(ASSETS, BETA, strict=True) if b}
-    shocks = [{"at": "8 h", "over": "4 h", "price": fall}] if FALLS[scenario] else []
+    events = [{"at": "8 h", "over": "4 h", "kind": "price", "change": fall}] if FALLS[scenario] else []
     rates = {a: .06 if i >= 9 else .025 for i, a in enumerate(ASSETS)}
     return World.model_validate({
         "name": f"benchmark-{scenario}", "as_of": "2025-01-01T00:00:00Z",
@@ -81,8 +81,8 @@ def make_world(book: Book, units: np.ndarray, rules: Rules, scenario: str, paths
         "oracles": {"lending": {a: a for a in ASSETS}},
         "venues": {a: LogLinear(pair=f"{a}/USD", depth=2.0 * float(units[i]), half_life=68.97 * 60)
                    for i, a in enumerate(ASSETS) if i < 9},  # stable coins trade at their price
-        "liquidators": Liquidators(rule="always"),
+        "actors": {"actors": {"liquidators": Liquidators(rule="always")}},
         "execution": {"mode": mode},
-        "scenario": {"horizon": "24 h", "step": "1 min", "paths": paths, "seed": seed, "shocks": shocks,
+        "scenario": {"horizon": "24 h", "step": "1 min", "paths": paths, "seed": seed, "events": events,
                      "prices": LogNormal(volatility=dict(zip(ASSETS, yearly.tolist(), strict=True)), correlation=correlation)},
     })

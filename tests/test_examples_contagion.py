@@ -51,7 +51,9 @@ def test_the_aave_half_is_the_other_examples(world: Any) -> None:
     assert {name: world.feeds[name] for name in other.feeds} == other.feeds
     assert {name: world.venues[name] for name in other.venues} == other.venues
     assert {name: world.oracles[name] for name in other.oracles} == other.oracles
-    assert world.liquidators == other.liquidators and world.borrowers == other.borrowers and world.networks == other.networks
+    people = ("liquidators", "borrowers")
+    assert [world.actors[name] for name in people] == [other.actors[name] for name in people]
+    assert world.networks == other.networks
 
 
 def test_a_crash_in_aave_reaches_the_exchange_and_would_not_without_aaves_selling(world: Any) -> None:
@@ -64,7 +66,7 @@ def test_a_crash_in_aave_reaches_the_exchange_and_would_not_without_aaves_sellin
 
 
 def test_a_crash_on_the_exchange_reaches_aave(world: Any) -> None:
-    crash = world.replace("scenario.shocks", ({"at": "10 min", "over": "10 min", "order": "sell 40,000 ETH-PERP"},))
+    crash = world.replace("scenario.events", ({"at": "10 min", "over": "10 min", "kind": "order", "order": "sell 40,000 ETH-PERP"},))
     rows = {(row["affected"], row["figure"]): row for row in dl.contagion(crash, AAVE).to_pylist()}
     assert rows["perps", "liquidated"]["in all"] > 0.0
     assert rows["aave", "liquidated"]["from there"] > 0.0

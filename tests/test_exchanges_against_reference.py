@@ -88,7 +88,7 @@ class Happenings:
         if any(path.fund.get((n, asset), 0.0) != units or path.socialised.get((n, asset), 0.0) > 0.0 for path in paths
                for n in lending for (of, asset), units in setting_of(world, 0).funds().items() if of == n):
             seen.add("lending waterfall")
-        if any(not a.positions for path in paths for one in world.arbitrageurs.values()
+        if any(not a.positions for path in paths for one in world.actors.values() if one.kind == "arbitrageurs"
                for a in path.exchanges[one.exchange].accounts if a.name == one.account):
             seen.add("arbitrageur closed")
         if any(len(a.positions) > 1 for a in setting_of(world, 0).exchanges[0].accounts):

@@ -15,9 +15,9 @@ import delever as dl
 HERE = Path(__file__).resolve().parent
 AAVE = {"aave": ["aave_v2", "aave_v3"]}
 CRASHES: dict[str, tuple[dict[str, Any], ...]] = {
-    "It begins in Aave: somebody sells 104,000 stETH": ({"at": "10 min", "order": "sell 104,000 stETH"},),
+    "It begins in Aave: somebody sells 104,000 stETH": ({"at": "10 min", "kind": "order", "order": "sell 104,000 stETH"},),
     "It begins on the exchange: somebody sells 40,000 ETH-PERP": (
-        {"at": "10 min", "over": "10 min", "order": "sell 40,000 ETH-PERP"},),
+        {"at": "10 min", "over": "10 min", "kind": "order", "order": "sell 40,000 ETH-PERP"},),
 }
 TOLD = 1  # the path that is told
 MINUTES = (9, 11, 15, 20, 25, 30, 45, 60, 120, 360)  # at which it is told
@@ -75,7 +75,7 @@ def main() -> None:
     """Print every table of the README."""
     world = dl.load(HERE)
     for title, shocks in CRASHES.items():
-        crash = world.replace("scenario.shocks", shocks)
+        crash = world.replace("scenario.events", shocks)
         print(f"\n## {title}\n")
         told(crash, TOLD)
         print()
@@ -86,7 +86,7 @@ def main() -> None:
     print("| ETH he may sell | Aave liquidated, from the exchange's forced selling | Aave lost, from there |")
     print("|---|---|---|")
     for units in SPOT:
-        table = dl.contagion(crash.replace("arbitrageurs.basis.spot", units), AAVE).to_pylist()
+        table = dl.contagion(crash.replace("actors.basis.spot", units), AAVE).to_pylist()
         came = {row["figure"]: row["from there"] for row in table if row["affected"] == "aave"}
         print(f"| {units:,} | {millions(came['liquidated'])} | {millions(came['loss'])} |")
 

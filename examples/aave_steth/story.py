@@ -21,7 +21,7 @@ OF_WORLD: dict[str, dict[str, Any]] = {  # what decides: one setting of the real
     "the pool is the oracle": {"feeds.steth_eth": {"kind": "market", "of": "stETH/ETH"}},
     "no outside buyer": {"venues.curve.half_life": None},
     "an outside buyer with a half-life of 1 h": {"venues.curve.half_life": "1 h"},
-    "liquidators always act": {"liquidators.rule": "always"},
+    "liquidators always act": {"actors.liquidators.rule": "always"},
     "batched execution": {"execution.mode": "batched"},
     "nobody tops up": {"borrowers": None},
     "remainder collateral moves with ETH": {
@@ -33,7 +33,7 @@ OF_SPIRAL: dict[str, dict[str, Any]] = {  # ... and of the textbook
         "feeds.steth_eth": {"kind": "push", "of": "stETH/ETH", "heartbeat": "24 h", "deviation": "0.5 %"}},
     "an outside buyer with a half-life of 16 h": {"venues.curve.half_life": "16 h"},
     "an outside buyer with a half-life of 1 h": {"venues.curve.half_life": "1 h"},
-    "liquidators act only if it pays": {"liquidators.rule": "profitable"},
+    "liquidators act only if it pays": {"actors.liquidators.rule": "profitable"},
     "sequential execution": {"execution.mode": "sequential"},
 }
 
@@ -41,7 +41,7 @@ OF_SPIRAL: dict[str, dict[str, Any]] = {  # ... and of the textbook
 def effect(world: Any, size: int) -> dict[str, float]:
     """One exit: forced sales of stETH it sets off, deepest price, bad debt; means over paths."""
     if size:
-        world = world.replace("scenario.shocks", ({"at": 0.0, "order": f"sell {size} stETH"},))
+        world = world.replace("scenario.events", ({"at": 0.0, "kind": "order", "order": f"sell {size} stETH"},))
     run = dl.stress(world, keep=False)
 
     def mean(name: str) -> float:

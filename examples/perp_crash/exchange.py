@@ -80,13 +80,13 @@ def world_of(known: Known, drawn: Inputs, legs: pa.Table, prices: str, shape: np
         "feeds": {perp: {"kind": "mark", "of": f"{perp}/USD", "formula": "hyperliquid"} for perp in perps.values()},
         "oracles": {book.EXCHANGE: {perp: perp for perp in perps.values()}},
         "venues": venues | spot,
-        "arbitrageurs": {coin: {"kind": "arbitrageurs", "exchange": book.EXCHANGE, "account": f"arbitrage-{coin}",
+        "actors": {coin: {"kind": "arbitrageurs", "exchange": book.EXCHANGE, "account": f"arbitrage-{coin}",
                                 "spot": float(CAPITAL * known.open_interest[c] / known.price[c]), "threshold": GAP,
                                 "leverage": LEVERAGE} for c, coin in enumerate(perps) if spot},
         "scenario": {
             "horizon": (len(drawn.index) - 1) * evening.STEP, "step": evening.STEP, "paths": 1, "seed": 0,
             "prices": {"kind": "replay", "data": prices},
-            "shocks": [{"at": alarm, "depth": {venue["pair"]: kept for venue in (venues | spot).values()}}],
+            "events": [{"at": alarm, "kind": "depth", "change": {venue["pair"]: kept for venue in (venues | spot).values()}}],
         },
     }
 

@@ -31,7 +31,7 @@ HEADER = """\
 # makes index.parquet ({paths} draws of that evening's index) from DELEVER_DATA; docs/forecast.md says where figures come from.
 # All uncertain inputs at their median. Paths share the book, the depth and the vault: they differ by the index of coins without
 # spot alone, so intervals over paths are far too narrow for a forecast: that is forecast.py's. Numbers are USD, units of a coin,
-# and seconds; shocks of depth are shares.
+# and seconds; changes of depth are shares.
 """
 COMMENTS = {
     "assets": "USD at 20:45; coins without any price: 1, so a unit is a dollar of that moment",

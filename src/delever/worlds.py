@@ -13,14 +13,14 @@ from delever.model.load import mapping_from_yaml, world_from_mapping
 from delever.model.spec import Spec
 from delever.model.world import World
 
-ROLES = ("protocols", "venues", "oracles", "network", "behaviour", "prices", "waterfall")
+ROLES = ("protocols", "venues", "oracles", "networks", "actors", "policies", "prices", "events", "waterfall")
 FILE = "world.yaml"  # what a folder's world is called
 
 
 def load(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] | None = None) -> World:
     """A world from a file, from a folder's world.yaml or from a mapping; `set` changes fields, path -> value.
 
-    >>> load("examples/aave_steth", set={"liquidators.rule": "always"})  # doctest: +SKIP
+    >>> load("examples/aave_steth", set={"actors.liquidators.rule": "always"})  # doctest: +SKIP
     """
     if isinstance(source, Mapping):
         world = world_from_mapping(source, resolve)

@@ -40,7 +40,7 @@ def staked(legs: list[Leg], labels: dict[str, str] | None = None, **changes: Any
         "oracles": {"pool": {"USDC": "par"}},
         "venues": {"curve": {"kind": "constant_product", "pair": "stETH/ETH", "fee": 0,
                              "reserves": {"stETH": 10_000, "ETH": 10_000}}},
-        "liquidators": {"rule": "always"}, "borrowers": None, "networks": {},
+        "actors": {"liquidators": {"kind": "liquidators", "rule": "always"}}, "networks": {},
         "execution": {"mode": "batched"},
         "scenario": {"horizon": "1 h", "step": "1 min", "paths": 2, "seed": 1, "prices": {"kind": "lognormal"}},
     }

@@ -63,13 +63,13 @@ def world(seed: int, shared: bool, **changes: Any) -> World:
         "venues": {"eth": {"kind": "log_linear", "pair": "ETH/USD", "depth": 3000.0, "half_life": 1800.0},
                    "btc": {"kind": "log_linear", "pair": "BTC/USD", "depth": 3000.0, "half_life": 1800.0},
                    "perp": {"kind": "log_linear", "pair": "PERP/USD", "depth": 3000.0, "half_life": 1800.0}},
-        "liquidators": {"rule": "always"}, "borrowers": None, "networks": {}, "execution": {"mode": "sequential", "rounds": 4},
+        "actors": {"liquidators": {"kind": "liquidators", "rule": "always"}}, "networks": {}, "execution": {"mode": "sequential", "rounds": 4},
         "scenario": {"horizon": "1 h", "step": "1 min", "paths": 4, "seed": seed,
                      "prices": {"kind": "lognormal", "volatility": {"ETH": 0.9, "BTC": 0.9}},
-                     "shocks": [{"at": 600.0, "price": {"ETH": -0.12, "BTC": -0.12}}]},
+                     "events": [{"at": 600.0, "kind": "price", "change": {"ETH": -0.12, "BTC": -0.12}}]},
     }
     if shared:
-        mapping["arbitrageurs"] = {"basis": {"exchange": "perps", "account": "b0", "spot": 400.0, "threshold": 0.001,
+        mapping["actors"] |= {"basis": {"kind": "arbitrageurs", "exchange": "perps", "account": "b0", "spot": 400.0, "threshold": 0.001,
                                              "leverage": 10.0}}
     return dl.load({**mapping, **changes})
 
@@ -154,9 +154,9 @@ protocols:
                                                             USDC: {liquidation_threshold: 80 %, incentive: 5 %}}}
   two: {rules: aave.v2, book: book.csv, parameters: *terms}
 venues: {eth: {kind: log_linear, pair: ETH/USD, depth: 1000}}
-liquidators: {rule: always}
+actors: {liquidators: {kind: liquidators, rule: always}}
 scenario: {horizon: 1 h, step: 1 min, paths: 3, seed: 1, prices: {kind: lognormal, volatility: {ETH: 50 %}},
-           shocks: [{at: 5 min, price: {ETH: -15 %}}]}
+           events: [{at: 5 min, kind: price, change: {ETH: -15 %}}]}
 """
 
 

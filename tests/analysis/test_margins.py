@@ -72,7 +72,7 @@ def test_a_perp_cannot_be_shocked_itself() -> None:
 
 def test_the_first_step_calls_whom_the_wall_names() -> None:
     """The engine of the run and the wall agree on who is below maintenance."""
-    world = exchange(paths=1, shocks=[{"at": 0, "price": {"ETH": -0.1}}], prices={"kind": "lognormal"})
+    world = exchange(paths=1, events=[{"at": 0, "kind": "price", "change": {"ETH": -0.1}}], prices={"kind": "lognormal"})
     model = assemble(world.replace("venues", {}))
     state, called = new_state(model, 0, 1), set()
     chunk = phases(model, 1, ())
@@ -103,8 +103,8 @@ def test_check_finds_a_book_that_does_not_balance_and_accounts_below_maintenance
 
 
 def test_check_says_nothing_of_liquidators_where_nobody_lends() -> None:
-    world = exchange().replace("liquidators", None)
-    assert not [row for row in check(world).findings.to_pylist() if row["where"] in ("liquidators", "borrowers", "networks")]
+    world = exchange().replace("actors", {})
+    assert not [row for row in check(world).findings.to_pylist() if row["where"] in ("actors", "networks")]
 
 
 def test_concentration_names_the_largest_positions_and_the_figures_without_them() -> None:

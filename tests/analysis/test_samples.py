@@ -32,7 +32,7 @@ def outcomes(table: Any, *, protocol: str = "aave") -> dict[str, list[float]]:
 
 
 def test_an_emptied_account_is_one_that_is_not_in_the_book(first: World) -> None:
-    world = first.replace("borrowers", "null").replace("scenario.paths", 6)  # owners draw by their place in the book
+    world = first.replace("actors.borrowers", "null").replace("scenario.paths", 6)  # owners draw by their place in the book
     model = assemble(world)
     book = read_books(world, model.source).without("a30")
     left = assemble(world.replace("protocols.aave.book", book))
@@ -85,7 +85,7 @@ def test_the_critical_order_is_where_selling_runs_away() -> None:
     assert 1.0 < high / low <= 1.01
     assert json.loads(json.dumps(found)) == found
     for size, does in ((low, False), (high, True)):
-        shocked = world.replace("scenario.shocks", [{"order": f"sell {size} stETH"}])
+        shocked = world.replace("scenario.events", [{"kind": "order", "order": f"sell {size} stETH"}])
         forced = np.mean(stress(shocked, keep=False).paths["forced_sales.stETH"])
         assert bool(forced > size) is does
 
@@ -98,7 +98,7 @@ def test_no_critical_order_where_nobody_can_be_liquidated() -> None:
 
 
 def test_the_worlds_own_order_is_the_one_that_varies() -> None:
-    world = staked(LOOPS).replace("scenario.shocks", [{"at": 600, "order": "sell 5 stETH"}, {"price": {"ETH": -0.01}}])
+    world = staked(LOOPS).replace("scenario.events", [{"at": 600, "kind": "order", "order": "sell 5 stETH"}, {"kind": "price", "change": {"ETH": -0.01}}])
     found = find_critical(world, Order.parse("sell 5 stETH"))
     assert found["points"][0]["order"] < 100
     assert found["runaway"] is not None

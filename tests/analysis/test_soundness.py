@@ -54,7 +54,7 @@ def test_a_pool_beside_the_outside_price_is_named() -> None:
 
 
 def test_nobody_who_liquidates_is_a_warning() -> None:
-    assert findings(staked(HEALTHY).replace("liquidators", "null"))["nobody liquidates"]["level"] == "warn"
+    assert findings(staked(HEALTHY).replace("actors.liquidators", "null"))["nobody liquidates"]["level"] == "warn"
 
 
 def test_ages_are_told_in_words() -> None:

@@ -130,8 +130,8 @@ CASES |= {
     "not YAML": edits("world.yaml", "assets:", "assets: ]"),
     "the world is not there": lambda folder: ["stress", "wrold"],
     "a path to trace that is not run": lambda folder: ["stress", "world", "--trace", "2"],
-    "an unknown setting": lambda folder: ["stress", "world", "--set", "liquidators.rul=always"],
-    "a setting with a wrong value": lambda folder: ["stress", "world", "--set", "liquidators.rule=alway"],
+    "an unknown setting": lambda folder: ["stress", "world", "--set", "actors.liquidators.rul=always"],
+    "a setting with a wrong value": lambda folder: ["stress", "world", "--set", "actors.liquidators.rule=alway"],
     "zero paths on the command line": lambda folder: ["stress", "world", "--paths", "0"],
     "an order of nothing": lambda folder: ["stress", "world", "--order", "sell 0 stETH"],
     "an order of an unknown asset": lambda folder: ["stress", "world", "--order", "sell 5 stEHT"],
@@ -245,7 +245,7 @@ CASES |= {
     "a layer that is not there is left out": lambda folder: (
         on_an_exchange()(folder) or ["stress", "world", "--set", "protocols.perps.waterfall.backstpo=null"]),
     "a shock of a perp": lambda folder: (
-        on_an_exchange()(folder) or ["stress", "world", "--set", "scenario.shocks=[{price: {BTC-PERP: -0.1}}]"]),
+        on_an_exchange()(folder) or ["stress", "world", "--set", "scenario.events=[{price: {BTC-PERP: -0.1}}]"]),
     "a size without entry price": on_an_exchange("positions.csv", "-2,98000", "-2,"),
     "a margin mode is unknown": on_an_exchange("positions.csv", "isolated", "isolatd"),
     "an instrument is unknown": on_an_exchange("positions.csv", "bob,BTC-PERP", "bob,BTC-PREP"),

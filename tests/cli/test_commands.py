@@ -33,8 +33,8 @@ def test_version_is_the_packages() -> None:
 
 
 def test_settings_are_split_at_the_first_equals_sign() -> None:
-    assert options.parse_settings(["liquidators.rule=always", "a.b = x=y"]) == {
-        "liquidators.rule": "always",
+    assert options.parse_settings(["actors.liquidators.rule=always", "a.b = x=y"]) == {
+        "actors.liquidators.rule": "always",
         "a.b": "x=y",
     }
 
@@ -63,9 +63,9 @@ def test_traced_paths_must_be_numbers(text: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["stress", "first", "--set", "liquidators.rule"],
+        ["stress", "first", "--set", "actors.liquidators.rule"],
         ["stress", "first", "--set", "=always"],
-        ["check", "first", "--set", "liquidators.rule="],
+        ["check", "first", "--set", "actors.liquidators.rule="],
         ["wall", "first", "--asset", "ETH", "--shock", "-5%", "--accounts", "accounts.xlsx"],
     ],
 )

@@ -39,7 +39,7 @@ scenario:
   paths: 4
   seed: 7
   prices: {kind: lognormal, volatility: {ETH: 80 %}}
-  shocks: [{at: 30 min, price: {ETH: -20 %}}]
+  events: [{at: 30 min, kind: price, change: {ETH: -20 %}}]
 """
 POSITIONS = """\
 account,instrument,size,entry_price,margin_mode,collateral

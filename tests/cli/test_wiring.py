@@ -70,7 +70,7 @@ def invoke(*arguments: str) -> Any:
 
 
 def test_paths_seed_and_settings_are_overrides_of_the_world(below: Below) -> None:
-    invoke("stress", "first", "--paths", "12", "--seed", "3", "--set", "liquidators.rule=always")
+    invoke("stress", "first", "--paths", "12", "--seed", "3", "--set", "actors.liquidators.rule=always")
     world = below.calls["stress"][0]
     assert (world.scenario.paths, world.scenario.seed, world.liquidators.rule) == (12, 3, "always")
 
@@ -78,9 +78,9 @@ def test_paths_seed_and_settings_are_overrides_of_the_world(below: Below) -> Non
 def test_an_order_joins_the_shocks_and_its_critical_size_is_in_the_json(below: Below) -> None:
     result = invoke("stress", "first", "--order", "sell 50,000 ETH", "--find-critical", "--json", "--out", "here")
     world = below.calls["stress"][0]
-    order = world.scenario.shocks[-1].order
+    order = world.scenario.events[-1].order
     assert (order.amount, order.asset) == (50_000.0, "ETH")
-    assert len(world.scenario.shocks) == 2
+    assert len(world.scenario.events) == 2
     assert below.calls["find_critical"] == (world, order)
     critical = json.loads(result.stdout)["critical_order"]
     assert critical == {"asset": "ETH", "runaway": 61_000.0, "bad_debt": 90_500.0}
@@ -90,7 +90,7 @@ def test_an_order_joins_the_shocks_and_its_critical_size_is_in_the_json(below: B
 def test_an_order_of_size_n_is_searched_and_joins_nothing(below: Below) -> None:
     invoke("stress", "first", "--order", "sell N ETH", "--find-critical")
     world = below.calls["stress"][0]
-    assert len(world.scenario.shocks) == 1
+    assert len(world.scenario.events) == 1
     assert below.calls["find_critical"] == (world, "sell N ETH")
 
 

@@ -40,7 +40,7 @@ def late(delay: float, **changes: Any) -> World:
     return one_market(
         loan("a", 10.0, 8000.0), oracles={"pool": {"ETH": "eth_usd"}},
         feeds={"eth_usd": {"kind": "push", "of": "ETH/USD", "heartbeat": "1 d", "deviation": "1 %", "delay": delay}},
-        scenario={"shocks": [fall(0.2, 60.0)]}, **changes)
+        scenario={"events": [fall(0.2, 60.0)]}, **changes)
 
 
 @pytest.mark.parametrize(("delay", "first"), [(0.0, 3), (60.0, 4), (179.0, 6), (180.0, 6), (181.0, 7)])
@@ -77,7 +77,7 @@ def crowd(**network: Any) -> World:
     """Five accounts of different size become eligible at once, on an infinitely deep market."""
     legs = [leg for i, eth in enumerate(SIZES) for leg in loan(f"a{i}", eth, 800.0 * eth)]
     return one_market(legs, networks=chain(**network), liquidators={"rule": "profitable"},
-                      scenario={"shocks": [fall(0.08)]})
+                      scenario={"events": [fall(0.08)]})
 
 
 @pytest.mark.parametrize("room", [1, 2, 3, 5])
@@ -115,7 +115,7 @@ def race(fee: float, mode: str = "sequential", **borrowers: Any) -> State:
     """One account below 1; its owner tops up, bidding `fee`; liquidators bid 20 gwei + half of their profit."""
     world = one_market(loan("a", 10.0, 8000.0), networks=chain(), liquidators={"rule": "profitable"},
                        execution={"mode": mode}, borrowers={"attentive": 1, "fee": fee, **borrowers},
-                       scenario={"horizon": 60, "shocks": [fall(0.1)]})
+                       scenario={"horizon": 60, "events": [fall(0.1)]})
     return last(world)[1]
 
 
@@ -169,7 +169,7 @@ def test_nobody_who_does_not_watch_tops_up() -> None:
 def test_dust_is_declined_by_those_who_count_their_gas(rule: str, taken: int) -> None:
     """Gas is 500,000 x 20 gwei = 0.01 ETH = 9.20 USD at 920; the incentive on half of 320 USD is 8 USD."""
     world = one_market(loan("a", 0.4, 320.0), networks=chain(), liquidators={"rule": rule},
-                       scenario={"horizon": 60, "shocks": [fall(0.08)]})
+                       scenario={"horizon": 60, "events": [fall(0.08)]})
     _, state = last(world)
     assert int(state.ledgers.totals[LIQUIDATIONS, 0, 0]) == taken
     assert int(state.ledgers.totals[DECLINED, 0, 0]) == 1 - taken
@@ -178,6 +178,6 @@ def test_dust_is_declined_by_those_who_count_their_gas(rule: str, taken: int) ->
 def test_an_account_just_worth_its_gas_is_taken() -> None:
     """The incentive on half of 370 USD is 9.25 USD, a little more than 9.20."""
     world = one_market(loan("a", 370 / 800, 370.0), networks=chain(), liquidators={"rule": "profitable"},
-                       scenario={"horizon": 60, "shocks": [fall(0.08)]})
+                       scenario={"horizon": 60, "events": [fall(0.08)]})
     assert liquidations(world)[-1] == 1
-    assert liquidations(world.replace("liquidators.min_profit", "0.06 USD"))[-1] == 0
+    assert liquidations(world.replace("actors.liquidators.min_profit", "0.06 USD"))[-1] == 0

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from delever.core import seen_prices
 from delever.core.state import State
 from delever.core.tables import CLAIM_ROWS, DUE, SLOTS
-from delever.engine import boundary, seen_prices
+from delever.engine import boundary
 from delever.engine.step import see
 from delever.model.world import World
 from delever.run.assemble import assemble, new_state

@@ -41,7 +41,7 @@ def test_a_whole_liquidation_into_a_pool() -> None:
     profit          7929.080151 - 7619.047619 = 310.032532 USD
     """
     world = one_market(loan("a", 10.0, 8000.0), venues={"pool": pool(half_life=0.1)},
-                       scenario={**STEP, "shocks": [fall(0.2)]})
+                       scenario={**STEP, "events": [fall(0.2)]})
     model, state = last(world)
     assert amounts(world) == pytest.approx([0.0, 8000.0 - 7619.047619047619], abs=1e-9)
     tokens, totals = state.ledgers.tokens[:, :, 0], state.ledgers.totals[:, 0, 0]
@@ -66,7 +66,7 @@ def test_half_a_liquidation_on_a_deep_market() -> None:
     Left: 5.333333 x 900 x 0.85 / 4000 = 1.02: healthy.
     """
     world = one_market(loan("a", 10.0, 8000.0), parameters={"ETH": {"protocol_fee": 0.1}},
-                       scenario={"shocks": [fall(0.1)]})
+                       scenario={"events": [fall(0.1)]})
     _, state = last(world)
     assert amounts(world) == pytest.approx([16 / 3, 4000.0])
     assert state.ledgers.tokens[LIQUIDATORS, :, 0] == pytest.approx([180.0, 0.0], abs=1e-9)
@@ -75,7 +75,7 @@ def test_half_a_liquidation_on_a_deep_market() -> None:
 
 def test_profitable_liquidators_wait_until_the_pool_can_pay() -> None:
     """A pool of 50 ETH / 50,000 USD holds 55.90 ETH / 44,721.36 USD at 800: 10 ETH bring 6786.07 USD < 7619.05 USD."""
-    changes: Mapping = {"venues": {"pool": pool(50.0, 5e4, half_life=0.1)}, "scenario": {**STEP, "shocks": [fall(0.2)]}}
+    changes: Mapping = {"venues": {"pool": pool(50.0, 5e4, half_life=0.1)}, "scenario": {**STEP, "events": [fall(0.2)]}}
     always = last(one_market(loan("a", 10.0, 8000.0), **changes))[1].ledgers
     never = last(one_market(loan("a", 10.0, 8000.0), liquidators={"rule": "profitable"}, **changes))[1].ledgers
     assert always.tokens[LIQUIDATORS, USD, 0] == pytest.approx(6786.07 - 7619.05, abs=0.01)
@@ -87,7 +87,7 @@ def test_profitable_liquidators_wait_until_the_pool_can_pay() -> None:
 
 def test_no_liquidation_when_nothing_crosses() -> None:
     """Half of the fall that would be needed: 1 - 8000 / (10 x 1000 x 0.85) = 5.9 %."""
-    model, state = last(one_market(loan("a", 10.0, 8000.0), scenario={"shocks": [fall(0.058)]}))
+    model, state = last(one_market(loan("a", 10.0, 8000.0), scenario={"events": [fall(0.058)]}))
     assert int(state.watch.counts[SLOTS]) == 0
     assert not state.ledgers.tokens.any()
     row = simulate(model, 0, 1, []).paths.to_pylist()[0]
@@ -96,7 +96,7 @@ def test_no_liquidation_when_nothing_crosses() -> None:
 
 def test_a_still_world_stands_still() -> None:
     """Healthy accounts, no volatility, no shock: nobody is ever looked at."""
-    world = everything(prices={"kind": "lognormal"}, shocks=[], horizon=600).replace("feeds.eth_usd.heartbeat", "1 d")
+    world = everything(prices={"kind": "lognormal"}, events=[], horizon=600).replace("feeds.eth_usd.heartbeat", "1 d")
     free = dict.fromkeys(("first", "other"), 0.0)
     for protocol in free:
         for asset in world.assets:
@@ -144,7 +144,7 @@ RICH = loan("a", 10.0, 100.0)  # a book needs a debt
 def sale(venue: Mapping, amount: float, *shocks: Mapping, **order: float) -> tuple[float, float]:
     """What a sale of ETH in the first step brings [USD], and the log price after it."""
     world = one_market(RICH, venues={"venue": venue},
-                       scenario={**STEP, "shocks": [*shocks, {"at": 0, "order": f"sell {amount!r} ETH", **order}]})
+                       scenario={**STEP, "events": [*shocks, {"at": 0, "kind": "order", "order": f"sell {amount!r} ETH", **order}]})
     _, state = last(world)
     assert state.ledgers.tokens[ORDER_OWNERS, ETH, 0] == -amount
     return float(state.ledgers.tokens[ORDER_OWNERS, USD, 0]), float(state.markets.price[0, 0])
@@ -160,7 +160,7 @@ def test_an_order_into_a_pool_pays_what_its_formula_says() -> None:
 
 def test_an_order_spread_over_steps_sells_equal_parts_that_sum_to_it() -> None:
     world = one_market(RICH, venues={"pool": pool()},
-                       scenario={"shocks": [{"at": 120, "order": "sell 100 ETH", "over": "5 min"}]})
+                       scenario={"events": [{"at": 120, "kind": "order", "order": "sell 100 ETH", "over": "5 min"}]})
     sold = [-float(state.ledgers.tokens[ORDER_OWNERS, ETH, 0]) for _, state in steps(world)]
     assert sold == pytest.approx([0, 0, 20, 40, 60, 80, 100, 100, 100, 100])
     whole, in_parts = sale(pool(), 100.0)[0], float(last(world)[1].ledgers.tokens[ORDER_OWNERS, USD, 0])
@@ -171,7 +171,7 @@ def test_an_order_spread_over_steps_sells_equal_parts_that_sum_to_it() -> None:
 @given(st.sampled_from(sorted(VENUES_OF_ETH)), st.floats(0.1, 300.0), st.floats(0.05, 0.9))
 def test_a_depth_shock_scales_the_depth(name: str, amount: float, left: float) -> None:
     """At a share `left` of the depth, a sale of left x q moves the price as q did, and brings left x as much."""
-    shock = {"at": 0, "depth": {"ETH/USD": left - 1.0}}
+    shock = {"at": 0, "kind": "depth", "change": {"ETH/USD": left - 1.0}}
     whole, price = sale(VENUES_OF_ETH[name], amount)
     part, same = sale(VENUES_OF_ETH[name], amount * left, shock)
     assert same == pytest.approx(price, rel=1e-9, abs=1e-12)
@@ -179,7 +179,7 @@ def test_a_depth_shock_scales_the_depth(name: str, amount: float, left: float) -
 
 
 def test_a_loss_of_asks_leaves_sales_alone() -> None:
-    asks, bids = ({"at": 0, "depth": {"ETH/USD": -0.5}, "side": side} for side in ("asks", "bids"))
+    asks, bids = ({"at": 0, "kind": "depth", "change": {"ETH/USD": -0.5}, "side": side} for side in ("asks", "bids"))
     plain = sale(pool(), 100.0)
     assert sale(pool(), 100.0, asks) == plain
     assert sale(pool(), 100.0, bids)[1] == pytest.approx(sale(pool(), 200.0)[1])
@@ -205,7 +205,7 @@ def test_the_price_after_a_fixed_sale_rises_with_depth(name: str, amount: float,
 def test_a_displacement_halves_in_its_half_life(name: str) -> None:
     """An order in step 1, half-life of 5 steps: the quantity displaced is a half after 6 steps, a quarter after 11."""
     world = one_market(RICH, venues={"venue": VENUES_OF_ETH[name] | {"half_life": "5 min"}},
-                       scenario={"horizon": 900, "shocks": [{"at": 0, "order": "sell 100 ETH"}]})
+                       scenario={"horizon": 900, "events": [{"at": 0, "kind": "order", "order": "sell 100 ETH"}]})
     displaced = [float(state.markets.consumed[0, 0]) for _, state in steps(world)]
     assert displaced[0] == pytest.approx(100.0)
     assert displaced[5::5] == pytest.approx([50.0, 25.0])
@@ -213,5 +213,5 @@ def test_a_displacement_halves_in_its_half_life(name: str) -> None:
 
 
 def test_without_a_half_life_a_displacement_stays() -> None:
-    world = one_market(RICH, venues={"venue": pool()}, scenario={"shocks": [{"at": 0, "order": "sell 100 ETH"}]})
+    world = one_market(RICH, venues={"venue": pool()}, scenario={"events": [{"at": 0, "kind": "order", "order": "sell 100 ETH"}]})
     assert [float(state.markets.consumed[0, 0]) for _, state in steps(world)] == [100.0] * 10

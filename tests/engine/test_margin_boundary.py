@@ -10,10 +10,11 @@ import pyarrow as pa
 import pytest
 
 import delever as dl
+from delever.core import seen_prices
 from delever.core.margin import equity_of
 from delever.core.state import State
 from delever.core.touch import enter_slots, slot_of
-from delever.engine import boundary, seen_prices
+from delever.engine import boundary
 from delever.engine.step import step
 from delever.model.book import Book
 from delever.run.assemble import Model, assemble, new_state, phases
@@ -60,8 +61,8 @@ def random_world(seed: int) -> dl.World:
         "execution": {"rounds": 2},
         "scenario": {"horizon": "1 h", "step": "1 min", "paths": PATHS, "seed": seed,
                      "prices": {"kind": "lognormal", "volatility": {"BTC": 1.0, "ETH": 1.5, "SOL": 2.0}},
-                     "shocks": [{"at": "20 min", "price": {"BTC": -0.06, "ETH": -0.1, "SOL": 0.08}},
-                                {"at": "40 min", "price": {"BTC": 0.08, "ETH": 0.1, "SOL": -0.15}}]},
+                     "events": [{"at": "20 min", "kind": "price", "change": {"BTC": -0.06, "ETH": -0.1, "SOL": 0.08}},
+                                {"at": "40 min", "kind": "price", "change": {"BTC": 0.08, "ETH": 0.1, "SOL": -0.15}}]},
     })
 
 

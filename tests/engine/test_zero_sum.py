@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from delever.core import seen_prices
 from delever.core.margin import equity_of
 from delever.core.state import State
 from delever.core.tables import SLOTS
-from delever.engine import seen_prices
 from delever.engine.conservation import LIMIT, residual
 from delever.engine.step import step
 from delever.run.assemble import assemble, new_state, phases

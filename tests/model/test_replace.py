@@ -25,14 +25,14 @@ def value_at(world: World, path: str) -> Any:
 @pytest.mark.parametrize(
     ("path", "text", "value"),
     [
-        ("liquidators.rule", "always", "always"),
+        ("actors.liquidators.rule", "always", "always"),
         ("scenario.paths", "100", 100),
         ("scenario.horizon", "12 h", 43200.0),
         ("scenario.prices.volatility.ETH", "90 %", 0.9),
         ("scenario.prices.volatility.USDC", "1 %", 0.01),
         ("scenario.prices.correlation.ETH/USDC", "0.1", 0.1),
-        ("scenario.shocks.0.over", "2 h", 7200.0),
-        ("scenario.shocks.0.order.amount", "75,000", 75_000.0),
+        ("scenario.events.0.over", "2 h", 7200.0),
+        ("scenario.events.0.order.amount", "75,000", 75_000.0),
         ("protocols.aave.rules.close_factor", 0.25, 0.25),
         ("protocols.aave.rules", "aave.v3_0", Aave(version="v3_0")),
         ("protocols.aave.parameters.stETH.incentive", "7 %", 0.07),
@@ -43,7 +43,7 @@ def value_at(world: World, path: str) -> Any:
         ("liquidators", "null", None),
         ("liquidators", "{rule: always}", Liquidators(rule="always")),
         ("networks", "null", {}),
-        ("scenario.shocks", None, ()),
+        ("scenario.events", None, ()),
         ("execution.mode", "batched", "batched"),
     ],
 )

@@ -20,7 +20,7 @@ def test_a_row_says_type_unit_and_default() -> None:
     assert rows["Scenario", "horizon"] == ("number", "s", "required")
     assert rows["Shock", "price"] == ("number by name or null", "share of 1", "null")
     assert rows["Shock", "side"] == ("both | bids | asks", "", "both")
-    assert rows["Scenario", "shocks"] == ("list of Shock", "", "[]")
+    assert rows["Scenario", "events"] == ("list of Shock", "", "[]")
     assert rows["World", "as_of"] == ("instant", "UTC", "required")
     assert rows["World", "execution"] == ("Execution", "", "mode: sequential, rounds: 1")
 

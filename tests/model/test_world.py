@@ -25,7 +25,7 @@ def test_a_world_loads_with_its_units(world: World) -> None:
     assert world.scenario.steps == 1440
     assert world.scenario.paths == 10_000
     assert world.protocols["aave"].rules == Aave(version="v2")
-    assert world.scenario.shocks[0].order == Order(amount=50_000, asset="stETH")
+    assert world.scenario.events[0].order == Order(amount=50_000, asset="stETH")
     assert world.scenario.prices == LogNormal(volatility={"ETH": 0.8})
     assert world.borrowers is None
 
@@ -62,7 +62,7 @@ def test_a_mistake_is_answered_with_place_value_and_remedy(complaint: Complaint,
 
 @pytest.mark.parametrize(("shock", "line"), cases("shocks.txt"))
 def test_a_shock_that_cannot_be_meant_is_refused(mapping: dict[str, Any], shock: str, line: str) -> None:
-    mapping["scenario"]["shocks"] = [yaml.safe_load(shock)]
+    mapping["scenario"]["events"] = [yaml.safe_load(shock)]
     with pytest.raises(InputError) as caught:
         world_from_mapping(mapping, resolve, "world.yaml")
     assert str(caught.value) == "world.yaml: " + line

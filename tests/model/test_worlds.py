@@ -31,7 +31,7 @@ def test_a_folder_means_its_world_and_a_file_itself(folder: Path) -> None:
 
 
 def test_settings_change_fields_and_may_name_another_mechanism(folder: Path) -> None:
-    world = load(folder, set={"liquidators.rule": "always", "protocols.aave.rules": "aave.v3_3", "networks": "null"})
+    world = load(folder, set={"actors.liquidators.rule": "always", "protocols.aave.rules": "aave.v3_3", "networks": "null"})
     assert world.liquidators == kinds("behaviour")["liquidators"](rule="always")
     assert world.protocols["aave"].rules == resolve("protocols", "aave")(version="v3_3")
     assert world.networks == {}
@@ -39,7 +39,7 @@ def test_settings_change_fields_and_may_name_another_mechanism(folder: Path) -> 
 
 def test_a_wrong_setting_names_the_setting(folder: Path) -> None:
     with pytest.raises(InputError, match=r"^--set liquidators\.rul: liquidators: unknown field: 'rul'; did you"):
-        load(folder, set={"liquidators.rul": "always"})
+        load(folder, set={"actors.liquidators.rul": "always"})
 
 
 def test_an_error_names_the_file_and_the_keys(folder: Path) -> None:

@@ -28,7 +28,7 @@ class Events:
 
     def liquidators(self) -> Mapping:
         rng = self.rng
-        return {"rule": "always" if self.pro_rata or self.chance(0.35) else "profitable",
+        return {"kind": "liquidators", "rule": "always" if self.pro_rata or self.chance(0.35) else "profitable",
                 "min_profit": rng.choice([0.0, 0.0, 50.0]), "fee_share": rng.choice([0.0, 0.5, 0.9])}
 
     def prices(self) -> Mapping:
@@ -57,17 +57,21 @@ class Events:
         pegged = [a for a in traded if "peg" in self.assets[a]]
         what = rng.choice(["price", "price", "price", "peg", "order", "depth"])
         if what == "peg" and pegged:
-            found["peg"] = {rng.choice(pegged): rng.choice([-0.01, -0.05, -0.15, 0.01])}
+            found |= {"kind": "peg"}
+            found["change"] = {rng.choice(pegged): rng.choice([-0.01, -0.05, -0.15, 0.01])}
         elif what == "order":
             asset = rng.choice(traded)
             amount = self.collateral_value / self.price[asset] * rng.uniform(0.01, 0.5)
             into = rng.choice(["USD", self.assets[asset].get("peg", "USD")])
+            found |= {"kind": "order"}
             found["order"] = {"side": "sell", "amount": amount, "asset": asset, "into": into}
             found["over"] = self.dt * rng.choice([0, 1, 3])
             found["fee"] = rng.choice([1.0, 20.0, 500.0])
         elif what == "depth" and self.venues:
-            found["depth"] = {rng.choice(list(self.venues.values()))["pair"]: rng.choice([-0.9, -0.5, 0.5])}
+            found |= {"kind": "depth"}
+            found["change"] = {rng.choice(list(self.venues.values()))["pair"]: rng.choice([-0.9, -0.5, 0.5])}
             found["side"] = rng.choice(["both", "bids", "asks"])
         else:
-            found["price"] = {rng.choice(["ETH", *base]): -rng.choice([0.03, 0.1, 0.2, 0.4, -0.1])}
+            found |= {"kind": "price"}
+            found["change"] = {rng.choice(["ETH", *base]): -rng.choice([0.03, 0.1, 0.2, 0.4, -0.1])}
         return found

@@ -27,7 +27,8 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
     blocks = round(scenario.step / network.block_time) if network else world.execution.rounds
     lending = {name: p for name, p in world.protocols.items() if not is_exchange(p)}
     exchanges = exchanges_of(world)
-    people, bidders = world.borrowers, world.liquidators
+    actors = {actor.kind: actor for actor in world.actors.values()}
+    people, bidders = actors.get("borrowers"), actors.get("liquidators")
     return Setting(
         steps=scenario.steps, dt=scenario.step, blocks=blocks, sequential=world.execution.mode == "sequential",
         markets=markets, wraps={name: (a.wraps, a.rate) for name, a in world.assets.items() if a.wraps},
@@ -67,7 +68,7 @@ def markets_of(world: World, source: Any) -> dict[str, Market]:
 
 def outside(world: World, markets: list[str], path: int
             ) -> tuple[list[dict[str, float]], list[list[tuple[str, int, float]]]]:
-    """Per step: the log moves of outside prices, and the shocks to depth."""
+    """Per step: the log moves of outside prices, and the changes of depth."""
     scenario, prices = world.scenario, world.scenario.prices
     assert prices.kind == "lognormal"
     named = [m for m in markets if m in prices.volatility]
@@ -83,14 +84,15 @@ def outside(world: World, markets: list[str], path: int
             move[m] += -0.5 * vol * vol * dt
             move[m] += vol * math.sqrt(dt) * sum(factor[i][b] * z[b] for b in range(i + 1))
         depth.append([])
-        for shock in scenario.shocks:
-            if not (k - 1) * scenario.step <= shock.at < k * scenario.step:
+        for event in scenario.events:
+            if not (k - 1) * scenario.step <= event.at < k * scenario.step:
                 continue
-            for asset, change in {**(shock.price or {}), **(shock.peg or {})}.items():
-                move[asset] += math.log(1.0 + change)
-            sides = {"both": (0, 1), "bids": (0,), "asks": (1,)}[shock.side]
-            depth[-1] += [(pair.split("/")[0], side, 1.0 + change)
-                          for pair, change in (shock.depth or {}).items() for side in sides]
+            if event.kind in ("price", "peg"):
+                for asset, change in event.change.items():
+                    move[asset] += math.log(1.0 + change)
+            elif event.kind == "depth":
+                sides = {"both": (0, 1), "bids": (0,), "asks": (1,)}[event.side]
+                depth[-1] += [(pair.split("/")[0], side, 1.0 + change) for pair, change in event.change.items() for side in sides]
         moves.append(move)
     return moves, depth
 
@@ -98,7 +100,7 @@ def outside(world: World, markets: list[str], path: int
 def orders_of(world: World) -> list[Order]:
     step = world.scenario.step
     return [Order(s.order.asset, s.order.into or "USD", s.order.amount, int(s.at // step) + 1,
-                  max(1, round(s.over / step)), s.fee) for s in world.scenario.shocks if s.order is not None]
+                  max(1, round(s.over / step)), s.fee) for s in world.scenario.events if s.kind == "order"]
 
 
 def feed_of(spec: Any, world: World) -> Feed:

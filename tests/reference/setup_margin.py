@@ -77,7 +77,9 @@ def _accounts(world: World, name: str, number: int) -> list[MarginAccount]:
 def arbitrageurs_of(world: World, exchanges: list[MarginExchange]) -> list[Arbitrageur]:
     """Each trades the perp of the one position in his account."""
     found = []
-    for name, one in world.arbitrageurs.items():
+    for name, one in world.actors.items():
+        if one.kind != "arbitrageurs":
+            continue
         exchange = next(e for e in exchanges if e.name == one.exchange)
         (perp,) = next(a for a in exchange.accounts if a.name == one.account).positions
         found.append(Arbitrageur(name, one.exchange, one.account, perp, one.spot, one.threshold, one.share, one.leverage))

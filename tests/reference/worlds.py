@@ -52,10 +52,10 @@ class Draw(Events):
         world: Mapping = {
             "name": f"random {self.seed}", "as_of": "2024-01-01T00:00:00Z", "assets": self.assets,
             "protocols": protocols, "feeds": self.feeds, "oracles": self.oracles, "venues": self.venues,
-            "liquidators": self.liquidators(), "execution": {"mode": rng.choice(["sequential", "batched"])},
+            "actors": {"liquidators": self.liquidators()}, "execution": {"mode": rng.choice(["sequential", "batched"])},
             "scenario": {
                 "horizon": self.dt * self.steps, "step": self.dt, "paths": 2, "seed": rng.getrandbits(40),
-                "prices": self.prices(), "shocks": self.shocks()}}
+                "prices": self.prices(), "events": self.shocks()}}
         if self.chance(0.65) and not self.pro_rata:
             block_time = self.dt / rng.choice([1, 2, 4, 5])
             world["networks"] = {"chain": {"block_time": block_time, "room": rng.choice([1, 2, 3, 5, 20]),
@@ -63,7 +63,7 @@ class Draw(Events):
         else:
             world["execution"]["rounds"] = rng.choice([1, 1, 2, 4])
         if self.chance(0.6):
-            world["borrowers"] = {"attentive": rng.choice([0.3, 0.7, 1.0]), "target": rng.uniform(1.01, 1.2),
+            world["actors"]["borrowers"] = {"kind": "borrowers", "attentive": rng.choice([0.3, 0.7, 1.0]), "target": rng.uniform(1.01, 1.2),
                                   "budget": rng.choice([0.05, 0.2, 0.5]), "fee": rng.choice([10.0, 40.0, 2000.0])}
         return world
 

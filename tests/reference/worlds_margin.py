@@ -45,11 +45,11 @@ class DrawMargin(Draw, Terms):
             if self.chance(0.6):
                 protocol["waterfall"] = self.lending_waterfall()
         scenario = world["scenario"]
-        scenario["shocks"] += self.crashes(perps)
+        scenario["events"] += self.crashes(perps)
         # perps and exchanges before or after what was there
         world["protocols"] = exchanges | world["protocols"] if self.chance(0.3) else world["protocols"] | exchanges
         return world | {"assets": self.assets, "venues": self.venues, "feeds": self.feeds, "oracles": self.oracles,
-                        "arbitrageurs": arbitrageurs}
+                        "actors": {"liquidators": self.liquidators()} | arbitrageurs}
 
     def without_lending(self) -> Mapping:
         """Spot alone."""
@@ -63,10 +63,9 @@ class DrawMargin(Draw, Terms):
         self.collateral_value = 10.0 ** rng.uniform(5.0, 6.5)
         self.venues = self.draw_venues()
         return {"name": f"margin {self.seed}", "as_of": "2024-01-01T00:00:00Z", "protocols": {},
-                "liquidators": self.liquidators(),
                 "execution": {"mode": rng.choice(["sequential", "batched"]), "rounds": rng.choice([1, 2, 4, 5])},
                 "scenario": {"horizon": self.dt * self.steps, "step": self.dt, "paths": 2, "seed": rng.getrandbits(40),
-                             "prices": self.prices(), "shocks": self.shocks() if self.chance(0.7) else []}}
+                             "prices": self.prices(), "events": self.shocks() if self.chance(0.7) else []}}
 
     # ---- perps ---------------------------------------------------------------------------------------------------
 
@@ -185,7 +184,7 @@ class DrawMargin(Draw, Terms):
             paid_in = cash - q * (self.price[perp] - entry)
             self.rows[exchange] += [self.row(exchange, name, perp, "position", q, entry),
                                     self.row(exchange, name, "USD", "collateral", abs(paid_in), None)]
-            found[name] = {"exchange": exchange, "account": name, "spot": abs(q) * rng.uniform(0.0, 2.0),
+            found[name] = {"kind": "arbitrageurs", "exchange": exchange, "account": name, "spot": abs(q) * rng.uniform(0.0, 2.0),
                            "threshold": rng.choice([0.001, 0.005, 0.02]), "share": rng.choice([0.3, 1.0]),
                            "leverage": rng.choice([2.0, 10.0, abs(value) / cash * rng.uniform(0.8, 1.5)])}
         return found
@@ -201,7 +200,7 @@ class DrawMargin(Draw, Terms):
             at = self.dt * rng.randrange(self.steps)
             if base:
                 jump = rng.choice([-1.0, -1.0, 1.0]) * rng.choice([0.03, 0.08, 0.15, 0.3])
-                found.append({"at": at, "price": {rng.choice(base): jump}})
+                found.append({"at": at, "kind": "price", "change": {rng.choice(base): jump}})
             if self.chance(0.4):
                 perp = rng.choice(names)
                 if f"book_{perp}" in self.venues:

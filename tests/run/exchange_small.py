@@ -51,7 +51,7 @@ def exchange(lending: bool = False, fall: float = -0.25, **scenario: Any) -> Wor
         "feeds": {"eth": {"kind": "mark", "of": "ETH-PERP/USD", "formula": "hyperliquid"}},
         "oracles": {"perps": {"ETH-PERP": "eth"}},
         "venues": {"perp": {"kind": "log_linear", "pair": "ETH-PERP/USD", "depth": 5000, "half_life": 600}},
-        "execution": {"rounds": 2}, "liquidators": {"rule": "always"},
+        "execution": {"rounds": 2}, "actors": {"liquidators": {"kind": "liquidators", "rule": "always"}},
         "scenario": {"horizon": 7200, "step": 60, "paths": 7, "seed": 3,
                      "prices": {"kind": "lognormal", "volatility": {"ETH": 0.9}},
-                     "shocks": [{"at": 1800, "over": 1200, "price": {"ETH": fall}}], **scenario}})
+                     "events": [{"at": 1800, "over": 1200, "kind": "price", "change": {"ETH": fall}}], **scenario}})

@@ -52,13 +52,16 @@ def one_market(legs: Iterable[Leg], **changes: Any) -> World:
         parameters[asset] = parameters.get(asset, {}) | more
     protocol = {"rules": changes.pop("rules", "aave.v3_0"), "parameters": parameters, "book": book(legs)}
     world: Mapping = {"as_of": "2024-01-01T00:00:00Z", "assets": {"ETH": {"price": 1000.0}},
-                      "protocols": {"pool": protocol}, "liquidators": {"rule": "always"}, "scenario": scenario}
+                      "protocols": {"pool": protocol}, "actors": {"liquidators": {"kind": "liquidators", "rule": "always"}}, "scenario": scenario}
+    if "actors" not in changes:
+        people = {name: {"kind": name, **changes.pop(name)} for name in ("liquidators", "borrowers") if changes.get(name)}
+        world["actors"] |= people
     return worlds.load(world | changes)
 
 
 def fall(share: float, at: float = 0.0, asset: str = "ETH") -> Mapping:
-    """A shock: the outside price of an asset falls by a share, at so many seconds."""
-    return {"at": at, "price": {asset: -share}}
+    """The outside price of an asset falls by a share, at so many seconds."""
+    return {"at": at, "kind": "price", "change": {asset: -share}}
 
 
 def pool(eth: float = 1000.0, usd: float = 1e6, **more: Any) -> Mapping:
@@ -121,19 +124,19 @@ def everything(mode: str = "sequential", **scenario: Any) -> World:
             "btc": {"kind": "depth_table", "pair": "BTC/USD", "bids": [[20, 0.98], [60, 0.9]],
                     "asks": [[20, 1.02], [60, 1.1]], "half_life": 300},
             "t0": {"kind": "constant_product", "pair": "T0/USD", "reserves": {"T0": 1e5, "USD": 1e6}}},
-        "liquidators": {"rule": "profitable"} if sequential else {"rule": "always"},
+        "actors": {"liquidators": {"kind": "liquidators", "rule": "profitable" if sequential else "always"}},
         "execution": {"mode": mode} if sequential else {"mode": mode, "rounds": 3},
         "scenario": {
             "horizon": 3600, "step": 300, "paths": 9, "seed": 11,
             "prices": {"kind": "lognormal", "volatility": {"ETH": 2.0, "BTC": 1.5, "stETH": 0.3, "T0": 1.0, "T1": 1.0},
                        "correlation": {"ETH/BTC": 0.8}},
-            "shocks": [{"at": 900, "price": {"ETH": -0.3, "BTC": -0.2, "T0": -0.1, "T1": -0.1, "T2": -0.1, "T3": -0.1},
+            "events": [{"at": 900, "kind": "price", "change": {"ETH": -0.3, "BTC": -0.2, "T0": -0.1, "T1": -0.1, "T2": -0.1, "T3": -0.1},
                         "over": 900},
-                       {"at": 600, "order": "sell 100 stETH", "over": 900}, {"at": 1200, "depth": {"BTC/USD": -0.5}}],
+                       {"at": 600, "kind": "order", "order": "sell 100 stETH", "over": 900}, {"at": 1200, "kind": "depth", "change": {"BTC/USD": -0.5}}],
             **scenario}}
     if sequential:
         world["networks"] = {"chain": {"block_time": 60, "room": 6, "base_fee": 20}}
-        world["borrowers"] = {"attentive": 0.5, "fee": 60}
+        world["actors"]["borrowers"] = {"kind": "borrowers", "attentive": 0.5, "fee": 60}
     return worlds.load(world)
 
 

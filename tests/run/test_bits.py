@@ -72,7 +72,7 @@ def test_a_path_is_the_same_however_many_there_are() -> None:
 def test_two_policies_see_the_same_outside_prices() -> None:
     """Common random numbers: what differs between two runs is what the policy did, and nothing else."""
     ours, theirs = by_default("sequential"), stress(world_of("sequential").replace(
-        "protocols.other.rules.close_factor", 0.2).replace("borrowers.attentive", 0.1), keep=False, trace=[2, 8])
+        "protocols.other.rules.close_factor", 0.2).replace("actors.borrowers.attentive", 0.1), keep=False, trace=[2, 8])
     outside = [name for name in ours.trace.column_names if name.startswith("outside.")]
     assert len(outside) == 9
     assert unlike(ours.trace.select(outside), theirs.trace.select(outside)) == []

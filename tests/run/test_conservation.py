@@ -46,7 +46,7 @@ def test_what_only_passes_through_is_measured_by_what_was_traded() -> None:
     world = one_market(
         [("a", "T", "collateral", 7.1), ("a", "U", "debt", 5.9)],
         assets={"ETH": {"price": 1000.0}, "T": {"price": 1000.0 / 7}, "U": {"price": 131.0}},
-        parameters={"T": terms, "U": terms}, scenario={"shocks": [fall(0.13, 60.0, "T")]})
+        parameters={"T": terms, "U": terms}, scenario={"events": [fall(0.13, 60.0, "T")]})
     model = assemble(world)
     state, _, _ = run_state(model, 0, 1, [])
     usd = state.ledgers.tokens[:, 0, 0]
@@ -92,7 +92,7 @@ def turnover(state: State, asset: int) -> float:
 def test_a_corrupted_ledger_is_an_error_that_names_path_and_asset(corrupt: Callable[[State], None]) -> None:
     """Just beyond the limit: 2e-9 of turnover, where it is tokens that are made or lost."""
     world = one_market([leg for i in range(4) for leg in loan(f"a{i}", 10.0 + i, 8000.0 + 100 * i)],
-                       venues={"pool": pool()}, scenario={"paths": 4, "shocks": [fall(0.15)]},
+                       venues={"pool": pool()}, scenario={"paths": 4, "events": [fall(0.15)]},
                        execution={"rounds": 3})
     world = world.replace("venues.pool.half_life", "5 min")
     model = assemble(world)

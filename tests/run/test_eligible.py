@@ -19,7 +19,7 @@ def borrowers(healths: list[float], threshold: float = 0.85, share: float = 0.0)
     """One ETH against USD each, of these health factors at a threshold of 0.85; ETH falls at once by a share."""
     legs = [leg for i, health in enumerate(healths) for leg in loan(f"a{i}", 1.0, 850.0 / health)]
     return one_market(legs, parameters={"ETH": {"liquidation_threshold": threshold}},
-                      scenario={"horizon": 60, "shocks": [fall(share)] if share else []})
+                      scenario={"horizon": 60, "events": [fall(share)] if share else []})
 
 
 def eligible(world: World, share: float) -> set[str]:

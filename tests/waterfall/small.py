@@ -41,7 +41,7 @@ def exchange(rows: Sequence[Row], waterfall: Sequence[Any], move: float, eth: Ma
     Maintenance 5 %. waterfall: layers. eth: ETH that accounts hold as collateral. changes: parts of the world.
     """
     scenario: Mapping = {"horizon": 300, "step": 60, "paths": 2, "seed": 1, "prices": {"kind": "lognormal"},
-                         "shocks": [{"at": 0, "price": {"BTC": move}}]} | changes.pop("scenario", {})
+                         "events": [{"at": 0, "kind": "price", "change": {"BTC": move}}]} | changes.pop("scenario", {})
     world: Mapping = {
         "as_of": "2025-01-01T00:00:00Z",
         "assets": {"BTC": {"price": 100.0}, "ETH": {"price": 100.0}, "BTC-PERP": {"perp": "BTC"}, "ETH-PERP": {"perp": "ETH"}},

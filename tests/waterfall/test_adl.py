@@ -143,10 +143,10 @@ def test_deleveraging_frees_an_account_of_its_liability_but_not_its_winners_of_t
 
 def test_a_vault_that_falls_is_deleveraged_at_marks_and_what_it_owes_is_booked() -> None:
     """It takes f over at 80 USD; at 40 USD it is below zero, and its unit is closed against the shorts."""
-    shocks = [{"at": 0, "price": {"BTC": -0.2}}, {"at": 60, "price": {"BTC": -0.5}}]
+    shocks = [{"at": 0, "kind": "price", "change": {"BTC": -0.2}}, {"at": 60, "kind": "price", "change": {"BTC": -0.5}}]
     layers = [{"kind": "backstop", "equity": 20.0}, adl("contract_pro_rata")]
     shorts = [row for row in SHORTS if row[0] != "loser"]
-    done = run(exchange([FALLEN, *shorts], layers, 0.0, scenario={"shocks": shocks}))
+    done = run(exchange([FALLEN, *shorts], layers, 0.0, scenario={"events": shocks}))
     perp = done.reserve("BTC-PERP")
     assert done.state.safety.vault[perp, 0] == 1.0 and done.closed() == []
     done.steps()
@@ -158,8 +158,8 @@ def test_a_vault_that_falls_is_deleveraged_at_marks_and_what_it_owes_is_booked()
 
 
 def test_a_fallen_vault_stays_where_there_is_no_deleveraging() -> None:
-    shocks = [{"at": 0, "price": {"BTC": -0.2}}, {"at": 60, "price": {"BTC": -0.5}}]
-    done = run(exchange([FALLEN, SHORTS[0]], [{"kind": "backstop", "equity": 20.0}], 0.0, scenario={"shocks": shocks}), 2)
+    shocks = [{"at": 0, "kind": "price", "change": {"BTC": -0.2}}, {"at": 60, "kind": "price", "change": {"BTC": -0.5}}]
+    done = run(exchange([FALLEN, SHORTS[0]], [{"kind": "backstop", "equity": 20.0}], 0.0, scenario={"events": shocks}), 2)
     assert done.state.safety.vault[done.reserve("BTC-PERP"), 0] == 1.0
 
 

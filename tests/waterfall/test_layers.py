@@ -68,8 +68,8 @@ def test_fees_of_liquidations_feed_the_fund_where_there_is_one() -> None:
 
 def test_the_fund_dries_at_the_block_in_which_it_first_falls_short() -> None:
     """Half the fall in the first step makes nobody fall; the second does."""
-    shocks = [{"at": 0, "price": {"BTC": -0.05}}, {"at": 120, "price": {"BTC": -0.16}}]
-    done = run(exchange([*LOSERS, WINNER], [fund(1.0)], 0.0, scenario={"shocks": shocks}), 2)
+    shocks = [{"at": 0, "kind": "price", "change": {"BTC": -0.05}}, {"at": 120, "kind": "price", "change": {"BTC": -0.16}}]
+    done = run(exchange([*LOSERS, WINNER], [fund(1.0)], 0.0, scenario={"events": shocks}), 2)
     assert done.dry(INSURANCE) == np.inf
     assert done.steps().dry(INSURANCE) == 180.0
 
@@ -149,14 +149,14 @@ def test_socialised_loss_leaves_a_thousandth_of_what_there_is() -> None:
 def lending(waterfall: list[Any]) -> Run:
     """10 ETH against 8000 USD fall from 1000 to 700 USD: 7000 / 1.05 is repaid, the rest is a deficit."""
     world = {
-        "as_of": "2025-01-01T00:00:00Z", "assets": {"ETH": {"price": 1000.0}}, "liquidators": {"rule": "always"},
+        "as_of": "2025-01-01T00:00:00Z", "assets": {"ETH": {"price": 1000.0}}, "actors": {"liquidators": {"kind": "liquidators", "rule": "always"}},
         "protocols": {"ex": {
             "rules": "aave.v3_3", "waterfall": waterfall,
             "parameters": {"ETH": {"liquidation_threshold": 0.85, "incentive": 0.05, "protocol_fee": 0.1},
                            "USD": {"liquidation_threshold": 0.8, "incentive": 0.05}},
             "book": book(loan("a", 10.0, 8000.0), "ex")}},
         "scenario": {"horizon": 300, "step": 60, "paths": 2, "seed": 1, "prices": {"kind": "lognormal"},
-                     "shocks": [{"at": 0, "price": {"ETH": -0.3}}]}}
+                     "events": [{"at": 0, "kind": "price", "change": {"ETH": -0.3}}]}}
     return Run(worlds.load(world))
 
 

@@ -71,7 +71,7 @@ def _values(run: Run, paths: pa.Table, figures: Sequence[str]) -> np.ndarray:
 
 
 def changes(world: World, other: World) -> str:
-    """What is different in the other world, as one would set it: "liquidators.rule=always"."""
+    """What is different in the other world, as one would set it: "actors.liquidators.rule=always"."""
     mine, theirs = _leaves(describe(world)), _leaves(describe(other))
     found = [f"{path}={theirs.get(path)}" for path in {**mine, **theirs} if mine.get(path) != theirs.get(path)]
     found = [text for text in found if not text.startswith("name=")] or found or ["the same"]

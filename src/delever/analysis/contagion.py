@@ -20,19 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from delever.analysis.tables import Column, table
-from delever.core.state import State
-from delever.core.tables import LIQUIDATION, BookTables, Ledgers, Reserves, Sales, Touched, Transactions
 from delever.model.errors import InputError, nearest
-from delever.model.exchange import is_exchange
 from delever.model.world import World
-from delever.protocols.base import Rules, RulesPhase
-from delever.protocols.margin import ExchangePhase, ExchangeRules
 from delever.run.assemble import Model, assemble
 from delever.run.exchanges import stocks
 from delever.run.figures import mean
@@ -43,53 +38,6 @@ OTHERS = "the others"
 Groups = Mapping[str, Sequence[str]]  # name -> protocols that are one source, and one that is affected
 Tell = Callable[[str, int, int], None]  # (stage, done, of)
 Figures = dict[tuple[str, str], np.ndarray]  # (figure, group) -> [paths] USD
-
-
-class Spared(Rules):
-    """Lending rules under which no call may repay anything."""
-
-    kind: ClassVar[str] = "spared"
-
-    def compile(self, number: int, fee: np.ndarray) -> SparedPhase:
-        """See Rules."""
-        return SparedPhase(number, np.zeros(0), fee, False)
-
-
-class SparedPhase(RulesPhase):
-    """Nothing to call."""
-
-    def assess(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
-               reserves: Reserves, seen_price: np.ndarray) -> None:
-        """Claims on this protocol are on nothing."""
-        mine = picked[:count]
-        mine = mine[(rows.kind[mine] == LIQUIDATION) & (rows.protocol[mine] == self.number)]
-        rows.give[mine], rows.get[mine], rows.kept[mine] = 0.0, 0.0, 0.0
-
-    def sales_per_call(self, book: BookTables) -> int:
-        """None."""
-        return 0
-
-    def settle(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
-               reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, sales: Sales, n_sales: int) -> int:
-        """No claim comes this far."""
-        return n_sales
-
-
-class SparedExchange(ExchangeRules):
-    """A margin engine that calls nobody."""
-
-    kind: ClassVar[str] = "spared"
-
-    def compile(self, number: int, fee: np.ndarray) -> SparedExchangePhase:
-        """See ExchangeRules."""
-        return SparedExchangePhase(number)
-
-
-class SparedExchangePhase(ExchangePhase):
-    """Nobody is called."""
-
-    def liquidate(self, state: State) -> None:
-        """Leave them alone."""
 
 
 def contagion(world: World, groups: Groups | None = None, progress: Tell | None = None, threads: int | None = None
@@ -143,11 +91,7 @@ def sides_of(world: World, groups: Groups) -> dict[str, list[str]]:
 
 def spare(model: Model, protocols: Sequence[str]) -> Model:
     """The model in which nobody of these protocols is liquidated; nothing is read anew."""
-    world = model.world
-    changed = {name: protocol if name not in protocols else
-               protocol.model_copy(update={"rules": SparedExchange() if is_exchange(protocol) else Spared()})
-               for name, protocol in world.protocols.items()}
-    return replace(model, world=world.model_copy(update={"protocols": changed}))
+    return replace(model, spared=tuple(protocols))
 
 
 def run_figures(model: Model, sides: Mapping[str, Sequence[str]], threads: int | None = None) -> Figures:

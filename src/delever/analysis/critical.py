@@ -20,10 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from delever.analysis.samples import run_model, with_shocks
+from delever.analysis.samples import run_model, with_events
+from delever.events.order import OrderEvent
 from delever.model.errors import InputError, nearest
 from delever.model.exchange import is_exchange
-from delever.model.scenario import Order, Shock
+from delever.model.scenario import Order
+from delever.model.spec import Spec
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
 from delever.run.figures import debt_at_start, total
@@ -44,7 +46,7 @@ def find_critical(world: World, order: Order | str, paths: int | None = None) ->
     given = Order.parse(ANY_SIZE.sub(r"\g<1>1", order)) if isinstance(order, str) else order
     own, others = _split(world, given)
     count = min(world.scenario.paths, PATHS if paths is None else max(1, paths))
-    search = Search(assemble(world), own, others, count)
+    search = Search(assemble(world), own, given, others, count)
     found = {"runaway": search.edge(search.runs_away), "bad_debt": search.edge(search.fails)}
     asset, horizon = given.asset, world.scenario.horizon
     return {
@@ -63,15 +65,15 @@ def find_critical(world: World, order: Order | str, paths: int | None = None) ->
     }
 
 
-def _split(world: World, order: Order) -> tuple[Shock, list[Shock]]:
-    """The shock that carries the order, and all others."""
-    shocks = list(world.scenario.shocks)
-    for at in reversed(range(len(shocks))):
-        if shocks[at].order == order:
-            return shocks.pop(at), shocks
+def _split(world: World, order: Order) -> tuple[Spec, list[Spec]]:
+    """The event that carries the order, and all others."""
+    events = list(world.scenario.events)
+    for at in reversed(range(len(events))):
+        if getattr(events[at], "order", None) == order:
+            return events.pop(at), events
     if order.asset not in world.assets:
         raise InputError("unknown asset", "order", order.asset, nearest(order.asset, world.assets))
-    return Shock(order=order), shocks
+    return OrderEvent(order=order), events
 
 
 @dataclass
@@ -96,13 +98,12 @@ class Point:
 class Search:
     """Runs the order at one size after the other."""
 
-    def __init__(self, model: Model, shock: Shock, others: list[Shock], paths: int) -> None:
-        assert shock.order is not None
+    def __init__(self, model: Model, event: Spec, order: Order, others: list[Spec], paths: int) -> None:
         self.lending = [name for name, spec in model.world.protocols.items() if not is_exchange(spec)]
         if not self.lending:
             raise InputError("no protocol of this world lends", "order", None,
                              "what is searched are sales of seized collateral and bad debt: write a size instead")
-        self.model, self.shock, self.order, self.others, self.paths = model, shock, shock.order, others, paths
+        self.model, self.event, self.order, self.others, self.paths = model, event, order, others, paths
         tree, layout = model.layout.tree, model.layout
         sold = layout.asset(self.order.asset)
         self.traded = layout.assets[int(tree.unwrapped[sold])]
@@ -138,8 +139,8 @@ class Search:
         if done >= paths:
             return
         order = self.order.model_copy(update={"amount": point.size})
-        shocks = [*self.others, self.shock.model_copy(update={"order": order})] if point.size else self.others
-        result = run_model(with_shocks(self.model, shocks), done, paths)
+        events = [*self.others, self.event.model_copy(update={"order": order})] if point.size else self.others
+        result = run_model(with_events(self.model, events), done, paths)
         point.forced = np.append(point.forced, np.asarray(result[f"forced_sales.{self.traded}"]))
         point.bad = np.append(point.bad, total(result, "bad_debt", self.lending))
 

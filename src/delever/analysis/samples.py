@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from delever.model.errors import InputError, nearest
-from delever.model.scenario import Shock
+from delever.model.spec import Spec
 from delever.run.assemble import Model
 from delever.run.chunk import run_state, simulate
 from delever.run.outcomes import tabulate_paths
@@ -68,7 +68,7 @@ def account_number(model: Model, protocol: str, account: str) -> int:
     raise InputError("unknown account", protocol, account, "take one from the book")
 
 
-def with_shocks(model: Model, shocks: Sequence[Shock]) -> Model:
-    """The model under other shocks; nothing is read anew."""
-    scenario = model.world.scenario.model_copy(update={"shocks": tuple(shocks)})
+def with_events(model: Model, events: Sequence[Spec]) -> Model:
+    """The model under other events; nothing is read anew."""
+    scenario = model.world.scenario.model_copy(update={"events": tuple(events)})
     return replace(model, world=model.world.model_copy(update={"scenario": scenario}))

@@ -11,7 +11,7 @@ import pyarrow as pa
 from delever.analysis.tables import Column, table
 from delever.model.spec import Spec
 from delever.run.assemble import Model, log_usd
-from delever.run.pricing import kinds_of_feeds
+from delever.run.pricing import moving_feeds
 
 
 class SeenPrice(NamedTuple):
@@ -52,7 +52,7 @@ def _lateness(model: Model, feeds: list[int]) -> tuple[float | None, float | Non
     """Heartbeat, deviation, delay and age of feeds together; a feed without a field of that name follows the market."""
     if not feeds:
         return math.inf, None, None, None
-    moving = {f for numbers in kinds_of_feeds(model.oracles).values() for f in numbers}
+    moving = moving_feeds(model.oracles)
     specs = [model.oracles.specs[f] for f in feeds]
     heartbeats = [_number(spec, "heartbeat") if f in moving else math.inf for f, spec in zip(feeds, specs, strict=True)]
     beats = [beat for beat in heartbeats if beat is not None]

@@ -220,11 +220,12 @@ def _trades(book: BookView, reserve: int) -> bool:
 def actors_found(world: World) -> Iterator[Finding]:
     """Who is missing."""
     lends = not all(is_exchange(spec) for spec in world.protocols.values())
-    if world.liquidators is None and lends:
-        yield Finding(WARN, "nobody liquidates", "liquidators", "null", "write `liquidators: {rule: profitable}`")
-    if world.borrowers is None and lends:
-        yield Finding(OK, "no owner answers a coming liquidation", "borrowers", "null",
-                      "write `borrowers: {attentive: 30 %}` to let some top up")
+    actors = world.actors.values()
+    if lends and not any(getattr(actor, "bids", False) for actor in actors):
+        yield Finding(WARN, "nobody liquidates", "actors", "none", "write `actors: {liquidators: {kind: liquidators}}`")
+    if lends and not any(getattr(actor, "answers", False) for actor in actors):
+        yield Finding(OK, "no owner answers a coming liquidation", "actors", "none",
+                      "write `actors: {owners: {kind: borrowers, attentive: 30 %}}` to let some top up")
     if not world.networks and lends:
         yield Finding(OK, "no network: room is unlimited and gas is free", "networks", "none",
                       "write `networks: {ethereum: {block_time: 12 s, room: 30, base_fee: 20 gwei}}`")

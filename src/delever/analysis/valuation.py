@@ -12,7 +12,7 @@ from delever.model.book import REMAINDER
 from delever.model.errors import InputError, nearest
 from delever.protocols.base import Rules
 from delever.run.assemble import Model
-from delever.run.pricing import kinds_of_feeds
+from delever.run.pricing import moving_feeds
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def sensitivity(model: Model) -> np.ndarray:
     A feed of kind `fixed` sees nothing, at any time; what is pegged to an asset or wraps it moves with it.
     """
     oracles, layout = model.oracles, model.layout
-    moving = {f for feeds in kinds_of_feeds(oracles).values() for f in feeds}
+    moving = moving_feeds(oracles)
     feeds = np.zeros((len(oracles.names), len(layout.markets)))
     for f in moving:
         for m, sign in zip(oracles.market[f], oracles.sign[f], strict=True):
@@ -138,12 +138,13 @@ def callable_now(model: Model, legs: Legs, price: np.ndarray, eligible: np.ndarr
     positions, out = model.positions, np.zeros(len(legs.account))
     reserves, book = level_indices(model), positions.tables
     first_debt = int(book.first_debt[0])
-    for number, protocol in enumerate(model.world.protocols.values()):
+    setting = model.setting(1)
+    for number, (name, protocol) in enumerate(model.world.protocols.items()):
         rows = np.flatnonzero(eligible & (positions.protocol == number))
         if len(rows) == 0 or not isinstance(protocol.rules, Rules):
             continue
         mine = book._replace(amount=np.ascontiguousarray(book.amount[rows]), signature=book.signature[rows])
-        call = protocol.rules.compile(number, positions.fee).liquidatable(mine, reserves, price)
+        call = protocol.rules.phase({name: protocol.rules}, setting).liquidatable(mine, reserves, price)
         one = call.collateral_leg >= 0  # one collateral for one debt
         at = rows[one]
         out[legs.first[at] + call.collateral_leg[one]] = call.seize[one]

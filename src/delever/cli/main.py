@@ -23,7 +23,7 @@ World = Annotated[
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Set a field of the world, e.g. liquidators.rule=always."),
+    typer.Option("--set", metavar="PATH=VALUE", help="Set a field of the world, e.g. actors.liquidators.rule=always."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable figures instead of tables.")]
 

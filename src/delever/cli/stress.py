@@ -102,7 +102,7 @@ def _world(text: str, settings: list[str], choice: Choice) -> World:
     for asset in (order.asset, order.into):
         if asset not in (None, "USD", *world.assets):
             raise InputError("unknown asset", "--order", asset, nearest(str(asset), world.assets))
-    return world.replace("scenario.shocks", [*world.scenario.shocks, {"at": 0, "order": order}])
+    return world.replace("scenario.events", [*world.scenario.events, {"kind": "order", "order": order}])
 
 
 def _order_of(world: World, choice: Choice) -> Order | str | None:
@@ -116,9 +116,9 @@ def _order_of(world: World, choice: Choice) -> Order | str | None:
         return None
     if choice.order is not None and choice.sized is None:
         return choice.order
-    orders = [shock.order for shock in world.scenario.shocks if shock.order is not None]
+    orders: list[Order] = [order for event in world.scenario.events if (order := getattr(event, "order", None)) is not None]
     if not orders:
-        remedy = 'add --order "sell N stETH", or an order to the shocks'
+        remedy = 'add --order "sell N stETH", or an order to the events'
         raise InputError("needs an order", "--find-critical", remedy=remedy)
     return orders[-1]
 

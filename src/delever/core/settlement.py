@@ -8,18 +8,18 @@ from __future__ import annotations
 import numpy as np
 
 from delever.core.jit import helper, kernel
+from delever.core.market import quote_route
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, DEFICITS, LIQUIDATIONS, PROTOCOL_FEE, REPAID, SEIZED
+from delever.core.profile import Profiles
+from delever.core.state import Markets, Tree
 from delever.core.tables import (
     CASH,
     DEBTS,
-    DECLINED,
     DEFICIT,
     DEPOSITS,
     EXECUTED,
     HIT,
     INCLUDED,
-    LIQUIDATION,
-    LIQUIDATORS,
     REVERTED,
     TREASURY,
     BookTables,
@@ -77,36 +77,28 @@ def leg_of(wanted: int, g: int, first: int, last: int, reserve: np.ndarray, asse
 
 
 @kernel
-def settle(rows: Transactions, picked: np.ndarray, count: int, number: int, writes_off: bool, touched: Touched,
-           book: BookTables, reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, sales: Sales, n_sales: int
-           ) -> int:
-    """Apply the claims of protocol `number` among rows picked[:count] that have something to repay; the others revert.
+def settle(rows: Transactions, picked: np.ndarray, writes_off: np.ndarray, touched: Touched, book: BookTables,
+           reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, sales: Sales, n_sales: int) -> int:
+    """Apply the included calls among these rows.
 
     Rows that name assets carry units; rows with get_asset -1 carry in give, get and kept the share of
     every positive seizable leg, and collateral leg c is sold against debt leg d in d's share of that debt.
-    seen_price: [paths, reserves]. Returns the new number of sales.
+    writes_off: [protocols]; seen_price: [paths, reserves]. Returns the new number of sales.
     """
-    kind, state, protocol, ref, get_asset, give_asset, repay, seize, kept = (
-        rows.kind, rows.state, rows.protocol, rows.ref, rows.get_asset, rows.give_asset, rows.give, rows.get,
+    state, protocol, ref, actor, holds, get_asset, give_asset, repay, seize, kept = (
+        rows.state, rows.protocol, rows.ref, rows.actor, rows.holds, rows.get_asset, rows.give_asset, rows.give, rows.get,
         rows.kept)
     slot_account, slot_path, flags, amounts = touched.account, touched.path, touched.flags, touched.amount
     signature, reserve, seizable, collaterals, debts, first_debt = (
         book.signature, book.reserve, book.seizable, book.collaterals, book.debts, book.first_debt[0])
     asset, supply_index, borrow_index = reserves.asset, reserves.supply_index, reserves.borrow_index
     tokens, booked, scaled, totals = ledgers.tokens, ledgers.booked, ledgers.scaled, ledgers.totals
-    fill_row, fill_path, holder, sold_asset, bought_asset, sold, on_way = (
-        sales.row, sales.path, sales.holder, sales.sold_asset, sales.bought_asset, sales.sold, sales.amount)
-    for j in range(count):
-        row = picked[j]
-        if kind[row] != LIQUIDATION or protocol[row] != number:
+    sale_row, sale_path, holder, sold_asset, bought_asset, sold, forced = (
+        sales.row, sales.path, sales.holder, sales.sold_asset, sales.bought_asset, sales.sold, sales.forced)
+    for row in picked:
+        if state[row] != INCLUDED:
             continue
-        if not repay[row] > 0.0:
-            if state[row] == INCLUDED:
-                state[row] = REVERTED  # healthy by now, or nothing left to call
-            continue
-        if state[row] == REVERTED or state[row] == DECLINED:
-            continue
-        slot = ref[row]
+        slot, number, who = ref[row], protocol[row], actor[row]
         p, g = int(slot_path[slot]), signature[int(slot_account[slot])]
         amount, price, pro_rata = amounts[slot], seen_price[p], get_asset[row] < 0
         c_from, c_to, d_from, d_to = 0, collaterals[g], first_debt, first_debt + debts[g]
@@ -127,31 +119,30 @@ def settle(rows: Transactions, picked: np.ndarray, count: int, number: int, writ
             taken, change = lessen(amount, c, supply_index[r], seize[row], pro_rata)
             keeps = taken * share_kept if pro_rata else kept[row]
             tokens[CASH, asset[r], p] -= taken - keeps
-            tokens[LIQUIDATORS, asset[r], p] += taken - keeps
+            tokens[who, asset[r], p] += taken - keeps
             booked[DEPOSITS, r, p] -= taken
             booked[TREASURY, r, p] += keeps
             scaled[0, r, p] -= change
             totals[SEIZED, number, p] += taken * price[r]
             totals[PROTOCOL_FEE, number, p] += keeps * price[r]
             for d in range(d_from, d_to):
-                if seizable[g, d] and amount[d] > 0.0:
+                if seizable[g, d] and amount[d] > 0.0 and not holds[row]:
                     s = reserve[g, d]
-                    fill_row[n_sales], fill_path[n_sales], holder[n_sales] = row, p, LIQUIDATORS
+                    sale_row[n_sales], sale_path[n_sales], holder[n_sales], forced[n_sales] = row, p, who, 1
                     sold_asset[n_sales], bought_asset[n_sales] = asset[r], asset[s]
                     sold[n_sales] = (taken - keeps) * (amount[d] * borrow_index[s] * price[s] / owed)
-                    on_way[n_sales] = sold[n_sales]
                     n_sales += 1
         for d in range(d_from, d_to):
             if not (seizable[g, d] and amount[d] > 0.0):
                 continue
             r = reserve[g, d]
             paid, change = lessen(amount, d, borrow_index[r], repay[row], pro_rata)
-            tokens[LIQUIDATORS, asset[r], p] -= paid
+            tokens[who, asset[r], p] -= paid
             tokens[CASH, asset[r], p] += paid
             booked[DEBTS, r, p] -= paid
             scaled[1, r, p] -= change
             totals[REPAID, number, p] += paid * price[r]
-        if writes_off:
+        if writes_off[number]:
             write_off(amount, g, p, number, reserve, collaterals[g], first_debt, first_debt + debts[g], borrow_index,
                       price, booked, scaled, totals)
         totals[LIQUIDATIONS, number, p] += 1.0
@@ -160,3 +151,14 @@ def settle(rows: Transactions, picked: np.ndarray, count: int, number: int, writ
         flags[slot] |= HIT
         state[row] = EXECUTED
     return n_sales
+
+
+@kernel
+def still_pays(picked: np.ndarray, rows: Transactions, tree: Tree, profiles: Profiles, markets: Markets) -> None:
+    """At its slot a call with borrowed money reverts whose sale would not repay the loan."""
+    for i in picked:
+        if rows.state[i] == INCLUDED and rows.must_pay[i] and rows.give[i] > 0.0:
+            out = quote_route(rows.path[i], rows.get_asset[i], rows.give_asset[i], rows.get[i] - rows.kept[i], tree, profiles,
+                              markets)
+            if out < rows.give[i]:
+                rows.state[i] = REVERTED

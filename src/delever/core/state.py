@@ -20,9 +20,11 @@ from delever.core.tables import (
     ROUNDS,
     BookTables,
     Closings,
+    Halts,
     Ledgers,
     Lots,
     Margins,
+    Networks,
     Reserves,
     Safety,
     Sales,
@@ -139,6 +141,7 @@ class Queue(NamedTuple):
 
     row: np.ndarray  # [rows] row numbers, sorted by (slot, kind), then path and order of inclusion
     start: np.ndarray  # [slots * kinds + 1] where each (slot, kind) begins
+    grouped: np.ndarray  # [grouped rows] those that are carried out all or none
 
 
 class Tally(NamedTuple):
@@ -152,6 +155,8 @@ class Tally(NamedTuple):
     reverted: np.ndarray  # [P] included transactions that reverted
     unfit: np.ndarray  # [P] transactions that found no room, or bid too little
     looked: np.ndarray  # [P] exact health checks
+    issued: np.ndarray  # [P] transactions included so far, which numbers them
+    mover: np.ndarray  # [P] number of the last transaction of this step that moved a price or an answer; 0: none has
     gas: np.ndarray  # [P] fees paid, units of the native asset
     forced: np.ndarray  # [A, P] units of each traded asset that liquidators sold
 
@@ -191,24 +196,30 @@ class State:
     flows: Flows = field(kw_only=True)
     closings: Closings = field(kw_only=True)
     n_closings: int = 0
-    naked: np.ndarray = field(kw_only=True)  # [arbitrageurs, P] units of the underlying that no perp covers, at the end
+    naked: dict[str, np.ndarray] = field(default_factory=dict)  # by arbitrageur [P] units of the underlying that no perp covers
     n_called: int = 0  # margin accounts called in this block: state.pool.called
     fallen: np.ndarray = field(kw_only=True)  # [slots] called accounts that are below zero, in order; -1: absorbed
     n_fallen: int = 0
 
-    # transactions of the block
+    # transactions of the block, and who takes part
     transactions: Transactions = field(kw_only=True)
     n_rows: int = 0
     sales: Sales = field(kw_only=True)
     n_sales: int = 0
-    active: np.ndarray = field(kw_only=True)  # [P] takes part in this block
     queue: Queue = field(kw_only=True)
+    slot: int = 0  # of the block that is being executed
+    active: np.ndarray = field(kw_only=True)  # [P] takes part in this block
+    changed: np.ndarray = field(kw_only=True)  # [P] something was executed in this block: what was offered is looked at anew
     wake: np.ndarray = field(kw_only=True)  # [P] when the path has next something to do [s]; inf: nothing that is known
-    changed: np.ndarray = field(kw_only=True)  # [P] something was executed in this block: what was offered must be looked at anew
+
+    # what outlives a block
     lots: Lots = field(kw_only=True)
     n_lots: int = 0
-    slot: int = 0  # of the block that is being executed
-    claim_kind: np.ndarray = field(kw_only=True)  # [protocols] kind of transaction that unhealthy accounts offer
+    networks: Networks = field(kw_only=True)
+    home: np.ndarray = field(kw_only=True)  # [protocols] network
+    halts: Halts = field(kw_only=True)
+    moves: np.ndarray = field(kw_only=True)  # [M] log-moves of outside prices that the scenario brings in this step
+    opens: np.ndarray = field(kw_only=True)  # [protocols] kind of transaction that an unhealthy account offers; -1: none
 
     # accounts of who has what
     ledgers: Ledgers = field(kw_only=True)
@@ -276,19 +287,19 @@ def who_of(touched: Touched) -> np.ndarray:
 def new_transactions(size: int) -> Transactions:
     """An empty transaction table."""
     i, f = np.int64, np.float64
-    return Transactions(*(np.zeros(size, kind) for kind in (i, i, i, i, i, i, i, f, f, f, f)))
+    return Transactions(*(np.zeros(size, kind) for kind in (i,) * 15 + (f,) * 5))
 
 
 def new_lots(size: int) -> Lots:
     """Nothing is for sale."""
     i, f = np.int64, np.float64
-    return Lots(*(np.zeros(size, kind) for kind in (i,) * 8 + (f,) * 5))
+    return Lots(*(np.zeros(size, kind) for kind in (i,) * 9 + (f,) * 5))
 
 
 def new_sales(size: int) -> Sales:
     """An empty table of sales."""
     i, f = np.int64, np.float64
-    return Sales(*(np.zeros(size, kind) for kind in (i, i, i, i, i, f, f)))
+    return Sales(*(np.zeros(size, kind) for kind in (i, i, i, i, i, i, f, f)))
 
 
 def new_tally(assets: int, paths: int) -> Tally:
@@ -297,9 +308,14 @@ def new_tally(assets: int, paths: int) -> Tally:
     return Tally(*[*counts, np.zeros(paths), np.zeros((assets, paths))])
 
 
-def new_ledgers(assets: int, reserves: int, protocols: int, outcomes: int, paths: int) -> Ledgers:
+def new_halts(protocols: int, markets: int, networks: int, feeds: int, paths: int) -> Halts:
+    """Nothing is halted."""
+    return Halts(*(np.full((rows, paths), -np.inf) for rows in (protocols, protocols, markets, networks, feeds)))
+
+
+def new_ledgers(assets: int, reserves: int, protocols: int, outcomes: int, paths: int, actors: int = 0) -> Ledgers:
     """Ledgers at zero."""
-    return Ledgers(tokens=np.zeros((HOLDERS, assets, paths)), booked=np.zeros((BOOKED, reserves, paths)),
+    return Ledgers(tokens=np.zeros((HOLDERS + actors, assets, paths)), booked=np.zeros((BOOKED, reserves, paths)),
                    scaled=np.zeros((2, reserves, paths)), totals=np.zeros((outcomes, protocols, paths)),
                    turnover=np.zeros((assets, paths)))
 

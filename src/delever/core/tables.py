@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-ORACLE, TOP_UP, LIQUIDATION, ORDER = range(4)  # kinds of transaction that every world has; others get their number at assembly
 OFFERED, DECLINED, INCLUDED, EXECUTED, REVERTED, WAITING, NOTHING = range(7)  # states of a transaction; NOTHING to call
 HIT, ANSWERED, QUEUED = 1, 2, 4  # Touched.flags: was liquidated, has topped up, stands in the list of what is due
 SLOTS, NODES, FREE, FIRED, REACHED, DUE, CLAIM_ROWS, STANDING, CALLED, ENTERED, COUNTERS = range(11)  # Watch.counts
@@ -101,18 +100,30 @@ class Closings(NamedTuple):
 
 
 class Transactions(NamedTuple):
-    """The transactions of a block."""
+    """The transactions of a block: everything that competes for its room. Offered anew in each block; what is 0 is not stated.
+
+    An actor brings `give` and gets `get`, of which the protocol keeps `kept`. Whoever bids reads nothing else of a row.
+    """
 
     path: np.ndarray  # [rows]
-    kind: np.ndarray  # [rows]
-    state: np.ndarray  # [rows]
+    kind: np.ndarray  # [rows] place in the list of kinds
+    state: np.ndarray  # [rows] NOTHING is set by who sizes it, never read from a size
     protocol: np.ndarray  # [rows] whose rules apply
     ref: np.ndarray  # [rows] touched slot, feed, order or lot
     give_asset: np.ndarray  # [rows] what the actor brings: debt repaid, collateral added, what is sold; -1: every one, pro rata
     get_asset: np.ndarray  # [rows] what he takes; -1: every one, pro rata
+    network: np.ndarray  # [rows] for whose block it competes
+    actor: np.ndarray  # [rows] who sends it and pays its gas: his row of the token ledger; NOBODY: not taken yet
+    private: np.ndarray  # [rows] 1: sent past the public queue; costs nothing when it fails
+    holds: np.ndarray  # [rows] 1: the actor keeps what he gets, and does not sell it in the same transaction
+    must_pay: np.ndarray  # [rows] 1: it fails at its slot if selling what it gets would not bring what it gives
+    group: np.ndarray  # [rows] rows that stand together under one number are carried out all or none; 0: alone
+    cause: np.ndarray  # [rows] number of the transaction that led to it, on its path; 0: the outside
+    number: np.ndarray  # [rows] its own, on its path, from 1; 0: not included
     give: np.ndarray  # [rows] units, or a share of each
     get: np.ndarray  # [rows] units, or a share of each, before `kept`
     kept: np.ndarray  # [rows] part of `get` that the protocol keeps as its fee
+    most: np.ndarray  # [rows] the most that the actor brings, units; 0: whatever the rules allow
     bid: np.ndarray  # [rows] fee bid, gwei a unit of gas
 
 
@@ -126,7 +137,8 @@ class Lots(NamedTuple):
     give_asset: np.ndarray  # [lots] what is asked for it
     leg: np.ndarray  # [lots] its leg of the account, where what is left goes back
     reserve: np.ndarray  # [lots] reserve that is owed
-    open: np.ndarray  # [lots]
+    open: np.ndarray  # [lots] 1: for sale; 0: the row is free
+    cause: np.ndarray  # [lots] number of the transaction that opened it
     units: np.ndarray  # [lots] left, units
     owed: np.ndarray  # [lots] debt left, units, without penalty
     tab: np.ndarray  # [lots] what must come in, penalty included
@@ -142,6 +154,7 @@ class Sales(NamedTuple):
     holder: np.ndarray  # [sales] whose ledger it is
     sold_asset: np.ndarray  # [sales]
     bought_asset: np.ndarray  # [sales]
+    forced: np.ndarray  # [sales] 1: of collateral that was taken
     sold: np.ndarray  # [sales] units
     amount: np.ndarray  # [sales] on its way along the route; at the end units of the bought asset
 
@@ -149,17 +162,39 @@ class Sales(NamedTuple):
 class Ledgers(NamedTuple):
     """What moved since the start, on each path: double entry, written by whoever moves it."""
 
-    tokens: np.ndarray  # [HOLDERS, assets, paths] units gained by each holder
+    tokens: np.ndarray  # [HOLDERS + actors, assets, paths] units gained by each holder; actors of the world have a row each
     booked: np.ndarray  # [BOOKED, reserves, paths] units of claims on each reserve, at the index of the event
     scaled: np.ndarray  # [2, reserves, paths] change of accounts' amounts at index 1: 0 collateral, 1 debt
     totals: np.ndarray  # [outcomes, protocols, paths] columns as in core/outcomes.py
     turnover: np.ndarray  # [assets, paths] units that changed hands on venues, gross: what a residual is measured by
 
 
-# Who holds: rows of the token ledger, which add up to nothing for every asset and path.
-(CASH, WRAPPER, VENUES, MAKERS, LIQUIDATORS, ARBITRAGEURS, OWNERS, ORDER_OWNERS, REPORTERS, BLOCK_BUILDERS, FUND, VAULT,
- FUNDING) = range(13)
+class Networks(NamedTuple):
+    """The chains for whose blocks transactions compete. Without one everything is included, and gas is free."""
+
+    every: np.ndarray  # [networks] blocks of the world's clock from one of its own to the next
+    native: np.ndarray  # [networks] asset in which gas is paid
+    gas: np.ndarray  # [networks, kinds] units of gas of a transaction
+    limited: np.ndarray  # [networks] 1: finite room, filled by fee
+    room: np.ndarray  # [networks, paths] transactions that fit in a block
+    base_fee: np.ndarray  # [networks, paths] least bid [gwei]
+
+
+class Halts(NamedTuple):
+    """Until when something is halted [s]; -inf: it is not. Policies and events write it."""
+
+    liquidation: np.ndarray  # [protocols, paths] calls, auctions, engines
+    opening: np.ndarray  # [protocols, paths] new loans and positions
+    trading: np.ndarray  # [markets, paths]
+    network: np.ndarray  # [networks, paths] no blocks
+    feed: np.ndarray  # [feeds, paths] does not look at the market
+
+
+# Who holds: rows of the token ledger, which add up to nothing for every asset and path. Actors of the world come behind.
+(CASH, WRAPPER, VENUES, MAKERS, ARBITRAGEURS, OWNERS, ORDER_OWNERS, REPORTERS, BLOCK_BUILDERS, FUND, VAULT, FUNDING,
+ OUTSIDE) = range(13)
 HOLDERS = 13
+NOBODY = CASH  # a row of Transactions without an actor: a protocol's cash sends none
 # Claims on a protocol: its cash + DEBTS + DEFICIT = DEPOSITS + TREASURY for every reserve and path, as changes.
 # ADDED is a part of DEPOSITS, noted apart: what owners topped up. COVERED: deficits that layers of the waterfall took away.
 DEPOSITS, DEBTS, TREASURY, DEFICIT, ADDED, COVERED = range(6)

@@ -29,6 +29,7 @@ from delever.core.elementary import TICKS, log_
 from delever.core.jit import helper, kernel
 from delever.core.margin import FAR as MARGIN_FAR
 from delever.core.margin import reach_of, sums_of
+from delever.core.seen_prices import price_path
 from delever.core.state import NEVER, Index, Pool, SeenPrices, State, Tally, Tree, Watch
 from delever.core.tables import (
     CALLED,
@@ -48,7 +49,6 @@ from delever.core.tables import (
     Transactions,
 )
 from delever.engine.index import BOUND, BUCKETS, FAR, MASK, NEXT, SHIFT, SLOT, VISIT
-from delever.engine.seen_prices import price_path
 
 
 @helper
@@ -192,8 +192,12 @@ def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPric
 
 
 @kernel
-def offer(watch: Watch, pool: Pool, book: BookTables, kind_of: np.ndarray, rows: Transactions, n: int) -> None:
-    """A transaction row for each claim on a lending protocol; margin accounts are called by their exchange, off chain."""
+def offer(watch: Watch, pool: Pool, book: BookTables, kind_of: np.ndarray, network_of: np.ndarray, halted: np.ndarray,
+          time: float, rows: Transactions, n: int) -> None:
+    """A transaction row for each unhealthy account of lending; margin accounts are called by their exchange, off chain.
+
+    kind_of, network_of: [protocols]; halted: [protocols, P] until when nobody is called: who is unhealthy stands.
+    """
     claim, slot_path, slot_account, called = pool.claim, pool.touched.path, pool.touched.account, pool.called
     signature, protocol, margin = book.signature, book.protocol, book.margin
     path, kind, state, of, ref = rows.path, rows.kind, rows.state, rows.protocol, rows.ref
@@ -205,7 +209,10 @@ def offer(watch: Watch, pool: Pool, book: BookTables, kind_of: np.ndarray, rows:
             called[n_called] = slot
             n_called += 1
             continue
+        if halted[protocol[g], slot_path[slot]] > time:
+            continue
         path[n], kind[n], state[n], ref[n], of[n] = slot_path[slot], kind_of[protocol[g]], OFFERED, slot, protocol[g]
+        rows.network[n] = network_of[protocol[g]]
         n += 1
     watch.counts[CLAIM_ROWS], watch.counts[CALLED] = n - first, n_called
 
@@ -273,23 +280,33 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
     count[NODES], count[FREE], count[STANDING] = n_nodes, free, n_standing
 
 
-def search(state: State) -> int:
-    """Fill the block's claims; how many there are."""
+def search(state: State) -> None:
+    """Offer the calls of the block: rows for lending, state.pool.called for exchanges."""
     watch, count = state.watch, state.watch.counts
     find(state.index, state.seen, state.active, watch)
     state.n_called = 0
     if count[FIRED] == 0 and count[STANDING] == 0:
-        return 0
+        return
     state.room_for_slots(int(count[SLOTS] + count[REACHED]))
     collect(state.book, state.index, state.seen, state.active, watch, state.pool)
     check(state.book, state.reserves, state.margins, state.seen, watch, state.pool, state.tally, state.tree,
           state.markets.price)
     if count[CLAIM_ROWS]:
         state.room_for_rows(int(count[CLAIM_ROWS]))
-        offer(watch, state.pool, state.book, state.claim_kind, state.transactions, state.n_rows)
+        offer(watch, state.pool, state.book, state.opens, state.home, state.halts.liquidation, state.time, state.transactions,
+              state.n_rows)
         state.n_rows += int(count[CLAIM_ROWS])
         state.n_called = int(count[CALLED])
-    return int(count[CLAIM_ROWS])
+
+
+def leave_halted(state: State) -> None:
+    """Accounts of exchanges whose engine is halted are not called; they stand."""
+    called, touched = state.pool.called[:state.n_called], state.pool.touched
+    protocol = state.book.protocol[state.book.signature[touched.account[called]]]
+    kept = called[state.halts.liquidation[protocol, touched.path[called]] <= state.time]
+    if len(kept) < len(called):
+        state.pool.called[:len(kept)] = kept
+        state.n_called = len(kept)
 
 
 def put_back(state: State) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 
 from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, REPAID
+from delever.core.seen_prices import price_all
 from delever.core.state import Markets, State
 from delever.core.tables import ADL, BACKSTOP, INSURANCE, SOCIALISED
-from delever.engine.seen_prices import price_all
 
 BINS = 48  # of the horizon
 PER_DECADE = 5  # buckets of a money histogram: 10^(1/5) wide, from 1 USD; bucket 0 holds what is below

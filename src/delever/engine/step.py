@@ -1,29 +1,25 @@
 """The step: the one story that every world tells. docs/design.md says exactly what each phase does.
 
 Every phase is one call for all paths of a chunk; phases are objects that hold parameters and call a compiled kernel.
-The list of phases is the model.
+The list of phases is the model; which of them act at which moment follows from what they override (core/phase.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from delever.core import seen_prices
+from delever.core.jit import kernel
+from delever.core.outcomes import DECLINED as DECLINES
+from delever.core.phase import Kind, Phase
 from delever.core.state import State
-from delever.core.tables import (
-    DEFICIT,
-    LIQUIDATORS,
-    BookTables,
-    Ledgers,
-    Reserves,
-    Sales,
-    Touched,
-    Transactions,
-)
-from delever.engine import boundary, seen_prices
+from delever.core.tables import DECLINED, DEFICIT, NOBODY, OFFERED, REVERTED, Transactions
+from delever.engine import boundary
+from delever.engine.inclusion import Inclusion
 from delever.engine.probes import Probe
 from delever.engine.trade import Trading
 from delever.engine.venues import Venues
@@ -35,10 +31,10 @@ class Prices(Protocol):
     def move(self, state: State) -> None: ...
 
 
-class Policy(Protocol):
-    """A rule that changes other rules: breakers, margins, rates."""
+class Accrual(Protocol):
+    """What grows with time."""
 
-    def adapt(self, state: State) -> None: ...
+    def accrue(self, state: State) -> None: ...
 
 
 class Feed(Protocol):
@@ -49,80 +45,16 @@ class Feed(Protocol):
     def refresh(self, state: State) -> bool: ...
 
 
-class Kind(Protocol):
-    """A kind of transaction, declared by the mechanism that offers it; its place in Phases.kinds is its number and its turn."""
-
-    name: str  # as gas is stated
-    gas: float  # units
-    payer: int  # holder who pays it
-    looks: bool  # needs fresh price levels of the paths concerned
-    moves_seen: bool  # what protocols see is composed anew after it
-    called: bool  # an executed one counts as a liquidation
-
-    def execute(self, state: State, picked: np.ndarray) -> None: ...
-
-
 class Rules(Protocol):
-    """What a protocol lets liquidators do."""
+    """What lending protocols of one kind let liquidators do."""
 
-    def assess(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
-               reserves: Reserves, seen_price: np.ndarray) -> None: ...
-
-    def settle(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
-               reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, sales: Sales, n_sales: int) -> int: ...
-
-    def sales_per_call(self, book: BookTables) -> int: ...
-
-
-class Reaction(Protocol):
-    """Borrowers."""
-
-    def react(self, state: State, first: int, last: int) -> None: ...
-
-
-
-class Holders(Protocol):
-    """Orders."""
-
-    def schedule(self, state: State) -> None: ...
-
-    def offer(self, state: State) -> None: ...
-
-
-class Bids(Protocol):
-    """Liquidators."""
-
-    def bid(self, state: State, first: int, last: int) -> None: ...
-
-    def recheck(self, state: State, picked: np.ndarray) -> None: ...
-
-
-class Chain(Protocol):
-    """The network."""
-
-    def include(self, state: State) -> None: ...
-
-    def close(self, state: State) -> int: ...
-
-
-class Accrual(Protocol):
-    """What grows with time."""
-
-    def accrue(self, state: State) -> None: ...
+    def size(self, state: State, picked: np.ndarray) -> None: ...
 
 
 class Engine(Protocol):
-    """The margin engine of an exchange."""
+    """The margin engines of exchanges."""
 
     def liquidate(self, state: State) -> None: ...
-
-
-class Ties(Protocol):
-    """Arbitrageurs."""
-
-    def arbitrage(self, state: State) -> None: ...
-
-    def naked(self, state: State) -> np.ndarray: ...
 
 
 class Layer(Protocol):
@@ -133,119 +65,189 @@ class Layer(Protocol):
     def absorb(self, state: State) -> None: ...
 
 
+class Recorder(Protocol):
+    """Who writes down what happened in a block: the state as it is when transactions have been carried out."""
+
+    def record(self, state: State) -> None: ...
+
+
 @dataclass(frozen=True)
 class Phases:
-    """The model: who acts in a step."""
+    """The model: who acts in a step, and when."""
 
     prices: Prices
     venues: Venues
     accruals: Sequence[Accrual]
-    policies: Sequence[Policy]
-    holders: Holders | None
     feeds: Sequence[Feed]
-    kinds: Sequence[Kind]
-    protocols: Sequence[Rules]
-    exchanges: Sequence[Engine]
-    borrowers: Reaction | None
-    liquidators: Bids
-    network: Chain
-    trading: Trading
-    arbitrageurs: Ties | None
+    rules: Sequence[Rules]
+    engines: Sequence[Engine]
     waterfall: Sequence[Layer]
     vaults: bool  # some layer holds positions, which may fall with nobody called
+    kinds: Sequence[Kind]
+    inclusion: Inclusion
+    trading: Trading
     probes: Sequence[Probe]
-    offers: Sequence[Any] = ()
+    everybody: Sequence[Phase]  # all phases of roles, in the order events, networks, policies, feeds, rules, actors
+    # of these, who acts at which moment
+    happening: Sequence[Phase]
+    adapting: Sequence[Phase]
+    observing: Sequence[Phase]
+    restraining: Sequence[Phase]
+    offering: Sequence[Phase]  # what anybody may take
+    reacting: Sequence[Phase]
+    placing: Sequence[Phase]  # orders of their own
+    bidding: Sequence[Phase]
+    trading_off_chain: Sequence[Phase]
+    waiting: Sequence[Phase]
+    recorder: Recorder | None = None
 
 
 def step(phases: Phases, state: State) -> None:
     """One step of all paths of the chunk."""
     state.step += 1
+    state.moves[:], state.tally.mover[:] = 0.0, 0
+    for phase in phases.happening:
+        phase.happen(state)
     phases.prices.move(state)
     phases.venues.relax(state)
     for accrual in phases.accruals:
         accrual.accrue(state)
-    for policy in phases.policies:
-        policy.adapt(state)
-    if phases.holders:
-        phases.holders.schedule(state)
+    for phase in phases.adapting:
+        phase.adapt(state)
+    for phase in phases.observing:
+        phase.observe(state)
     for layer in phases.waterfall:
         layer.begin(state)
     state.active[:] = True
-    number, length = 1, state.step_length / state.blocks
-    while number <= state.blocks:
-        state.block = number
-        state.time = (state.step - 1) * state.step_length + number * length
-        number += 1
-        if not block(phases, state):  # nobody has anything to do in the next block: on to the first in which somebody has
-            soonest = state.wake.min()
-            if not soonest < state.step * state.step_length:
-                break
-            number = max(number, int(np.ceil(soonest / length)) - (state.step - 1) * state.blocks)
-            np.less_equal(state.wake, (state.step - 1) * state.step_length + number * length, out=state.active)
+    state.block = 0
+    while state.block < state.blocks:
+        state.block += 1
+        state.time = time_of(state, state.block)
+        block(phases, state)
+        if not state.active.any() and not sleep(state):
+            break
     for probe in phases.probes:
         probe.observe(state)
 
 
-def block(phases: Phases, state: State) -> int:
-    """One block of the paths that take part; how many take part in the next."""
-    state.n_rows, state.n_fallen = 0, 0
-    state.wake[state.active] = np.inf
-    state.changed[:] = False
+def time_of(state: State, block: int) -> float:
+    """When a block of this step is [s]."""
+    return (state.step - 1) * state.step_length + block * (state.step_length / state.blocks)
+
+
+def sleep(state: State) -> bool:
+    """On to just before the first block of the step in which somebody wakes; whether there is one."""
+    soonest = float(state.wake.min())
+    if not soonest <= state.step * state.step_length:
+        return False
+    length = state.step_length / state.blocks
+    skipped = int((soonest - (state.step - 1) * state.step_length) / length) - 1
+    number = max(state.block + 1, skipped)
+    while number <= state.blocks and time_of(state, number) < soonest:
+        number += 1
+    if number > state.blocks:
+        return False
+    np.less_equal(state.wake, time_of(state, number), out=state.active)
+    state.block = number - 1
+    return True
+
+
+def block(phases: Phases, state: State) -> None:
+    """One block of the paths that take part; state.active is then who takes part in the next."""
+    clear(state)
     phases.venues.follow(state, state.active)
     for feed in phases.feeds:
         feed.observe(state)
     see(state)
-    offered = boundary.search(state)
-    first, last = state.n_rows - offered, state.n_rows
+    first = state.n_rows
+    boundary.search(state)
+    last = state.n_rows  # rows first..last-1 are calls of unhealthy accounts
+    if state.n_called:
+        boundary.leave_halted(state)
+    for phase in phases.restraining:
+        phase.restrain(state, first, last)
     if state.n_called:
         state.changed[state.pool.touched.path[state.pool.called[:state.n_called]]] = True
-        for exchange in phases.exchanges:
-            exchange.liquidate(state)
-    for offer in phases.offers:  # of lots
-        offer.offer(state)
-    last_bid = state.n_rows if phases.offers else last
-    if offered:
-        assess(phases, state, np.arange(first, last))
-        if phases.borrowers:
-            phases.borrowers.react(state, first, last)
-    if phases.holders:
-        phases.holders.offer(state)
-    if last_bid > first:
-        phases.liquidators.bid(state, first, last_bid)
+        for engine in phases.engines:
+            engine.liquidate(state)
+    if last > first:
+        size(phases, state, np.arange(first, last))
+    for phase in phases.offering:
+        phase.offer(state)
+    anybody = state.n_rows
+    if last > first:
+        for phase in phases.reacting:
+            phase.react(state, first, last)
+    for phase in phases.placing:
+        phase.offer(state)
+    if anybody > first:
+        bid(phases, state, first, anybody)
     if state.n_rows:
-        phases.network.include(state)
+        phases.inclusion.include(state)
         execute(phases, state)
+    if phases.recorder is not None:
+        phases.recorder.record(state)
     if phases.waterfall and (state.n_called or state.n_rows or phases.vaults or state.ledgers.booked[DEFICIT].any()):
-        absorb(phases, state)
-    if phases.arbitrageurs:
         seen_prices.price_all(state)
-        phases.arbitrageurs.arbitrage(state)
+        for layer in phases.waterfall:
+            layer.absorb(state)
+    if phases.trading_off_chain:
+        seen_prices.price_all(state)
+        for phase in phases.trading_off_chain:
+            phase.trade(state)
     boundary.put_back(state)
-    return phases.network.close(state)
+    phases.inclusion.close(state)
+    for phase in phases.waiting:
+        phase.wake(state)
+    np.less_equal(state.wake, state.time, out=state.active)
 
 
-def absorb(phases: Phases, state: State) -> None:
-    """Deficits go down each protocol's default waterfall."""
-    seen_prices.price_all(state)
-    for layer in phases.waterfall:
-        layer.absorb(state)
+def clear(state: State) -> None:
+    """Nothing has been offered yet."""
+    for column in state.transactions:
+        column[:state.n_rows] = 0
+    state.n_rows, state.n_fallen = 0, 0
+    state.wake[state.active] = np.inf
+    state.changed[:] = False
+
+
+def bid(phases: Phases, state: State, first: int, last: int) -> None:
+    """Whoever takes what rules offer looks at these rows; what nobody wants is declined."""
+    def resize(state: State, picked: np.ndarray) -> None:
+        size(phases, state, picked)
+
+    for phase in phases.bidding:
+        phase.bid(state, first, last, resize)
+    decline(first, last, state.transactions, state.ledgers.totals)
+
+
+@kernel
+def decline(first: int, last: int, rows: Transactions, totals: np.ndarray) -> None:
+    """What nobody has taken."""
+    for i in range(first, last):
+        if rows.state[i] == OFFERED and rows.actor[i] == NOBODY:
+            rows.state[i] = DECLINED
+            totals[DECLINES, rows.protocol[i], rows.path[i]] += 1.0
 
 
 def execute(phases: Phases, state: State) -> None:
     """Included transactions, slot by slot and kind by kind: revalidate, take, trade on the venues, settle."""
     start, kinds, queued = state.queue.start, phases.kinds, state.queue.row
     if state.n_called and sum(feed.refresh(state) for feed in phases.feeds):
-        see_again(state, np.flatnonzero(state.changed))  # claims were offered before the engines traded
-    state.n_sales, last = 0, 0
+        see_again(state, np.flatnonzero(state.changed))  # calls were offered before the engines traded
+    state.n_sales, last, wanted = 0, 0, -1
     for cell in np.flatnonzero(start[1:] > start[:-1]).tolist():
         slot, number = divmod(cell, len(kinds))
         if slot != last:
             trade(phases, state)
             last = slot
+        state.slot = slot
+        if len(state.queue.grouped) and slot != wanted:
+            wanted = slot
+            stand_together(phases, state, slot)
         kind, picked = kinds[number], queued[start[cell]:start[cell + 1]]
         if kind.looks:
             seen_prices.price_rows(state, picked)
-        state.slot = slot
         kind.execute(state, picked)
         if slot == 0:
             state.changed[state.transactions.path[picked]] = True
@@ -254,45 +256,36 @@ def execute(phases: Phases, state: State) -> None:
     trade(phases, state)
 
 
+def stand_together(phases: Phases, state: State, slot: int) -> None:
+    """Groups in this slot: if one of its rows no longer holds, none of them is carried out."""
+    rows, kinds = state.transactions, phases.kinds
+    begin, end = state.queue.start[slot * len(kinds)], state.queue.start[(slot + 1) * len(kinds)]
+    here = state.queue.row[begin:end]
+    here = here[rows.group[here] > 0]
+    for kind in kinds:
+        picked = here[rows.kind[here] == kind.number]
+        if len(picked):
+            kind.check(state, picked)
+    failed = here[rows.state[here] == REVERTED]
+    for i in failed.tolist():
+        rows.state[here[(rows.path[here] == rows.path[i]) & (rows.group[here] == rows.group[i])]] = REVERTED
+
+
 def trade(phases: Phases, state: State) -> None:
     """What a slot has brought to the market is traded; feeds that read it see that."""
     if state.n_sales:
         phases.trading.execute(state)
+        sold = state.sales.row[:state.n_sales]
+        state.tally.mover[state.sales.path[:state.n_sales]] = state.transactions.number[sold]
         if sum(feed.refresh(state) for feed in phases.feeds):  # after the last slot too: it is not every path's last
             see_again(state, state.sales.path[:state.n_sales])
         state.n_sales = 0
 
 
-class Claims:
-    """Calls of unhealthy accounts by liquidators: assessed anew where anything went before on the path, and settled."""
-
-    name, gas, payer, looks, moves_seen, called = "liquidation", 500_000.0, LIQUIDATORS, False, False, True
-
-    def __init__(self, protocols: Sequence[Rules], liquidators: Bids) -> None:
-        self.protocols, self.liquidators = protocols, liquidators
-
-    def execute(self, state: State, picked: np.ndarray) -> None:
-        """See Kind."""
-        again = picked if state.slot else picked[state.changed[state.transactions.path[picked]]]
-        if len(again):
-            seen_prices.price_rows(state, again)
-            assess(self, state, again)
-            self.liquidators.recheck(state, again)
-        settle(self, state, picked)
-
-
-def assess(phases: Phases | Claims, state: State, picked: np.ndarray) -> None:
-    """Each protocol sizes its claims at what it sees now."""
-    for rules in phases.protocols:
-        rules.assess(state.transactions, picked, len(picked), state.pool.touched, state.book, state.reserves, state.seen.price)
-
-
-def settle(phases: Phases | Claims, state: State, picked: np.ndarray) -> None:
-    """Each protocol carries out its claims; what is to be sold stands in state.sales."""
-    for rules in phases.protocols:
-        state.room_for_sales(rules.sales_per_call(state.book) * len(picked))
-        state.n_sales = rules.settle(state.transactions, picked, len(picked), state.pool.touched, state.book, state.reserves,
-                                     state.seen.price, state.ledgers, state.sales, state.n_sales)
+def size(phases: Phases, state: State, picked: np.ndarray) -> None:
+    """Each kind of rules sizes its calls at what it sees now."""
+    for rules in phases.rules:
+        rules.size(state, picked)
 
 
 def see(state: State) -> None:
@@ -303,4 +296,4 @@ def see(state: State) -> None:
 def see_again(state: State, paths: np.ndarray) -> None:
     """The same for these paths alone."""
     seen_prices.compose_again(paths, state.seen, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow,
-                     state.margins)
+                              state.margins)

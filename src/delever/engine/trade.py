@@ -12,7 +12,7 @@ from delever.core.jit import helper, kernel
 from delever.core.market import log_price_at, purchase, sale
 from delever.core.profile import Profiles
 from delever.core.state import Markets, State, Tree
-from delever.core.tables import LIQUIDATORS, MAKERS, VENUES, WRAPPER, Sales
+from delever.core.tables import MAKERS, VENUES, WRAPPER, Sales
 
 
 @helper
@@ -55,7 +55,7 @@ def trade(n: int, sales: Sales, tree: Tree, profiles: Profiles, markets: Markets
     for i in range(n):
         a, p, h = sold_asset[i], path[i], holder[i]
         amount[i] = sold[i] * rate[a]
-        if h == LIQUIDATORS:
+        if sales.forced[i]:
             forced[unwrapped[a], p] += amount[i]
         if unwrapped[a] != a:
             tokens[h, a, p] -= sold[i]

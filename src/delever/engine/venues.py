@@ -84,14 +84,13 @@ def follow(market: np.ndarray, underlying: np.ndarray, who: np.ndarray, tree: Tr
 
 
 class Venues:
-    """The venues phase: scheduled changes of depth, relaxation, and perps that follow their underlying.
+    """The venues phase: relaxation, and perps that follow their underlying.
 
-    keep: [M]; depth: per step (side, market, factor); follows: (market of a perp, asset).
+    keep: [M]; follows: (market of a perp, asset).
     """
 
-    def __init__(self, keep: np.ndarray, depth: dict[int, list[tuple[int, int, float]]],
-                 follows: Sequence[tuple[int, int]] = ()) -> None:
-        self.keep, self.depth = keep, depth
+    def __init__(self, keep: np.ndarray, follows: Sequence[tuple[int, int]] = ()) -> None:
+        self.keep = keep
         self.perp = np.array([market for market, _ in follows], np.int64)
         self.underlying = np.array([asset for _, asset in follows], np.int64)
 
@@ -102,8 +101,6 @@ class Venues:
 
     def relax(self, state: State) -> None:
         """Once a step."""
-        for side, market, factor in self.depth.get(state.step, ()):
-            state.markets.depth[side, market] *= factor
         relax(self.keep, state.profiles, state.markets, state.tree, state.ledgers.tokens,
               state.ledgers.turnover)
         self.follow(state, np.ones(state.paths, np.bool_))

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .asset import USD, check_assets, markets
+from .asset import USD, check_assets
 from .book_rows import row_error
 from .errors import InputError, nearest
 from .exchange import check_one_home, check_sides, check_terms, check_waterfall
 from .oracle import compose
+from .references import Path, known_asset, market, own_price, pair_of_assets
 
 if TYPE_CHECKING:
     from .book import Book
-    from .scenario import Shock
+    from .spec import Spec
     from .world import World
 
-Path = tuple[str | int, ...]
 BY_ASSET = ("volatility", "drift")  # fields of a price process that are tables by asset
 
 
@@ -32,6 +32,7 @@ def check_world(world: World) -> None:
     _venues(world)
     _networks(world)
     _scenario(world)
+    _mechanisms(world)
     _ages(world)
 
 
@@ -46,44 +47,14 @@ def check_book(book: Book, world: World, where: str, protocol: str | None = None
         raise row_error("unknown asset", where, row, "asset", name, nearest(name, world.assets))
 
 
-def _asset(name: str, world: World, path: Path) -> None:
-    if name != USD and name not in world.assets:
-        raise InputError("unknown asset", path=path, value=name, remedy=nearest(name, {*world.assets, USD}))
-
-
-def _pair(pair: object, world: World, path: Path) -> None:
-    """`A/B`, two known assets."""
-    names = pair.split("/") if isinstance(pair, str) else []
-    if len(names) != 2 or names[0] == names[1]:
-        raise InputError("is not a pair", path=path, value=pair, remedy="write base and quote: stETH/ETH")
-    for name in names:
-        _asset(name, world, path)
-
-
-def _market(pair: object, world: World, path: Path) -> None:
-    """A pair in which an asset has its own price."""
-    _pair(pair, world, path)
-    known = markets(world.assets)
-    if pair not in known:
-        base, _, quote = str(pair).partition("/")
-        flipped = f"{quote}/{base}"
-        own = next((market for market in known if market.startswith(f"{base}/")), None)
-        remedy = f"did you mean {flipped}?" if flipped in known else nearest(str(pair), known)
-        if own is not None and flipped not in known:
-            remedy = f"the market of {base} is {own}"
-        elif base in world.assets and world.assets[base].wraps is not None:
-            remedy = f"{base} is unwrapped and trades as {world.assets[base].wraps}"
-        raise InputError("no such market", path=path, value=pair, remedy=remedy)
-
-
 def _protocols(world: World) -> None:
     if not world.protocols:
         raise InputError("has no protocol", path=("protocols",), remedy="a stress test needs a book to stress")
     for name, protocol in world.protocols.items():
-        _asset(protocol.unit, world, ("protocols", name, "unit"))
+        known_asset(protocol.unit, world, ("protocols", name, "unit"))
         if not isinstance(protocol.parameters, str):
             for asset in protocol.parameters:
-                _asset(asset, world, ("protocols", name, "parameters", asset))
+                known_asset(asset, world, ("protocols", name, "parameters", asset))
         check_terms(name, world)
         check_waterfall(name, world)
     check_one_home(world)
@@ -94,14 +65,14 @@ def _protocols(world: World) -> None:
 
 def _feeds_and_oracles(world: World) -> None:
     for name, feed in world.feeds.items():
-        _pair(getattr(feed, "of", None), world, ("feeds", name, "of"))
+        pair_of_assets(getattr(feed, "of", None), world, ("feeds", name, "of"))
     for protocol, seen in world.oracles.items():
         if protocol not in world.protocols:
             remedy = nearest(protocol, world.protocols)
             raise InputError("unknown protocol", path=("oracles", protocol), value=protocol, remedy=remedy)
         for asset, expression in seen.items():
             path = ("oracles", protocol, asset)
-            _asset(asset, world, path)
+            known_asset(asset, world, path)
             try:
                 compose(expression, asset, world.assets, world.feeds)
             except InputError as error:
@@ -110,17 +81,14 @@ def _feeds_and_oracles(world: World) -> None:
 
 def _venues(world: World) -> None:
     for name, venue in world.venues.items():
-        _market(getattr(venue, "pair", None), world, ("venues", name, "pair"))
+        market(getattr(venue, "pair", None), world, ("venues", name, "pair"))
 
 
 def _networks(world: World) -> None:
-    if len(world.networks) > 1:
-        names = ", ".join(world.networks)
-        raise InputError("has more than one network", path=("networks",), value=names, remedy="keep one, for now")
     for name, network in world.networks.items():
         native, block_time = getattr(network, "native", None), getattr(network, "block_time", None)
         if native is not None:
-            _asset(native, world, ("networks", name, "native"))
+            known_asset(native, world, ("networks", name, "native"))
         if block_time:
             blocks = world.scenario.step / block_time
             if round(blocks) < 1 or not math.isclose(blocks, round(blocks), rel_tol=1e-9):
@@ -133,49 +101,31 @@ def _scenario(world: World) -> None:
     prices = world.scenario.prices
     for field in BY_ASSET:
         for asset in getattr(prices, field, ()):
-            _asset(asset, world, ("scenario", "prices", field, asset))
-            _own_price(asset, world, ("scenario", "prices", field, asset))
+            known_asset(asset, world, ("scenario", "prices", field, asset))
+            own_price(asset, world, ("scenario", "prices", field, asset))
     for pair in getattr(prices, "correlation", ()):
-        _pair(pair, world, ("scenario", "prices", "correlation", pair))
+        pair_of_assets(pair, world, ("scenario", "prices", "correlation", pair))
         for asset in pair.split("/"):
-            _own_price(asset, world, ("scenario", "prices", "correlation", pair))
-    for number, shock in enumerate(world.scenario.shocks):
-        _shock(shock, world, ("scenario", "shocks", number))
+            own_price(asset, world, ("scenario", "prices", "correlation", pair))
 
 
-def _shock(shock: Shock, world: World, path: Path) -> None:
-    for asset in shock.price or ():
-        _priced(asset, world, (*path, "price", asset), pegged_only=False)
-    for asset in shock.peg or ():
-        _priced(asset, world, (*path, "peg", asset), pegged_only=True)
-    for pair in shock.depth or ():
-        _market(pair, world, (*path, "depth", pair))
-    if shock.order is not None:
-        _asset(shock.order.asset, world, (*path, "order", "asset"))
-        if shock.order.asset == USD:
-            raise InputError("sells USD", path=(*path, "order"), remedy="sell an asset that has a price")
-        if shock.order.into is not None:
-            _asset(shock.order.into, world, (*path, "order", "into"))
+def _mechanisms(world: World) -> None:
+    """What mechanisms check of their own: a method `check(world, path)` of their specs."""
+    for path, spec in mechanisms(world):
+        check = getattr(spec, "check", None)
+        if check is not None:
+            check(world, path)
 
 
-def _priced(asset: str, world: World, path: Path, pegged_only: bool) -> None:
-    """An asset with a market of its own."""
-    _asset(asset, world, path)
-    if asset == USD:
-        raise InputError("cannot be shocked", path=path, value=asset, remedy="USD is what prices are counted in")
-    spec = world.assets[asset]
-    if spec.wraps is not None:
-        raise InputError("has no market", path=path, value=asset, remedy=f"it wraps {spec.wraps}: shock that")
-    _own_price(asset, world, path)
-    if pegged_only and spec.peg is None:
-        raise InputError("has no peg", path=path, value=asset, remedy="write `price` in place of `peg`")
-
-
-def _own_price(asset: str, world: World, path: Path) -> None:
-    """A perp's outside price is its underlying's; nothing else moves it."""
-    underlying = world.assets[asset].perp if asset != USD else None
-    if underlying is not None:
-        raise InputError(f"follows {underlying}", path=path, value=asset, remedy=f"shock {underlying}")
+def mechanisms(world: World) -> Iterator[tuple[Path, Spec]]:
+    """Every mechanism of a world and where it stands."""
+    for name, protocol in world.protocols.items():
+        yield ("protocols", name, "rules"), protocol.rules
+        yield from ((("protocols", name, "waterfall", n), layer) for n, layer in enumerate(protocol.waterfall))
+    for part in ("feeds", "venues", "networks", "actors", "policies"):
+        yield from (((part, name), spec) for name, spec in getattr(world, part).items())
+    yield ("scenario", "prices"), world.scenario.prices
+    yield from ((("scenario", "events", n), event) for n, event in enumerate(world.scenario.events))
 
 
 def _ages(world: World) -> None:

@@ -53,10 +53,19 @@ def world_from_mapping(mapping: Mapping[str, Any], resolve: Resolve, where: str 
     """A checked world. `resolve(role, kind)` gives the spec of a mechanism, `where` names the source in errors."""
     try:
         _check_keys(mapping, ())
-        stated = {"liquidators": {}, **mapping}  # a file that does not say has the default ones
-        return World(**lift(stated, (), resolve)).located(None, resolve)
+        return World(**with_liquidators(lift(mapping, (), resolve), resolve)).located(None, resolve)
     except InputError as error:
         raise error.at(where) from None
+
+
+def with_liquidators(parts: dict[str, Any], resolve: Resolve) -> dict[str, Any]:
+    """A file that names nobody who liquidates has the usual liquidators, unless it says `liquidators: null`."""
+    actors = parts.get("actors") or {}
+    if not isinstance(actors, Mapping):
+        return parts  # which World refuses
+    if "liquidators" not in actors and not any(getattr(actor, "bids", False) for actor in actors.values()):
+        actors = {"liquidators": resolve("actors", "liquidators")(), **actors}
+    return {**parts, "actors": {name: actor for name, actor in actors.items() if actor is not None}}
 
 
 def _check_keys(value: Any, path: tuple[str | int, ...]) -> None:

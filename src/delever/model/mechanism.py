@@ -17,13 +17,14 @@ PLACES: dict[tuple[str, ...], tuple[str, str | None]] = {
     ("protocols", ANY, "waterfall", ANY): ("waterfall", None),
     ("feeds", ANY): ("oracles", None),
     ("venues", ANY): ("venues", None),
-    ("networks", ANY): ("network", "blocks"),
-    ("liquidators",): ("behaviour", "liquidators"),
-    ("borrowers",): ("behaviour", "borrowers"),
-    ("arbitrageurs", ANY): ("behaviour", "arbitrageurs"),
+    ("networks", ANY): ("networks", "blocks"),
+    ("actors", ANY): ("actors", None),
+    ("policies", ANY): ("policies", None),
     ("scenario", "prices"): ("prices", None),
+    ("scenario", "events", ANY): ("events", None),
 }
-LISTS = (("protocols", ANY, "waterfall"),)  # places whose mechanisms stand in a list, not under names
+# Places whose mechanisms stand in a list, not under names.
+LISTS = {("protocols", ANY, "waterfall"): "layer", ("scenario", "events"): "event"}
 
 
 def lift(value: Any, path: tuple[str, ...], resolve: Resolve | None) -> Any:
@@ -31,9 +32,10 @@ def lift(value: Any, path: tuple[str, ...], resolve: Resolve | None) -> Any:
     for place, (role, default) in PLACES.items():
         if _leads(path, place) and len(path) == len(place):
             return value if value is None or isinstance(value, Spec) else _build(value, role, default, path, resolve)
-    if value is not None and any(len(path) == len(place) and _leads(path, place) for place in LISTS):
+    listed = next((what for place, what in LISTS.items() if len(path) == len(place) and _leads(path, place)), None)
+    if value is not None and listed is not None:
         if not isinstance(value, (list, tuple)):
-            remedy = "write each layer as `- NAME` or `- {kind: NAME, field: value, ...}`"
+            remedy = f"write each {listed} as `- {{kind: NAME, field: value, ...}}`"
             raise InputError("must be a list", path=path, value=value, remedy=remedy)
         return [lift(inner, (*path, str(number)), resolve) for number, inner in enumerate(value)]
     if isinstance(value, Mapping) and any(_leads(path, place) for place in PLACES):

@@ -25,7 +25,7 @@ def keys_of(path: str) -> list[str]:
     """The keys of a dotted path."""
     keys = path.strip().split(".")
     if not all(keys):
-        raise InputError("is no path", value=path, remedy="write names with dots, as in liquidators.rule=always")
+        raise InputError("is no path", value=path, remedy="write names with dots, as in actors.liquidators.rule=always")
     return keys
 
 
@@ -51,9 +51,12 @@ def _put(node: Any, keys: list[str], value: Any, new_keys: frozenset[str]) -> An
         return type(node)(**values)
     if isinstance(node, dict):
         name = _key_of(node, key)
-        if name not in node and (rest or not _may_gain(node, key, new_keys)):
+        if name not in node and (rest or not (isinstance(value, Spec) or _may_gain(node, key, new_keys))):
             raise InputError("unknown name", value=key, remedy=nearest(key, map(str, node)))
-        return {**node, name: _below(node.get(name), key, rest, value, new_keys)}
+        inner = _below(node.get(name), key, rest, value, new_keys)
+        if inner is None and isinstance(node.get(name), Spec):
+            return {other: kept for other, kept in node.items() if other != name}  # null takes it away
+        return {**node, name: inner}
     if isinstance(node, tuple):
         place = _place_of(node, key)
         inner = _below(node[place], key, rest, value, new_keys)

@@ -1,15 +1,15 @@
-"""The scenario: for how long, in which steps, on how many paths, under which prices and shocks."""
+"""The scenario: for how long, in which steps, on how many paths, under which prices and events."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, InstanceOf, model_validator
+from pydantic import Field, InstanceOf, model_validator
 
 from .errors import InputError
-from .quantity import Amount, Change, Count, Gwei, Seconds, Text, Whole
+from .quantity import Amount, Count, Seconds, Text, Whole
 from .spec import Spec
 
 AMOUNT = r"[\d.,_]+(?:[eE][+-]?\d+)?\s?(?:k|m|bn)?"
@@ -43,39 +43,9 @@ class Order(Spec):
         return cls(**found.groupdict())
 
 
-def _read_order(value: object) -> object:
+def read_order(value: object) -> object:
+    """An order as a block, or as a text."""
     return Order.parse(value) if isinstance(value, str) else value
-
-
-class Shock(Spec):
-    """One thing that happens at a moment: a price move, a peg move, an order, or a change of depth."""
-
-    at: Seconds = Field(0.0, description="when, from the start")
-    price: dict[str, Change] | None = Field(None, description="change of an asset's own market price: {ETH: -20 %}")
-    peg: dict[str, Change] | None = Field(None, description="change of a pegged asset's ratio: {stETH: -5 %}")
-    order: Annotated[Order | None, BeforeValidator(_read_order)] = Field(None, description="a sale on the market")
-    depth: dict[str, Change] | None = Field(None, description="change of a market's depth: {ETH/USD: -50 %}")
-    side: Literal["both", "bids", "asks"] = Field("both", description="whose depth; a sale meets bids, a purchase asks")
-    over: Seconds = Field(
-        0.0, description="time over which an order, or the log-move of a price or peg, is spread evenly"
-    )
-    fee: Gwei = Field(20.0, description="what an order bids a unit of gas")
-
-    @model_validator(mode="after")
-    def _one_thing(self) -> Self:
-        given = [name for name in ("price", "peg", "order", "depth") if getattr(self, name) is not None]
-        if len(given) != 1:
-            what = "needs one of price, peg, order, depth" if not given else f"has {' and '.join(given)}"
-            raise InputError(what, remedy="a shock is one thing; write a second one beside it")
-        for name, owners in (("side", ("depth",)), ("over", ("price", "peg", "order")), ("fee", ("order",))):
-            if name in self.model_fields_set and given[0] not in owners and getattr(self, name) != _default(name):
-                value, remedy = getattr(self, name), f"it belongs to {', '.join(owners)}"
-                raise InputError("has no meaning here", path=(name,), value=value, remedy=remedy)
-        return self
-
-
-def _default(name: str) -> object:
-    return Shock.model_fields[name].default
 
 
 class Scenario(Spec):
@@ -88,16 +58,16 @@ class Scenario(Spec):
     prices: InstanceOf[Spec] = Field(
         examples=["{kind: lognormal, volatility: {ETH: 80 %}}"], description="how outside prices move"
     )
-    shocks: tuple[Shock, ...] = Field((), description="what happens besides")
+    events: tuple[InstanceOf[Spec], ...] = Field((), description="what happens besides, and when")
 
     @model_validator(mode="before")
     @classmethod
     def _list(cls, values: Any) -> Any:
-        """Shocks are a list: a block there is one whose dash was forgotten."""
-        shocks = values.get("shocks") if isinstance(values, dict) else None
-        if shocks is not None and not isinstance(shocks, (list, tuple)):
-            remedy = "write each shock as `- {at: 6 h, ...}`"
-            raise InputError("must be a list", path=("shocks",), value=shocks, remedy=remedy)
+        """Events are a list: a block there is one whose dash was forgotten."""
+        events = values.get("events") if isinstance(values, dict) else None
+        if events is not None and not isinstance(events, (list, tuple)):
+            remedy = "write each event as `- {at: 6 h, kind: price, ...}`"
+            raise InputError("must be a list", path=("events",), value=events, remedy=remedy)
         return values
 
     @model_validator(mode="after")
@@ -110,11 +80,11 @@ class Scenario(Spec):
             what = f"is {self.horizon:g} s, {steps:.6g} steps of {self.step:g} s"
             remedy = f"make it a whole number of steps, such as {max(1, round(steps)) * self.step:g} s"
             raise InputError(what, path=("horizon",), remedy=remedy)
-        for number, shock in enumerate(self.shocks):
-            if shock.at >= self.horizon:
-                remedy = f"the run ends after {self.horizon:g} s: move the shock or the horizon"
-                path = ("shocks", number, "at")
-                raise InputError(f"is {shock.at:g} s", path=path, value=f"{shock.at:g}", remedy=remedy)
+        for number, event in enumerate(self.events):
+            at = getattr(event, "at", 0.0)
+            if at >= self.horizon:
+                remedy = f"the run ends after {self.horizon:g} s: move the event or the horizon"
+                raise InputError(f"is {at:g} s", path=("events", number, "at"), value=f"{at:g}", remedy=remedy)
         return self
 
     @property

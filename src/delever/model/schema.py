@@ -24,13 +24,12 @@ from .world import (
     Protocol,
     ReserveParameters,
     Scenario,
-    Shock,
     Tier,
     World,
 )
 
 MODEL = (World, Asset, Protocol, ReserveParameters, EmodeParameters, PerpParameters, Tier, CollateralParameters, Funding,
-         Execution, Scenario, Shock, Order)
+         Execution, Scenario, Order)
 NAMES: dict[Any, str] = {float: "number", int: "whole number", str: "text", bool: "true or false",
                          datetime: "instant", Book: "book", Spec: "mechanism"}
 

@@ -27,7 +27,7 @@ from .parameters import (
 )
 from .quantity import Count, Instant, Seconds, Share, Text
 from .replace import from_text, keys_of, put
-from .scenario import Order, Scenario, Shock
+from .scenario import Order, Scenario
 from .spec import Spec
 
 Mechanism = InstanceOf[Spec]  # a spec from one of the roles' folders
@@ -62,6 +62,7 @@ class Protocol(Spec):
         (), description="layers that bear what accounts fall short of, in their order; none: it stays booked"
     )
     funding: Funding | None = Field(None, description="what perps of an exchange pay; null: nothing")
+    network: Text | None = Field(None, description="the chain it stands on; null: the only one; an exchange acts off chain")
 
 
 class Execution(Spec):
@@ -85,12 +86,13 @@ class World(Spec):
         {}, description="the price a protocol sees of an asset, as a product of feeds: `rate * steth_eth * eth_usd`"
     )
     venues: dict[str, Mechanism] = Field({}, description="where assets trade, by name")
-    networks: dict[str, Mechanism] = Field({}, description="the chain whose blocks transactions compete for")
-    liquidators: Mechanism | None = Field(
-        None, description="who liquidates; null: nobody; a file that does not say has those with the default settings"
+    networks: dict[str, Mechanism] = Field(
+        {}, description="chains whose blocks transactions compete for, and bridges between them, by name; none: all is included"
     )
-    borrowers: Mechanism | None = Field(None, description="how owners react; null: nobody tops up")
-    arbitrageurs: dict[str, Mechanism] = Field({}, description="who ties perps to their underlying, by name")
+    actors: dict[str, Mechanism] = Field(
+        {}, description="who acts, by name; a file that names nobody who liquidates has `liquidators`, unless that is null"
+    )
+    policies: dict[str, Mechanism] = Field({}, description="rules that change or stop other rules, by name, in their order")
     execution: Execution = Field(Execution(), description="order of execution within a block")
     scenario: Scenario = Field(
         examples=["{horizon: 24 h, step: 1 min, paths: 100, seed: 7, prices: {kind: lognormal, ...}}"],
@@ -112,7 +114,7 @@ class World(Spec):
         return self._folder
 
     def replace(self, path: str, value: Any) -> World:
-        """A world with one value changed: `world.replace("liquidators.rule", "always")`.
+        """A world with one value changed: `world.replace("actors.liquidators.rule", "always")`.
 
         Text is read as in a file, with units; "null" empties an optional block, `{kind: NAME, ...}` gives another
         mechanism. Everything is checked again.
@@ -155,7 +157,6 @@ __all__ = [
     "Protocol",
     "ReserveParameters",
     "Scenario",
-    "Shock",
     "Tier",
     "World",
     "parse_oracle",

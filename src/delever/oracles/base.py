@@ -1,18 +1,20 @@
 """A feed reports the log price of a pair of assets; protocols see prices composed of feeds.
 
-The step calls `observe` in every block (it may offer ORACLE transactions), `refresh` between the slots of sequential
-execution (feeds that read a market directly), and `land` for included ORACLE transactions. Feeds write
-state.feeds and append to state.transactions; nothing else.
+The step calls `observe` in every block (it may offer transactions that answer), `refresh` between the slots of sequential
+execution (feeds that read a market directly). A feed that is halted (state.halts.feed) does not look; one that lies adds
+state.feeds.bias to what it looks at. Feeds write state.feeds and append to state.transactions; nothing else.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field
 
+from delever.core.phase import Phase
+from delever.core.setting import Setting
 from delever.core.state import State
 from delever.model.spec import Spec
 
@@ -21,12 +23,13 @@ class FeedSpec(Spec, ABC):
     """A feed of the price of `of`."""
 
     of: str = Field(description="pair of assets, base/quote")
-    reports: ClassVar[bool] = False  # offers ORACLE transactions
+    reports: ClassVar[bool] = False  # answers by transactions
+    moves: ClassVar[bool] = True  # its answer may change
 
     @classmethod
     @abstractmethod
-    def phase(cls, specs: Sequence[FeedSpec], numbers: Sequence[int]) -> FeedPhase:
-        """One phase for all feeds of this kind; numbers: their rows in state.feeds."""
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> FeedPhase:
+        """One phase for all feeds of this kind; setting.feed(name) is the row of one in state.feeds."""
 
     def start_answer(self, log_price: float) -> float:
         """Log price answered at the start, given the market's."""
@@ -37,13 +40,12 @@ class FeedSpec(Spec, ABC):
         return 0.0
 
 
-class FeedPhase:
+class FeedPhase(Phase):
     """Does nothing: the base of every feed phase."""
 
     def observe(self, state: State) -> None:
-        """Look at the market; offer what is due."""
+        """At the start of every block: look at the market; offer what is due."""
 
     def refresh(self, state: State) -> bool:
         """Read the market again within a block; whether there was anything to read."""
         return False
-

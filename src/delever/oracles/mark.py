@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field
 
 from delever.core.elementary import exp_, log_
 from delever.core.jit import helper, kernel
+from delever.core.setting import Setting, ragged
 from delever.core.state import Feeds, State
-from delever.model.asset import USD
+from delever.model.asset import USD, perps
 from delever.model.errors import InputError
 from delever.model.quantity import Text
 from delever.oracles.base import FeedPhase, FeedSpec
@@ -64,12 +65,26 @@ class Mark(FeedSpec):
         return f"{underlying[perp]}/{USD}"
 
     @classmethod
-    def phase(cls, specs: Sequence[FeedSpec], numbers: Sequence[int], beside: Beside | None = None) -> FeedPhase:
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> FeedPhase:
         """One kernel call for all of them."""
-        if beside is None:
-            raise ValueError("marks need the rows of their indices")
-        formula = [FORMULAS.index(spec.formula) for spec in specs if isinstance(spec, Mark)]
-        return MarkFeeds(np.array(numbers, np.int64), np.array(formula, np.int64), beside)
+        formula = [FORMULAS.index(spec.formula) for spec in specs.values()]
+        return MarkFeeds(np.array([setting.feed(name) for name in specs], np.int64), np.array(formula, np.int64),
+                         beside(list(specs.values()), setting))
+
+
+def beside(marks: Sequence[Mark], setting: Setting) -> Beside:
+    """What marks read beside their own market."""
+    underlying, every = perps(setting.world.assets), setting.funding_steps
+    pairs = [setting.layout.pair_of(mark.index_pair(underlying)) for mark in marks]
+    reserve = np.full(len(marks), -1)
+    for i, mark in enumerate(marks):
+        perp = mark.of.partition("/")[0]
+        for r, (name, asset) in enumerate(setting.reserves):
+            if asset == perp and mark.exchange in (None, name):
+                reserve[i] = r
+    market, sign = ragged([terms for _, terms in pairs])
+    return Beside(np.array([constant for constant, _ in pairs]), market, sign, reserve,
+                  np.where(reserve >= 0, every[reserve], 0), setting.funding_rate, setting.step_length)
 
 
 @helper

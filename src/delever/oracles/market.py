@@ -6,12 +6,13 @@ Source: spot-price oracles, as before time-weighted ones; the textbook case of a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
 import numpy as np
 
 from delever.core.jit import kernel
+from delever.core.setting import Setting
 from delever.core.state import Feeds, State
 from delever.oracles.base import FeedPhase, FeedSpec
 
@@ -22,9 +23,9 @@ class Market(FeedSpec):
     kind: ClassVar[str] = "market"
 
     @classmethod
-    def phase(cls, specs: Sequence[FeedSpec], numbers: Sequence[int]) -> FeedPhase:
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> FeedPhase:
         """One kernel call for all of them."""
-        return MarketFeeds(np.array(numbers, np.int64))
+        return MarketFeeds(np.array([setting.feed(name) for name in specs], np.int64))
 
 
 @kernel

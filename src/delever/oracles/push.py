@@ -9,16 +9,18 @@ Source: Chainlink data feeds (deviation threshold and heartbeat); ETH/USD on Eth
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 
 from delever.core.jit import kernel
-from delever.core.state import Feeds, State
-from delever.core.tables import EXECUTED, OFFERED, ORACLE, REPORTERS, Transactions
-from delever.model.quantity import Gwei, Seconds, Share
+from delever.core.phase import Kind
+from delever.core.setting import Setting
+from delever.core.state import Feeds, State, Tally
+from delever.core.tables import EXECUTED, OFFERED, REPORTERS, Transactions
+from delever.model.quantity import Gwei, Seconds, Share, Text
 from delever.oracles.base import FeedPhase, FeedSpec
 
 
@@ -33,6 +35,7 @@ class Push(FeedSpec):
     fee: Gwei = Field(default=30.0, ge=0, description="bid of the reporter, a unit of gas")
     answer: float | None = Field(default=None, gt=0, description="answer at the start; without one, the market's")
     age: Seconds = Field(default=0.0, ge=0, description="age of the answer at the start")
+    network: Text | None = Field(default=None, description="the chain it answers on; null: the only one")
 
     def start_answer(self, log_price: float) -> float:
         """As given, or the market's."""
@@ -43,22 +46,24 @@ class Push(FeedSpec):
         return self.age
 
     @classmethod
-    def phase(cls, specs: Sequence[FeedSpec], numbers: Sequence[int]) -> FeedPhase:
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> FeedPhase:
         """One kernel call for all of them."""
-        push = [spec for spec in specs if isinstance(spec, Push)]
-        rules = np.array([[math.log1p(s.deviation), math.log1p(-s.deviation), s.heartbeat, s.delay, s.fee] for s in push])
-        return PushFeeds(np.array(numbers, np.int64), rules)
+        number = np.array([setting.feed(name) for name in specs], np.int64)
+        network = np.array([setting.network(spec.network, "feeds", name, "network") for name, spec in specs.items()], np.int64)
+        rules = np.array([[math.log1p(s.deviation), math.log1p(-s.deviation), s.heartbeat, s.delay, s.fee]
+                          for s in specs.values()])
+        return PushFeeds(number, network, rules, setting.paths)
 
 
 @kernel
-def report(number: np.ndarray, rules: np.ndarray, time: float, active: np.ndarray, feeds: Feeds, price: np.ndarray,
-           now: np.ndarray, rows: Transactions, n: int, step_end: float, wake: np.ndarray) -> int:
+def report(number: np.ndarray, network: np.ndarray, rules: np.ndarray, kind: int, time: float, active: np.ndarray, feeds: Feeds,
+           price: np.ndarray, now: np.ndarray, rows: Transactions, n: int) -> int:
     """Offer what has landed or is due; the number of transactions then.
 
-    number: [n] feeds of this kind; rules: [n, 5]; price: [M, P] log market prices; now: [P] scratch.
+    number, network: [n] feeds of this kind; rules: [n, 5]; price: [M, P] log market prices; now: [P] scratch.
     """
     constant, market, sign = feeds.constant, feeds.market, feeds.sign
-    path, kind, state, ref, bid = rows.path, rows.kind, rows.state, rows.ref, rows.bid
+    path, state, ref, bid = rows.path, rows.state, rows.ref, rows.bid
     for i in range(number.shape[0]):
         f, rise, fall, heartbeat, delay = number[i], rules[i, 0], rules[i, 1], rules[i, 2], rules[i, 3]
         answer, updated, flight, land = feeds.answer[f], feeds.updated[f], feeds.flight[f], feeds.land[f]
@@ -74,10 +79,6 @@ def report(number: np.ndarray, rules: np.ndarray, time: float, active: np.ndarra
         for p in range(now.shape[0]):
             move = now[p] - answer[p]
             some += (move >= rise) | (move <= fall) | (updated[p] <= oldest) | (land[p] <= time)
-        if step_end > 0.0:
-            for p in range(now.shape[0]):
-                if active[p] and land[p] <= step_end:
-                    wake[p] = min(wake[p], time)  # as main: looked at in every block until it has landed
         if some == 0:
             continue
         for p in range(now.shape[0]):
@@ -88,45 +89,65 @@ def report(number: np.ndarray, rules: np.ndarray, time: float, active: np.ndarra
                 if not (move >= rise or move <= fall or updated[p] <= oldest):
                     continue
                 flight[p], land[p] = now[p], time + delay
-            if land[p] <= step_end:
-                wake[p] = min(wake[p], time)  # as main: looked at in every block until it has landed
             if land[p] <= time:
-                path[n], kind[n], state[n], ref[n], bid[n] = p, ORACLE, OFFERED, f, rules[i, 4]
+                path[n], rows.kind[n], state[n], ref[n], bid[n] = p, kind, OFFERED, f, rules[i, 4]
+                rows.network[n], rows.actor[n] = network[i], REPORTERS
                 n += 1
     return n
 
 
 @kernel
-def land_answers(picked: np.ndarray, rows: Transactions, time: float, feeds: Feeds, answers: np.ndarray) -> None:
-    """Included answers become what is seen. picked: row numbers; answers: [P] count."""
+def await_answers(number: np.ndarray, rules: np.ndarray, feeds: Feeds, wake: np.ndarray) -> None:
+    """A path wakes when an answer in flight may land, or when the last one grows too old."""
+    for i in range(number.shape[0]):
+        land, updated, heartbeat = feeds.land[number[i]], feeds.updated[number[i]], rules[i, 2]
+        for p in range(wake.shape[0]):
+            wake[p] = min(wake[p], land[p] if land[p] < np.inf else updated[p] + heartbeat)
+
+
+@kernel
+def apply_answers(picked: np.ndarray, rows: Transactions, time: float, feeds: Feeds, tally: Tally) -> None:
+    """Included answers become what is seen. picked: row numbers."""
     for j in picked:
         f, p = rows.ref[j], rows.path[j]
         feeds.answer[f, p], feeds.updated[f, p], feeds.land[f, p] = feeds.flight[f, p], time, np.inf
         rows.state[j] = EXECUTED
-        answers[p] += 1
+        tally.answers[p] += 1
+        tally.mover[p] = rows.number[j]
+
+
+class Answer(Kind):
+    """The transaction by which a feed answers."""
+
+    name: ClassVar[str] = "oracle"
+    gas: ClassVar[float] = 100_000.0
+    turn: ClassVar[int] = 0
+    moves_seen: ClassVar[bool] = True
+
+    def execute(self, state: State, picked: np.ndarray) -> None:
+        """See Kind."""
+        apply_answers(picked, state.transactions, state.time, state.feeds, state.tally)
 
 
 class PushFeeds(FeedPhase):
     """All push feeds."""
 
-    def __init__(self, number: np.ndarray, rules: np.ndarray) -> None:
-        self.number, self.rules, self.now = number, rules, np.empty(0)
+    def __init__(self, number: np.ndarray, network: np.ndarray, rules: np.ndarray, paths: int) -> None:
+        """number, network: [n]; rules: [n, 5]."""
+        self.number, self.network, self.rules, self.now, self.answer = number, network, rules, np.empty(paths), Answer()
+
+    def kinds(self) -> Sequence[Kind]:
+        """Answers."""
+        return (self.answer,)
 
     def observe(self, state: State) -> None:
-        """Offer ORACLE transactions."""
-        if len(self.now) != state.paths:
-            self.now = np.empty(state.paths)
+        """Offer answers."""
         state.room_for_rows(len(self.number) * state.paths)
-        state.n_rows = report(self.number, self.rules, state.time, state.active, state.feeds, state.markets.price,
-                              self.now, state.transactions, state.n_rows,
-                              state.step * state.step_length if state.block < state.blocks else -np.inf, state.wake)
+        state.n_rows = report(self.number, self.network, self.rules, self.answer.number, state.time, state.active, state.feeds,
+                              state.markets.price, self.now, state.transactions, state.n_rows)
 
-
-class Answers:
-    """The kind of transaction by which a feed answers."""
-
-    name, gas, payer, looks, moves_seen, called = "oracle", 100_000.0, REPORTERS, False, True, False
-
-    def execute(self, state: State, picked: np.ndarray) -> None:
-        """Execute ORACLE transactions."""
-        land_answers(picked, state.transactions, state.time, state.feeds, state.tally.answers)
+    def wake(self, state: State) -> None:
+        """For what is on its way, and for the heartbeat."""
+        last = state.step * state.step_length if state.block < state.blocks else -np.inf
+        for f in self.number:
+            state.wake[(state.feeds.land[f] <= last) & state.active] = state.time

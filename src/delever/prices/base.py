@@ -1,15 +1,13 @@
 """A price process moves the exogenous log price of every market, on every path, once a step.
 
 It is given the order of markets and their start prices, and adds its increments to state.markets.exogenous, together with
-the shocks that the scenario schedules. It touches nothing else.
+what events bring in the step, state.moves. It touches nothing else.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-
-import numpy as np
 
 from delever.core.state import State
 from delever.ingest.source import Source
@@ -30,8 +28,8 @@ class Process(ABC):
     """A process that is ready to run; shared by all paths."""
 
     @abstractmethod
-    def phase(self, shocks: np.ndarray, paths: int) -> PricePhase:
-        """For a chunk of paths. shocks: [steps + 1, M] log-moves of the scenario."""
+    def phase(self, paths: int) -> PricePhase:
+        """For a chunk of paths."""
 
     @abstractmethod
     def spread(self, steps: int) -> float:

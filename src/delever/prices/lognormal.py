@@ -95,9 +95,9 @@ class Diffusion(Process):
     def __init__(self, number: np.ndarray, load: np.ndarray, drift: np.ndarray) -> None:
         self.number, self.load, self.drift = number, load, drift
 
-    def phase(self, shocks: np.ndarray, paths: int) -> PricePhase:
+    def phase(self, paths: int) -> PricePhase:
         """See Process."""
-        return Moving(self.number, self.load, self.drift + shocks, paths)
+        return Moving(self.number, self.load, self.drift, paths)
 
     def spread(self, steps: int) -> float:
         """See Process."""
@@ -114,6 +114,6 @@ class Moving(PricePhase):
         self.normal = np.zeros(((len(number) + 3) // 4 * 4, paths))
 
     def move(self, state: State) -> None:
-        """Drift, shocks and noise of state.step."""
-        advance(state.step, state.first_path, state.seed, self.number, self.load, self.drift[state.step], self.word,
+        """Drift, what events bring, and noise of state.step."""
+        advance(state.step, state.first_path, state.seed, self.number, self.load, self.drift + state.moves, self.word,
                 self.normal, state.markets.exogenous)

@@ -1,6 +1,6 @@
 """Replay of a table of prices: a real crisis, or paths made elsewhere.
 
-    e = ln(price of the row in force at t) + scheduled shocks;   rows are in force from their time on
+    e = ln(price of the row in force at t) + what events bring;   rows are in force from their time on
 Columns: `time` [s from the start], one column per asset (base: USD; pegged: ratio), and, if the paths differ, `path`
 (0, 1, ...; path i replays i modulo their number). Assets without a column stay at their start price.
 """
@@ -82,9 +82,9 @@ class Table(Process):
     def __init__(self, level: np.ndarray, number: np.ndarray) -> None:
         self.level, self.number = level, number
 
-    def phase(self, shocks: np.ndarray, paths: int) -> PricePhase:
+    def phase(self, paths: int) -> PricePhase:
         """See Process."""
-        return Replaying(self.number, self.level, np.cumsum(shocks, axis=0))
+        return Replaying(self.number, self.level)
 
     def spread(self, steps: int) -> float:
         """See Process."""
@@ -94,10 +94,14 @@ class Table(Process):
 class Replaying(PricePhase):
     """One kernel call a step."""
 
-    def __init__(self, number: np.ndarray, level: np.ndarray, shock: np.ndarray) -> None:
-        self.number, self.level, self.shock = number, level, shock
+    def __init__(self, number: np.ndarray, level: np.ndarray) -> None:
+        self.number, self.level = number, level
+        self.moved = np.zeros(0)  # [M] by events, so far
 
     def move(self, state: State) -> None:
         """The row in force."""
-        put(state.first_path, self.number, self.level[state.step], self.shock[state.step], state.markets.exogenous,
+        if not len(self.moved):
+            self.moved = np.zeros(len(state.moves))
+        self.moved += state.moves
+        put(state.first_path, self.number, self.level[state.step], self.moved, state.markets.exogenous,
             state.markets.start_exogenous)

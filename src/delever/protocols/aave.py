@@ -7,14 +7,16 @@ the health factor, which is up to one basis point of the collateral lower than h
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field
 
 from delever.core.health import account_health
 from delever.core.jit import helper, kernel
-from delever.core.tables import LIQUIDATION, BookTables, Reserves, Touched, Transactions
+from delever.core.setting import Setting
+from delever.core.tables import INCLUDED, NOTHING, REVERTED, BookTables, Reserves, Touched, Transactions
 from delever.model.quantity import Share
 from delever.protocols.base import Rules, RulesPhase
 
@@ -45,25 +47,25 @@ class Aave(Rules):
     version: Literal["v2", "v3_0", "v3_3"] = Field(description="rules as of this version", examples=["v3_0"])
     close_factor: Share = Field(0.5, gt=0, le=1, description="largest share of the debt that one call repays")
 
-    def compile(self, number: int, fee: np.ndarray) -> AavePhase:
-        """Rules of the protocol of that number. fee: [reserves] share of the incentive that the protocol keeps."""
-        return AavePhase(number, VERSIONS[self.version], self.close_factor, fee)
+    @classmethod
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> AavePhase:
+        """All protocols with these rules."""
+        return AavePhase(setting, {name: row_of(VERSIONS[spec.version], spec.close_factor) for name, spec in specs.items()},
+                         {name: VERSIONS[spec.version].writes_off for name, spec in specs.items()})
+
+
+def row_of(version: Version, close_factor: float, cover: float = np.inf) -> list[float]:
+    """The parameters of a protocol. cover: the most that a liquidator offers to repay [units of the debt asset]."""
+    return [close_factor, version.full_below, version.of_whole_debt, version.full_under, version.least_left, cover]
 
 
 class AavePhase(RulesPhase):
     """Aave's rules, ready to run."""
 
-    def __init__(self, number: int, version: Version, close_factor: float, fee: np.ndarray, cover: float = np.inf
-                 ) -> None:
-        """cover: the most that a liquidator offers to repay [units of the debt asset]."""
-        parameters = np.array([close_factor, version.full_below, version.of_whole_debt, version.full_under,
-                               version.least_left, cover])
-        super().__init__(number, parameters, np.asarray(fee, np.float64), version.writes_off)
-
-    def assess(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
-               reserves: Reserves, seen_price: np.ndarray) -> None:
-        """Choose for each claim the pair of legs that earns most, and size the call."""
-        assess(rows, picked, count, self.number, self.parameters, self.fee, touched, book, reserves, seen_price)
+    def assess(self, rows: Transactions, picked: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves,
+               seen_price: np.ndarray) -> None:
+        """Choose for each call the pair of legs that earns most, and size it."""
+        assess(rows, picked, self.parameters, self.fee, touched, book, reserves, seen_price)
 
     def sales_per_call(self, book: BookTables) -> int:
         """One: a call takes one collateral for one debt."""
@@ -88,30 +90,29 @@ def size_call(held: float, owed: float, incentive: float, most: float, least_lef
 
 
 @kernel
-def assess(rows: Transactions, picked: np.ndarray, count: int, number: int, parameters: np.ndarray, fee: np.ndarray,
-           touched: Touched, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> None:
-    """Per claim: the pair (collateral, debt) of highest repaid value x incentive, the first of equals."""
-    kind, protocol, ref, give_asset, get_asset, repay, seize, kept = (
-        rows.kind, rows.protocol, rows.ref, rows.give_asset, rows.get_asset, rows.give, rows.get, rows.kept)
+def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, fee: np.ndarray, touched: Touched,
+           book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> None:
+    """Per call: the pair (collateral, debt) of highest repaid value x incentive, the first of equals."""
+    state, protocol, ref, give_asset, get_asset, repay, seize, kept = (
+        rows.state, rows.protocol, rows.ref, rows.give_asset, rows.get_asset, rows.give, rows.get, rows.kept)
     asset = reserves.asset
     slot_account, slot_path, amounts = touched.account, touched.path, touched.amount
     signature, reserve, threshold, incentives, seizable, collaterals, debts, first_debt = (
         book.signature, book.reserve, book.threshold, book.incentive, book.seizable, book.collaterals, book.debts,
         book.first_debt[0])
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
-    close_factor, full_below, full_under, least_left = (
-        parameters[CLOSE_FACTOR], parameters[FULL_BELOW], parameters[FULL_UNDER], parameters[LEAST_LEFT])
-    of_whole_debt, cover = parameters[OF_WHOLE_DEBT] != 0.0, parameters[COVER]
-    for j in range(count):
-        row = picked[j]
-        if kind[row] != LIQUIDATION or protocol[row] != number:
-            continue
+    for row in picked:
+        terms = parameters[protocol[row]]
+        close_factor, full_below, full_under, least_left = (
+            terms[CLOSE_FACTOR], terms[FULL_BELOW], terms[FULL_UNDER], terms[LEAST_LEFT])
+        of_whole_debt, cover = terms[OF_WHOLE_DEBT] != 0.0, rows.most[row] if rows.most[row] > 0.0 else terms[COVER]
         give_asset[row], get_asset[row], repay[row], seize[row], kept[row] = -1, -1, 0.0, 0.0, 0.0
         slot = ref[row]
         g, amount, price = signature[int(slot_account[slot])], amounts[slot], seen_price[int(slot_path[slot])]
         backing, debt = account_health(amount, g, reserve, threshold, collaterals, debts, first_debt, price,
                                        supply_index, borrow_index)
         if not (debt > 0.0 and backing < debt):
+            state[row] = REVERTED if state[row] == INCLUDED else NOTHING
             continue
         in_full, best, best_c = backing <= full_below * debt, -1.0, 0
         for c in range(collaterals[g]):
@@ -138,3 +139,5 @@ def assess(rows: Transactions, picked: np.ndarray, count: int, number: int, para
         if best >= 0.0:
             c = best_c
             kept[row] = fee[reserve[g, c]] * (seize[row] - seize[row] / (1.0 + incentives[g, c]))
+        else:
+            state[row] = REVERTED if state[row] == INCLUDED else NOTHING

@@ -1,34 +1,41 @@
-"""The role of a protocol's rules: what one liquidation call may repay and seize, and how it is settled.
+"""The role of a lending protocol's rules: what one liquidation call may repay and seize, and how it is settled.
 
-When the step calls them, on all paths of a chunk at once:
+One phase serves all protocols of a kind: `parameters` has a row a protocol. On all paths of a chunk at once the step calls
 
-  offer, execute   assess   sales repay, seize and kept of the claims, at what is seen now; repay = 0: nothing to call
-  execute          settle   applies them: the accounts, the double entry, the sales that follow
+  size       give, get and kept of calls of unhealthy accounts, at what is seen now; NOTHING (REVERTED, if it was included
+             already) where the account is healthy or nothing can be called
+  offer      transactions that need no unhealthy account: lots that are for sale
+  execute    of its kinds: the accounts, the double entry, the sales that follow
 
-State they may touch: Transactions (their claims), Touched.amount and .flags, Ledgers, Sales. Nothing else.
+State they may touch: rows of their kinds, touched accounts of their protocols, ledgers, sales, lots. Nothing else.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from delever.core.settlement import settle
-from delever.core.state import new_transactions
-from delever.core.tables import LIQUIDATION, OFFERED, BookTables, Ledgers, Reserves, Sales, Touched, Transactions
+from delever.core.phase import Kind, Phase
+from delever.core.seen_prices import price_rows
+from delever.core.setting import Setting
+from delever.core.settlement import settle, still_pays
+from delever.core.state import State, new_transactions
+from delever.core.tables import OFFERED, BookTables, Reserves, Touched, Transactions
 from delever.model.spec import Spec
 
 
 class Rules(Spec, ABC):
     """What a user states about a protocol's rules."""
 
-    declares: ClassVar[int] = 0  # kinds of transaction of its own; the first is what an unhealthy account offers
+    quoted: ClassVar[bool] = True  # a call gives one asset and gets one: what it brings can be asked
 
+    @classmethod
     @abstractmethod
-    def compile(self, number: int, fee: np.ndarray) -> RulesPhase:
-        """Rules of the protocol of that number. fee: [reserves] share of the incentive that the protocol keeps."""
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> RulesPhase:
+        """The rules of all protocols of this kind, by name."""
 
 
 class Liquidatable(NamedTuple):
@@ -44,58 +51,90 @@ class Liquidatable(NamedTuple):
     kept: np.ndarray  # [accounts] part of `seize` that the protocol keeps
 
 
-class RulesPhase(ABC):
-    """The rules of one protocol, ready to run: a few numbers, and a call of one kernel for each method."""
+class RulesPhase(Phase):
+    """The rules of one kind, ready to run: a few numbers, and a call of one kernel for each method."""
 
-    def __init__(self, number: int, parameters: np.ndarray, fee: np.ndarray, writes_off: bool) -> None:
-        self.number = number
-        self.parameters = parameters  # [parameters] as the file of the mechanism names them
-        self.fee = fee  # [reserves] share of the incentive that the protocol keeps
-        self.writes_off = writes_off  # what is owed when no collateral is left becomes a deficit
+    def __init__(self, setting: Setting, rows: Mapping[str, Sequence[float]], writes_off: Mapping[str, bool]) -> None:
+        """rows: the parameters of each protocol; writes_off: what is owed when no collateral is left becomes a deficit."""
+        protocols = setting.protocols
+        self.numbers = tuple(protocols.index(name) for name in rows)
+        self.parameters = np.zeros((len(protocols), max(map(len, rows.values()), default=0)))  # [protocols, columns]
+        self.writes_off = np.zeros(len(protocols), np.bool_)  # [protocols]
+        for name, row in rows.items():
+            self.parameters[protocols.index(name)] = row
+            self.writes_off[protocols.index(name)] = writes_off[name]
+        self.fee = setting.fee  # [reserves] share of the incentive that the protocol keeps
+        self.call: Kind = Call(self)
+
+    def kinds(self) -> Sequence[Kind]:
+        """The first is what an unhealthy account offers."""
+        return (self.call,)
 
     @abstractmethod
-    def assess(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
-               reserves: Reserves, seen_price: np.ndarray) -> None:
-        """Size the claims on this protocol among rows picked[:count].
+    def assess(self, rows: Transactions, picked: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves,
+               seen_price: np.ndarray) -> None:
+        """Fill give_asset, get_asset, give, get, kept of these rows, all on protocols of this kind; or say NOTHING.
 
-        Fills give_asset, get_asset, give, get, kept. Where the account is healthy or nothing can be called,
-        give = 0. seen_price: [paths, reserves], in the unit in which the protocol keeps its accounts.
+        seen_price: [paths, reserves], in the unit in which the protocol keeps its accounts.
         """
-
-    def kinds(self) -> list[Any]:
-        """Kinds of transaction of its own, in the order of their numbers."""
-        return []
 
     @abstractmethod
     def sales_per_call(self, book: BookTables) -> int:
-        """How many sales one claim may put on the market, at most."""
+        """How many sales one call may put on the market, at most."""
 
-    def settle(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
-               reserves: Reserves, seen_price: np.ndarray, ledgers: Ledgers, sales: Sales, n_sales: int) -> int:
-        """Apply the claims that were assessed and have something to repay; the new number of sales.
-
-        Transactions that are REVERTED or DECLINED are left alone, those that are applied become EXECUTED.
-        """
-        return settle(rows, picked, count, self.number, self.writes_off, touched, book, reserves, seen_price, ledgers,
-                      sales, n_sales)
+    def size(self, state: State, picked: np.ndarray) -> None:
+        """Those of these rows that are of its kinds, at what is seen now."""
+        mine = picked[state.transactions.kind[picked] == self.call.number]
+        if len(mine):
+            self.assess(state.transactions, mine, state.pool.touched, state.book, state.reserves, state.seen.price)
 
     def liquidatable(self, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> Liquidatable:
         """A whole book at once, no paths: what one call may do to each account now. seen_price: [reserves]."""
         accounts = len(book.signature)
         rows, every = new_transactions(accounts), np.arange(accounts)
-        rows.kind[:], rows.state[:], rows.ref[:] = LIQUIDATION, OFFERED, every
-        rows.protocol[:] = book.protocol[book.signature]
+        rows.state[:], rows.ref[:], rows.protocol[:] = OFFERED, every, book.protocol[book.signature]
         rows.get_asset[:], rows.give_asset[:] = -1, -1
+        mine = np.flatnonzero(np.isin(rows.protocol, self.numbers))
         zeros = np.zeros(accounts, np.int32)
         touched = Touched(every.astype(np.int32), zeros, zeros, zeros, book.amount, book.cost, np.zeros(accounts))
-        self.assess(rows, every, accounts, touched, book, reserves, np.ascontiguousarray(seen_price[None, :]))
+        self.assess(rows, mine, touched, book, reserves, np.ascontiguousarray(seen_price[None, :]))
+        called = rows.state == OFFERED
         of = reserves.asset[book.reserve[book.signature]]  # [accounts, legs]
         first, place = book.first_debt[0], np.arange(book.amount.shape[1])
 
         def leg(wanted: np.ndarray, debt: bool) -> np.ndarray:
             count = (book.debts if debt else book.collaterals)[book.signature][:, None]
             held = ((place >= first) == debt) & (np.where(place < first, place, place - first) < count)
-            found = (of == wanted[:, None]) & held
+            found = (of == wanted[:, None]) & held & called[:, None]
             return np.where(found.any(1), found.argmax(1), -1)
 
-        return Liquidatable(leg(rows.get_asset, False), leg(rows.give_asset, True), rows.give, rows.get, rows.kept)
+        sizes = (np.where(called, column, 0.0) for column in (rows.give, rows.get, rows.kept))
+        return Liquidatable(leg(rows.get_asset, False), leg(rows.give_asset, True), *sizes)
+
+
+class Call(Kind):
+    """The call of an unhealthy account: sized anew where anything went before on its path, and settled at once."""
+
+    name: ClassVar[str] = "liquidation"
+    gas: ClassVar[float] = 500_000.0
+    liquidates: ClassVar[bool] = True
+
+    def __init__(self, rules: RulesPhase) -> None:
+        self.rules = rules
+
+    def check(self, state: State, picked: np.ndarray) -> None:
+        """As at its slot."""
+        price_rows(state, picked)
+        self.rules.size(state, picked)
+        still_pays(picked, state.transactions, state.tree, state.profiles, state.markets)
+
+    def execute(self, state: State, picked: np.ndarray) -> None:
+        """See Kind."""
+        again = picked if state.slot else picked[state.changed[state.transactions.path[picked]]]
+        if len(again):
+            self.check(state, again)
+        state.room_for_sales(self.rules.sales_per_call(state.book) * len(picked))
+        state.n_sales = settle(state.transactions, picked, self.rules.writes_off, state.pool.touched, state.book, state.reserves,
+                               state.seen.price, state.ledgers, state.sales, state.n_sales)
+
+

@@ -63,8 +63,8 @@ class Exchange(ExchangeRules):
     kind: ClassVar[str] = "exchange"
     stages: tuple[Stage, ...] = Field((Stage(stage="market"),), min_length=1, description="from the first resort to the last")
 
-    def compile(self, number: int, fee: np.ndarray) -> StagedPhase:
-        """The engine of the exchange of that number. fee: not used, stages have their own."""
+    def compile(self, number: int) -> StagedPhase:
+        """The engine of the exchange of that number."""
         return StagedPhase(number, np.array([stage.row() for stage in self.stages]))
 
 

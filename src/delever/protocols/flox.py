@@ -58,8 +58,8 @@ class Flox(ExchangeRules):
     ranking: Literal["pnl_ratio", "binance", "bybit", "position_size"] = Field(
         "pnl_ratio", description="profit / margin posted; profit x leverage (binance, bybit); or size in units")
 
-    def compile(self, number: int, fee: np.ndarray) -> FloxPhase:
-        """The engine of the exchange of that number. fee: not used."""
+    def compile(self, number: int) -> FloxPhase:
+        """The engine of the exchange of that number."""
         return FloxPhase(number, self.slippage, RANKINGS.index(self.ranking))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
+from delever.core.setting import Setting
 from delever.core.state import State, Tree
 from delever.core.tables import CASH, FUNDING, MAKERS, VAULT, Ledgers, Margins
 
@@ -66,20 +67,28 @@ def sample_and_pay(reserve: np.ndarray, asset: np.ndarray, underlying: np.ndarra
 class FundingPhase:
     """The funding of all exchanges that have it. n: their perps, R: reserves, P: paths."""
 
-    def __init__(self, reserve: np.ndarray, asset: np.ndarray, underlying: np.ndarray, every: np.ndarray, terms: np.ndarray,
-                 net: np.ndarray, last_rate: np.ndarray) -> None:
-        """Perps that pay.
-
-        reserve: [n]; asset: [n] the perp; underlying: [n] asset that it follows; every: [n] whole steps between two payments;
-        terms: [n, 4] interest and clamp a period, interval / period, cap of an interval; net: [n] units that accounts
-        of the exchange hold at the start, longs less shorts; last_rate: [R, P] written here, read by marks.
-        """
-        self.reserve, self.asset, self.underlying, self.every = reserve, asset, underlying, every
-        self.terms, self.net, self.last_rate = terms, net, last_rate
-        self.total = np.zeros((len(reserve), last_rate.shape[1]))  # [n, P] premiums since the last payment
-        self.index = np.empty(last_rate.shape[1])
+    def __init__(self, setting: Setting) -> None:
+        """Perps that pay."""
+        world, layout, margins, book = setting.world, setting.layout, setting.margins, setting.book
+        every = setting.funding_steps
+        self.reserve = np.flatnonzero(every)  # [n]
+        self.asset = np.array([layout.asset(setting.reserves[r][1]) for r in self.reserve])  # [n] the perp
+        follows = dict(layout.follows)
+        self.underlying = np.array([follows[int(margins.market[r])] for r in self.reserve])  # [n] asset that it follows
+        self.every = every[self.reserve]  # [n] whole steps between two payments
+        terms = [world.protocols[setting.reserves[r][0]].funding for r in self.reserve]
+        # [n, 4] interest and clamp a period, interval / period, cap of an interval
+        self.terms = np.array([[t.interest, t.clamp, t.interval / t.period, t.cap] for t in terms if t is not None])
+        held = slice(0, margins.position_first[-1])
+        account, leg = margins.position_account[held], margins.position_leg[held]
+        net = np.bincount(book.reserve[book.signature[account], leg], book.amount[account, leg], len(setting.reserves))
+        self.net = net[self.reserve]  # [n] units that accounts of the exchange hold at the start, longs less shorts
+        self.last_rate = setting.funding_rate  # [R, P] written here, read by marks
+        self.total = np.zeros((len(self.reserve), setting.paths))  # [n, P] premiums since the last payment
+        self.index = np.empty(setting.paths)
 
     def accrue(self, state: State) -> None:
         """Once a step, once prices stand."""
-        sample_and_pay(self.reserve, self.asset, self.underlying, self.every, self.terms, self.net, state.step, self.total,
-                       self.last_rate, state.tree, state.markets.price, state.margins, state.ledgers, self.index)
+        if len(self.reserve):
+            sample_and_pay(self.reserve, self.asset, self.underlying, self.every, self.terms, self.net, state.step, self.total,
+                           self.last_rate, state.tree, state.markets.price, state.margins, state.ledgers, self.index)

@@ -8,10 +8,11 @@ the vault, and adds whoever is below zero afterwards to state.fallen, for the la
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Self
 
-import numpy as np
-
+from delever.core.phase import Phase
+from delever.core.setting import Setting
 from delever.core.state import State
 from delever.model.spec import Spec
 
@@ -22,8 +23,25 @@ class ExchangeRules(Spec, ABC):
     margin: ClassVar[bool] = True  # accounts hold positions against margin, not collateral against debt
 
     @abstractmethod
-    def compile(self, number: int, fee: np.ndarray) -> ExchangePhase:
+    def compile(self, number: int) -> ExchangePhase:
         """The engine of the exchange of that number."""
+
+    @classmethod
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Engines:
+        """The engines of all exchanges, in their order."""
+        return Engines([spec.compile(setting.protocols.index(name)) for name, spec in specs.items()])
+
+
+class Engines(Phase):
+    """Margin engines: each calls its own accounts."""
+
+    def __init__(self, engines: Sequence[ExchangePhase]) -> None:
+        self.engines = engines
+
+    def liquidate(self, state: State) -> None:
+        """Call the unhealthy accounts of this block."""
+        for engine in self.engines:
+            engine.liquidate(state)
 
 
 class ExchangePhase(ABC):

@@ -6,14 +6,16 @@ liquidator pays for all legs at once, and the protocol keeps no part of the ince
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 
 from delever.core.health import account_health
 from delever.core.jit import kernel
-from delever.core.tables import LIQUIDATION, BookTables, Reserves, Touched, Transactions
+from delever.core.setting import Setting
+from delever.core.tables import INCLUDED, NOTHING, REVERTED, BookTables, Reserves, Touched, Transactions
 from delever.model.quantity import Number, Share, Usd
 from delever.protocols.base import Rules, RulesPhase
 
@@ -24,23 +26,25 @@ class ProRata(Rules):
     """A share of everything."""
 
     kind: ClassVar[str] = "pro_rata"
+    quoted: ClassVar[bool] = False
     close_factor: Share = Field(0.5, gt=0, le=1, description="share of every debt that one call repays")
     dust: Usd = Field(0.0, ge=0, description="a debt worth this little is repaid whole [USD]")
     full_below: Number = Field(0.0, ge=0, description="health factor below which everything is repaid; 0: never")
 
-    def compile(self, number: int, fee: np.ndarray) -> ProRataPhase:
-        """Rules of the protocol of that number. fee: [reserves], not used: nothing is kept."""
-        return ProRataPhase(number, np.array([self.close_factor, self.dust, self.full_below]),
-                            np.zeros(len(fee)), writes_off=True)
+    @classmethod
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> ProRataPhase:
+        """All protocols with these rules; nothing is kept."""
+        return ProRataPhase(setting, {name: [spec.close_factor, spec.dust, spec.full_below] for name, spec in specs.items()},
+                            dict.fromkeys(specs, True))
 
 
 class ProRataPhase(RulesPhase):
-    """The rules, ready to run. Transactions carry shares: of every debt in `repay`, of every collateral in `seize`."""
+    """The rules, ready to run. Rows carry shares: of every debt in `give`, of every collateral in `get`."""
 
-    def assess(self, rows: Transactions, picked: np.ndarray, count: int, touched: Touched, book: BookTables,
-               reserves: Reserves, seen_price: np.ndarray) -> None:
-        """Size the claims: legs -1, shares of the positive seizable legs."""
-        assess(rows, picked, count, self.number, self.parameters, touched, book, reserves, seen_price)
+    def assess(self, rows: Transactions, picked: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves,
+               seen_price: np.ndarray) -> None:
+        """Size the calls: assets -1, shares of the positive seizable legs."""
+        assess(rows, picked, self.parameters, touched, book, reserves, seen_price)
 
     def sales_per_call(self, book: BookTables) -> int:
         """Every collateral against every debt."""
@@ -48,31 +52,31 @@ class ProRataPhase(RulesPhase):
 
 
 @kernel
-def assess(rows: Transactions, picked: np.ndarray, count: int, number: int, parameters: np.ndarray, touched: Touched,
-           book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> None:
-    """Per claim:  want = close factor x debt,  part of the collateral = want (1 + incentive) / value.
+def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, touched: Touched, book: BookTables,
+           reserves: Reserves, seen_price: np.ndarray) -> None:
+    """Per call:  want = close factor x debt,  part of the collateral = want (1 + incentive) / value.
 
     Where that is all or more, all of it goes and value / (1 + incentive) is repaid. With different incentives the sum
     of value / (1 + incentive) counts: `value` is put to the first one's incentive, exactly itself where all are equal.
     """
-    kind, protocol, ref, give_asset, get_asset, repay, seize, kept = (
-        rows.kind, rows.protocol, rows.ref, rows.give_asset, rows.get_asset, rows.give, rows.get, rows.kept)
+    state, protocol, ref, give_asset, get_asset, repay, seize, kept = (
+        rows.state, rows.protocol, rows.ref, rows.give_asset, rows.get_asset, rows.give, rows.get, rows.kept)
     slot_account, slot_path, amounts = touched.account, touched.path, touched.amount
     signature, reserve, threshold, incentives, seizable, collaterals, debts, first_debt = (
         book.signature, book.reserve, book.threshold, book.incentive, book.seizable, book.collaterals, book.debts,
         book.first_debt[0])
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
-    close_factor, dust, full_below = parameters[CLOSE_FACTOR], parameters[DUST], parameters[FULL_BELOW]
-    for j in range(count):
-        row = picked[j]
-        if kind[row] != LIQUIDATION or protocol[row] != number:
-            continue
+    for row in picked:
+        terms = parameters[protocol[row]]
+        close_factor, dust, full_below = terms[CLOSE_FACTOR], terms[DUST], terms[FULL_BELOW]
         give_asset[row], get_asset[row], repay[row], seize[row], kept[row] = -1, -1, 0.0, 0.0, 0.0
+        nothing = REVERTED if state[row] == INCLUDED else NOTHING
         slot = ref[row]
         g, amount, price = signature[int(slot_account[slot])], amounts[slot], seen_price[int(slot_path[slot])]
         backing, debt = account_health(amount, g, reserve, threshold, collaterals, debts, first_debt, price,
                                        supply_index, borrow_index)
         if not (debt > 0.0 and backing < debt):
+            state[row] = nothing
             continue
         value, owed, reward = 0.0, 0.0, 1.0 + incentives[g, 0]
         for k in range(collaterals[g]):
@@ -84,6 +88,7 @@ def assess(rows: Transactions, picked: np.ndarray, count: int, number: int, para
                 r = reserve[g, k]
                 owed += amount[k] * borrow_index[r] * price[r]
         if not (value > 0.0 and owed > 0.0):
+            state[row] = nothing
             continue
         share = 1.0 if debt <= dust or backing < full_below * debt else close_factor
         want = share * owed

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from delever import __version__
+from delever.actors.base import Actor
 from delever.model.exchange import is_exchange
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.exchange import (
@@ -59,10 +60,10 @@ def stress_report(name: str, run: Run, extras: Extras = NO_EXTRAS) -> Report:
 def lead(world: World, paths: int) -> str:
     """What was run, in a line."""
     scenario = world.scenario
-    shocks = f", {len(scenario.shocks)} shock{'s' if len(scenario.shocks) > 1 else ''}" if scenario.shocks else ""
+    events = f", {len(scenario.events)} event{'s' if len(scenario.events) > 1 else ''}" if scenario.events else ""
     return (
         f"{paths:,} path{'s' if paths > 1 else ''} of {duration(scenario.horizon)} in steps of "
-        f"{duration(scenario.step)}, seed {scenario.seed}{shocks}, as of {world.as_of:%Y-%m-%d %H:%M} UTC"
+        f"{duration(scenario.step)}, seed {scenario.seed}{events}, as of {world.as_of:%Y-%m-%d %H:%M} UTC"
     )
 
 
@@ -104,7 +105,7 @@ def _safety(rows: dict[str, dict[str, Any]], run: Run, paths: int) -> list[Secti
             sections += [perps_section(run.perps, name), adl_section(run.adl, name, paths)]
         for figure in [figure for figure in rows if figure.endswith(f".{name}")]:
             rows.pop(figure)
-    naked = of_arbitrageurs(rows, list(run.world.arbitrageurs))
+    naked = of_arbitrageurs(rows, list(run.world.actors))
     if naked:
         sections.append(_figures("Arbitrageurs: what stands naked at the end", naked, paths))
     return [section for section in sections if section is not None]
@@ -169,19 +170,14 @@ def _markets(rows: dict[str, dict[str, Any]]) -> list[Section | Remarks]:
 def assumptions(world: World) -> list[Remark]:
     """What a reader must know before quoting a figure."""
     late = [name for name in world.ages if abs((world.as_of - world.ages[name]).total_seconds()) > 30 * 86_400.0]
-    liquidators, borrowers = world.liquidators, world.borrowers
     lends = not all(is_exchange(protocol) for protocol in world.protocols.values())
     found = [
         Remark("estimate", ESTIMATES),
-        *([
-            Remark("liquidators", f"assumed: rule {getattr(liquidators, 'rule', '')}" if liquidators else "nobody"),
-            Remark(
-                "borrowers",
-                f"assumed: {percent(getattr(borrowers, 'attentive', 0.0))} of owners answer a coming liquidation"
-                if borrowers
-                else "assumed: no owner answers a coming liquidation",
-            ),
-        ] if lends else []),
+        *(Remark(name, actor.says()) for name, actor in world.actors.items() if isinstance(actor, Actor)),
+        *([Remark("liquidators", "nobody")] if lends and not any(getattr(actor, "bids", False) for actor in world.actors.values())
+          else []),
+        *([Remark("owners", "assumed: no owner answers a coming liquidation")] if lends and not any(
+            getattr(actor, "answers", False) for actor in world.actors.values()) else []),
         *_exchange_assumptions(world),
         Remark("execution", f"{world.execution.mode}; where figures hinge on it, try --set execution.mode="
                + ("batched" if world.execution.mode == "sequential" else "sequential")),

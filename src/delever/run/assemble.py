@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
+from math import gcd, lcm
+from typing import Any
 
 import numpy as np
 
-from delever.behaviour.borrowers import Borrowers, Reacting
-from delever.behaviour.liquidators import Bidding, Liquidators
-from delever.behaviour.orders import Orders
 from delever.core.outcomes import OUTCOMES
+from delever.core.phase import Kind, Phase, grouped, overriding
 from delever.core.profile import Profiles
+from delever.core.setting import Layout, Setting
 from delever.core.state import (
     Feeds,
     Index,
@@ -23,6 +24,7 @@ from delever.core.state import (
     State,
     new_closings,
     new_flows,
+    new_halts,
     new_ledgers,
     new_lots,
     new_safety,
@@ -30,35 +32,32 @@ from delever.core.state import (
     new_tally,
     new_transactions,
 )
-from delever.core.tables import LIQUIDATION, ORDER, Reserves
+from delever.core.tables import Networks, Reserves
+from delever.engine.inclusion import Inclusion
 from delever.engine.index import make_index, new_pool, new_watch
 from delever.engine.interest import Interest
 from delever.engine.probes import Probe
-from delever.engine.step import Claims, Phases
+from delever.engine.step import Phases
 from delever.engine.trade import Trading
 from delever.engine.venues import Venues
 from delever.ingest.source import Source
 from delever.model.errors import InputError
 from delever.model.exchange import is_exchange
 from delever.model.world import World
-from delever.network.blocks import Blocks, Network
-from delever.oracles.base import FeedPhase, FeedSpec
-from delever.oracles.mark import Mark
-from delever.oracles.push import Answers
+from delever.networks.base import Chain
 from delever.prices.base import PriceSpec, Process
-from delever.protocols.base import Rules
-from delever.protocols.margin import ExchangeRules
-from delever.protocols.pro_rata import ProRata
+from delever.protocols.base import Rules, RulesPhase
+from delever.protocols.funding import FundingPhase
+from delever.protocols.margin import Engines
 from delever.run.exchanges import stocks
-from delever.run.perp_links import arbitrage, beside, funding_phase
 from delever.run.positions import Positions, read_books, tabulate
-from delever.run.pricing import Layout, Oracles, compose, kinds_of_feeds, lay_out, liquidity, start_answers
-from delever.run.scenario import depth_shocks, price_shocks, scheduled
+from delever.run.pricing import Oracles, compose, lay_out, liquidity, start_answers
 from delever.venues.base import ProfileTable
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import LastResort
 
 AT_FIRST = 1 << 20  # touched accounts that a chunk has room for before it asks for more
+UNLIMITED = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,16 @@ class Model:
     start_seen: np.ndarray  # [R] log prices in the protocol's unit
     steps: int
     step_length: float  # [s]
-    blocks: int  # in a step
+    blocks: int  # of the world's clock, in a step
+    spared: tuple[str, ...] = ()  # protocols of which nobody is liquidated: for comparisons
+
+    def setting(self, paths: int) -> Setting:
+        """Where mechanisms find themselves, for a chunk of so many paths."""
+        positions = self.positions
+        return Setting(self.world, self.layout, self.profiles, positions.reserves, positions.tables, positions.margins,
+                       positions.accounts, positions.protocol, positions.fee, self.oracles.names,
+                       tuple(chains(self.world)) or ("",), self.start_price, self.step_length, self.steps, self.blocks, paths,
+                       np.zeros((len(positions.reserves), paths)))
 
     @cached_property
     def log_unit(self) -> np.ndarray:
@@ -122,96 +130,94 @@ def assemble(world: World, source: Source | None = None) -> Model:
                   make_index(positions.tables, np.exp(seen), positions.margins), price, answer, seen, scenario.steps,
                   scenario.step, blocks)
     check_rules(world)
-    price_shocks(model), depth_shocks(model), scheduled(model)  # their mistakes come to light before a run folder is made
+    phases(model, 1, ())  # mistakes of mechanisms come to light before a run folder is made
     return model
 
 
+def chains(world: World) -> dict[str, Chain]:
+    """The networks that have blocks."""
+    return {name: network for name, network in world.networks.items() if isinstance(network, Chain)}
+
+
 def blocks_of(world: World) -> int:
-    """Blocks in a step."""
-    chain = chain_of(world)
-    if chain is None:
+    """Blocks in a step, of a clock on which every network's blocks fall."""
+    times = [Fraction(chain.time_between_blocks()).limit_denominator(10**6) for chain in chains(world).values()]
+    if not times:
         return world.execution.rounds
-    blocks = world.scenario.step / chain.block_time
-    if abs(blocks - round(blocks)) > 1e-9 or blocks < 1:
+    common = lcm(*(time.denominator for time in times))
+    tick = Fraction(gcd(*(int(time * common) for time in times)), common)
+    blocks = world.scenario.step / float(tick)
+    if abs(blocks - round(blocks)) > 1e-9 * blocks or blocks < 1:
         raise InputError("step is not a whole number of blocks", "scenario.step", f"{world.scenario.step:g} s",
-                         f"a block takes {chain.block_time:g} s: choose a multiple")
+                         f"blocks fall every {float(tick):g} s: choose a multiple")
     return round(blocks)
-
-
-def chain_of(world: World) -> Blocks | None:
-    """The network that the protocols share."""
-    for network in world.networks.values():
-        if isinstance(network, Blocks):
-            return network
-    return None
 
 
 def check_rules(world: World) -> None:
     """What the mechanisms of a world cannot do together."""
+    asking = next((name for name, actor in world.actors.items() if getattr(actor, "bids", False) and actor_quotes(actor)), None)
     for name, protocol in world.protocols.items():
-        always = isinstance(world.liquidators, Liquidators) and world.liquidators.rule == "always"
-        if isinstance(protocol.rules, ProRata) and (not always or world.networks):
-            raise InputError("pro rata seizure has no quote", f"protocols.{name}.rules", "pro_rata",
-                             "set liquidators.rule=always and leave networks out")
+        if isinstance(protocol.rules, Rules) and not protocol.rules.quoted and (asking is not None or world.networks):
+            raise InputError(f"{protocol.rules.kind} seizure has no quote", f"protocols.{name}.rules", protocol.rules.kind,
+                             f"set actors.{asking or 'liquidators'}.rule=always and leave networks out")
 
 
-def phases(model: Model, paths: int, probes: Sequence[Probe]) -> Phases:
+def actor_quotes(actor: Any) -> bool:
+    """Whether he asks what a sale would bring."""
+    return bool(actor.quotes())
+
+
+def ready(specs: Mapping[str, Any], setting: Setting) -> list[Any]:
+    """The phases of mechanisms of one role: one for each family of kinds."""
+    return [owner.phase(members, setting) for owner, members in grouped(dict(specs))]
+
+
+def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting | None = None) -> Phases:
     """The phases for a chunk of so many paths."""
-    world, layout = model.world, model.layout
-    chain, sequential = chain_of(world), world.execution.mode == "sequential"
-    native = layout.asset(chain.native) if chain else 0
+    world, layout, setting = model.world, model.layout, setting or model.setting(paths)
     keep = np.array([1.0 if t is None or t.half_life is None else
                      0.0 if t.half_life == 0.0 else 2.0 ** (-model.step_length / t.half_life) for t in model.venues])
-    # nobody: nothing is worth it
-    liquidators = world.liquidators or Liquidators.model_construct(rule="profitable", min_profit=math.inf, fee_share=0.0)
-    assert isinstance(liquidators, Liquidators)
-    orders = scheduled(model)
-    last_rate = np.zeros((len(model.positions.reserves), paths))
-    funding = funding_phase(world, model.positions, layout, model.step_length, last_rate)
-    feed_phases = [feed_phase(model, kind, feeds, last_rate) for kind, feeds in kinds_of_feeds(model.oracles).items()]
-    exchanges = [protocol.rules.compile(number, model.positions.fee)
-                 for number, protocol in enumerate(world.protocols.values()) if isinstance(protocol.rules, ExchangeRules)]
-    protocols = [protocol.rules.compile(number, model.positions.fee)
-                 for number, protocol in enumerate(world.protocols.values()) if isinstance(protocol.rules, Rules)]
-    bidding = Bidding(liquidators, native, chain.gas_by_kind()["liquidation"] if chain else 0.0,
-                      chain.base_fee if chain else 0.0, sequential)
-    holders = Orders(orders, paths) if orders else None
-    borrowers = Reacting(world.borrowers) if isinstance(world.borrowers, Borrowers) else None
-    own = [kind for rules in protocols for kind in rules.kinds()]  # numbers from ORDER + 1 on, as claim_kinds says
-    kinds = [Answers(), borrowers or Reacting, Claims(protocols, bidding),
-             holders or Orders, *own]
+    events = ready({str(n): event for n, event in enumerate(world.scenario.events)}, setting)
+    networks, policies = ready(world.networks, setting), ready(world.policies, setting)
+    feeds = ready(dict(zip(model.oracles.names, model.oracles.specs, strict=True)), setting)
+    protocols = ready({name: protocol.rules for name, protocol in world.protocols.items()}, setting)
+    actors = ready(world.actors, setting)
+    everybody = [*events, *networks, *policies, *feeds, *protocols, *actors]
+    kinds = numbered(everybody)
     return Phases(
-        kinds=kinds, offers=[rules for rules in protocols if rules.kinds()],
-        prices=model.prices.phase(price_shocks(model), paths),
-        venues=Venues(keep, depth_shocks(model), layout.follows),
+        prices=model.prices.phase(paths),
+        venues=Venues(keep, layout.follows),
         accruals=[Interest(model.positions.supply_rate, model.positions.borrow_rate, model.step_length, model.steps),
-                  *([funding] if funding else [])],
-        policies=(),
-        holders=holders, feeds=feed_phases, protocols=protocols, exchanges=exchanges, borrowers=borrowers, liquidators=bidding,
-        network=Network(chain, native, sequential, kinds),
-        trading=Trading(len(layout.markets), paths),
-        arbitrageurs=arbitrage(world, model.positions, layout, paths),
+                  FundingPhase(setting)],
+        feeds=feeds,
+        rules=[phase for phase in protocols if isinstance(phase, RulesPhase)],
+        engines=[phase for phase in protocols if isinstance(phase, Engines)],
         waterfall=waterfall(world, model.step_length),
         vaults=bool((stocks(world, model.positions.reserves)[2] >= 0.0).any()),
+        kinds=kinds,
+        inclusion=Inclusion(np.array([kind.liquidates for kind in kinds], np.bool_), setting.sequential),
+        trading=Trading(len(layout.markets), paths),
         probes=probes,
+        everybody=everybody,
+        happening=overriding(events, "happen"),
+        adapting=overriding(everybody, "adapt"),
+        observing=overriding([*events, *actors], "observe"),
+        restraining=overriding(policies, "restrain"),
+        offering=overriding([*protocols, *policies, *networks], "offer"),
+        reacting=overriding(actors, "react"),
+        placing=overriding([*events, *actors], "offer"),
+        bidding=overriding(actors, "bid"),
+        trading_off_chain=overriding(actors, "trade"),
+        waiting=overriding(everybody, "wake"),
     )
 
 
-def claim_kinds(world: World) -> np.ndarray:
-    """[protocols] kind that unhealthy accounts offer: a claim, or the first of the kinds that the rules declare."""
-    out, number = np.full(len(world.protocols), LIQUIDATION), ORDER + 1
-    for p, protocol in enumerate(world.protocols.values()):
-        if isinstance(protocol.rules, Rules) and protocol.rules.declares:
-            out[p], number = number, number + protocol.rules.declares
-    return out
-
-
-def feed_phase(model: Model, kind: type[FeedSpec], feeds: list[int], last_rate: np.ndarray) -> FeedPhase:
-    """The feeds of one kind. last_rate: [R, P] of funding, which marks read."""
-    specs = [model.oracles.specs[f] for f in feeds]
-    if issubclass(kind, Mark):
-        return kind.phase(specs, feeds, beside(model.world, model.positions, model.layout, specs, model.step_length, last_rate))
-    return kind.phase(specs, feeds)
+def numbered(everybody: Sequence[Phase]) -> list[Kind]:
+    """Every kind of transaction, in the order of turns; each is told its number."""
+    kinds = sorted((kind for phase in everybody for kind in phase.kinds()), key=lambda kind: kind.turn)
+    for number, kind in enumerate(kinds):
+        kind.number = number
+    return kinds
 
 
 def waterfall(world: World, step_length: float) -> list[LayerPhase]:
@@ -224,8 +230,33 @@ def waterfall(world: World, step_length: float) -> list[LayerPhase]:
     return layers
 
 
-def new_state(model: Model, first_path: int, paths: int) -> State:
-    """The start of a chunk of paths."""
+def open_kinds(world: World, everybody: Sequence[Phase]) -> np.ndarray:
+    """[protocols] kind of transaction that an unhealthy account offers; -1: none."""
+    out = np.full(len(world.protocols), -1)
+    for phase in everybody:
+        if isinstance(phase, RulesPhase):
+            out[list(phase.numbers)] = phase.kinds()[0].number
+    return out
+
+
+def new_networks(model: Model, kinds: Sequence[Kind], paths: int) -> Networks:
+    """The chains at the start; where a world has none, one that takes in everything."""
+    found = list(chains(model.world).values())
+    if not found:
+        return Networks(np.ones(1, np.int64), np.zeros(1, np.int64), np.zeros((1, len(kinds))), np.zeros(1, np.int64),
+                        np.full((1, paths), UNLIMITED), np.zeros((1, paths)))
+    tick, column = model.step_length / model.blocks, np.ones((1, paths))
+    room, fee, native = zip(*(chain.start() for chain in found), strict=True)
+    return Networks(np.array([round(chain.time_between_blocks() / tick) for chain in found]),
+                    np.array([model.layout.asset(name) for name in native]),
+                    np.array([[chain.gas_of(kind.name, kind.gas) for kind in kinds] for chain in found]).reshape(len(found), -1),
+                    np.ones(len(found), np.int64), np.array(room)[:, None] * column.astype(np.int64),
+                    np.array(fee)[:, None] * column)
+
+
+def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = None) -> State:
+    """The start of a chunk of paths. chunk: its phases, whose kinds of transaction it knows."""
+    chunk, setting = chunk or phases(model, paths, ()), model.setting(paths)
     layout, positions, oracles = model.layout, model.positions, model.oracles
     assets, markets, reserves, feeds = len(layout.assets), len(layout.markets), len(positions.reserves), len(oracles.specs)
 
@@ -234,7 +265,7 @@ def new_state(model: Model, first_path: int, paths: int) -> State:
 
     ones, seed = np.ones(reserves), model.world.scenario.seed
     slots = max(1024, min(len(positions.accounts) * paths, AT_FIRST))  # no memory until they are written
-    return State(
+    state = State(
         first_path, paths, np.array([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF], np.uint64), model.step_length,
         model.blocks,
         tree=layout.tree, profiles=model.profiles,
@@ -256,11 +287,16 @@ def new_state(model: Model, first_path: int, paths: int) -> State:
         pool=new_pool(slots, 4 * slots, positions.tables.amount.shape[1], positions.tables.cost.shape[1]),
         margins=positions.margins._replace(paid=np.zeros((reserves, paths)), gross=np.zeros((reserves, paths))),
         safety=new_safety(*stocks(model.world, positions.reserves), paths), flows=new_flows(reserves, paths),
-        closings=new_closings(64), naked=np.zeros((len(model.world.arbitrageurs), paths)), fallen=np.zeros(slots, np.int32),
+        closings=new_closings(64), fallen=np.zeros(slots, np.int32),
         transactions=new_transactions(1024), sales=new_sales(1024), active=np.ones(paths, np.bool_),
-        wake=np.full(paths, np.inf), changed=np.zeros(paths, np.bool_), lots=new_lots(64),
-        claim_kind=claim_kinds(model.world),
-        queue=Queue(np.empty(1024, np.int64), np.zeros(1, np.int64)),
-        ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths),
+        changed=np.zeros(paths, np.bool_), wake=np.full(paths, np.inf), lots=new_lots(64),
+        networks=new_networks(model, chunk.kinds, paths), home=setting.homes,
+        halts=new_halts(len(model.world.protocols), markets, max(len(chains(model.world)), 1), feeds, paths),
+        moves=np.zeros(markets), opens=open_kinds(model.world, chunk.everybody),
+        queue=Queue(np.empty(1024, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64)),
+        ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths, len(model.world.actors)),
         tally=new_tally(assets, paths),
     )
+    for name in model.spared:
+        state.halts.liquidation[setting.protocol(name)] = np.inf
+    return state

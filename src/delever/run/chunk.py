@@ -40,11 +40,12 @@ def simulate(model: Model, first_path: int, count: int, traced: list[int]) -> Ch
 def run_state(model: Model, first_path: int, count: int, traced: list[int], more: Sequence[Probe] = ()
               ) -> tuple[State, History, Trace]:
     """The state of a chunk at the end. more: probes besides those that every run has."""
-    state = new_state(model, first_path, count)
     history, trace = History(model.steps), Trace(traced)
     chunk = phases(model, count, (Extremes(), history, *([trace] if traced else []), *more))
+    state = new_state(model, first_path, count, chunk)
     for _ in range(model.steps):
         step(chunk, state)
-    if chunk.arbitrageurs:
-        state.naked = chunk.arbitrageurs.naked(state)
+    for phase in chunk.everybody:
+        if hasattr(phase, "naked"):
+            state.naked = phase.naked(state)
     return state, history, trace

@@ -91,7 +91,7 @@ def by_exchange(model: Model, paths: pa.Table) -> list[Row]:
             rows.append((f"{figure}.{name}", estimate, unit, f"{words}; over the paths with auto-deleveraging"))
     rows += [(f"naked.{name}", mean(column(paths, f"naked.{name}")), "units",
               "mean over paths of spot and perp of this arbitrageur together at the end, units of what the perp follows")
-             for name in model.world.arbitrageurs]
+             for name in model.world.actors if f"naked.{name}" in paths.column_names]
     return rows
 
 

@@ -62,7 +62,7 @@ def by_exchange(model: Model, state: State) -> list[Column]:
         for event, when in zip(("first_liquidation", "first_adl"), state.safety.first[:, number], strict=True):
             out.append((f"{event}.{name}", "s", never_as_nan(when)))
         out += by_adl(model, state, number, name)
-    for name, units in zip(model.world.arbitrageurs, state.naked, strict=True):
+    for name, units in state.naked.items():
         out.append((f"naked.{name}", "units", units))
     return out
 

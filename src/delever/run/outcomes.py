@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, OUTCOME_COLUMNS
+from delever.core.seen_prices import price_all
 from delever.core.state import State
 from delever.core.tables import (
     ADDED,
@@ -14,14 +15,13 @@ from delever.core.tables import (
     DEBTS,
     DEFICIT,
     DEPOSITS,
-    LIQUIDATORS,
+    HOLDERS,
     SLOTS,
     BookTables,
     Reserves,
     Touched,
 )
 from delever.engine.conservation import LIMIT, residual
-from delever.engine.seen_prices import price_all
 from delever.model.exchange import is_exchange
 from delever.run.assemble import Model
 from delever.run.exchange_outcomes import Column, by_exchange, by_waterfall
@@ -117,11 +117,13 @@ def by_reserve(model: Model, state: State) -> list[Column]:
 def by_path(model: Model, state: State) -> list[Column]:
     """What has no protocol."""
     tree, tally, usd = model.layout.tree, state.tally, np.zeros(state.paths)
-    for a, units in enumerate(state.ledgers.tokens[LIQUIDATORS]):
+    liquidators = [HOLDERS + i for i, actor in enumerate(model.world.actors.values()) if getattr(actor, "bids", False)]
+    for a in range(len(model.layout.assets)):
         log_price = np.full(state.paths, tree.log_rate[a])
         for m in tree.chain[a, :tree.length[a]]:
             log_price += state.markets.price[m]
-        usd += units * np.exp(log_price)  # row by row: NumPy's sum adds a single column in another order, which moves a bit
+        for holder in liquidators:  # row by row: NumPy's sum adds a single column in another order, which moves a bit
+            usd += state.ledgers.tokens[holder, a] * np.exp(log_price)
     return [("liquidator_profit", "USD", usd), ("cascade_length", "blocks", tally.longest),
             ("oracle_answers", "count", tally.answers), ("reverted", "count", tally.reverted),
             ("gas", "native", tally.gas), ("found_no_room", "count", tally.unfit), ("health_checks", "count", tally.looked)]

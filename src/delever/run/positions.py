@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from delever.behaviour.arbitrageurs import Arbitrageurs
+from delever.actors.base import Actor
 from delever.core.tables import BookTables, Margins
 from delever.engine.index import EITHER
 from delever.ingest.positions import from_export
@@ -147,7 +147,7 @@ def tabulate(world: World, book: Book) -> Positions:
     of[account] = protocol
     margin = exchange[of].astype(np.int64)
     names_of = [name.partition("\0") for name in names.dictionary.to_pylist()]
-    active = {(spec.exchange, spec.account) for spec in world.arbitrageurs.values() if isinstance(spec, Arbitrageurs)}
+    active = {account for actor in world.actors.values() if isinstance(actor, Actor) for account in actor.trades_for()}
     for i, (name, _, account_name) in enumerate(names_of):
         if (name, account_name) in active:
             margin[i] = EITHER

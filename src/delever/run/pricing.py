@@ -9,48 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from delever.core.profile import Profiles
+from delever.core.setting import Layout, ragged
 from delever.core.state import Tree
 from delever.ingest.source import Source
 from delever.model.asset import USD, Asset, factor_of, perps
-from delever.model.errors import InputError, nearest
+from delever.model.errors import InputError
 from delever.model.oracle import compose as read_expression
 from delever.model.world import World
 from delever.oracles.base import FeedSpec
-from delever.oracles.fixed import Fixed
 from delever.oracles.market import Market
 from delever.venues.base import ProfileTable, Venue, combine, stack
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Names and numbers of assets and markets."""
-
-    assets: tuple[str, ...]  # USD first
-    markets: tuple[str, ...]  # the asset that each market sells
-    pairs: tuple[str, ...]  # BASE/QUOTE of each market
-    tree: Tree
-    start: np.ndarray  # [M] outside log price at the start
-    follows: tuple[tuple[int, int], ...]  # (market of a perp, asset whose USD market price its outside price is)
-
-    def asset(self, name: str) -> int:
-        """Number of an asset."""
-        return self.assets.index(name)
-
-    def market(self, pair: str, where: str) -> int:
-        """Number of the market of a pair."""
-        if pair not in self.pairs:
-            raise InputError("no such market", where, pair, nearest(pair, self.pairs))
-        return self.pairs.index(pair)
-
-    def pair_of(self, pair: str) -> tuple[float, list[tuple[int, float]]]:
-        """A pair's log price: a constant, and the markets that make it up with their signs."""
-        base, quote = (self.asset(name) for name in pair.split("/"))
-        terms: dict[int, float] = {}
-        for asset, sign in ((base, 1.0), (quote, -1.0)):
-            for m in self.tree.chain[asset, :self.tree.length[asset]]:
-                terms[int(m)] = terms.get(int(m), 0.0) + sign
-        constant = float(self.tree.log_rate[base] - self.tree.log_rate[quote])
-        return constant, [(m, sign) for m, sign in terms.items() if sign != 0.0]
 
 
 def lay_out(assets: Mapping[str, Asset]) -> Layout:
@@ -149,16 +117,6 @@ def compose(world: World, layout: Layout, reserves: Sequence[tuple[str, str]]) -
                   np.array([c for c, _ in seen]), feed, seen_sign)
 
 
-def ragged(rows: Sequence[Sequence[tuple[int, float]]]) -> tuple[np.ndarray, np.ndarray]:
-    """Lists of (number, sign) as two padded arrays."""
-    width = max(1, max((len(row) for row in rows), default=1))
-    number, sign = np.full((len(rows), width), -1), np.zeros((len(rows), width))
-    for i, row in enumerate(rows):
-        for j, (n, s) in enumerate(row):
-            number[i, j], sign[i, j] = n, s
-    return number, sign
-
-
 def start_answers(oracles: Oracles, price: np.ndarray) -> np.ndarray:
     """Log answers of the feeds at the start [F]. price: [M] log market prices."""
     out = np.zeros(len(oracles.specs))
@@ -171,10 +129,6 @@ def start_answers(oracles: Oracles, price: np.ndarray) -> np.ndarray:
     return out
 
 
-def kinds_of_feeds(oracles: Oracles) -> dict[type[FeedSpec], list[int]]:
-    """Numbers of the feeds of each kind, in the order of first appearance."""
-    out: dict[type[FeedSpec], list[int]] = {}
-    for f, spec in enumerate(oracles.specs):
-        if not isinstance(spec, Fixed):
-            out.setdefault(type(spec), []).append(f)
-    return out
+def moving_feeds(oracles: Oracles) -> set[int]:
+    """Numbers of the feeds whose answer may change."""
+    return {f for f, spec in enumerate(oracles.specs) if spec.moves}

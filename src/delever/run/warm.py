@@ -21,8 +21,8 @@ OWED = 2.0  # times what all positions are worth: everybody on an exchange is be
 def every_kernel(model: Model) -> None:
     """Run the world's own phases on some accounts of each protocol, with its orders brought forward."""
     world, positions = model.world, few_accounts(model)
-    orders = tuple(shock.model_copy(update={"at": 0.0, "over": 0.0}) for shock in world.scenario.shocks if shock.order)
-    scenario = world.scenario.model_copy(update={"shocks": orders})
+    at_once = tuple(event.model_copy(update={"at": 0.0}) for event in world.scenario.events)
+    scenario = world.scenario.model_copy(update={"events": at_once})
     specs = tuple(spec.model_copy(update={"age": LONG_AGO}) if "age" in type(spec).model_fields else spec
                   for spec in model.oracles.specs)  # so that every feed answers
     everything = replace(model, oracles=replace(model.oracles, specs=specs), positions=positions,

@@ -21,9 +21,8 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 import numpy as np
 
 from delever.core.elementary import TICKS
-from delever.run.assemble import Model
+from delever.run.assemble import Model, phases
 from delever.run.chunk import ChunkResult, simulate
-from delever.run.scenario import price_shocks
 from delever.run.warm import every_kernel
 
 MEMORY = 2.0  # default budget [GiB]
@@ -37,9 +36,9 @@ Keep = Callable[[ChunkResult], None]
 
 
 def in_reach(model: Model) -> int:
-    """Accounts that the scenario's shocks and the typical move of its prices put in reach."""
-    shocks = price_shocks(model)
-    move = model.prices.spread(model.steps) + float(np.abs(shocks.sum(axis=0)).max(initial=0.0))
+    """Accounts that the scenario's events and the typical move of its prices put in reach."""
+    known = [phase.moves.sum(axis=0) for phase in phases(model, 1, ()).everybody if phase.moves is not None]
+    move = model.prices.spread(model.steps) + float(np.abs(np.sum(known, axis=0)).max(initial=0.0))
     return len(np.unique(model.index.account[model.index.bound <= move * TICKS]))
 
 

@@ -9,17 +9,20 @@ Source: none; limits to arbitrage in the sense of Shleifer and Vishny (1997). Al
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 
+from delever.actors.base import Actor
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
 from delever.core.margin import close_leg, equity_of, move_cash
 from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
+from delever.core.phase import Phase
 from delever.core.profile import Profiles, sold_at
+from delever.core.setting import Setting
 from delever.core.state import Markets, Pool, State, Tree, Watch
 from delever.core.tables import (
     ARBITRAGEURS,
@@ -37,12 +40,13 @@ from delever.core.tables import (
 from delever.core.touch import enter_slots, slot_of, touch
 from delever.model.errors import InputError
 from delever.model.quantity import Amount, Ratio, Share, Text
-from delever.model.spec import Spec
+from delever.model.references import known_name
+from delever.model.world import World
 
 THRESHOLD, LEVERAGE, SHARE = range(3)  # columns of the rules
 
 
-class Arbitrageurs(Spec):
+class Arbitrageurs(Actor):
     """One arbitrageur: an account with one position in a perp, and units of its underlying outside."""
 
     kind: ClassVar[str] = "arbitrageurs"
@@ -52,6 +56,19 @@ class Arbitrageurs(Spec):
     threshold: Share = Field(examples=["0.1 %"], description="gap of log prices below which he does nothing; assumption")
     leverage: Ratio = Field(examples=[5], description="size of the position by equity that he does not exceed; assumption")
     share: Share = Field(1.0, gt=0, description="part of the way to the threshold that he goes in a block; assumption")
+
+    def check(self, world: World, path: tuple[str | int, ...]) -> None:
+        """A protocol of the world."""
+        known_name(self.exchange, world.protocols, "protocol", (*path, "exchange"))
+
+    @classmethod
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
+        """All arbitrageurs."""
+        return Arbitrage(specs, setting)
+
+    def trades_for(self) -> tuple[tuple[str, str], ...]:
+        """His own."""
+        return ((self.exchange, self.account),)
 
 
 @helper
@@ -174,21 +191,24 @@ def arbitrage(account: np.ndarray, leg: np.ndarray, underlying: np.ndarray, rule
                 spot[i, p] += units
 
 
-class Arbitrage:
+class Arbitrage(Phase):
     """All arbitrageurs. n: how many, R: reserves, P: paths."""
 
-    def __init__(self, specs: Mapping[str, Arbitrageurs], account: Sequence[int], book: BookTables, underlying: np.ndarray,
-                 paths: int) -> None:
-        """account: [n] numbers of their accounts; underlying: [R] asset that the perp of a reserve follows."""
-        self.account = np.array(account, np.int64)
+    def __init__(self, specs: Mapping[str, Arbitrageurs], setting: Setting) -> None:
+        self.names = tuple(specs)
+        self.account = np.array([setting.account(spec.exchange, spec.account, "actors", name, "account")
+                                 for name, spec in specs.items()], np.int64)
+        book = setting.book
         self.leg = np.array([_only_leg(name, spec, number, book)
-                             for (name, spec), number in zip(specs.items(), account, strict=True)], np.int64)
+                             for (name, spec), number in zip(specs.items(), self.account, strict=True)], np.int64)
+        follows = dict(setting.layout.follows)
+        underlying = np.array([follows.get(int(m), 0) for m in setting.margins.market])  # [R] asset that the perp follows
         self.underlying = underlying[book.reserve[book.signature[self.account], self.leg]].astype(np.int64)
         self.rules = np.array([[s.threshold, s.leverage, s.share] for s in specs.values()])
-        self.spot = np.repeat(np.array([s.spot for s in specs.values()])[:, None], paths, axis=1)  # [n, P] units
-        self.earned = np.zeros((len(self.account), paths))  # [n, P] what trading spot has brought [USD]
+        self.spot = np.repeat(np.array([s.spot for s in specs.values()])[:, None], setting.paths, axis=1)  # [n, P] units
+        self.earned = np.zeros((len(self.account), setting.paths))  # [n, P] what trading spot has brought [USD]
 
-    def arbitrage(self, state: State) -> None:
+    def trade(self, state: State) -> None:
         """Once a block, on the paths that take part; state.seen.price is fresh on them."""
         enter_slots(state)
         state.room_for_slots(int(state.watch.counts[SLOTS]) + self.spot.size)
@@ -196,15 +216,15 @@ class Arbitrage:
                   state.reserves, state.margins, state.tree, state.profiles, state.markets, state.ledgers, state.watch,
                   state.pool, state.seen.price)
 
-    def naked(self, state: State) -> np.ndarray:
-        """What of each arbitrageur stands naked: spot + q [n, P], units of the underlying."""
+    def naked(self, state: State) -> dict[str, np.ndarray]:
+        """What of each arbitrageur stands naked: spot + q [P], units of the underlying."""
         enter_slots(state)
         out = self.spot.copy()
         for i, (account, leg) in enumerate(zip(self.account, self.leg, strict=True)):
             for p in range(state.paths):
                 slot = slot_of(p, account, state.watch)
                 out[i, p] += state.pool.touched.amount[slot, leg] if slot >= 0 else state.book.amount[account, leg]
-        return out
+        return dict(zip(self.names, out, strict=True))
 
 
 def _only_leg(name: str, spec: Arbitrageurs, account: int, book: BookTables) -> int:
@@ -212,6 +232,6 @@ def _only_leg(name: str, spec: Arbitrageurs, account: int, book: BookTables) -> 
     g, first = book.signature[account], int(book.first_debt[0])
     if not book.margin[g] or book.debts[g] != 1:
         held = int(book.debts[g]) if book.margin[g] else 0
-        raise InputError(f"has {held} positions", f"arbitrageurs.{name}.account", spec.account,
+        raise InputError(f"has {held} positions", f"actors.{name}.account", spec.account,
                          "his account holds one perp, which he trades against its underlying")
     return first

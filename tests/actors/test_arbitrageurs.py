@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delever.behaviour.arbitrageurs import Arbitrage, Arbitrageurs
+from delever.actors.arbitrageurs import Arbitrage, Arbitrageurs
 from delever.core.market import log_price_at
 from delever.core.state import Markets, Watch, new_ledgers
 from delever.core.tables import (
@@ -269,5 +269,5 @@ def test_he_keeps_within_all_his_limits(gap: float, held: float, cash: float, sp
 
 @pytest.mark.parametrize("positions", [0, 2])
 def test_an_account_with_any_other_number_of_positions_is_refused(positions: int) -> None:
-    with pytest.raises(InputError, match=rf"arbitrageurs\.one\.account.*has {positions} positions.*holds one perp"):
+    with pytest.raises(InputError, match=rf"actors\.one\.account.*has {positions} positions.*holds one perp"):
         Bench(rules(), positions=positions)

@@ -7,14 +7,18 @@ Source: none; a simple rule, so that the race for the block exists. All paramete
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 
+from delever.actors.base import Actor
 from delever.core.jit import kernel
 from delever.core.outcomes import TOP_UPS, TOPPED_UP
+from delever.core.phase import Kind, Phase
 from delever.core.philox import BORROWERS, philox, uniform
+from delever.core.setting import Setting
 from delever.core.settlement import leg_of
 from delever.core.state import State
 from delever.core.tables import (
@@ -24,43 +28,69 @@ from delever.core.tables import (
     DEPOSITS,
     EXECUTED,
     OFFERED,
-    OWNERS,
     REVERTED,
-    TOP_UP,
     BookTables,
     Ledgers,
     Reserves,
     Touched,
     Transactions,
 )
-from delever.model.quantity import Gwei, Share
-from delever.model.spec import Spec
+from delever.model.errors import InputError
+from delever.model.quantity import Gwei, Share, Text
+from delever.model.references import known_name
+from delever.model.world import World
+
+ATTENTIVE, TARGET, BUDGET, FEE, HOLDER, COLUMNS = range(6)  # columns of the rules
 
 
-class Borrowers(Spec):
+class Borrowers(Actor):
     """How borrowers react."""
 
     kind: ClassVar[str] = "borrowers"
+    answers: ClassVar[bool] = True
     attentive: Share = Field(ge=0, le=1, description="share of borrowers who react; assumption")
     target: float = Field(default=1.1, gt=1, description="health factor that a top-up restores; assumption")
     budget: Share = Field(default=0.2, gt=0, description="most that is added, share of the collateral; assumption")
     fee: Gwei = Field(default=40.0, ge=0, description="bid, a unit of gas; assumption")
 
+    protocol: Text | None = Field(default=None, description="whose owners they are; null: those of every lending protocol")
+
+    def check(self, world: World, path: tuple[str | int, ...]) -> None:
+        """A protocol of the world."""
+        if self.protocol is not None:
+            known_name(self.protocol, world.protocols, "protocol", (*path, "protocol"))
+
+    @classmethod
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
+        """Owners of loans, a row of rules a protocol."""
+        rules = np.zeros((len(setting.protocols), COLUMNS))
+        for name, spec in specs.items():
+            for protocol in setting.protocols if spec.protocol is None else (spec.protocol,):
+                row = rules[setting.protocols.index(protocol)]
+                if row[HOLDER] > 0.0:
+                    raise InputError("has two kinds of owners", path=("actors", name, "protocol"), value=protocol,
+                                     remedy="give each group a protocol of its own")
+                row[:] = spec.attentive, spec.target, spec.budget, spec.fee, setting.holder(name)
+        return Reacting(rules)
+
+    def says(self) -> str:
+        """See Actor."""
+        return f"assumed: {self.attentive:.0%} of owners answer a coming liquidation"
+
 
 @kernel
-def react(first: int, last: int, first_path: int, seed: np.ndarray, rules: np.ndarray, rows: Transactions, touched: Touched,
-          book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> int:
-    """Answer the claims in rows first..last-1 by rows from `last` on; the number of rows then. rules: [4]."""
+def react(first: int, last: int, first_path: int, seed: np.ndarray, terms: np.ndarray, kind: int, rows: Transactions,
+          touched: Touched, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> int:
+    """Answer the calls in rows first..last-1 by rows from `last` on; the number of rows then. terms: [protocols, COLUMNS]."""
     n, amount = last, touched.amount
-    path, kind, state, ref, give_asset, added, bid = (rows.path, rows.kind, rows.state, rows.ref, rows.give_asset,
-                                                      rows.give, rows.bid)
+    path, state, ref, give_asset, added, bid = rows.path, rows.state, rows.ref, rows.give_asset, rows.give, rows.bid
     for i in range(first, last):
-        slot, p = ref[i], path[i]
+        slot, p, rules = ref[i], path[i], terms[rows.protocol[i]]
         account = touched.account[slot]
-        if added[i] <= 0.0 or touched.flags[slot] & ANSWERED:
+        if (added[i] <= 0.0 and rows.get[i] <= 0.0) or touched.flags[slot] & ANSWERED:
             continue
         word = philox(np.uint64(first_path + p), np.uint64(account), np.uint64(0), BORROWERS, seed[0], seed[1])[0]
-        if uniform(word) >= rules[0]:
+        if uniform(word) >= rules[ATTENTIVE]:
             continue
         g, leg, most, backing, debt, value = book.signature[account], -1, 0.0, 0.0, 0.0, 0.0
         for k in range(book.collaterals[g]):
@@ -76,12 +106,12 @@ def react(first: int, last: int, first_path: int, seed: np.ndarray, rules: np.nd
         if leg < 0:
             continue
         price = seen_price[p, book.reserve[g, leg]]
-        units = (rules[1] * debt - backing) / (price * book.threshold[g, leg])
-        if units * price > rules[2] * value:
+        units = (rules[TARGET] * debt - backing) / (price * book.threshold[g, leg])
+        if units * price > rules[BUDGET] * value:
             continue
-        path[n], kind[n], state[n], ref[n], added[n], bid[n] = p, TOP_UP, OFFERED, slot, units, rules[3]
+        path[n], rows.kind[n], state[n], ref[n], added[n], bid[n] = p, kind, OFFERED, slot, units, rules[FEE]
         give_asset[n] = reserves.asset[book.reserve[g, leg]]
-        rows.protocol[n] = rows.protocol[i]
+        rows.protocol[n], rows.network[n], rows.actor[n] = rows.protocol[i], rows.network[i], np.int64(rules[HOLDER])
         n += 1
     return n
 
@@ -89,7 +119,7 @@ def react(first: int, last: int, first_path: int, seed: np.ndarray, rules: np.nd
 @kernel
 def top_up(picked: np.ndarray, rows: Transactions, touched: Touched, book: BookTables, reserves: Reserves,
            seen_price: np.ndarray, ledgers: Ledgers) -> None:
-    """Execute TOP_UP transactions. picked: row numbers."""
+    """Execute top-ups. picked: row numbers."""
     amount = touched.amount
     for i in picked:
         slot, p, units, leg = rows.ref[i], rows.path[i], rows.give[i], 0
@@ -108,7 +138,7 @@ def top_up(picked: np.ndarray, rows: Transactions, touched: Touched, book: BookT
         a, scaled = reserves.asset[r], units / reserves.supply_index[r]
         amount[slot, leg] += scaled
         ledgers.scaled[0, r, p] += scaled
-        ledgers.tokens[OWNERS, a, p] -= units
+        ledgers.tokens[rows.actor[i], a, p] -= units
         ledgers.tokens[CASH, a, p] += units
         ledgers.booked[DEPOSITS, r, p] += units
         ledgers.booked[ADDED, r, p] += units
@@ -118,20 +148,32 @@ def top_up(picked: np.ndarray, rows: Transactions, touched: Touched, book: BookT
         rows.state[i] = EXECUTED
 
 
-class Reacting:
-    """The react phase of borrowers, and their kind of transaction."""
+class TopUp(Kind):
+    """The transaction by which an owner adds collateral."""
 
-    name, gas, payer, looks, moves_seen, called = "top_up", 250_000.0, OWNERS, True, False, False
-
-    def __init__(self, spec: Borrowers) -> None:
-        self.rules = np.array([spec.attentive, spec.target, spec.budget, spec.fee])
-
-    def react(self, state: State, first: int, last: int) -> None:
-        """Answer the claims in these rows."""
-        state.room_for_rows(last - first)
-        state.n_rows = react(first, last, state.first_path, state.seed, self.rules, state.transactions, state.pool.touched,
-                             state.book, state.reserves, state.seen.price)
+    name: ClassVar[str] = "top_up"
+    gas: ClassVar[float] = 250_000.0
+    turn: ClassVar[int] = 1
+    looks: ClassVar[bool] = True
 
     def execute(self, state: State, picked: np.ndarray) -> None:
-        """Carry out included top-ups."""
+        """See Kind."""
         top_up(picked, state.transactions, state.pool.touched, state.book, state.reserves, state.seen.price, state.ledgers)
+
+
+class Reacting(Phase):
+    """Owners who answer."""
+
+    def __init__(self, rules: np.ndarray) -> None:
+        """rules: [protocols, COLUMNS]; all 0 where nobody answers."""
+        self.rules, self.top_up = rules, TopUp()
+
+    def kinds(self) -> Sequence[Kind]:
+        """Top-ups."""
+        return (self.top_up,)
+
+    def react(self, state: State, first: int, last: int) -> None:
+        """Answer the calls in these rows."""
+        state.room_for_rows(last - first)
+        state.n_rows = react(first, last, state.first_path, state.seed, self.rules, self.top_up.number, state.transactions,
+                             state.pool.touched, state.book, state.reserves, state.seen.price)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from delever import worlds
-from delever.behaviour.arbitrageurs import Arbitrage
+from delever.actors.arbitrageurs import Arbitrage
 from delever.core.state import State
 from delever.core.tables import CASH, FUNDING, SLOTS
 from delever.engine.step import step
@@ -39,9 +39,9 @@ def world(shock: float, basis_cash: float, whale: float = 1000.0, **changes: Any
         "oracles": {"perps": {"BTC-PERP": "mark"}},
         "venues": {"spot": {"kind": "log_linear", "pair": "BTC/USD", "depth": 1e5},
                    "perp": {"kind": "log_linear", "pair": "BTC-PERP/USD", "depth": 1e4, "half_life": "10 min"}},
-        "arbitrageurs": {"one": ONE},
+        "actors": {"one": ONE},
         "scenario": {"horizon": "10 min", "step": "1 min", "paths": 1, "seed": 1, "prices": {"kind": "lognormal"},
-                     "shocks": [{"at": 60, "price": {"BTC": shock}}]}}
+                     "events": [{"at": 60, "kind": "price", "change": {"BTC": shock}}]}}
     return assemble(worlds.load(given | changes))
 
 
@@ -50,7 +50,7 @@ def run(model: Model) -> tuple[State, Arbitrage]:
     chunk, state = phases(model, 1, ()), new_state(model, 0, 1)
     for _ in range(model.steps):
         step(chunk, state)
-    ties = chunk.arbitrageurs
+    ties = next(phase for phase in chunk.everybody if isinstance(phase, Arbitrage))
     assert isinstance(ties, Arbitrage)
     return state, ties
 
@@ -69,7 +69,7 @@ def basis(state: State) -> float:
 
 
 def test_an_arbitrageur_carries_a_liquidation_of_the_perp_over_to_spot() -> None:
-    alone, _ = run(world(-0.18, 1e5, arbitrageurs={"one": ONE | {"spot": 0.0}}))
+    alone, _ = run(world(-0.18, 1e5, actors={"one": ONE | {"spot": 0.0}}))
     tied, ties = run(world(-0.18, 1e5))
     assert positions(alone)[0] < 1000.0  # the whale's engine has sold
     assert alone.markets.price[0, 0] == pytest.approx(np.log(82.0), abs=1e-12)  # and spot has not felt it
@@ -102,5 +102,5 @@ def test_funding_in_transit_is_what_open_positions_owe_through_every_step(shock:
 
 
 def test_an_arbitrageur_without_an_account_is_refused() -> None:
-    with pytest.raises(InputError, match=r"arbitrageurs\.one\.account"):
-        run(world(0.1, 1e5, arbitrageurs={"one": ONE | {"account": "nobody"}}))
+    with pytest.raises(InputError, match=r"actors\.one\.account"):
+        run(world(0.1, 1e5, actors={"one": ONE | {"account": "nobody"}}))

@@ -1,0 +1,1 @@
+"""Actors: who acts of his own accord."""

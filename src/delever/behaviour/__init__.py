@@ -1,1 +1,0 @@
-"""Who acts of their own accord: liquidators, borrowers, holders."""

@@ -1,0 +1,41 @@
+"""A sale on the market as a transaction: whoever sends it gives one asset and gets what the market pays in another."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from delever.core.jit import kernel
+from delever.core.phase import Kind
+from delever.core.state import State
+from delever.core.tables import EXECUTED, Sales, Transactions
+
+
+@kernel
+def sell(picked: np.ndarray, rows: Transactions, sales: Sales, n: int) -> int:
+    """Bring included orders to the market; the number of sales then."""
+    for i in picked:
+        sales.row[n], sales.path[n], sales.holder[n], sales.forced[n] = i, rows.path[i], rows.actor[i], 0
+        sales.sold_asset[n], sales.bought_asset[n], sales.sold[n] = rows.give_asset[i], rows.get_asset[i], rows.give[i]
+        rows.state[i] = EXECUTED
+        n += 1
+    return n
+
+
+class Order(Kind):
+    """A market order; `ref` is its row of what is left to sell."""
+
+    name: ClassVar[str] = "order"
+    gas: ClassVar[float] = 300_000.0
+    turn: ClassVar[int] = 3
+
+    def __init__(self, left: np.ndarray) -> None:
+        """left: [orders, P] units due and not yet sold."""
+        self.left = left
+
+    def execute(self, state: State, picked: np.ndarray) -> None:
+        """Sell."""
+        state.room_for_sales(len(picked))
+        state.n_sales = sell(picked, state.transactions, state.sales, state.n_sales)
+        self.left[state.transactions.ref[picked], state.transactions.path[picked]] -= state.transactions.give[picked]

@@ -1,0 +1,99 @@
+"""A mechanism that is ready to run, and the kinds of transaction it brings: what the step calls, and when.
+
+    once a step    happen    events: what the scenario says happens now
+                   adapt     policies and networks, once prices stand: limits, fees, halts
+                   observe   actors: everybody looks at what he can see and decides what he wants
+    in a block     restrain  policies: what was found unhealthy and may not be called now is struck
+                   offer     rules and events: transactions that anybody may take, or that are somebody's already
+                   react     owners: answers to what is offered on their accounts
+                   bid       actors: what pays is taken, at a fee
+                   trade     actors who act on exchanges' books, off chain, at the end of the block
+                   wake      whoever waits for a moment says so: state.wake is the earliest of all
+A mechanism overrides what it needs and is called for nothing else. On all paths of a chunk at once; on those of
+state.active. docs/mechanisms.md has a complete example of every role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from delever.core.state import State
+
+Resize = Callable[[State, np.ndarray], None]  # sizes the rows of these numbers anew, within their `most`
+AnyPhase = TypeVar("AnyPhase", bound="Phase")
+
+
+class Kind:
+    """A kind of transaction. Its place in the list of kinds is its number; within a batch kinds take turns."""
+
+    name: ClassVar[str]  # as gas is stated by: networks.NAME.gas.oracle
+    gas: ClassVar[float]  # units; assumption unless a network states it
+    turn: ClassVar[int] = 2  # within a batch: 0 answers of oracles, 1 owners, 2 who takes collateral, 3 orders
+    liquidates: ClassVar[bool] = False  # an executed one is a liquidation
+    looks: ClassVar[bool] = False  # wants fresh price levels of the paths concerned
+    moves_seen: ClassVar[bool] = False  # what protocols see is composed anew after it
+    number: int = -1  # given at assembly
+
+    def check(self, state: State, picked: np.ndarray) -> None:
+        """Revert those of these rows that no longer hold: asked before a group of rows is carried out."""
+
+    def execute(self, state: State, picked: np.ndarray) -> None:
+        """Carry out included rows, by number: each becomes EXECUTED or REVERTED; sales go to state.sales."""
+        raise NotImplementedError
+
+
+class Phase:
+    """Does nothing."""
+
+    moves: np.ndarray | None = None  # [steps + 1, M] log-moves of outside prices that it is known to bring; for planning
+
+    def kinds(self) -> Sequence[Kind]:
+        """Kinds of transaction of its own."""
+        return ()
+
+    def happen(self, state: State) -> None:
+        """Once a step, before prices move."""
+
+    def adapt(self, state: State) -> None:
+        """Once a step, once prices stand."""
+
+    def observe(self, state: State) -> None:
+        """Once a step, before the blocks."""
+
+    def restrain(self, state: State, first: int, last: int) -> None:
+        """In every block: rows first..last-1 are calls of unhealthy accounts, not yet sized; state.pool.called are exchanges'."""
+
+    def offer(self, state: State) -> None:
+        """In every block: append rows."""
+
+    def react(self, state: State, first: int, last: int) -> None:
+        """In a block with calls: append rows that answer rows first..last-1, which are sized."""
+
+    def bid(self, state: State, first: int, last: int, resize: Resize) -> None:
+        """In a block with something to take: take rows among first..last-1, or append copies of what others have taken."""
+
+    def trade(self, state: State) -> None:
+        """At the end of every block; state.seen.price is fresh."""
+
+    def wake(self, state: State) -> None:
+        """At the end of every block: lower state.wake to when this mechanism next wants a block, where it does."""
+
+
+def overriding(phases: Iterable[AnyPhase], hook: str) -> list[AnyPhase]:
+    """Those that do something at this hook."""
+    return [phase for phase in phases if getattr(type(phase), hook) is not getattr(Phase, hook)]
+
+
+def grouped(specs: dict[str, Any]) -> list[tuple[Any, dict[str, Any]]]:
+    """(class whose `phase` makes them ready, specs by name) of each family of kinds, in the order of first appearance.
+
+    One phase serves all mechanisms of a family: compile and call once a kind, not once a name.
+    """
+    out: dict[Any, dict[str, Any]] = {}
+    for name, spec in specs.items():
+        owner = next(base for base in type(spec).__mro__ if "phase" in vars(base))
+        out.setdefault(owner, {})[name] = spec
+    return list(out.items())

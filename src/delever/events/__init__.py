@@ -1,0 +1,1 @@
+"""Events: what the scenario says happens, and when."""

@@ -1,0 +1,79 @@
+"""Names that a mechanism uses are checked when the world is built: assets, pairs, markets, and the mechanisms' own checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from .asset import USD, markets
+from .errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from .asset import Asset
+
+Path = tuple[str | int, ...]
+
+
+class HasAssets(Protocol):
+    """What these checks need of a world."""
+
+    @property
+    def assets(self) -> Mapping[str, Asset]: ...
+
+
+def known_asset(name: str, world: HasAssets, path: Path) -> None:
+    """An asset of the world, or USD."""
+    if name != USD and name not in world.assets:
+        raise InputError("unknown asset", path=path, value=name, remedy=nearest(name, {*world.assets, USD}))
+
+
+def known_name(name: str, names: Iterable[str], what: str, path: Path) -> None:
+    """One of these names."""
+    known = list(names)
+    if name not in known:
+        raise InputError(f"unknown {what}", path=path, value=name, remedy=nearest(name, known) if known else "the world has none")
+
+
+def pair_of_assets(pair: object, world: HasAssets, path: Path) -> None:
+    """`A/B`, two known assets."""
+    names = pair.split("/") if isinstance(pair, str) else []
+    if len(names) != 2 or names[0] == names[1]:
+        raise InputError("is not a pair", path=path, value=pair, remedy="write base and quote: stETH/ETH")
+    for name in names:
+        known_asset(name, world, path)
+
+
+def market(pair: object, world: HasAssets, path: Path) -> None:
+    """A pair in which an asset has its own price."""
+    pair_of_assets(pair, world, path)
+    known = markets(world.assets)
+    if pair not in known:
+        base, _, quote = str(pair).partition("/")
+        flipped = f"{quote}/{base}"
+        own = next((market for market in known if market.startswith(f"{base}/")), None)
+        remedy = f"did you mean {flipped}?" if flipped in known else nearest(str(pair), known)
+        if own is not None and flipped not in known:
+            remedy = f"the market of {base} is {own}"
+        elif base in world.assets and world.assets[base].wraps is not None:
+            remedy = f"{base} is unwrapped and trades as {world.assets[base].wraps}"
+        raise InputError("no such market", path=path, value=pair, remedy=remedy)
+
+
+def priced(asset: str, world: HasAssets, path: Path, pegged_only: bool = False) -> None:
+    """An asset with a market of its own, which an event may move."""
+    known_asset(asset, world, path)
+    if asset == USD:
+        raise InputError("cannot be shocked", path=path, value=asset, remedy="USD is what prices are counted in")
+    spec = world.assets[asset]
+    if spec.wraps is not None:
+        raise InputError("has no market", path=path, value=asset, remedy=f"it wraps {spec.wraps}: shock that")
+    own_price(asset, world, path)
+    if pegged_only and spec.peg is None:
+        raise InputError("has no peg", path=path, value=asset, remedy="write `kind: price` in place of `kind: peg`")
+
+
+def own_price(asset: str, world: HasAssets, path: Path) -> None:
+    """A perp's outside price is its underlying's; nothing else moves it."""
+    underlying = world.assets[asset].perp if asset != USD else None
+    if underlying is not None:
+        raise InputError(f"follows {underlying}", path=path, value=asset, remedy=f"shock {underlying}")

@@ -1,1 +1,0 @@
-"""How transactions get into blocks."""

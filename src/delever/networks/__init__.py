@@ -1,0 +1,1 @@
+"""Networks: chains for whose blocks transactions compete, and bridges between them."""

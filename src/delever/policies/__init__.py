@@ -1,0 +1,1 @@
+"""Policies: rules that change other rules, or stop them, while a run goes on."""
