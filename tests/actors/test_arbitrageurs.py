@@ -75,7 +75,9 @@ class Bench:
         self.watch = Watch(z((1, 2)), z((1, 2)), z((1, 2, 1)), z((2, 1), np.int64), z((2, 2), np.int32), z(1, int),
                            z(COUNTERS, np.int64))
         self.pool, self.ledgers = new_pool(16, 4, legs, legs), new_ledgers(4, 2, 1, 1, 2)
-        self.phase = Arbitrage({"one": spec}, [1], self.book, np.array([-1, WETH]), 2)
+        setting: Any = SimpleNamespace(account=lambda *_: 1, book=self.book, margins=self.margins, paths=2,
+                                       layout=SimpleNamespace(follows=((BOOK, WETH),)))
+        self.phase = Arbitrage({"one": spec}, setting)
         self.active = np.array([True, False])
         self.widen(gap)
 
@@ -99,7 +101,7 @@ class Bench:
     def trade(self) -> float:
         """A block; the units of the perp that he bought on path 0 (sold: negative)."""
         before = self.position()
-        self.phase.arbitrage(self.state)
+        self.phase.trade(self.state)
         return self.position() - before
 
     def account(self) -> tuple[float, float, float]:
@@ -148,7 +150,7 @@ def test_he_brings_the_perp_to_the_threshold_and_both_legs_are_equal(gap: float)
     assert bench.markets.price[BOOK, 0] == pytest.approx(math.log(PRICE) + sign * 0.01, abs=1e-12)
     assert bench.phase.spot[0] == pytest.approx([1e6 - d, 1e6], rel=1e-14)
     assert bench.ledgers.tokens[ARBITRAGEURS, WETH, 0] == pytest.approx(-d, rel=1e-14)
-    assert bench.phase.naked(bench.state) == pytest.approx(np.full((1, 2), 1e6), rel=1e-14)
+    assert bench.phase.naked(bench.state)["one"] == pytest.approx(np.full(2, 1e6), rel=1e-14)
     adds_up(bench)
 
 

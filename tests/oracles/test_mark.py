@@ -10,7 +10,7 @@ import pytest
 
 from delever.core.state import Feeds
 from delever.model.errors import InputError
-from delever.oracles.mark import LEAST, Beside, Mark
+from delever.oracles.mark import FORMULAS, LEAST, Beside, Mark, MarkFeeds
 
 BTC, PERP, ETH = 0, 1, 2  # markets
 STEP = 30.0  # [s]: the averages go 1 - 1/e and 1 - e^-0.2 of the way
@@ -26,7 +26,7 @@ class Bench:
                            np.zeros((1, 1)), np.full((1, 1), np.inf))
         beside = Beside(np.zeros(1), np.array([index[0]]), np.array([index[1]]), np.array([0 if every else -1]),
                         np.array([every]), np.full((1, 1), rate), STEP)
-        self.phase = Mark.phase([Mark(of="BTC-PERP/USD", formula=formula)], [0], beside)
+        self.phase = MarkFeeds(np.array([0]), np.array([FORMULAS.index(formula)]), beside)
         self.step = 0
 
     def at(self, index: float, book: float, block: int = 1, eth: float = 1.0) -> float:
@@ -111,8 +111,3 @@ def test_without_an_index_it_is_what_the_perp_follows() -> None:
     assert Mark(of="BTC-PERP/USD", index="BTC/USDT", formula="index").index_pair({"BTC-PERP": "BTC"}) == "BTC/USDT"
     with pytest.raises(InputError, match=r"is no perp.*name the `index` pair"):
         spec.index_pair({})
-
-
-def test_marks_do_not_start_without_the_rows_of_their_index() -> None:
-    with pytest.raises(ValueError, match="indices"):
-        Mark.phase([Mark(of="BTC-PERP/USD", formula="index")], [0])
