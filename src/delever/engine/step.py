@@ -124,7 +124,7 @@ def step(phases: Phases, state: State) -> None:
         state.block += 1
         state.time = time_of(state, state.block)
         block(phases, state)
-        if not state.active.any() and not sleep(state):
+        if not sleep(state):
             break
     for probe in phases.probes:
         probe.observe(state)
@@ -136,13 +136,13 @@ def time_of(state: State, block: int) -> float:
 
 
 def sleep(state: State) -> bool:
-    """On to just before the first block of the step in which somebody wakes; whether there is one."""
-    soonest = float(state.wake.min())
-    if not soonest <= state.step * state.step_length:
+    """On to just before the first block of the step in which somebody wakes, who then takes part; whether there is one."""
+    soonest, number = float(state.wake.min()), state.block + 1
+    if number > state.blocks or soonest > time_of(state, state.blocks):
         return False
-    length = state.step_length / state.blocks
-    skipped = int((soonest - (state.step - 1) * state.step_length) / length) - 1
-    number = max(state.block + 1, skipped)
+    if soonest > state.time:
+        elapsed = (soonest - (state.step - 1) * state.step_length) / (state.step_length / state.blocks)
+        number = max(number, int(elapsed) - 1)
     while number <= state.blocks and time_of(state, number) < soonest:
         number += 1
     if number > state.blocks:
@@ -153,7 +153,7 @@ def sleep(state: State) -> bool:
 
 
 def block(phases: Phases, state: State) -> None:
-    """One block of the paths that take part; state.active is then who takes part in the next."""
+    """One block of the paths that take part."""
     clear(state)
     phases.venues.follow(state, state.active)
     for feed in phases.feeds:
@@ -199,7 +199,6 @@ def block(phases: Phases, state: State) -> None:
     phases.inclusion.close(state)
     for phase in phases.waiting:
         phase.wake(state)
-    np.less_equal(state.wake, state.time, out=state.active)
 
 
 def clear(state: State) -> None:

@@ -148,6 +148,4 @@ class PushFeeds(FeedPhase):
 
     def wake(self, state: State) -> None:
         """For what is on its way, and for the heartbeat."""
-        last = state.step * state.step_length if state.block < state.blocks else -np.inf
-        for f in self.number:
-            state.wake[(state.feeds.land[f] <= last) & state.active] = state.time
+        await_answers(self.number, self.rules, state.feeds, state.wake)
