@@ -11,12 +11,14 @@ Binance USD-M "Introduction to Funding Rates" has the same form. The premium her
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
-from delever.core.state import State, Tree
-from delever.core.tables import CASH, FUNDING, MAKERS, VAULT, Ledgers, Margins
+from delever.core.state import State
+from delever.core.tables import CASH, FUNDING, MAKERS, VAULT, Ledgers, Margins, Tree
 
 INTEREST, CLAMP, SCALE, CAP = range(4)  # columns of the terms
 
@@ -28,14 +30,24 @@ def funding_rate(mean: float, interest: float, clamp: float, scale: float, cap: 
     return min(max(rate, -cap), cap)
 
 
-@kernel
-def sample_and_pay(reserve: np.ndarray, asset: np.ndarray, underlying: np.ndarray, every: np.ndarray, terms: np.ndarray,
-                   net: np.ndarray, step: int, total: np.ndarray, last_rate: np.ndarray, tree: Tree, price: np.ndarray,
-                   margins: Margins, ledgers: Ledgers, index: np.ndarray) -> None:
-    """One step. The arrays of FundingPhase.
+class Funded(NamedTuple):
+    """Perps that pay funding. n: how many, R: reserves, P: paths."""
 
-    price: [M, P] log market prices; total: [n, P] premiums since the last payment; index: [P] scratch.
-    """
+    reserve: np.ndarray  # [n]
+    asset: np.ndarray  # [n] the perp
+    underlying: np.ndarray  # [n] asset that it follows
+    every: np.ndarray  # [n] whole steps between two payments
+    terms: np.ndarray  # [n, 4] interest and clamp a period, interval / period, cap of an interval
+    net: np.ndarray  # [n] units that accounts of the exchange hold at the start, longs less shorts
+    last_rate: np.ndarray  # [R, P] written here, read by marks
+    total: np.ndarray  # [n, P] premiums since the last payment
+
+
+@kernel
+def sample_and_pay(perps: Funded, step: int, tree: Tree, price: np.ndarray, margins: Margins, ledgers: Ledgers,
+                   index: np.ndarray) -> None:
+    """One step. price: [M, P] log market prices; index: [P] scratch."""
+    reserve, asset, underlying, every, terms, net, last_rate, total = perps
     tokens, traded = ledgers.tokens, ledgers.turnover[0]
     for i in range(reserve.shape[0]):
         r, a, below = reserve[i], asset[i], underlying[i]
@@ -64,22 +76,15 @@ def sample_and_pay(reserve: np.ndarray, asset: np.ndarray, underlying: np.ndarra
 
 
 class FundingPhase:
-    """The funding of all exchanges that have it. n: their perps, R: reserves, P: paths."""
+    """The funding of all exchanges that have it."""
 
     def __init__(self, reserve: np.ndarray, asset: np.ndarray, underlying: np.ndarray, every: np.ndarray, terms: np.ndarray,
                  net: np.ndarray, last_rate: np.ndarray) -> None:
-        """Perps that pay.
-
-        reserve: [n]; asset: [n] the perp; underlying: [n] asset that it follows; every: [n] whole steps between two payments;
-        terms: [n, 4] interest and clamp a period, interval / period, cap of an interval; net: [n] units that accounts
-        of the exchange hold at the start, longs less shorts; last_rate: [R, P] written here, read by marks.
-        """
-        self.reserve, self.asset, self.underlying, self.every = reserve, asset, underlying, every
-        self.terms, self.net, self.last_rate = terms, net, last_rate
-        self.total = np.zeros((len(reserve), last_rate.shape[1]))  # [n, P] premiums since the last payment
+        """The columns of Funded."""
+        self.perps = Funded(reserve, asset, underlying, every, terms, net, last_rate,
+                            np.zeros((len(reserve), last_rate.shape[1])))
         self.index = np.empty(last_rate.shape[1])
 
     def accrue(self, state: State) -> None:
         """Once a step, once prices stand."""
-        sample_and_pay(self.reserve, self.asset, self.underlying, self.every, self.terms, self.net, state.step, self.total,
-                       self.last_rate, state.tree, state.markets.price, state.margins, state.ledgers, self.index)
+        sample_and_pay(self.perps, state.step, state.tree, state.markets.price, state.margins, state.ledgers, self.index)
