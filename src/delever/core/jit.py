@@ -82,7 +82,7 @@ FLAGS: Any = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 _njit = numba.njit(cache=True, **FLAGS)
 
 
-class Helper(CPUDispatcher):  # type: ignore[misc]  # numba has no types
+class Helper(CPUDispatcher):
     """A function that kernels call; who calls it from Python all the same has an entry compiled for that."""
 
     def __init__(self, function: Callable[..., Any], **flags: Any) -> None:
