@@ -33,6 +33,7 @@ from delever.core.tables import (
     Reserves,
     Safety,
     Sales,
+    SeenPrices,
     Tally,
     Touched,
     Transactions,
@@ -52,22 +53,6 @@ class Feeds(NamedTuple):
     updated: np.ndarray  # [F, P] time of that answer [s]
     flight: np.ndarray  # [F, P] answer in flight
     land: np.ndarray  # [F, P] when it may land [s]; inf: none in flight
-
-
-class SeenPrices(NamedTuple):
-    """What protocols see: log prices of reserves composed of feeds, and moves since the start in whole ticks."""
-
-    constant: np.ndarray  # [R]
-    feed: np.ndarray  # [R, T] its feeds, -1 behind the last
-    sign: np.ndarray  # [R, T] +1, -1
-    start: np.ndarray  # [R]
-    log_price: np.ndarray  # [R, P]
-    down: np.ndarray  # [S, P] int32, move of series (price x index), rounded down
-    up: np.ndarray  # [S, P] rounded up
-    unit: np.ndarray  # [R] asset in which the protocol counts
-    price: np.ndarray  # [P, R] levels in USD, only for paths looked at: see stamp
-    stamp: np.ndarray  # [P] the look at which `price` was filled
-    number: np.ndarray  # [1] of the present look
 
 
 class Index(NamedTuple):

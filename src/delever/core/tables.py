@@ -1,7 +1,8 @@
 """The tables that phases share: plain named arrays, axes on every line.
 
 Axes: paths (P) = paths of the chunk; markets (M) = traded pairs, each an asset against its quote; assets (A), 0 is USD;
-reserves (R) = one asset of one protocol; legs = an account's collateral legs first, then its debt legs.
+reserves (R) = one asset of one protocol; series (S), 2 a reserve: as collateral, as debt; legs = an account's collateral
+legs first, then its debt legs.
 
 Kernels take few arguments: what is passed on together is one of the groups at the end.
 """
@@ -75,6 +76,22 @@ class Reserves(NamedTuple):
     borrow_index: np.ndarray  # [reserves]
     log_supply: np.ndarray  # [reserves] their logs
     log_borrow: np.ndarray  # [reserves]
+
+
+class SeenPrices(NamedTuple):
+    """What protocols see: log prices of reserves composed of feeds, and moves since the start in whole ticks."""
+
+    constant: np.ndarray  # [R]
+    feed: np.ndarray  # [R, T] its feeds, -1 behind the last
+    sign: np.ndarray  # [R, T] +1, -1
+    start: np.ndarray  # [R]
+    log_price: np.ndarray  # [R, P]
+    down: np.ndarray  # [S, P] int32, move of series (price x index), rounded down
+    up: np.ndarray  # [S, P] rounded up
+    unit: np.ndarray  # [R] asset in which the protocol counts
+    price: np.ndarray  # [P, R] levels in USD, only for paths looked at: see stamp
+    stamp: np.ndarray  # [P] the look at which `price` was filled
+    number: np.ndarray  # [1] of the present look
 
 
 class Touched(NamedTuple):
