@@ -57,7 +57,8 @@ def run_engine(world: World) -> list[EngineResult]:
 def holders(world: World) -> dict[str, int]:
     """Rows of the token ledger by the names of the plain one."""
     rows = {name.lower(): getattr(tables, name) for name in FIXED}
-    return rows | {PEOPLE[actor.kind]: tables.HOLDERS + i for i, actor in enumerate(world.actors.values()) if actor.kind in PEOPLE}
+    people = {PEOPLE[actor.kind]: tables.HOLDERS + i for i, actor in enumerate(world.actors.values()) if actor.kind in PEOPLE}
+    return rows | people
 
 
 def one_path(world: World, model: Model, state: State, p: int) -> EngineResult:

@@ -118,10 +118,12 @@ CASES |= {
     "half a path": edits("world.yaml", "paths: 2", "paths: 2.5"),
     "zero depth: an empty pool": edits("world.yaml", "ETH: 1000, USD", "ETH: 0, USD"),
     "zero depth: an empty StableSwap pool": edits("world.yaml", "balances: {stETH: 100", "balances: {stETH: 0"),
-    "zero depth: all of it lost": edits("world.yaml", "kind: price, change: {ETH: -20 %}", "kind: depth, change: {ETH/USD: -100 %}"),
+    "zero depth: all of it lost": edits(
+        "world.yaml", "kind: price, change: {ETH: -20 %}", "kind: depth, change: {ETH/USD: -100 %}"),
     "zero depth: no quote": edits("world.yaml", "kind: constant_product, pair: ETH/USD, reserves: {ETH: 1000, USD: 1_000_000}",
                                   "kind: depth_table, pair: ETH/USD, bids: [[0, 0.9]], asks: [[1, 1.1]]"),
-    "depth of a market without a venue": edits("world.yaml", "kind: price, change: {ETH: -20 %}", "kind: depth, change: {BTC/USD: -50 %}"),
+    "depth of a market without a venue": edits(
+        "world.yaml", "kind: price, change: {ETH: -20 %}", "kind: depth, change: {BTC/USD: -50 %}"),
     "a price falls by more than everything": edits("world.yaml", "ETH: -20 %", "ETH: -120 %"),
     "a correlation above 1": edits("world.yaml", "ETH/BTC: 0.5", "ETH/BTC: 1.5"),
     "correlations that contradict each other": edits("world.yaml", "ETH/BTC: 0.5",

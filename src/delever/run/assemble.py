@@ -188,7 +188,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
         prices=model.prices.phase(paths),
         venues=Venues(keep, layout.follows),
         accruals=[Interest(model.positions.supply_rate, model.positions.borrow_rate, model.step_length, model.steps),
-                  FundingPhase(setting)],
+                  FundingPhase.of(setting)],
         feeds=feeds,
         rules=[phase for phase in protocols if isinstance(phase, RulesPhase)],
         engines=[phase for phase in protocols if isinstance(phase, Engines)],
