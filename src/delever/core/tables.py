@@ -117,7 +117,8 @@ class Transactions(NamedTuple):
     private: np.ndarray  # [rows] 1: sent past the public queue; costs nothing when it fails
     holds: np.ndarray  # [rows] 1: the actor keeps what he gets, and does not sell it in the same transaction
     must_pay: np.ndarray  # [rows] 1: it fails at its slot if selling what it gets would not bring what it gives
-    group: np.ndarray  # [rows] rows that stand together under one number are carried out all or none; 0: alone
+    group: np.ndarray  # [rows] rows of one path that follow each other under one number (that of the first + 1) are carried out
+    # all or none: one place, one network and the first one's bid; 0: alone
     cause: np.ndarray  # [rows] number of the transaction that led to it, on its path; 0: the outside
     number: np.ndarray  # [rows] its own, on its path, from 1; 0: not included
     give: np.ndarray  # [rows] units, or a share of each

@@ -17,8 +17,8 @@ from delever.core.jit import kernel
 from delever.core.outcomes import DECLINED as DECLINES
 from delever.core.phase import Kind, Phase
 from delever.core.state import State
-from delever.core.tables import DECLINED, DEFICIT, NOBODY, OFFERED, REVERTED, Transactions
-from delever.engine import boundary
+from delever.core.tables import DECLINED, DEFICIT, INCLUDED, NOBODY, OFFERED, Transactions
+from delever.engine import boundary, groups
 from delever.engine.inclusion import Inclusion
 from delever.engine.probes import Probe
 from delever.engine.trade import Trading
@@ -243,8 +243,10 @@ def execute(phases: Phases, state: State) -> None:
         state.slot = slot
         if len(state.queue.grouped) and slot != wanted:
             wanted = slot
-            stand_together(phases, state, slot)
+            groups.stand_together(kinds, state, slot)
         kind, picked = kinds[number], queued[start[cell]:start[cell + 1]]
+        if slot == wanted:
+            picked = picked[state.transactions.state[picked] == INCLUDED]  # less groups that do not stand
         if kind.looks:
             seen_prices.price_rows(state, picked)
         kind.execute(state, picked)
@@ -253,21 +255,8 @@ def execute(phases: Phases, state: State) -> None:
         if kind.moves_seen:
             see_again(state, state.transactions.path[picked])
     trade(phases, state)
-
-
-def stand_together(phases: Phases, state: State, slot: int) -> None:
-    """Groups in this slot: if one of its rows no longer holds, none of them is carried out."""
-    rows, kinds = state.transactions, phases.kinds
-    begin, end = state.queue.start[slot * len(kinds)], state.queue.start[(slot + 1) * len(kinds)]
-    here = state.queue.row[begin:end]
-    here = here[rows.group[here] > 0]
-    for kind in kinds:
-        picked = here[rows.kind[here] == kind.number]
-        if len(picked):
-            kind.check(state, picked)
-    failed = here[rows.state[here] == REVERTED]
-    for i in failed.tolist():
-        rows.state[here[(rows.path[here] == rows.path[i]) & (rows.group[here] == rows.group[i])]] = REVERTED
+    if len(state.queue.grouped):
+        groups.all_or_none(state.transactions, np.sort(state.queue.grouped))
 
 
 def trade(phases: Phases, state: State) -> None:

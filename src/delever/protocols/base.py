@@ -131,6 +131,7 @@ class Call(Kind):
     def execute(self, state: State, picked: np.ndarray) -> None:
         """See Kind."""
         again = picked if state.slot else picked[state.changed[state.transactions.path[picked]]]
+        again = again[state.transactions.group[again] == 0]  # a group has been sized as a whole, at this very slot
         if len(again):
             self.check(state, again)
         state.room_for_sales(self.rules.sales_per_call(state.book) * len(picked))
