@@ -184,7 +184,7 @@ class Networks(NamedTuple):
 class Halts(NamedTuple):
     """Until when something is halted [s]; -inf: it is not. Policies and events write it."""
 
-    liquidation: np.ndarray  # [protocols, paths] calls, auctions, engines
+    liquidation: np.ndarray  # [protocols, paths] calls, auctions, engines; inf: nobody is ever called, nor his owner asked
     opening: np.ndarray  # [protocols, paths] new loans and positions
     trading: np.ndarray  # [markets, paths]
     network: np.ndarray  # [networks, paths] no blocks
@@ -198,8 +198,9 @@ HOLDERS = 13
 NOBODY = CASH  # a row of Transactions without an actor: a protocol's cash sends none
 # Claims on a protocol: its cash + DEBTS + DEFICIT = DEPOSITS + TREASURY for every reserve and path, as changes.
 # ADDED is a part of DEPOSITS, noted apart: what owners topped up. COVERED: deficits that layers of the waterfall took away.
-DEPOSITS, DEBTS, TREASURY, DEFICIT, ADDED, COVERED = range(6)
-BOOKED = 6
+# STOLEN: deficits, covered or not, that no account has left: cash that was taken.
+DEPOSITS, DEBTS, TREASURY, DEFICIT, ADDED, COVERED, STOLEN = range(7)
+BOOKED = 7
 INSURANCE, BACKSTOP, ADL, SOCIALISED = range(4)  # layers of a default waterfall
 LAYERS = 4
 OVERSHOOT, UNFAIRNESS, COVERABILITY, ROUNDS = range(4)  # Safety.rounds: USD, USD, lowest profit of winners / deficit

@@ -17,7 +17,7 @@ from delever.core.jit import kernel
 from delever.core.outcomes import DECLINED as DECLINES
 from delever.core.phase import Kind, Phase
 from delever.core.state import State
-from delever.core.tables import DECLINED, DEFICIT, INCLUDED, NOBODY, OFFERED, Transactions
+from delever.core.tables import DECLINED, DEFICIT, INCLUDED, NOBODY, NOTHING, OFFERED, Transactions
 from delever.engine import boundary, groups
 from delever.engine.inclusion import Inclusion
 from delever.engine.probes import Probe
@@ -178,6 +178,7 @@ def block(phases: Phases, state: State) -> None:
     if last > first:
         for phase in phases.reacting:
             phase.react(state, first, last)
+        leave_paused(state, first, last)
     for phase in phases.placing:
         phase.offer(state)
     if anybody > first:
@@ -227,6 +228,13 @@ def decline(first: int, last: int, rows: Transactions, totals: np.ndarray) -> No
         if rows.state[i] == OFFERED and rows.actor[i] == NOBODY:
             rows.state[i] = DECLINED
             totals[DECLINES, rows.protocol[i], rows.path[i]] += 1.0
+
+
+def leave_paused(state: State, first: int, last: int) -> None:
+    """Calls on a protocol that is paused are not for anybody to take; their owners have been asked before."""
+    rows = state.transactions
+    until = state.halts.liquidation[rows.protocol[first:last], rows.path[first:last]]
+    rows.state[first:last][until > state.time] = NOTHING
 
 
 def execute(phases: Phases, state: State) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from delever.core.phase import Kind, Phase
 from delever.core.seen_prices import price_rows
-from delever.core.setting import Setting
+from delever.core.setting import Setting, Terms
 from delever.core.settlement import settle, still_pays
 from delever.core.state import State, new_transactions
 from delever.core.tables import OFFERED, BookTables, Reserves, Touched, Transactions
@@ -63,6 +63,8 @@ class RulesPhase(Phase):
         for name, row in rows.items():
             self.parameters[protocols.index(name)] = row
             self.writes_off[protocols.index(name)] = writes_off[name]
+            number = protocols.index(name)
+            setting.terms[name] = Terms(self.parameters[number], self.writes_off[number:number + 1])
         self.fee = setting.fee  # [reserves] share of the incentive that the protocol keeps
         self.call: Kind = Call(self)
 
