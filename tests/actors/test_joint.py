@@ -29,7 +29,7 @@ def two(actors: Mapping, room: int = 10, mode: str = "sequential", depth: float 
 
     first: 10 x 900 x 0.85 / 8000 = 0.956, other: 8 x 760 x 0.85 / (6 x 900) = 0.957: half of either debt may be repaid.
     """
-    parameters = {name: TERMS for name in ("ETH", "USD", "X")}
+    parameters = dict.fromkeys(("ETH", "USD", "X"), TERMS)
     protocols = {
         "first": {"rules": "aave.v3_0", "parameters": parameters, "book": book(loan("a", 10.0, 8000.0), "first")},
         "other": {"rules": "aave.v3_0", "parameters": parameters,
@@ -127,7 +127,8 @@ def test_he_does_not_act_below_his_least_profit() -> None:
 
 def test_the_second_call_takes_no_more_than_the_first_brings() -> None:
     """Others owe 60 ETH: of the 30 that may be repaid he repays the 4.667 that he has."""
-    world = two(JOINT).replace("protocols.other.book", book([("b", "X", "collateral", 80.0), ("b", "ETH", "debt", 60.0)], "other"))
+    large = book([("b", "X", "collateral", 80.0), ("b", "ETH", "debt", 60.0)], "other")
+    world = two(JOINT).replace("protocols.other.book", large)
     _, state = last(world)
     assert state.ledgers.totals[REPAID, OTHER, 0] == pytest.approx(GOT * 900.0)
     assert state.ledgers.tokens[HOLDER, USD, 0] == pytest.approx(GOT * 900.0 * 1.05 - 4000.0)
@@ -187,12 +188,10 @@ def test_bad_input_is_one_line(changes: Mapping, line: str) -> None:
 
 def test_nobody_pairs_calls_of_one_protocol() -> None:
     """Two accounts of `first` whose assets would fit."""
-    parameters = {name: TERMS for name in ("ETH", "USD", "X")}
     legs = [*loan("a", 10.0, 8000.0), ("b", "X", "collateral", 8.0), ("b", "ETH", "debt", 6.0)]
     world = two(JOINT)
     world = world.replace("protocols.first.book", book(legs, "first")).replace(
         "protocols.other.book", book([("c", "X", "collateral", 8.0), ("c", "ETH", "debt", 1.0)], "other"))
-    assert parameters
     _, state = last(world)
     assert calls(state) == [0.0, 0.0]
     assert np.isclose(state.ledgers.totals[8, FIRST, 0], 2.0)  # both declined

@@ -20,7 +20,8 @@ USD, ETH = 0, 1
 
 def world(*orders: Mapping, events: Any = (), **more: Any) -> World:
     """ETH at 1000 USD, infinitely deep unless a venue is given; one safe loan; steps of a minute."""
-    actors: Mapping = {"liquidators": None} | {f"o{n}": {"kind": "orders", "asset": "ETH", **order} for n, order in enumerate(orders)}
+    owners = {f"o{n}": {"kind": "orders", "asset": "ETH", **order} for n, order in enumerate(orders)}
+    actors: Mapping = {"liquidators": None} | owners
     return one_market(loan("a", 10.0, 1.0), actors=actors, scenario={"horizon": 300, "events": list(events)}, **more)
 
 
@@ -113,8 +114,8 @@ def test_nobody_sells_more_than_he_has_and_value_is_conserved(orders: list[tuple
 
 @pytest.mark.parametrize(("changes", "line"), [
     ({"asset": "USD"}, "sells USD"), ({"asset": "ETC"}, "did you mean ETH"), ({"into": "ETH"}, "sells an asset for itself"),
-    ({"when": "market"}, "when"), ({"level": 0}, "level is 0"), ({"amount": 0}, "amount is 0"), ({"per_block": 0}, "per_block is 0"),
-    ({"network": "chain"}, "unknown network"),
+    ({"when": "market"}, "when"), ({"level": 0}, "level is 0"), ({"amount": 0}, "amount is 0"),
+    ({"per_block": 0}, "per_block is 0"), ({"network": "chain"}, "unknown network"),
 ])
 def test_bad_input_is_one_line(changes: Mapping, line: str) -> None:
     with pytest.raises(InputError, match=line) as error:
