@@ -23,7 +23,8 @@ class Bench:
                  index: tuple[tuple[int, ...], tuple[float, ...]] = ((BTC,), (1.0,))) -> None:
         self.price = np.zeros((3, 1))  # [M, P]
         self.feeds = Feeds(np.zeros(1), np.array([[PERP]]), np.ones((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)),
-                           np.zeros((1, 1)), np.full((1, 1), np.inf))
+                           np.zeros((1, 1)), np.full((1, 1), np.inf), np.zeros(1))
+        self.halted = np.full((1, 1), -np.inf)  # [F, P] until when it does not look [s]
         beside = Beside(np.zeros(1), np.array([index[0]]), np.array([index[1]]), np.array([0 if every else -1]),
                         np.array([every]), np.full((1, 1), rate), STEP)
         self.phase = MarkFeeds(np.array([0]), np.array([FORMULAS.index(formula)]), beside)
@@ -33,7 +34,8 @@ class Bench:
         """The mark at these prices; a first block begins a step."""
         self.step += block == 1
         self.price[:, 0] = np.log([index, book, eth])
-        self.phase.observe(SimpleNamespace(step=self.step, block=block, feeds=self.feeds,  # type: ignore[arg-type]
+        self.phase.observe(SimpleNamespace(step=self.step, block=block, time=self.step * STEP,  # type: ignore[arg-type]
+                                           feeds=self.feeds, halts=SimpleNamespace(feed=self.halted),
                                            markets=SimpleNamespace(price=self.price)))
         return math.exp(self.feeds.answer[0, 0])
 
@@ -111,3 +113,23 @@ def test_without_an_index_it_is_what_the_perp_follows() -> None:
     assert Mark(of="BTC-PERP/USD", index="BTC/USDT", formula="index").index_pair({"BTC-PERP": "BTC"}) == "BTC/USDT"
     with pytest.raises(InputError, match=r"is no perp.*name the `index` pair"):
         spec.index_pair({})
+
+
+@pytest.mark.parametrize("formula", ["index", "hyperliquid", "binance"])
+def test_a_mark_that_is_halted_keeps_its_answer_while_its_averages_go_on(formula: str) -> None:
+    stopped, free = Bench(formula), Bench(formula)
+    for bench in (stopped, free):
+        bench.at(100.0, 101.0)
+    before, stopped.halted[:] = stopped.feeds.answer[0, 0], 2 * STEP + 1.0
+    free.at(90.0, 92.0)
+    stopped.at(90.0, 92.0)
+    assert stopped.feeds.answer[0, 0] == before
+    assert stopped.at(80.0, 83.0) == free.at(80.0, 83.0) != math.exp(before)
+
+
+@pytest.mark.parametrize("formula", ["index", "hyperliquid", "binance"])
+def test_a_mark_that_lies_sees_index_and_book_at_a_factor(formula: str) -> None:
+    liar, honest = Bench(formula), Bench(formula)
+    liar.feeds.bias[:] = math.log(0.9)
+    for index, book in ((100.0, 101.0), (95.0, 90.0), (97.0, 99.0)):
+        assert liar.at(index, book) == pytest.approx(0.9 * honest.at(index, book), rel=1e-12)

@@ -55,6 +55,7 @@ class Feeds(NamedTuple):
     updated: np.ndarray  # [F, P] time of that answer [s]
     flight: np.ndarray  # [F, P] answer in flight
     land: np.ndarray  # [F, P] when it may land [s]; inf: none in flight
+    bias: np.ndarray  # [F] what it adds to the log price it looks at: 0, unless it lies
 
 
 class Index(NamedTuple):

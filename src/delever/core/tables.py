@@ -194,7 +194,8 @@ class Transactions(NamedTuple):
     private: np.ndarray  # [rows] 1: sent past the public queue; costs nothing when it fails
     holds: np.ndarray  # [rows] 1: the actor keeps what he gets, and does not sell it in the same transaction
     must_pay: np.ndarray  # [rows] 1: it fails at its slot if selling what it gets would not bring what it gives
-    group: np.ndarray  # [rows] rows that stand together under one number are carried out all or none; 0: alone
+    group: np.ndarray  # [rows] rows of one path that follow each other under one number (that of the first + 1) are carried out
+    # all or none: one place, one network and the first one's bid; 0: alone
     cause: np.ndarray  # [rows] number of the transaction that led to it, on its path; 0: the outside
     number: np.ndarray  # [rows] its own, on its path, from 1; 0: not included
     give: np.ndarray  # [rows] units, or a share of each
@@ -302,7 +303,7 @@ class Networks(NamedTuple):
 class Halts(NamedTuple):
     """Until when something is halted [s]; -inf: it is not. Policies and events write it."""
 
-    liquidation: np.ndarray  # [protocols, paths] calls, auctions, engines
+    liquidation: np.ndarray  # [protocols, paths] calls, auctions, engines; inf: nobody is ever called, nor his owner asked
     opening: np.ndarray  # [protocols, paths] new loans and positions
     trading: np.ndarray  # [markets, paths]
     network: np.ndarray  # [networks, paths] no blocks
@@ -316,8 +317,9 @@ HOLDERS = 13
 NOBODY = CASH  # a row of Transactions without an actor: a protocol's cash sends none
 # Claims on a protocol: its cash + DEBTS + DEFICIT = DEPOSITS + TREASURY for every reserve and path, as changes.
 # ADDED is a part of DEPOSITS, noted apart: what owners topped up. COVERED: deficits that layers of the waterfall took away.
-DEPOSITS, DEBTS, TREASURY, DEFICIT, ADDED, COVERED = range(6)
-BOOKED = 6
+# STOLEN: deficits, covered or not, that no account has left: cash that was taken.
+DEPOSITS, DEBTS, TREASURY, DEFICIT, ADDED, COVERED, STOLEN = range(7)
+BOOKED = 7
 INSURANCE, BACKSTOP, ADL, SOCIALISED = range(4)  # layers of a default waterfall
 LAYERS = 4
 OVERSHOOT, UNFAIRNESS, COVERABILITY, ROUNDS = range(4)  # Safety.rounds: USD, USD, lowest profit of winners / deficit

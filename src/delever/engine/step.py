@@ -17,8 +17,8 @@ from delever.core.jit import kernel
 from delever.core.outcomes import DECLINED as DECLINES
 from delever.core.phase import Kind, Phase
 from delever.core.state import State
-from delever.core.tables import DECLINED, DEFICIT, NOBODY, OFFERED, REVERTED, Transactions
-from delever.engine import boundary
+from delever.core.tables import DECLINED, DEFICIT, INCLUDED, NOBODY, NOTHING, OFFERED, Transactions
+from delever.engine import boundary, groups
 from delever.engine.inclusion import Inclusion
 from delever.engine.probes import Probe
 from delever.engine.trade import Trading
@@ -178,6 +178,7 @@ def block(phases: Phases, state: State) -> None:
     if last > first:
         for phase in phases.reacting:
             phase.react(state, first, last)
+        leave_paused(state, first, last)
     for phase in phases.placing:
         phase.offer(state)
     if anybody > first:
@@ -229,6 +230,13 @@ def decline(first: int, last: int, rows: Transactions, totals: np.ndarray) -> No
             totals[DECLINES, rows.protocol[i], rows.path[i]] += 1.0
 
 
+def leave_paused(state: State, first: int, last: int) -> None:
+    """Calls on a protocol that is paused are not for anybody to take; their owners have been asked before."""
+    rows = state.transactions
+    until = state.halts.liquidation[rows.protocol[first:last], rows.path[first:last]]
+    rows.state[first:last][until > state.time] = NOTHING
+
+
 def execute(phases: Phases, state: State) -> None:
     """Included transactions, slot by slot and kind by kind: revalidate, take, trade on the venues, settle."""
     start, kinds, queued = state.queue.start, phases.kinds, state.queue.row
@@ -243,8 +251,10 @@ def execute(phases: Phases, state: State) -> None:
         state.slot = slot
         if len(state.queue.grouped) and slot != wanted:
             wanted = slot
-            stand_together(phases, state, slot)
+            groups.stand_together(kinds, state, slot)
         kind, picked = kinds[number], queued[start[cell]:start[cell + 1]]
+        if slot == wanted:
+            picked = picked[state.transactions.state[picked] == INCLUDED]  # less groups that do not stand
         if kind.looks:
             seen_prices.price_rows(state, picked)
         kind.execute(state, picked)
@@ -253,21 +263,8 @@ def execute(phases: Phases, state: State) -> None:
         if kind.moves_seen:
             see_again(state, state.transactions.path[picked])
     trade(phases, state)
-
-
-def stand_together(phases: Phases, state: State, slot: int) -> None:
-    """Groups in this slot: if one of its rows no longer holds, none of them is carried out."""
-    rows, kinds = state.transactions, phases.kinds
-    begin, end = state.queue.start[slot * len(kinds)], state.queue.start[(slot + 1) * len(kinds)]
-    here = state.queue.row[begin:end]
-    here = here[rows.group[here] > 0]
-    for kind in kinds:
-        picked = here[rows.kind[here] == kind.number]
-        if len(picked):
-            kind.check(state, picked)
-    failed = here[rows.state[here] == REVERTED]
-    for i in failed.tolist():
-        rows.state[here[(rows.path[here] == rows.path[i]) & (rows.group[here] == rows.group[i])]] = REVERTED
+    if len(state.queue.grouped):
+        groups.all_or_none(state.transactions, np.sort(state.queue.grouped))
 
 
 def trade(phases: Phases, state: State) -> None:

@@ -274,7 +274,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
                         np.zeros((markets, paths)), np.zeros((markets, paths))),
         feeds=Feeds(oracles.constant, oracles.market, oracles.sign, across(model.start_answer),
                     across(np.array([-spec.start_age() for spec in oracles.specs])), np.zeros((feeds, paths)),
-                    np.full((feeds, paths), np.inf)),
+                    np.full((feeds, paths), np.inf), np.zeros(feeds)),
         seen=SeenPrices(oracles.seen_constant, oracles.seen_feed, oracles.seen_sign, model.start_seen,
                     across(model.start_seen), np.zeros((2 * reserves, paths), np.int32),
                     np.zeros((2 * reserves, paths), np.int32),
