@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import math
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from delever.core.state import Tree, new_ledgers
+from delever.core.setting import Layout, Setting
+from delever.core.state import new_ledgers
 from delever.core.tables import CASH, FUNDING, MAKERS, VAULT, Margins
 from delever.model.asset import Asset
+from delever.model.world import Funding
 from delever.protocols.funding import FundingPhase, funding_rate
 from delever.run.pricing import lay_out
 
 USD, BTC, ETH, WETH, BTC_PERP, WETH_PERP = range(6)  # assets
 
 
-def tree() -> Tree:
+def layout() -> Layout:
     """BTC and ETH, a wrapper of 2 ETH, perps of BTC and of the wrapper; markets BTC, ETH, BTC-PERP, WETH-PERP."""
     assets: dict[str, Any] = {"BTC": {"price": 100.0}, "ETH": {"price": 10.0}, "WETH": {"wraps": "ETH", "rate": 2.0},
                               "BTC-PERP": {"perp": "BTC"}, "WETH-PERP": {"perp": "WETH"}}
-    return lay_out({name: Asset(**fields) for name, fields in assets.items()}).tree
+    return lay_out({name: Asset(**fields) for name, fields in assets.items()})
 
 
 class Bench:
@@ -30,23 +32,27 @@ class Bench:
 
     def __init__(self, every: int = 2, interest: float = 0.0001, clamp: float = 0.0005, scale: float = 0.125,
                  cap: float = 0.04, net: tuple[float, float] = (3.0, -5.0)) -> None:
-        self.tree, self.step, z = tree(), 0, np.zeros
+        self.layout, self.step, z = layout(), 0, np.zeros
         self.price = np.log(np.repeat([[100.0], [10.0], [100.0], [20.0]], 2, axis=1))  # [M, P]
         tiers, floor = np.array([1, 2, 1]), np.array([[0.0, 0.0], [0.0, 1e6], [0.0, 0.0]])
         rate = np.array([[0.0, 0.0], [0.01, 0.025], [0.05, 0.0]])
         self.margins = Margins(np.array([0, 1, 1]), np.ones(3), np.array([0, 3]), np.zeros(1, int), tiers, floor, rate,
-                               z((3, 2)), np.array([-1, 2, 3]), z(4, int), z(0, int), z(0, int), np.array([0, 1, 1]),
-                               z((3, 2)), z((3, 2)))
+                               z((3, 2)), np.array([-1, 2, 3]), np.array([0, 0, 1, 2]), np.array([0, 1]), z(2, int),
+                               np.array([0, 1, 1]), z((3, 2)), z((3, 2)))
         self.ledgers = new_ledgers(6, 3, 1, 1, 2)
-        terms = np.array([[interest, clamp, scale, cap]] * 2)
-        self.phase = FundingPhase(np.array([1, 2]), np.array([BTC_PERP, WETH_PERP]), np.array([BTC, WETH]),
-                                  np.array([every, every]), terms, np.array(net), z((3, 2)))
+        terms = Funding(interval=scale * 8 * 3600.0, interest=interest, clamp=clamp, cap=cap)
+        book = SimpleNamespace(signature=np.array([0, 1]), reserve=np.array([[1], [2]]), amount=np.array(net)[:, None])
+        self.phase = FundingPhase(cast(Setting, SimpleNamespace(
+            world=SimpleNamespace(protocols={"exchange": SimpleNamespace(funding=terms)}),
+            layout=self.layout, margins=self.margins, book=book,
+            reserves=[("exchange", name) for name in ("USD", "BTC-PERP", "WETH-PERP")],
+            funding_steps=np.array([0, every, every]), funding_rate=z((3, 2)), paths=2)))
 
     def run(self, book: float, index: float = 100.0, path: int = 0) -> None:
         """A step at these prices of BTC."""
         self.step += 1
         self.price[0, path], self.price[2, path] = math.log(index), math.log(book)
-        self.phase.accrue(SimpleNamespace(step=self.step, tree=self.tree,  # type: ignore[arg-type]
+        self.phase.accrue(SimpleNamespace(step=self.step, tree=self.layout.tree,  # type: ignore[arg-type]
                                           markets=SimpleNamespace(price=self.price), margins=self.margins,
                                           ledgers=self.ledgers))
 
