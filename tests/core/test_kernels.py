@@ -39,12 +39,17 @@ def total(table: Table, more: np.ndarray, count: int) -> float:
 
 
 def signatures() -> list[str]:
-    """Kernels that a few small worlds call, of both modes and with every layer of a waterfall: how often compiled, name."""
+    """Kernels that a few small worlds call, of both modes and with every layer of a waterfall: how often compiled, name.
+
+    The smallest comes first, since one row of anything is contiguous whatever it was cut from.
+    """
     from delever.run.stress import stress
     from run.exchange_small import exchange
-    from run.small import everything
+    from run.small import everything, fall, loan, one_market
 
-    for world in (everything("sequential", paths=2), everything("batched", paths=2), exchange(lending=True, paths=2)):
+    smallest = one_market(loan("a", 1.0, 800.0), scenario={"shocks": [fall(0.1)]})
+    for world in (smallest, everything("sequential", paths=2), everything("batched", paths=2), exchange(paths=1),
+                  exchange(lending=True, paths=2)):
         stress(world, keep=False, trace=[0], threads=1)
     found = {id(held): held for name, module in list(sys.modules.items()) if name.startswith("delever.")
              for held in vars(module).values() if isinstance(held, Kernel)}

@@ -8,7 +8,7 @@ import numpy as np
 
 from delever.core.health import account_health
 from delever.core.outcomes import OUTCOMES
-from delever.core.state import new_ledgers, new_sales, new_transactions
+from delever.core.state import new_ledgers, new_sales, new_touched, new_transactions
 from delever.core.tables import (
     CASH,
     DEBTS,
@@ -150,8 +150,7 @@ def call(rules: RulesPhase, account: Account) -> Call:
     legs = len(account.collaterals) * len(account.debts)
     rows, picked = new_transactions(1), np.zeros(1, np.int64)
     rows.kind[0], rows.state[0] = LIQUIDATION, INCLUDED
-    zero = np.zeros(1, np.int32)
-    touched = Touched(zero, zero, zero, zero.copy(), book.amount.copy(), book.cost, np.zeros(1))
+    touched = new_touched(np.zeros((1, 4), np.int32), book.amount.copy(), book.cost, np.zeros(1))
     ledgers, sales = new_ledgers(len(names) + 1, len(names), 1, OUTCOMES, 1), new_sales(max(legs, 1))
     rules.assess(rows, picked, 1, touched, book, reserves, price)
     n = rules.settle(rows, picked, 1, touched, book, reserves, price, ledgers, sales, 0)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, LIQUIDATIONS, OUTCOMES
-from delever.core.state import new_ledgers, new_sales, new_transactions
+from delever.core.state import new_ledgers, new_sales, new_touched, new_transactions
 from delever.core.tables import DECLINED, EXECUTED, INCLUDED, LIQUIDATION, ORDER, REVERTED, BookTables, Reserves, Touched
 from delever.protocols.aave import Aave
 from delever.protocols.base import Rules
@@ -55,12 +55,18 @@ def run(rules: Rules) -> tuple[np.ndarray, ...]:
     rows.kind[:], rows.state[:], rows.ref[:] = LIQUIDATION, INCLUDED, picked
     rows.path[:] = picked % PATHS
     rows.protocol[:] = b.protocol[b.signature[picked // PATHS]]
-    touched = Touched((picked // PATHS).astype(np.int32), (picked % PATHS).astype(np.int32), np.zeros(n, np.int32),
-                      np.zeros(n, np.int32), b.amount[picked // PATHS], b.cost[picked // PATHS], np.zeros(n))
+    who = np.stack([picked // PATHS, picked % PATHS, 0 * picked, 0 * picked], axis=1).astype(np.int32)
+    touched = new_touched(who, b.amount[picked // PATHS], b.cost[picked // PATHS], np.zeros(n))
     ledgers, sales = new_ledgers(4, 5, 2, OUTCOMES, PATHS), new_sales(n * phase.sales_per_call(b))
     phase.assess(rows, picked, n, touched, b, reserves(), PRICE)
     done = phase.settle(rows, picked, n, touched, b, reserves(), PRICE, ledgers, sales, 0)
     return *rows, touched.amount, touched.flags, *ledgers, *(column[:done] for column in sales)
+
+
+def the_last(b: BookTables) -> Touched:
+    """The last account alone."""
+    who = np.array([[ACCOUNTS - 1, 0, 0, 0]], np.int32)
+    return new_touched(who, b.amount[-1:].copy(), b.cost[-1:], np.zeros(1))
 
 
 def bits(rules: Rules) -> str:
@@ -81,8 +87,7 @@ def test_only_claims_on_its_own_protocol_are_touched(rules: Rules) -> None:
 
 def test_an_account_called_twice_is_counted_once() -> None:
     b, phase = book(), Aave(version="v2", close_factor=0.05).compile(PROTOCOL, np.zeros(5))
-    rows, picked, zero = new_transactions(1), np.zeros(1, np.int64), np.zeros(1, np.int32)
-    touched = Touched(np.full(1, ACCOUNTS - 1, np.int32), zero, zero, zero.copy(), b.amount[-1:].copy(), b.cost[-1:], np.zeros(1))
+    rows, picked, touched = new_transactions(1), np.zeros(1, np.int64), the_last(b)
     ledgers, sales, price = new_ledgers(4, 5, 2, OUTCOMES, 1), new_sales(2), PRICE[1:2] * [[1.0, 1.0, 0.3, 1.0, 1.0]]
     rows.kind[:], rows.protocol[:] = LIQUIDATION, PROTOCOL
     for _ in range(2):
@@ -99,8 +104,7 @@ def test_rows_that_failed_or_are_no_claims_are_not_settled(rules: Rules, kind: i
     rows, picked = new_transactions(1), np.zeros(1, np.int64)
     rows.kind[:], rows.state[:], rows.protocol[:] = kind, state, PROTOCOL
     rows.get_asset[:], rows.give_asset[:], rows.give[:], rows.get[:] = 0, 2, 0.5, 0.5
-    last, zero = np.full(1, ACCOUNTS - 1, np.int32), np.zeros(1, np.int32)
-    touched = Touched(last, zero, zero, zero.copy(), b.amount[-1:].copy(), b.cost[-1:], np.zeros(1))
+    touched = the_last(b)
     ledgers = new_ledgers(4, 5, 2, OUTCOMES, 1)
     sales = phase.settle(rows, picked, 1, touched, b, reserves(), PRICE[:1], ledgers, new_sales(4), 0)
     assert sales == 0

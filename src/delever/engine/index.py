@@ -80,8 +80,8 @@ def make_index(book: BookTables, price: np.ndarray, margins: Margins) -> Index:
     list_of = np.append(pair[sig[account], k], np.arange(len(name)))  # one sentinel behind each list
     bound = np.append(ticks[account], np.full(len(name), NEVER)).astype(np.int32)
     order = np.lexsort((bound, list_of))
-    both = np.array(list(name))
-    return Index(both[:, 0], both[:, 1], np.searchsorted(list_of[order], np.arange(len(name))),
+    falling, rising = np.array(list(name)).T.copy()  # contiguous, whether there is one pair or more
+    return Index(falling, rising, np.searchsorted(list_of[order], np.arange(len(name))),
                  np.append(account, np.zeros(len(name), int))[order].astype(np.int32), bound[order],
                  pair.astype(np.int32))
 

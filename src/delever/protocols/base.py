@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from delever.core.settlement import settle
-from delever.core.state import new_transactions
+from delever.core.state import new_touched, new_transactions
 from delever.core.tables import LIQUIDATION, OFFERED, BookTables, Ledgers, Reserves, Sales, Touched, Transactions
 from delever.model.spec import Spec
 
@@ -86,8 +86,9 @@ class RulesPhase(ABC):
         rows.kind[:], rows.state[:], rows.ref[:] = LIQUIDATION, OFFERED, every
         rows.protocol[:] = book.protocol[book.signature]
         rows.get_asset[:], rows.give_asset[:] = -1, -1
-        zeros = np.zeros(accounts, np.int32)
-        touched = Touched(every.astype(np.int32), zeros, zeros, zeros, book.amount, book.cost, np.zeros(accounts))
+        who = np.zeros((accounts, 4), np.int32)
+        who[:, 0] = every
+        touched = new_touched(who, book.amount, book.cost, np.zeros(accounts))
         self.assess(rows, every, accounts, touched, book, reserves, np.ascontiguousarray(seen_price[None, :]))
         of = reserves.asset[book.reserve[book.signature]]  # [accounts, legs]
         first, place = book.first_debt[0], np.arange(book.amount.shape[1])
