@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     import fcntl
 
     Kernel.first = compiled_once(Kernel.first)  # type: ignore[method-assign]  # before any kernel is made
+
+
+@pytest.fixture(scope="module")
+def tables_of_their_own() -> Iterator[None]:
+    """For a module that makes its tables by hand, with other widths of whole numbers: its kernels are entered anew."""
+    kernels = {id(held): held for name, module in list(sys.modules.items()) if name.startswith("delever.")
+               for held in vars(module).values() if isinstance(held, Kernel)}
+    with pytest.MonkeyPatch.context() as patch:
+        for held in kernels.values():
+            patch.setattr(held, "enter", held.first)
+        yield
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from delever.protocols import aave
 from delever.protocols.aave import Aave, AavePhase
 from protocols.one_account import Account, Call, Collateral, Debt, call, imbalance
 
+pytestmark = pytest.mark.usefixtures("tables_of_their_own")
+
 VERSIONS = ("v2", "v3_0", "v3_3")
 
 

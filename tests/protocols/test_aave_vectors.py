@@ -17,6 +17,8 @@ from delever.protocols.aave import VERSIONS, AavePhase
 from protocols.one_account import Account, Call, Collateral, Debt, call, imbalance
 from protocols.vectors import account, cases, number
 
+pytestmark = pytest.mark.usefixtures("tables_of_their_own")
+
 OURS = {"v3_0": "v3_0", "v3_6": "v3_3"}
 CALLS = [(contract, kind) for contract in OURS for kind in ("liquidation", "indexed")]
 BASIS_POINT, USD_UNIT = 1e-4, 1e-8

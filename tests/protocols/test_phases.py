@@ -16,6 +16,8 @@ from delever.protocols.aave import Aave
 from delever.protocols.base import Rules
 from delever.protocols.pro_rata import ProRata
 
+pytestmark = pytest.mark.usefixtures("tables_of_their_own")
+
 ALL = [Aave(version="v2"), Aave(version="v3_0"), Aave(version="v3_3"), ProRata(full_below=0.9, dust=100.0)]
 ACCOUNTS, PATHS, FIRST_DEBT = 40, 3, 2
 PROTOCOL = 1  # signatures 1 and 2 are of protocol 1

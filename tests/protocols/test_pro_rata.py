@@ -12,6 +12,8 @@ from delever.core.tables import LIQUIDATORS
 from delever.protocols.pro_rata import ProRata
 from protocols.one_account import Account, Call, Collateral, Debt, call, imbalance
 
+pytestmark = pytest.mark.usefixtures("tables_of_their_own")
+
 
 def liquidate(who: Account, **fields: float) -> Call:
     return call(ProRata(**fields).compile(0, np.zeros(len(who.assets))), who)

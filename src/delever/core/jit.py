@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
@@ -98,7 +98,8 @@ class Kernel(Generic[P, R]):
     def first(self, *args: Any) -> Any:
         """The first call compiles, or loads what was compiled, and finds out how the others enter."""
         result = self.dispatcher(*args)
-        self.enter = guarded(f"{self.__module__}.{self.__name__}", self.dispatcher.overloads.values(), args)
+        compiled = self.dispatcher.overloads[tuple(map(numba.typeof, args))]
+        self.enter = guarded(f"{self.__module__}.{self.__name__}", compiled.entry_point, args)
         return result
 
     @property
@@ -107,9 +108,8 @@ class Kernel(Generic[P, R]):
         return self.dispatcher.py_func
 
 
-def guarded(name: str, compiled: Iterable[Any], first: tuple[Any, ...]) -> Callable[..., Any]:
+def guarded(name: str, entry: Callable[..., Any], first: tuple[Any, ...]) -> Callable[..., Any]:
     """The entry point of a kernel, for arguments like those of its first call: it would read others as if they were."""
-    entry = next(iter(compiled)).entry_point
     if CHECKED:
         looks: list[tuple[int, Callable[[Any], Any]]] = [(i, types_in) for i in range(len(first))]
     else:
