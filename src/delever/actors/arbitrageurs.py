@@ -4,6 +4,7 @@
     units = share x the base that moves the perp to spot's -+ threshold,
             at most `spot` when selling it, and at most what keeps |q| m <= leverage x E (E before the trade)
 His account is a margin account like any other: it can be liquidated or deleveraged, and `spot + q` then stands naked.
+He does nothing while one of his markets is halted, and only closes while his exchange opens no positions.
 Source: none; limits to arbitrage in the sense of Shleifer and Vishny (1997). All parameters are assumptions.
 """
 
@@ -19,7 +20,7 @@ from delever.actors.base import Actor
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
 from delever.core.margin import close_leg, equity_of, move_cash
-from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
+from delever.core.market import purchase_within, route_halted, sale_within, sell_for_usd, settle_trade
 from delever.core.phase import Phase
 from delever.core.profile import Profiles, sold_at
 from delever.core.setting import Setting
@@ -32,6 +33,7 @@ from delever.core.tables import (
     SLOTS,
     WRAPPER,
     BookTables,
+    Halts,
     Ledgers,
     Margins,
     Reserves,
@@ -44,6 +46,7 @@ from delever.model.references import known_name
 from delever.model.world import World
 
 THRESHOLD, LEVERAGE, SHARE = range(3)  # columns of the rules
+RESTS, CLOSES, FREE = range(3)  # what he may do on a path
 
 
 class Arbitrageurs(Actor):
@@ -141,10 +144,23 @@ def room_to(m: int, p: int, to: float, buying: bool, profiles: Profiles, markets
 
 
 @kernel
+def what_they_may(exchange: np.ndarray, market: np.ndarray, underlying: np.ndarray, active: np.ndarray, halts: Halts, time: float,
+                  tree: Tree, may: np.ndarray) -> None:
+    """RESTS, CLOSES or FREE, by arbitrageur and path. exchange, market, underlying: [n]; may: [n, P]."""
+    for i in range(may.shape[0]):
+        for p in range(may.shape[1]):
+            m, may[i, p] = market[i], FREE if active[p] else RESTS
+            if halts.opening[exchange[i], p] > time:
+                may[i, p] = min(may[i, p], CLOSES)
+            if (m >= 0 and halts.trading[m, p] > time) or route_halted(p, underlying[i], 0, tree, halts.trading) > time:
+                may[i, p] = RESTS
+
+
+@kernel
 def arbitrage(account: np.ndarray, leg: np.ndarray, underlying: np.ndarray, rules: np.ndarray, spot: np.ndarray,
-              earned: np.ndarray, active: np.ndarray, book: BookTables, reserves: Reserves, margins: Margins, tree: Tree,
+              earned: np.ndarray, may: np.ndarray, book: BookTables, reserves: Reserves, margins: Margins, tree: Tree,
               profiles: Profiles, markets: Markets, ledgers: Ledgers, watch: Watch, pool: Pool, price: np.ndarray) -> None:
-    """Every arbitrageur on every active path. account, leg, underlying: [n]; rules: [n, 3]; spot, earned: [n, P].
+    """Every arbitrageur on every path where he may. account, leg, underlying: [n]; rules: [n, 3]; spot, earned, may: [n, P].
 
     price: [P, R] seen levels [USD].
     """
@@ -155,8 +171,8 @@ def arbitrage(account: np.ndarray, leg: np.ndarray, underlying: np.ndarray, rule
         m = margins.market[r]
         if m < 0 or not profiles.has_venue[m]:
             continue
-        for p in range(active.shape[0]):
-            if not active[p]:
+        for p in range(may.shape[1]):
+            if may[i, p] == RESTS:
                 continue
             outside = tree.log_rate[a]
             for t in range(tree.length[a]):
@@ -174,6 +190,8 @@ def arbitrage(account: np.ndarray, leg: np.ndarray, underlying: np.ndarray, rule
             to = outside - rules[i, THRESHOLD] if buying else outside + rules[i, THRESHOLD]
             units = rules[i, SHARE] * room_to(m, p, to, buying, profiles, markets)
             units = min(units, max(allowed - held if buying else allowed + held, 0.0))
+            if may[i, p] == CLOSES:
+                units = min(units, max(-held if buying else held, 0.0))
             if buying:
                 units = min(units, spot[i, p])
             if not units > 0.0:
@@ -204,6 +222,9 @@ class Arbitrage(Phase):
         follows = dict(setting.layout.follows)
         underlying = np.array([follows.get(int(m), 0) for m in setting.margins.market])  # [R] asset that the perp follows
         self.underlying = underlying[book.reserve[book.signature[self.account], self.leg]].astype(np.int64)
+        self.market = setting.margins.market[book.reserve[book.signature[self.account], self.leg]].astype(np.int64)
+        self.exchange = np.array([setting.protocol(spec.exchange) for spec in specs.values()], np.int64)
+        self.may = np.zeros((len(self.account), setting.paths), np.int64)  # [n, P] what each may do in this block
         self.rules = np.array([[s.threshold, s.leverage, s.share] for s in specs.values()])
         self.spot = np.repeat(np.array([s.spot for s in specs.values()])[:, None], setting.paths, axis=1)  # [n, P] units
         self.earned = np.zeros((len(self.account), setting.paths))  # [n, P] what trading spot has brought [USD]
@@ -212,7 +233,8 @@ class Arbitrage(Phase):
         """Once a block, on the paths that take part; state.seen.price is fresh on them."""
         enter_slots(state)
         state.room_for_slots(int(state.watch.counts[SLOTS]) + self.spot.size)
-        arbitrage(self.account, self.leg, self.underlying, self.rules, self.spot, self.earned, state.active, state.book,
+        what_they_may(self.exchange, self.market, self.underlying, state.active, state.halts, state.time, state.tree, self.may)
+        arbitrage(self.account, self.leg, self.underlying, self.rules, self.spot, self.earned, self.may, state.book,
                   state.reserves, state.margins, state.tree, state.profiles, state.markets, state.ledgers, state.watch,
                   state.pool, state.seen.price)
 

@@ -18,7 +18,7 @@ from delever.core.outcomes import DECLINED as DECLINES
 from delever.core.phase import Kind, Phase
 from delever.core.state import State
 from delever.core.tables import DECLINED, DEFICIT, NOBODY, OFFERED, REVERTED, Transactions
-from delever.engine import boundary
+from delever.engine import boundary, halts
 from delever.engine.inclusion import Inclusion
 from delever.engine.probes import Probe
 from delever.engine.trade import Trading
@@ -162,10 +162,10 @@ def block(phases: Phases, state: State) -> None:
     first = state.n_rows
     boundary.search(state)
     last = state.n_rows  # rows first..last-1 are calls of unhealthy accounts
-    if state.n_called:
-        boundary.leave_halted(state)
     for phase in phases.restraining:
         phase.restrain(state, first, last)
+    if state.n_called or last > first:
+        halts.leave_halted(state, first, last)
     if state.n_called:
         state.changed[state.pool.touched.path[state.pool.called[:state.n_called]]] = True
         for engine in phases.engines:

@@ -46,10 +46,10 @@ class Backstop(Layer):
 
 @kernel
 def unwind_all(number: int, share: float, reserves: Reserves, margins: Margins, safety: Safety, tree: Tree,
-               profiles: Profiles, markets: Markets, ledgers: Ledgers) -> None:
-    """On every path the vault trades away a share of each position."""
+               profiles: Profiles, markets: Markets, ledgers: Ledgers, trading: np.ndarray, time: float) -> None:
+    """On every path the vault trades away a share of each position. trading: [M, P] until when a market is halted [s]."""
     for p in range(markets.price.shape[1]):
-        unwind(number, p, share, reserves, margins, safety, tree, profiles, markets, ledgers)
+        unwind(number, p, share, reserves, margins, safety, tree, profiles, markets, ledgers, trading, time)
 
 
 @kernel
@@ -80,7 +80,7 @@ class BackstopPhase(LayerPhase):
         """Once a step, before the blocks: trade positions away."""
         if self.share > 0.0:
             unwind_all(self.number, self.share, state.reserves, state.margins, state.safety, state.tree, state.profiles,
-                       state.markets, state.ledgers)
+                       state.markets, state.ledgers, state.halts.trading, (state.step - 1) * state.step_length)
 
     def absorb(self, state: State) -> None:
         """At the end of a block: take over whom it can bear."""
