@@ -1,13 +1,14 @@
 """A circuit breaker: when prices move too far, swing too much or too much is liquidated, something is halted for a time.
 
-In every block, with u the log price now, u_i that at the end of each of the last n = window / step steps, v likewise [USD]:
+In every block, with u the log price now, u_i that at the end of each of the last n = window / step steps, v likewise [USD] but
+one step further back (the volume of n whole steps, and what the present one has brought so far):
 
     move           u - max u_i <= log(1 - move),  or  u - min u_i >= log(1 + move)
     volatility     sum (u_i+1 - u_i)^2 + (u - u_last)^2  >=  volatility^2 x window / year        the newest n returns
     liquidations   v - min v_i >= liquidations        v: debt repaid to lending, positions that exchanges closed, so far
 Of several names each is looked at alone; one is enough. It then halts for `lasts`, and is armed again `cool_off` later, with
 a window that begins anew there. Before the start prices stood still (assumption).
-Memory: a ring of n observations a path, one a step. Source: stock exchanges' "Limit Up-Limit Down" (SEC,
+Memory: a ring of n (n + 1) observations a path, one a step. Source: stock exchanges' "Limit Up-Limit Down" (SEC,
 2012: moves within five minutes, pauses of five); lending is paused by guardians, by hand: a trigger there is an assumption.
 """
 
@@ -35,6 +36,19 @@ YEAR = 365.0 * 86400.0  # [s]
 ROUNDING = 1e-12  # share of a moment: a halt that ends at a block is over in that block
 SLACK = 1e-9  # of a log price: a move of exactly the limit trips
 DOWN, UP, SQUARES = range(3)  # columns of the limits
+WHAT = ("liquidations", "opening", "trading")  # that can be halted
+
+
+def what_halts(value: object) -> object:
+    """One or several of WHAT."""
+    given = names(value)
+    remedy = f"choose of {', '.join(WHAT)}"
+    if not isinstance(given, (tuple, list)) or not given:
+        raise InputError("has nothing to halt", value=value, remedy=remedy)
+    for one in given:
+        if one not in WHAT:
+            raise InputError(f"is {one!r}", value=one, remedy=remedy)
+    return given
 
 
 class Breaker(Policy):
@@ -49,8 +63,8 @@ class Breaker(Policy):
     volatility: PerYear | None = Field(None, gt=0, description="trips when the realised volatility of the window is so high")
     liquidations: Usd | None = Field(None, gt=0, description="trips when so much was liquidated in the window")
     window: Seconds = Field(gt=0, examples=["5 min"], description="how far back it looks, a whole number of steps")
-    halts: Annotated[tuple[Literal["liquidations", "opening", "trading"], ...], BeforeValidator(names)] = Field(
-        min_length=1, examples=["liquidations"], description="what it stops: calls of unhealthy accounts, new and larger "
+    halts: Annotated[tuple[str, ...], BeforeValidator(what_halts)] = Field(
+        examples=["liquidations"], description="what it stops: calls of unhealthy accounts, new and larger "
         "positions, trades on markets")
     where: Annotated[tuple[Text, ...], BeforeValidator(names)] = Field(
         (), description="protocols, assets, markets or venues on which; none: those it looks at. Of an asset: the protocols that "
@@ -74,7 +88,7 @@ class Breaker(Policy):
         step = world.scenario.step
         n = self.window / step
         if round(n) < 1 or not math.isclose(n, round(n), rel_tol=1e-9):
-            raise InputError(f"is {self.window:g} s, {n:.6g} steps of {step:g} s", path=(*path, "window"), value=self.window,
+            raise InputError(f"is {self.window:g} s, {n:.6g} steps of {step:g} s", path=(*path, "window"),
                              remedy=f"make it a whole number of steps, such as {max(1, round(n)) * step:g} s")
         check_looked_at(self.of, world, (*path, "of"), self.liquidations is not None)
         check_halted(self.where or self.of, world, (*path, "where" if self.where else "of"), self.halts)
@@ -156,7 +170,8 @@ class Armed:
         self.looked = None if spec.liquidations is not None else prices_of(spec.of, setting, here)
         self.limits = self._limits()
         items = len(spec.of) if self.looked is not None else len(self.counted)
-        self.ring = np.zeros((round(spec.window / setting.step_length), items, paths))  # at the end of each step
+        rows = round(spec.window / setting.step_length) + (self.looked is None)
+        self.ring = np.zeros((rows, items, paths))  # at the end of each step
         self.now, self.last = np.zeros((items, paths)), np.zeros((items, paths))
         self.highest, self.lowest, self.squares = (np.zeros((items, paths)) for _ in range(3))
         self.tripped = np.zeros(paths, np.bool_)

@@ -78,8 +78,9 @@ def check_halted(names: Sequence[str], world: World, path: Path, halts: Sequence
                              value=", ".join(names), remedy=remedies.get(halt, "name the protocols under `where`"))
     for number, name in enumerate(names):
         if not any(has[number] for has in on.values()):
-            raise InputError(f"halts nothing: it is a {meant[number][0]}", path=path, value=name,
-                             remedy=f"{' and '.join(halts)}: leave it out, or halt trading on it")
+            what = meant[number][0]
+            raise InputError(f"has no {' or '.join(halts)} to halt", path=path, value=name,
+                             remedy=f"it is {'an' if what == 'asset' else 'a'} {what}: leave it out")
 
 
 class Looked(NamedTuple):
