@@ -206,7 +206,7 @@ def test_no_bit_depends_on_the_chunk_size(mode: str) -> None:
     whole, cut = (stress(world, keep=False, trace=[2], chunk=chunk, threads=1) for chunk in (5, 2))
     for table in ("paths", "history", "trace", "summary"):
         assert unlike(getattr(whole, table), getattr(cut, table)) == [], table
-    assert "bad_debt.other" in unlike(whole.paths, stress(everything(mode, paths=5), keep=False, trace=[2]).paths)
+    assert "liquidations.other" in unlike(whole.paths, stress(everything(mode, paths=5), keep=False, trace=[2]).paths)
 
 
 def floats(mode: str) -> list[str]:

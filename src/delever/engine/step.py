@@ -199,7 +199,7 @@ def block(phases: Phases, state: State) -> None:
     phases.inclusion.close(state)
     for phase in phases.waiting:
         phase.wake(state)
-    np.less_equal(state.wake, state.time, out=state.active)
+    np.less_equal(state.wake, time_of(state, state.block + 1), out=state.active)  # whoever else is awake
 
 
 def clear(state: State) -> None:
