@@ -147,12 +147,14 @@ def room_to(m: int, p: int, to: float, buying: bool, profiles: Profiles, markets
 def what_they_may(exchange: np.ndarray, market: np.ndarray, underlying: np.ndarray, active: np.ndarray, halts: Halts, time: float,
                   tree: Tree, may: np.ndarray) -> None:
     """RESTS, CLOSES or FREE, by arbitrageur and path. exchange, market, underlying: [n]; may: [n, P]."""
+    chain, sells, buys = tree.chain, tree.sells, tree.buys
     for i in range(may.shape[0]):
         for p in range(may.shape[1]):
             m, may[i, p] = market[i], FREE if active[p] else RESTS
             if halts.opening[exchange[i], p] > time:
                 may[i, p] = min(may[i, p], CLOSES)
-            if (m >= 0 and halts.trading[m, p] > time) or route_halted(p, underlying[i], 0, tree, halts.trading) > time:
+            spot = route_halted(p, underlying[i], 0, chain, sells, buys, halts.trading)
+            if spot > time or (m >= 0 and halts.trading[m, p] > time):
                 may[i, p] = RESTS
 
 

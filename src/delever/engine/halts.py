@@ -31,7 +31,8 @@ def leave_out(called: np.ndarray, n_called: int, touched: Touched, book: BookTab
     Not those whose exchange liquidates nobody now, nor whose closing would trade on a halted market: of a perp that they hold,
     or on the way of their collateral to USD.
     """
-    kept, first = 0, book.first_debt[0]
+    kept, first, asset = 0, book.first_debt[0], reserves.asset
+    chain, sells, buys = tree.chain, tree.sells, tree.buys
     for j in range(n_called):
         slot = called[j]
         p, g = touched.path[slot], book.signature[touched.account[slot]]
@@ -42,7 +43,7 @@ def leave_out(called: np.ndarray, n_called: int, touched: Touched, book: BookTab
                 until = max(until, halts.trading[m, p])
         for k in range(1, book.collaterals[g]):
             if touched.amount[slot, k] > 0.0:
-                until = max(until, route_halted(p, reserves.asset[book.reserve[g, k]], 0, tree, halts.trading))
+                until = max(until, route_halted(p, asset[book.reserve[g, k]], 0, chain, sells, buys, halts.trading))
         if until > time:
             wake[p] = min(wake[p], until)
         else:

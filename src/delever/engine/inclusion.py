@@ -36,19 +36,16 @@ def follows(i: int, rows: Transactions) -> bool:
 
 
 @helper
-def until_open(i: int, rows: Transactions, tree: Tree, book: BookTables, touched: Touched, reserves: Reserves,
-               trading: np.ndarray) -> float:
-    """Until when a market between what a row gives and gets is halted [s]; pro rata: between any two legs of its account."""
-    p, a, b = rows.path[i], rows.get_asset[i], rows.give_asset[i]
-    if a >= 0 and b >= 0:
-        return route_halted(p, a, b, tree, trading)
+def any_leg_halted(p: int, i: int, rows: Transactions, tree: Tree, book: BookTables, touched: Touched, reserves: Reserves,
+                   trading: np.ndarray) -> float:
+    """Until when a market between two legs of a row's account is halted [s]: of a row that is pro rata."""
     slot, until, first = rows.ref[i], -np.inf, book.first_debt[0]
     g = book.signature[touched.account[slot]]
     for c in range(book.collaterals[g]):
         for d in range(first, first + book.debts[g]):
             if touched.amount[slot, c] > 0.0 and touched.amount[slot, d] > 0.0:
-                r, s = book.reserve[g, c], book.reserve[g, d]
-                until = max(until, route_halted(p, reserves.asset[r], reserves.asset[s], tree, trading))
+                a, b = reserves.asset[book.reserve[g, c]], reserves.asset[book.reserve[g, d]]
+                until = max(until, route_halted(p, a, b, tree.chain, tree.sells, tree.buys, trading))
     return until
 
 
@@ -59,19 +56,25 @@ def hold_back(n: int, rows: Transactions, trades: np.ndarray, trading: np.ndarra
 
     trades: [kinds]; trading: [M, P] until when each market is halted [s].
     """
+    state, kind, holds, path, get, give = rows.state, rows.kind, rows.holds, rows.path, rows.get_asset, rows.give_asset
+    chain, sells, buys = tree.chain, tree.sells, tree.buys
     for i in range(n):
-        if rows.state[i] != OFFERED or not trades[rows.kind[i]] or rows.holds[i]:
+        if state[i] != OFFERED or not trades[kind[i]] or holds[i]:
             continue
-        p, until, j = rows.path[i], until_open(i, rows, tree, book, touched, reserves, trading), i
+        p, a, b, j = path[i], get[i], give[i], i
+        if a >= 0 and b >= 0:
+            until = route_halted(p, a, b, chain, sells, buys, trading)
+        else:
+            until = any_leg_halted(p, i, rows, tree, book, touched, reserves, trading)
         if not until > time:
             continue
         wake[p] = min(wake[p], until)
         while follows(j, rows):
             j -= 1
-        rows.state[j] = HALTED
+        state[j] = HALTED
         while j + 1 < n and follows(j + 1, rows):
             j += 1
-            rows.state[j] = HALTED
+            state[j] = HALTED
 
 
 @kernel
