@@ -174,7 +174,7 @@ def decorated(node: ast.AST) -> bool:
 
 
 def test_who_touches_a_mechanism_compiles_that_mechanism(package: Path) -> None:
-    assert moved(package, "protocols/aave.py") == {"protocols/aave.py"}
+    assert moved(package, "protocols/pro_rata.py") == {"protocols/pro_rata.py"}
     assert moved(package, "waterfall/adl.py") == {"waterfall/adl.py"}
     assert "engine/boundary.py" not in moved(package, "venues/stableswap.py")
 

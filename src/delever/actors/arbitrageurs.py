@@ -4,6 +4,7 @@
     units = share x the base that moves the perp to spot's -+ threshold,
             at most `spot` when selling it, and at most what keeps |q| m <= leverage x E (E before the trade)
 His account is a margin account like any other: it can be liquidated or deleveraged, and `spot + q` then stands naked.
+He does nothing while one of his markets is halted, and only closes while his exchange opens no positions.
 Source: none; limits to arbitrage in the sense of Shleifer and Vishny (1997). All parameters are assumptions.
 """
 
@@ -19,7 +20,7 @@ from delever.actors.base import Actor
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
 from delever.core.margin import close_leg, equity_of, move_cash
-from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
+from delever.core.market import purchase_within, route_halted, sale_within, sell_for_usd, settle_trade
 from delever.core.phase import Phase
 from delever.core.profile import Profiles, sold_at
 from delever.core.setting import Setting
@@ -33,9 +34,11 @@ from delever.core.tables import (
     WRAPPER,
     Accounts,
     BookTables,
+    Halts,
     Ledgers,
     Liquidity,
     Markets,
+    Tree,
 )
 from delever.core.touch import enter_slots, slot_of, touch
 from delever.model.errors import InputError
@@ -44,6 +47,7 @@ from delever.model.references import known_name
 from delever.model.world import World
 
 THRESHOLD, LEVERAGE, SHARE = range(3)  # columns of the rules
+RESTS, CLOSES, FREE = range(3)  # what he may do on a path
 
 
 class Desks(NamedTuple):
@@ -55,6 +59,8 @@ class Desks(NamedTuple):
     rules: np.ndarray  # [n, 3] THRESHOLD, LEVERAGE, SHARE
     spot: np.ndarray  # [n, P] units of the underlying held outside
     earned: np.ndarray  # [n, P] what trading spot has brought [USD]
+    market: np.ndarray  # [n] of the perp, -1: none
+    exchange: np.ndarray  # [n] protocol
 
 
 class Arbitrageurs(Actor):
@@ -153,10 +159,25 @@ def room_to(m: int, p: int, to: float, buying: bool, profiles: Profiles, markets
 
 
 @kernel
-def arbitrage(desks: Desks, active: np.ndarray, accounts: Accounts, liquidity: Liquidity, ledgers: Ledgers, watch: Watch,
+def what_they_may(desks: Desks, active: np.ndarray, halts: Halts, time: float, tree: Tree, may: np.ndarray) -> None:
+    """RESTS, CLOSES or FREE, by arbitrageur and path. active: [P]; may: [n, P]."""
+    chain, sells, buys, market, exchange, underlying = (tree.chain, tree.sells, tree.buys, desks.market, desks.exchange,
+                                                        desks.underlying)
+    for i in range(may.shape[0]):
+        for p in range(may.shape[1]):
+            m, may[i, p] = market[i], FREE if active[p] else RESTS
+            if halts.opening[exchange[i], p] > time:
+                may[i, p] = min(may[i, p], CLOSES)
+            spot = route_halted(p, underlying[i], 0, chain, sells, buys, halts.trading)
+            if spot > time or (m >= 0 and halts.trading[m, p] > time):
+                may[i, p] = RESTS
+
+
+@kernel
+def arbitrage(desks: Desks, may: np.ndarray, accounts: Accounts, liquidity: Liquidity, ledgers: Ledgers, watch: Watch,
               pool: Pool) -> None:
-    """Every arbitrageur on every active path. active: [P]."""
-    account, leg, underlying, rules, spot, earned = desks
+    """Every arbitrageur on every path where he may. may: [n, P]."""
+    account, leg, underlying, rules, spot, earned, _, _ = desks
     touched, book, margins, price = accounts.touched, accounts.book, accounts.margins, accounts.price
     tree, profiles, markets = liquidity.tree, liquidity.profiles, liquidity.markets
     for i in range(account.shape[0]):
@@ -165,8 +186,8 @@ def arbitrage(desks: Desks, active: np.ndarray, accounts: Accounts, liquidity: L
         m = margins.market[r]
         if m < 0 or not profiles.has_venue[m]:
             continue
-        for p in range(active.shape[0]):
-            if not active[p]:
+        for p in range(may.shape[1]):
+            if may[i, p] == RESTS:
                 continue
             outside = tree.log_rate[a]
             for t in range(tree.length[a]):
@@ -184,6 +205,8 @@ def arbitrage(desks: Desks, active: np.ndarray, accounts: Accounts, liquidity: L
             to = outside - rules[i, THRESHOLD] if buying else outside + rules[i, THRESHOLD]
             units = rules[i, SHARE] * room_to(m, p, to, buying, profiles, markets)
             units = min(units, max(allowed - held if buying else allowed + held, 0.0))
+            if may[i, p] == CLOSES:
+                units = min(units, max(-held if buying else held, 0.0))
             if buying:
                 units = min(units, spot[i, p])
             if not units > 0.0:
@@ -211,14 +234,18 @@ class Arbitrage(Phase):
         underlying = np.array([follows.get(int(m), 0) for m in setting.margins.market])  # [R] asset that the perp follows
         rules = np.array([[s.threshold, s.leverage, s.share] for s in specs.values()])
         spot = np.repeat(np.array([s.spot for s in specs.values()])[:, None], setting.paths, axis=1)
-        self.desks = Desks(who, leg, underlying[book.reserve[book.signature[who], leg]].astype(np.int64), rules, spot,
-                           np.zeros((len(who), setting.paths)))
+        held = book.reserve[book.signature[who], leg]
+        self.desks = Desks(who, leg, underlying[held].astype(np.int64), rules, spot, np.zeros((len(who), setting.paths)),
+                           setting.margins.market[held].astype(np.int64),
+                           np.array([setting.protocol(spec.exchange) for spec in specs.values()], np.int64))
+        self.may = np.zeros((len(who), setting.paths), np.int64)  # [n, P] what each may do in this block
 
     def trade(self, state: State) -> None:
         """Once a block, on the paths that take part; state.seen.price is fresh on them."""
         enter_slots(state)
         state.room_for_slots(int(state.watch.counts[SLOTS]) + self.desks.spot.size)
-        arbitrage(self.desks, state.active, state.accounts, state.liquidity, state.ledgers, state.watch, state.pool)
+        what_they_may(self.desks, state.active, state.halts, state.time, state.tree, self.may)
+        arbitrage(self.desks, self.may, state.accounts, state.liquidity, state.ledgers, state.watch, state.pool)
 
     def naked(self, state: State) -> dict[str, np.ndarray]:
         """What of each arbitrageur stands naked: spot + q [P], units of the underlying."""

@@ -153,6 +153,17 @@ def quote_route(p: int, a: int, b: int, amount: float, tree: Tree, profiles: Pro
 
 
 @helper
+def route_halted(p: int, a: int, b: int, chain: np.ndarray, sells: np.ndarray, buys: np.ndarray, trading: np.ndarray) -> float:
+    """Until when some market between assets a and b is halted [s]; -inf: none is. trading: [M, P]; the others: of Tree."""
+    until = -np.inf
+    for k in range(sells[a, b]):
+        until = max(until, trading[chain[a, k], p])
+    for k in range(buys[a, b]):
+        until = max(until, trading[chain[b, k], p])
+    return until
+
+
+@helper
 def usd_price(a: int, p: int, tree: Tree, price: np.ndarray) -> float:
     """Market price of an asset in USD. price: [M, P] log market prices."""
     total = tree.log_rate[a]

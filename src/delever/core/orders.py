@@ -29,6 +29,7 @@ class Order(Kind):
     name: ClassVar[str] = "order"
     gas: ClassVar[float] = 300_000.0
     turn: ClassVar[int] = 3
+    trades: ClassVar[bool] = True
 
     def __init__(self, left: np.ndarray) -> None:
         """left: [orders, P] units due and not yet sold."""

@@ -33,6 +33,7 @@ class Kind:
     gas: ClassVar[float]  # units; assumption unless a network states it
     turn: ClassVar[int] = 2  # within a batch: 0 answers of oracles, 1 owners, 2 who takes collateral, 3 orders
     liquidates: ClassVar[bool] = False  # an executed one is a liquidation
+    trades: ClassVar[bool] = False  # sells what it gets or gives, for the other: waits while a market on that way is halted
     looks: ClassVar[bool] = False  # wants fresh price levels of the paths concerned
     moves_seen: ClassVar[bool] = False  # what protocols see is composed anew after it
     number: int = -1  # given at assembly

@@ -15,7 +15,8 @@ import numpy as np
 
 from delever.core.profile import Profiles
 
-OFFERED, DECLINED, INCLUDED, EXECUTED, REVERTED, WAITING, NOTHING = range(7)  # states of a transaction; NOTHING to call
+# States of a transaction. NOTHING: not to be called now; HALTED: a market that it needs is closed.
+OFFERED, DECLINED, INCLUDED, EXECUTED, REVERTED, WAITING, NOTHING, HALTED = range(8)
 HIT, ANSWERED, QUEUED = 1, 2, 4  # Touched.flags: was liquidated, has topped up, stands in the list of what is due
 SLOTS, NODES, FREE, FIRED, REACHED, DUE, CLAIM_ROWS, STANDING, CALLED, ENTERED, COUNTERS = range(11)  # Watch.counts
 
@@ -301,11 +302,14 @@ class Networks(NamedTuple):
 
 
 class Halts(NamedTuple):
-    """Until when something is halted [s]; -inf: it is not. Policies and events write it."""
+    """Until when something is halted [s], that moment not included; -inf: it is not. Policies and events write it.
 
-    liquidation: np.ndarray  # [protocols, paths] calls, auctions, engines; inf: nobody is ever called, nor his owner asked
-    opening: np.ndarray  # [protocols, paths] new loans and positions
-    trading: np.ndarray  # [markets, paths]
+    What waits wakes its path when the halt ends. Whoever opens positions or trades off chain asks himself.
+    """
+
+    liquidation: np.ndarray  # [protocols, paths] calls, auctions, engines; owners see what is due all the same. inf: nobody looks
+    opening: np.ndarray  # [protocols, paths] new loans and positions, and larger ones; smaller ones are free
+    trading: np.ndarray  # [markets, paths] rows of kinds that trade wait, engines and vaults too; outside prices move on
     network: np.ndarray  # [networks, paths] no blocks
     feed: np.ndarray  # [feeds, paths] does not look at the market
 

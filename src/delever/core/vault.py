@@ -42,12 +42,16 @@ def close_of_vault(number: int, p: int, r: int, d: float, usd: float, counterpar
 
 
 @helper
-def unwind(number: int, p: int, share: float, accounts: Accounts, liquidity: Liquidity, records: Records) -> None:
-    """The vault trades away a share of each position on its market, whatever that costs."""
+def unwind(number: int, p: int, share: float, accounts: Accounts, liquidity: Liquidity, records: Records, trading: np.ndarray,
+           time: float) -> None:
+    """The vault trades away a share of each position on its market, whatever that costs, unless that is halted.
+
+    trading: [M, P] until when [s].
+    """
     margins, safety, profiles, markets = accounts.margins, records.safety, liquidity.profiles, liquidity.markets
     for r in range(margins.first[number], margins.first[number + 1]):
         d, m = safety.vault[r, p] * share, margins.market[r]
-        if not margins.perp[r] or d == 0.0:
+        if not margins.perp[r] or d == 0.0 or trading[m, p] > time:
             continue
         if d > 0.0:
             done, usd, after = sale_within(m, p, d, 0.0, profiles, markets)

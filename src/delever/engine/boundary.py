@@ -194,7 +194,7 @@ def offer(watch: Watch, pool: Pool, book: BookTables, kind_of: np.ndarray, netwo
           rows: Transactions, n: int) -> None:
     """A transaction row for each unhealthy account of lending; margin accounts are called by their exchange, off chain.
 
-    kind_of, network_of: [protocols]; halted: [protocols, P] until when nobody is called, inf: ever; who is unhealthy stands.
+    kind_of, network_of: [protocols]; halted: [protocols, P] until when nobody is called; inf: who is unhealthy stands unseen.
     """
     claim, slot_path, slot_account, called = pool.claim, pool.touched.path, pool.touched.account, pool.called
     signature, protocol, margin = book.signature, book.protocol, book.margin
@@ -203,11 +203,11 @@ def offer(watch: Watch, pool: Pool, book: BookTables, kind_of: np.ndarray, netwo
     for j in range(watch.counts[CLAIM_ROWS]):
         slot = claim[j] & 0xFFFFFFFF
         g = signature[slot_account[slot]]
+        if halted[protocol[g], slot_path[slot]] == np.inf:
+            continue
         if margin[g]:
             called[n_called] = slot
             n_called += 1
-            continue
-        if halted[protocol[g], slot_path[slot]] == np.inf:
             continue
         path[n], kind[n], state[n], ref[n], of[n] = slot_path[slot], kind_of[protocol[g]], OFFERED, slot, protocol[g]
         rows.network[n] = network_of[protocol[g]]
@@ -292,16 +292,6 @@ def search(state: State) -> None:
               state.n_rows)
         state.n_rows += int(count[CLAIM_ROWS])
         state.n_called = int(count[CALLED])
-
-
-def leave_halted(state: State) -> None:
-    """Accounts of exchanges whose engine is halted are not called; they stand."""
-    called, touched = state.pool.called[:state.n_called], state.pool.touched
-    protocol = state.book.protocol[state.book.signature[touched.account[called]]]
-    kept = called[state.halts.liquidation[protocol, touched.path[called]] <= state.time]
-    if len(kept) < len(called):
-        state.pool.called[:len(kept)] = kept
-        state.n_called = len(kept)
 
 
 def put_back(state: State) -> None:

@@ -2,6 +2,7 @@
 
 Every included transaction pays gas x bid, also when it reverts, unless it went past the public queue. What finds no room, and
 what bids on a network that has no block now, is offered again. Rows of a group stand together: one place, one bid, all or none.
+What would trade on a halted market is not ranked: it is offered again when the halt ends.
 """
 
 from __future__ import annotations
@@ -9,16 +10,21 @@ from __future__ import annotations
 import numpy as np
 
 from delever.core.jit import helper, kernel
+from delever.core.market import route_halted
 from delever.core.outcomes import REVERTED as REVERTS
-from delever.core.state import Queue, State, Tally
+from delever.core.state import Queue, State, Tally, Tree
 from delever.core.tables import (
     BLOCK_BUILDERS,
     EXECUTED,
+    HALTED,
     INCLUDED,
     OFFERED,
     REVERTED,
     WAITING,
+    BookTables,
     Networks,
+    Reserves,
+    Touched,
     Transactions,
 )
 
@@ -41,6 +47,48 @@ def make_whole(n: int, rows: Transactions) -> None:
     for i in range(n - 1, 0, -1):
         if follows(i, rows) and state[i] != OFFERED and state[i - 1] == OFFERED:
             state[i - 1] = state[i]
+
+
+@helper
+def any_leg_halted(p: int, i: int, rows: Transactions, tree: Tree, book: BookTables, touched: Touched, reserves: Reserves,
+                   trading: np.ndarray) -> float:
+    """Until when a market between two legs of a row's account is halted [s]: of a row that is pro rata."""
+    slot, until, first = rows.ref[i], -np.inf, book.first_debt[0]
+    g = book.signature[touched.account[slot]]
+    for c in range(book.collaterals[g]):
+        for d in range(first, first + book.debts[g]):
+            if touched.amount[slot, c] > 0.0 and touched.amount[slot, d] > 0.0:
+                a, b = reserves.asset[book.reserve[g, c]], reserves.asset[book.reserve[g, d]]
+                until = max(until, route_halted(p, a, b, tree.chain, tree.sells, tree.buys, trading))
+    return until
+
+
+@kernel
+def hold_back(n: int, rows: Transactions, trades: np.ndarray, trading: np.ndarray, time: float, wake: np.ndarray, tree: Tree,
+              book: BookTables, touched: Touched, reserves: Reserves) -> None:
+    """Rows that would trade on a halted market wait, and their groups with them; the path wakes when the halt ends.
+
+    trades: [kinds]; trading: [M, P] until when each market is halted [s].
+    """
+    state, kind, holds, path, get, give = rows.state, rows.kind, rows.holds, rows.path, rows.get_asset, rows.give_asset
+    chain, sells, buys = tree.chain, tree.sells, tree.buys
+    for i in range(n):
+        if state[i] != OFFERED or not trades[kind[i]] or holds[i]:
+            continue
+        p, a, b, j = path[i], get[i], give[i], i
+        if a >= 0 and b >= 0:
+            until = route_halted(p, a, b, chain, sells, buys, trading)
+        else:
+            until = any_leg_halted(p, i, rows, tree, book, touched, reserves, trading)
+        if not until > time:
+            continue
+        wake[p] = min(wake[p], until)
+        while follows(j, rows):
+            j -= 1
+        state[j] = HALTED
+        while j + 1 < n and follows(j + 1, rows):
+            j += 1
+            state[j] = HALTED
 
 
 @kernel
@@ -194,13 +242,15 @@ def close(n: int, rows: Transactions, networks: Networks, liquidates: np.ndarray
 class Inclusion:
     """What goes into the blocks of all networks, and in which order."""
 
-    def __init__(self, liquidates: np.ndarray, sequential: bool) -> None:
-        """liquidates: [kinds] an executed one is a liquidation."""
-        self.liquidates, self.sequential = liquidates, sequential
+    def __init__(self, liquidates: np.ndarray, trades: np.ndarray, sequential: bool) -> None:
+        """[kinds]: liquidates: an executed one is a liquidation; trades: it sells on the market what it gets or gives."""
+        self.liquidates, self.trades, self.sequential = liquidates, trades, sequential
 
     def include(self, state: State) -> None:
         """Decide what goes in; state.queue says what is executed when."""
         n, networks = state.n_rows, state.networks
+        hold_back(n, state.transactions, self.trades, state.halts.trading, state.time, state.wake, state.tree, state.book,
+                  state.pool.touched, state.reserves)
         clock = (state.step - 1) * state.blocks + state.block
         has_block = (clock % networks.every == 0)[:, None] & (state.halts.network <= state.time)
         places = state.paths * len(networks.every)

@@ -17,8 +17,8 @@ from delever.core.jit import kernel
 from delever.core.outcomes import DECLINED as DECLINES
 from delever.core.phase import Kind, Phase
 from delever.core.state import State
-from delever.core.tables import DECLINED, DEFICIT, INCLUDED, NOBODY, NOTHING, OFFERED, Transactions
-from delever.engine import boundary, groups
+from delever.core.tables import DECLINED, DEFICIT, INCLUDED, NOBODY, OFFERED, Transactions
+from delever.engine import boundary, groups, halts
 from delever.engine.inclusion import Inclusion
 from delever.engine.probes import Probe
 from delever.engine.trade import Trading
@@ -162,10 +162,10 @@ def block(phases: Phases, state: State) -> None:
     first = state.n_rows
     boundary.search(state)
     last = state.n_rows  # rows first..last-1 are calls of unhealthy accounts
-    if state.n_called:
-        boundary.leave_halted(state)
     for phase in phases.restraining:
         phase.restrain(state, first, last)
+    if state.n_called or last > first:
+        halts.leave_halted(state, first, last)
     if state.n_called:
         state.changed[state.pool.touched.path[state.pool.called[:state.n_called]]] = True
         for engine in phases.engines:
@@ -178,7 +178,6 @@ def block(phases: Phases, state: State) -> None:
     if last > first:
         for phase in phases.reacting:
             phase.react(state, first, last)
-        leave_paused(state, first, last)
     for phase in phases.placing:
         phase.offer(state)
     if anybody > first:
@@ -228,13 +227,6 @@ def decline(first: int, last: int, rows: Transactions, totals: np.ndarray) -> No
         if rows.state[i] == OFFERED and rows.actor[i] == NOBODY:
             rows.state[i] = DECLINED
             totals[DECLINES, rows.protocol[i], rows.path[i]] += 1.0
-
-
-def leave_paused(state: State, first: int, last: int) -> None:
-    """Calls on a protocol that is paused are not for anybody to take; their owners have been asked before."""
-    rows = state.transactions
-    until = state.halts.liquidation[rows.protocol[first:last], rows.path[first:last]]
-    rows.state[first:last][until > state.time] = NOTHING
 
 
 def execute(phases: Phases, state: State) -> None:

@@ -2,7 +2,7 @@
 
     anchored:  s <- s keep                      u = e + x(s)
     passive:   s <- s* + (s - s*) keep          u = x(s),   x(s*) = e;  the arbitrageur trades the difference, without fee
-with keep = 2^(-dt / half_life).
+with keep = 2^(-dt / half_life). While its market is halted nobody trades a pool: its price stands.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from delever.core.tables import ARBITRAGEURS, VENUES
 
 
 @kernel
-def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, tokens: np.ndarray,
-          gross: np.ndarray) -> None:
-    """keep: [M] share of a displacement that a step leaves. gross: [A, P] units traded."""
+def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, tokens: np.ndarray, gross: np.ndarray,
+          trading: np.ndarray, time: float) -> None:
+    """keep: [M] share of a displacement that a step leaves. gross: [A, P] units traded. trading: [M, P] until when halted [s]."""
     consumed, price, exogenous, depth = markets.consumed, markets.price, markets.exogenous, markets.depth
     for m in range(price.shape[0]):
         s, u, e, share = consumed[m], price[m], exogenous[m], keep[m]
@@ -47,7 +47,7 @@ def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, to
             for p in range(u.shape[0]):
                 target = sold_at(exp_(-0.5 * e[p]), cells, node_w, sold, liquidity)
                 before, after = s[p], target + (s[p] - target) * share
-                if after == before:
+                if after == before or trading[m, p] > time:
                     continue
                 low, high = min(before, after), max(before, after)
                 factor = depth[0 if after > before else 1, m, p]
@@ -101,6 +101,6 @@ class Venues:
 
     def relax(self, state: State) -> None:
         """Once a step."""
-        relax(self.keep, state.profiles, state.markets, state.tree, state.ledgers.tokens,
-              state.ledgers.turnover)
+        relax(self.keep, state.profiles, state.markets, state.tree, state.ledgers.tokens, state.ledgers.turnover,
+              state.halts.trading, (state.step - 1) * state.step_length)
         self.follow(state, np.ones(state.paths, np.bool_))

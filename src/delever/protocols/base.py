@@ -121,6 +121,7 @@ class Call(Kind):
     name: ClassVar[str] = "liquidation"
     gas: ClassVar[float] = 500_000.0
     liquidates: ClassVar[bool] = True
+    trades: ClassVar[bool] = True
 
     def __init__(self, rules: RulesPhase) -> None:
         self.rules = rules

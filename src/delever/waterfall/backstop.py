@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from delever.core.jit import kernel
@@ -43,10 +44,11 @@ class Backstop(Layer):
 
 
 @kernel
-def unwind_all(number: int, share: float, accounts: Accounts, liquidity: Liquidity, records: Records) -> None:
-    """On every path the vault trades away a share of each position."""
+def unwind_all(number: int, share: float, accounts: Accounts, liquidity: Liquidity, records: Records, trading: np.ndarray,
+               time: float) -> None:
+    """On every path the vault trades away a share of each position. trading: [M, P] until when a market is halted [s]."""
     for p in range(liquidity.markets.price.shape[1]):
-        unwind(number, p, share, accounts, liquidity, records)
+        unwind(number, p, share, accounts, liquidity, records, trading, time)
 
 
 @kernel
@@ -75,7 +77,8 @@ class BackstopPhase(LayerPhase):
     def begin(self, state: State) -> None:
         """Once a step, before the blocks: trade positions away."""
         if self.share > 0.0:
-            unwind_all(self.number, self.share, state.accounts, state.liquidity, state.records)
+            unwind_all(self.number, self.share, state.accounts, state.liquidity, state.records, state.halts.trading,
+                       (state.step - 1) * state.step_length)
 
     def absorb(self, state: State) -> None:
         """At the end of a block: take over whom it can bear."""
