@@ -131,7 +131,7 @@ def size_take(i: int, rows: Transactions, rules: np.ndarray, now: float, touched
     rows.give[i], rows.get[i], rows.kept[i] = 0.0, 0.0, 0.0
     nothing = REVERTED if rows.state[i] == INCLUDED else NOTHING
     age = now - lots.started[k]
-    if not lots.open[k] or must_reset(age, terms):
+    if not (lots.open[k] and lots.tab[k] > 0.0 and lots.units[k] > 0.0) or must_reset(age, terms):
         rows.state[i] = nothing
         return
     price = lots.top[k] * fraction(age, terms)
