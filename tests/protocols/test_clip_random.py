@@ -144,5 +144,5 @@ def test_the_compiler_changes_no_bit(clock: int) -> None:
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     interpreted = done.stdout.split("\n")[:-1]
-    assert len(interpreted) > 50
+    assert len(interpreted) > 40
     assert interpreted == floats(clock)
