@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from itertools import pairwise
 from typing import Any
 
@@ -15,12 +14,10 @@ from delever.core.outcomes import DECLINED
 from delever.core.tables import COVERED, DEBTS, DEFICIT, DEPOSITS, HOLDERS, SLOTS, TREASURY
 from delever.engine.conservation import residual
 from delever.engine.step import step
-from delever.model.errors import InputError
-from delever.protocols.clip import Clip
 from delever.run.assemble import assemble, phases
 from delever.run.outcomes import tabulate_paths
-from protocols.clip_worlds import KEEPERS, Mapping, auctions, begin, play
-from run.small import fall, loan, pool
+from protocols.clip_worlds import KEEPERS, STAIRS, Mapping, auctions, begin, play
+from run.small import book, fall, loan, pool
 
 USD, ETH = 0, 1
 CHAIN: Mapping = {"chain": {"block_time": 12, "room": 30, "base_fee": 20}}
@@ -28,9 +25,6 @@ CHAIN: Mapping = {"chain": {"block_time": 12, "room": 30, "base_fee": 20}}
 
 def leak(state: Any) -> float:
     return float(residual(state, int(state.watch.counts[SLOTS])).max())
-
-
-# ---- the auction by hand ----------------------------------------------------------------------------------------
 
 
 def test_a_vault_becomes_a_lot_and_the_keeper_gets_tip_and_chip() -> None:
@@ -110,9 +104,6 @@ def test_what_is_left_of_a_lot_returns_and_debt_and_penalty_are_paid() -> None:
     assert booked[DEPOSITS] == -taken.get
     assert booked[TREASURY] == pytest.approx(845.0 - 107.345)
     assert state.lots.open[0] == 0
-
-
-# ---- waking -----------------------------------------------------------------------------------------------------
 
 
 def test_an_auction_outlasts_steps_and_wakes_its_path_at_each_new_price_alone() -> None:
@@ -270,6 +261,29 @@ def test_nothing_is_sold_while_the_protocol_is_halted_and_the_clock_goes_on() ->
     assert taken.give / taken.get == pytest.approx(1080.0 * 0.99 ** ((3000 - 312) // 90))
 
 
+def test_two_houses_with_terms_of_their_own_keep_their_lots_apart_while_debt_grows() -> None:
+    """ETH-A and ETH-B of one phase: other curves, tips and holes; a stability fee of 50 %, and collateral that earns."""
+    terms = {"ETH": {"liquidation_threshold": 1 / 1.5, "incentive": 0.13, "supply_rate": 0.1},
+             "USD": {"liquidation_threshold": 0.0, "incentive": 0.0, "borrow_rate": 0.5}}
+    second = STAIRS | {"curve": "linear", "tau": 5000, "tip": 7, "chip": 0, "hole": 4000}
+    vaults = [*loan("a", 10.0, 6500.0), *loan("b", 5.0, 3200.0)]
+    protocols = {name: {"rules": rules, "parameters": terms, "book": book(vaults, name)}
+                 for name, rules in (("A", STAIRS), ("B", second))}
+    world = worlds.load({"as_of": "2024-01-01T00:00:00Z", "assets": {"ETH": {"price": 1000.0}}, "protocols": protocols,
+                         "actors": {"keepers": KEEPERS}, "execution": {"rounds": 5}, "scenario": {
+                             "horizon": 7200, "step": 300, "paths": 1, "seed": 1, "prices": {"kind": "lognormal"},
+                             "events": [fall(0.1, 3600)]}})
+    state, diary = play(world, steps=14)
+    lots, grown = state.lots, math.exp(0.5 * 3900 / (365 * 86400))
+    assert lots.protocol[:state.n_lots].tolist() == [0, 0, 1]
+    assert lots.owed[:2].tolist() == pytest.approx([6500.0 * grown, 3200.0 * grown], rel=1e-6)
+    assert lots.tab[2] == pytest.approx(4000.0)
+    assert [event.get for event in diary.of("kick")][-1] == 7.0
+    state, _ = play(world)
+    assert leak(state) < 1e-12
+    assert state.ledgers.booked[DEPOSITS, :, 0].min() < -4.0
+
+
 # ---- what a whole book may see ----------------------------------------------------------------------------------
 
 
@@ -281,43 +295,3 @@ def test_what_may_be_kicked_now_is_what_goes_into_lots() -> None:
     assert found.repay.tolist() == pytest.approx([0.0, 1000.0, 0.0])
     assert found.seize.tolist() == pytest.approx([0.0, 10.0 / 7.0, 0.0])
     assert [found.collateral_leg.tolist(), found.debt_leg.tolist()] == [[-1, 0, -1], [-1, 1, -1]]
-
-
-# ---- what a user states -----------------------------------------------------------------------------------------
-
-
-def test_a_version_is_the_chains_terms_and_what_is_stated_beside_goes_before() -> None:
-    chosen = Clip(version="eth_a_2022_02", tip=0)
-    assert (chosen.buf, chosen.hole, chosen.tip, chosen.dust) == (1.2, 65e6, 0.0, 15e3)
-    assert auctions(loan("a", 1.0, 1.0)).replace("protocols.pool.rules", "clip.eth_a_2021_04").protocols["pool"].rules.buf == 1.3
-
-
-@pytest.mark.parametrize(("change", "line"), [
-    ({"curve": "linear"}, "tau is missing; the linear curve needs it: time until the price is 0 (linear)"),
-    ({"curve": "exponential", "cut": None}, "cut is missing; the exponential curve needs it: factor on the price, a step "
-     "(stairstep) or a second (exponential)"),
-    ({"buf": 0}, "buf is 0; it is a ratio, above 0"),
-    ({"cusp": "140 %"}, "cusp is 140 %; it is a share, from 0 to 1"),
-    ({"tail": -1}, "tail is -1; it is a time, at least 0"),
-])
-def test_bad_terms_are_one_line_that_says_where_and_what_to_write(change: Mapping, line: str) -> None:
-    with pytest.raises(InputError, match=re.escape(line)):
-        auctions(loan("a", 1.0, 1.0), change)
-
-
-TWO: Mapping = {"ETH": {"price": 1000.0}, "BTC": {"price": 1.0}}
-
-
-def test_a_vault_with_two_collaterals_is_named_with_what_to_do() -> None:
-    legs = [*loan("ok", 1.0, 1.0), *loan("both", 1.0, 1.0), ("both", "BTC", "collateral", 1.0)]
-    terms = {"liquidation_threshold": 0.5, "incentive": 0.13}
-    with pytest.raises(InputError) as found:
-        assemble(auctions(legs, assets=TWO, parameters={"ETH": terms, "BTC": terms}))
-    assert str(found.value) == ("protocols.pool.book has 2 collaterals and 1 debts: 'both'; a vault of clip has one of each: "
-                                "make it a vault for each pair")
-
-
-def test_vaults_that_owe_different_assets_are_two_protocols() -> None:
-    legs = [*loan("a", 1.0, 1.0), ("b", "ETH", "collateral", 1.0), ("b", "BTC", "debt", 1.0)]
-    with pytest.raises(InputError, match=r"book: owes USD and BTC; vaults of clip owe one asset, .*: make it two protocols"):
-        assemble(auctions(legs, assets=TWO))
