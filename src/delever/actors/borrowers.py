@@ -80,15 +80,16 @@ class Borrowers(Actor):
 
 
 @kernel
-def react(first: int, last: int, first_path: int, seed: np.ndarray, terms: np.ndarray, kind: int, rows: Transactions,
+def react(first: int, last: int, first_path: int, seed: np.ndarray, terms: np.ndarray, kind: int, rows: Transactions, n: int,
           touched: Touched, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> int:
-    """Answer the calls in rows first..last-1 by rows from `last` on; the number of rows then. terms: [protocols, COLUMNS]."""
-    n, amount = last, touched.amount
+    """Answer the calls in rows first..last-1 by rows from n on; the number of rows then. terms: [protocols, COLUMNS]."""
+    amount = touched.amount
     path, state, ref, give_asset, added, bid = rows.path, rows.state, rows.ref, rows.give_asset, rows.give, rows.bid
     for i in range(first, last):
         slot, p, rules = ref[i], path[i], terms[rows.protocol[i]]
         account = touched.account[slot]
-        if (added[i] <= 0.0 and rows.get[i] <= 0.0) or touched.flags[slot] & ANSWERED:
+        nothing = added[i] <= 0.0 and rows.get[i] <= 0.0 and state[i] != OFFERED  # a call may give and get nothing
+        if nothing or touched.flags[slot] & ANSWERED:
             continue
         word = philox(np.uint64(first_path + p), np.uint64(account), np.uint64(0), BORROWERS, seed[0], seed[1])[0]
         if uniform(word) >= rules[ATTENTIVE]:
@@ -194,4 +195,4 @@ class Reacting(Phase):
         """Answer the calls in these rows."""
         state.room_for_rows(last - first)
         state.n_rows = react(first, last, state.first_path, state.seed, self.rules, self.top_up.number, state.transactions,
-                             state.pool.touched, state.book, state.reserves, state.seen.price)
+                             state.n_rows, state.pool.touched, state.book, state.reserves, state.seen.price)

@@ -34,6 +34,17 @@ def slot_of(p: int, account: int, watch: Watch) -> int:
 
 
 @helper
+def watch_again(slot: int, watch: Watch, pool: Pool) -> None:
+    """A touched account goes back on watch at the end of the block, by what it then is; its path takes part in the block."""
+    touched, count = pool.touched, watch.counts
+    if touched.flags[slot] & QUEUED == 0:
+        touched.visits[slot] += 1  # its entries in the wheels are stale from here on
+        touched.flags[slot] |= QUEUED
+        pool.due[count[DUE]] = slot
+        count[DUE] += 1
+
+
+@helper
 def touch(p: int, account: int, book: BookTables, watch: Watch, pool: Pool) -> int:
     """Its slot; it goes back on watch at the end of the block, by what it then is. The pool has room for one more."""
     touched, count, slot = pool.touched, watch.counts, slot_of(p, account, watch)
@@ -48,9 +59,5 @@ def touch(p: int, account: int, book: BookTables, watch: Watch, pool: Pool) -> i
             touched.amount[slot, k] = book.amount[account, k]
         for k in range(book.cost.shape[1]):
             touched.cost[slot, k] = book.cost[account, k]
-    if touched.flags[slot] & QUEUED == 0:
-        touched.visits[slot] += 1  # its entries in the wheels are stale from here on
-        touched.flags[slot] |= QUEUED
-        pool.due[count[DUE]] = slot
-        count[DUE] += 1
+    watch_again(slot, watch, pool)
     return slot

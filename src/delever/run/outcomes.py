@@ -19,6 +19,7 @@ from delever.core.tables import (
     SLOTS,
     STOLEN,
     BookTables,
+    Lots,
     Reserves,
     Touched,
 )
@@ -57,6 +58,18 @@ def underwater(slots: int, touched: Touched, book: BookTables, reserves: Reserve
         short[book.protocol[g], p] += max(debt - value, 0.0)
 
 
+@kernel
+def unsold(n_lots: int, lots: Lots, touched: Touched, book: BookTables, price: np.ndarray, short: np.ndarray) -> None:
+    """At the end: debt that went into lots beyond what these are worth, at seen prices [USD].
+
+    price: [P, R]; short: [protocols, P].
+    """
+    for k in range(n_lots):
+        if lots.open[k]:
+            p, r = lots.path[k], book.reserve[book.signature[touched.account[lots.slot[k]]], lots.leg[k]]
+            short[lots.protocol[k], p] += max(lots.owed[k] * price[p, lots.reserve[k]] - lots.units[k] * price[p, r], 0.0)
+
+
 def tabulate_paths(model: Model, state: State) -> pa.Table:
     """Outcomes of a chunk, one row a path."""
     slots = int(state.watch.counts[SLOTS])
@@ -85,6 +98,8 @@ def by_protocol(model: Model, state: State, slots: int) -> list[Column]:
     price_all(state)
     bare, short = np.zeros((len(protocols), state.paths)), np.zeros((len(protocols), state.paths))
     underwater(slots, state.pool.touched, state.book, state.reserves, state.seen.price, bare, short)
+    if state.n_lots:
+        unsold(state.n_lots, state.lots, state.pool.touched, state.book, state.seen.price, short)
     totals = state.ledgers.totals
     out: list[Column] = []
     for outcome, table in zip(OUTCOME_COLUMNS, totals, strict=True):
