@@ -17,7 +17,7 @@ from delever.core.jit import kernel
 from delever.core.outcomes import DECLINED as DECLINES
 from delever.core.phase import Kind, Phase
 from delever.core.state import State
-from delever.core.tables import DECLINED, DEFICIT, NOBODY, OFFERED, REVERTED, Transactions
+from delever.core.tables import DECLINED, DEFICIT, INCLUDED, NOBODY, OFFERED, REVERTED, Transactions
 from delever.engine import boundary
 from delever.engine.inclusion import Inclusion
 from delever.engine.probes import Probe
@@ -97,6 +97,7 @@ class Phases:
     reacting: Sequence[Phase]
     placing: Sequence[Phase]  # orders of their own
     bidding: Sequence[Phase]
+    affording: Sequence[Phase]
     trading_off_chain: Sequence[Phase]
     waiting: Sequence[Phase]
     recorder: Recorder | None = None
@@ -248,6 +249,10 @@ def execute(phases: Phases, state: State) -> None:
         kind, picked = kinds[number], queued[start[cell]:start[cell + 1]]
         if kind.looks:
             seen_prices.price_rows(state, picked)
+        for phase in phases.affording:
+            phase.afford(state, picked)
+        if phases.affording or len(state.queue.grouped):
+            picked = picked[state.transactions.state[picked] == INCLUDED]
         kind.execute(state, picked)
         if slot == 0:
             state.changed[state.transactions.path[picked]] = True
@@ -276,6 +281,7 @@ def trade(phases: Phases, state: State) -> None:
     if state.n_sales:
         phases.trading.execute(state)
         sold = state.sales.row[:state.n_sales]
+        np.add.at(state.transactions.brought, sold, state.sales.amount[:state.n_sales])
         state.tally.mover[state.sales.path[:state.n_sales]] = state.transactions.number[sold]
         if sum(feed.refresh(state) for feed in phases.feeds):  # after the last slot too: it is not every path's last
             see_again(state, state.sales.path[:state.n_sales])
