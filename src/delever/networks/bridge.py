@@ -100,6 +100,8 @@ def deliver(n: int, time: float, active: np.ndarray, messages: Messages, bridges
             purses: Purses) -> int:
     """What may arrive does; the others stay, in their order. The number of messages then."""
     left = 0
+    for j in range(n):  # counted anew, so that no rounding says that something is still on its way
+        purses.coming[messages.network[j], messages.holder[j] - HOLDERS, messages.asset[j], messages.path[j]] = 0.0
     for j in range(n):
         p, b, c, a, units = messages.path[j], messages.bridge[j], messages.network[j], messages.asset[j], messages.units[j]
         holder = messages.holder[j]
@@ -109,13 +111,13 @@ def deliver(n: int, time: float, active: np.ndarray, messages: Messages, bridges
             tokens[holder, a, p] += units - cost
             tokens[OUTSIDE, a, p] += cost
             purses.held[c, holder - HOLDERS, a, p] += units - cost
-            purses.coming[c, holder - HOLDERS, a, p] -= units
             if bridges.window[b] == np.inf:
                 bridges.used[b, p] = max(bridges.used[b, p] - messages.usd[j], 0.0)
             continue
         messages.path[left], messages.bridge[left], messages.holder[left], messages.asset[left] = p, b, holder, a
         messages.network[left], messages.units[left], messages.usd[left] = c, units, messages.usd[j]
         messages.arrives[left] = messages.arrives[j]
+        purses.coming[c, holder - HOLDERS, a, p] += units
         left += 1
     return left
 

@@ -131,7 +131,9 @@ def assemble(world: World, source: Source | None = None) -> Model:
                   make_index(positions.tables, np.exp(seen), positions.margins), price, answer, seen, scenario.steps,
                   scenario.step, blocks)
     check_rules(world)
-    phases(model, 1, ())  # mistakes of mechanisms come to light before a run folder is made
+    setting = model.setting(1)
+    phases(model, 1, (), setting)  # mistakes of mechanisms come to light before a run folder is made,
+    assert len(setting.homes) == len(world.protocols)  # and protocols that say no chain
     return model
 
 
