@@ -4,7 +4,7 @@
                 market price x (1 - discount).  x: the whole call, unless a part earns more (core/sizing.py)
     bid       = base fee + fee_share x max(profit, 0) / (gas x 1e-9 x price of the native asset), at most what his gas pays
     money     calls that earn >= min_profit are taken in the order of profit, each from what the ones before leave: his own where
-              that covers it, else borrowed (flash: sold in the same transaction), else as much as his own money can pay
+              that covers it, else borrowed (flash: sold in the same transaction); then in part those that it did not cover
     bridge    what a call lacks on its chain (money, or gas) is sent for over the open bridge that is fastest, once at a time
     inventory what he has beyond his start is sold for `into`, `pace` USD an hour and asset, once a step
 Source: Qin et al., An Empirical Study of DeFi Liquidations; money, patience and fees are assumptions.

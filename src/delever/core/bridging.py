@@ -2,7 +2,8 @@
 
     by the open bridge of least delay (the first of equals) whose far end has some of the asset and the gas to send it
     units = min(what is free there less that gas, missing / (1 - fee), room of the capacity / price)
-Nothing is sent for an asset on a chain while some of it is on its way there already.
+Nothing is sent for an asset on a chain while some of it is on its way there already, nor what is worth less than its own
+gas, unless it is to pay for gas.
 """
 
 from __future__ import annotations
@@ -74,12 +75,14 @@ def send_for(wants: Wants, holder: int, private: int, rows: Transactions, n: int
         units = min(sendable(a, d, holder, p, bridges, networks, purses),
                     wants.missing[j] / (1.0 - bridges.fee[way]) * (1.0 + MORE),
                     (bridges.capacity[way] - bridges.used[way, p]) * (1.0 - MORE) / usd_price(a, p, tree, price))
-        if not units > 0.0:
+        cost = networks.gas[d, bridges.kind[0]] * networks.base_fee[d, p] * 1e-9
+        least = cost * usd_price(networks.native[d], p, tree, price) if a != networks.native[c] else 0.0
+        if not units * usd_price(a, p, tree, price) > least:
             continue
         rows.path[n], rows.kind[n], rows.state[n], rows.ref[n], rows.network[n] = p, bridges.kind[0], OFFERED, way, d
         rows.actor[n], rows.give_asset[n], rows.give[n], rows.most[n] = holder, a, units, units
         rows.bid[n], rows.private[n] = networks.base_fee[d, p], private
         purses.reserved[d, k, a, p] += units
-        purses.reserved[d, k, networks.native[d], p] += networks.gas[d, bridges.kind[0]] * networks.base_fee[d, p] * 1e-9
+        purses.reserved[d, k, networks.native[d], p] += cost
         n += 1
     return n
