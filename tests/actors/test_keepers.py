@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from delever.core.holdings import BORROWED, afford, new_purses
@@ -283,10 +283,11 @@ def test_a_row_that_cannot_be_paid_for_at_its_slot_reverts() -> None:
     """100 units: 60 once, not twice; 40 fit beside them; who borrows needs none."""
     rows, purses, picked = new_transactions(4), new_purses(1, 1, 2, 1), np.arange(4)
     purses.held[0, 0, 1, 0] = 100.0
-    rows.state[:], rows.actor[:], rows.give_asset[:], rows.give[:] = INCLUDED, HOLDERS, 1, 50.0
-    rows.most[:], rows.must_pay[3] = [60.0, 60.0, 40.0, 0.0], BORROWED
+    for column, value in ((rows.state, INCLUDED), (rows.actor, HOLDERS), (rows.give_asset, 1)):
+        column[:4] = value
+    rows.give[:4], rows.must_pay[3] = [60.0, 60.0, 40.0, 50.0], BORROWED
     afford(picked, np.arange(HOLDERS + 1) >= HOLDERS, rows, purses)
-    assert rows.state.tolist() == [INCLUDED, REVERTED, INCLUDED, INCLUDED]
+    assert rows.state[:4].tolist() == [INCLUDED, REVERTED, INCLUDED, INCLUDED]
     assert purses.spent[0, 0, 1, 0] == 100.0
 
 
@@ -315,7 +316,7 @@ def crowded(seed: int, paths: int = 3, mode: str = "sequential") -> World:
 
 
 @given(seed=st.integers(0, 10_000), mode=st.sampled_from(["sequential", "batched"]))
-@settings(max_examples=8)
+@settings(max_examples=6, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # a smaller seed is no simpler world
 def test_nobody_ever_spends_what_he_does_not_have(seed: int, mode: str) -> None:
     """In every block own money covers what it paid, purses follow the ledger, and nothing is below 0."""
     world = crowded(seed, mode=mode)

@@ -2,7 +2,7 @@
 gained in all; purses say where it lies and so what he can spend.
 
     in a block   reserved   whoever bids or offers sets aside what it may cost: no money is promised twice
-                 spent      at its slot a row takes `most` out of what is left of `held`, or reverts (afford)
+                 spent      at its slot a row takes what it gives out of what is left of `held`, or reverts (afford)
     after it     held       -= give, gas;  += what is kept, what its sale brought;  reserved, spent = 0  (account)
 N: networks, A: assets, P: paths.
 """
@@ -79,16 +79,16 @@ def gas_cost(i: int, rows: Transactions, networks: Networks) -> float:
 
 @kernel
 def afford(picked: np.ndarray, has_purse: np.ndarray, rows: Transactions, purses: Purses) -> None:
-    """At their slot: a row takes `most` out of its actor's purse, unless that is borrowed, or reverts.
+    """At their slot: a row takes what it gives out of its actor's purse, unless that is borrowed, or reverts.
 
-    has_purse: [HOLDERS + actors].
+    has_purse: [HOLDERS + actors]. The rows are sized as they will be carried out, which may be in another asset than was offered.
     """
     for i in picked:
         if rows.state[i] != INCLUDED or not has_purse[rows.actor[i]] or rows.give[i] <= 0.0 or rows.must_pay[i] == BORROWED:
             continue
         c, k, b, p = rows.network[i], rows.actor[i] - HOLDERS, rows.give_asset[i], rows.path[i]
-        if rows.most[i] > 0.0 and purses.spent[c, k, b, p] + rows.most[i] <= purses.held[c, k, b, p]:
-            purses.spent[c, k, b, p] += rows.most[i]
+        if purses.spent[c, k, b, p] + rows.give[i] <= purses.held[c, k, b, p]:
+            purses.spent[c, k, b, p] += rows.give[i]
         else:
             rows.state[i] = REVERTED
 
@@ -101,9 +101,8 @@ def account(n: int, has_purse: np.ndarray, rows: Transactions, networks: Network
             continue
         c, k, p, a, b = rows.network[i], rows.actor[i] - HOLDERS, rows.path[i], rows.get_asset[i], rows.give_asset[i]
         native = networks.native[c]
-        purses.reserved[c, k, native, p] = 0.0
-        if b >= 0:
-            purses.reserved[c, k, b, p], purses.spent[c, k, b, p] = 0.0, 0.0
+        for any_asset in range(purses.held.shape[2]):
+            purses.reserved[c, k, any_asset, p], purses.spent[c, k, any_asset, p] = 0.0, 0.0
         if rows.state[i] == EXECUTED or (rows.state[i] == REVERTED and not rows.private[i]):
             purses.held[c, k, native, p] -= gas_cost(i, rows, networks)
         if rows.state[i] != EXECUTED:

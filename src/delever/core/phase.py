@@ -77,7 +77,7 @@ class Phase:
         """In a block with something to take: take rows among first..last-1, or append copies of what others have taken."""
 
     def afford(self, state: State, picked: np.ndarray) -> None:
-        """At their slot, before these rows are carried out: revert those of its own that it can no longer pay for."""
+        """At their slot, as these rows will be carried out: revert those of its own that it can no longer pay for."""
 
     def trade(self, state: State) -> None:
         """At the end of every block; state.seen.price is fresh."""

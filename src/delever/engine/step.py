@@ -249,6 +249,8 @@ def execute(phases: Phases, state: State) -> None:
         kind, picked = kinds[number], queued[start[cell]:start[cell + 1]]
         if kind.looks:
             seen_prices.price_rows(state, picked)
+        if phases.affording:
+            kind.check(state, picked)
         for phase in phases.affording:
             phase.afford(state, picked)
         if phases.affording or len(state.queue.grouped):
