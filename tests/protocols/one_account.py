@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 
 from delever.core.health import account_health
 from delever.core.outcomes import OUTCOMES
+from delever.core.setting import Setting
+from delever.core.settlement import settle
 from delever.core.state import new_ledgers, new_sales, new_transactions
 from delever.core.tables import (
     CASH,
@@ -15,8 +19,8 @@ from delever.core.tables import (
     DEFICIT,
     DEPOSITS,
     EXECUTED,
+    HOLDERS,
     INCLUDED,
-    LIQUIDATION,
     TREASURY,
     BookTables,
     Ledgers,
@@ -24,7 +28,9 @@ from delever.core.tables import (
     Sales,
     Touched,
 )
-from delever.protocols.base import RulesPhase
+from delever.protocols.base import Rules, RulesPhase
+
+LIQUIDATOR = HOLDERS  # row of the token ledger: the first actor's
 
 
 @dataclass(frozen=True)
@@ -144,17 +150,26 @@ class Call:
         return self.account.health(self.amount)
 
 
-def call(rules: RulesPhase, account: Account) -> Call:
-    """Assess and settle one claim on the account."""
+def setting(protocols: tuple[str, ...], fee: np.ndarray) -> Setting:
+    """All that rules ask of where they stand. fee: [reserves] share of the incentive that the protocol keeps."""
+    return cast(Setting, SimpleNamespace(protocols=protocols, fee=fee))
+
+
+def ready(rules: Rules, account: Account, fee: float = 0.0) -> RulesPhase:
+    """These rules on the one protocol there is."""
+    return type(rules).phase({"pool": rules}, setting(("pool",), np.full(len(account.assets), fee)))
+
+
+def call(rules: RulesPhase, account: Account, most: float = 0.0) -> Call:
+    """Assess and settle one call of the account. most: what the liquidator offers to repay, units; 0: whatever is allowed."""
     book, reserves, price, names = account.book, account.reserves, account.price, account.assets
-    legs = len(account.collaterals) * len(account.debts)
     rows, picked = new_transactions(1), np.zeros(1, np.int64)
-    rows.kind[0], rows.state[0] = LIQUIDATION, INCLUDED
+    rows.state[0], rows.actor[0], rows.most[0] = INCLUDED, LIQUIDATOR, most
     zero = np.zeros(1, np.int32)
     touched = Touched(zero, zero, zero, zero.copy(), book.amount.copy(), book.cost, np.zeros(1))
-    ledgers, sales = new_ledgers(len(names) + 1, len(names), 1, OUTCOMES, 1), new_sales(max(legs, 1))
-    rules.assess(rows, picked, 1, touched, book, reserves, price)
-    n = rules.settle(rows, picked, 1, touched, book, reserves, price, ledgers, sales, 0)
+    ledgers, sales = new_ledgers(len(names) + 1, len(names), 1, OUTCOMES, 1, actors=1), new_sales(rules.sales_per_call(book))
+    rules.assess(rows, picked, touched, book, reserves, price)
+    n = settle(rows, picked, rules.writes_off, touched, book, reserves, price, ledgers, sales, 0)
     c, d = int(rows.get_asset[0]), int(rows.give_asset[0])
     return Call(account, names[c - 1] if c >= 0 else "", names[d - 1] if d >= 0 else "",
                 float(rows.give[0]), float(rows.get[0]), float(rows.kept[0]), int(rows.state[0]) == EXECUTED,

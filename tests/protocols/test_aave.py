@@ -10,17 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, DEFICITS, LIQUIDATIONS, PROTOCOL_FEE, REPAID, SEIZED
-from delever.core.tables import CASH, DEBTS, DEFICIT, DEPOSITS, HIT, LIQUIDATORS, TREASURY
+from delever.core.tables import CASH, DEBTS, DEFICIT, DEPOSITS, HIT, TREASURY
 from delever.model.errors import InputError
-from delever.protocols import aave
-from delever.protocols.aave import Aave, AavePhase
-from protocols.one_account import Account, Call, Collateral, Debt, call, imbalance
+from delever.protocols.aave import Aave
+from protocols.one_account import LIQUIDATOR, Account, Call, Collateral, Debt, call, imbalance, ready
 
 VERSIONS = ("v2", "v3_0", "v3_3")
 
 
-def liquidate(who: Account, version: str, fee: float = 0.0, **fields: float) -> Call:
-    return call(Aave(version=version, **fields).compile(0, np.full(len(who.assets), fee)), who)
+def liquidate(who: Account, version: str, fee: float = 0.0, most: float = 0.0, **fields: float) -> Call:
+    return call(ready(Aave(version=version, **fields), who, fee), who, most)
 
 
 def one_pair(health: float, debt: float = 10_000.0, price: float = 2000.0, threshold: float = 0.8,
@@ -38,8 +37,8 @@ def test_half_a_loan_is_repaid_and_its_worth_and_a_bonus_seized() -> None:
     assert done.amount == pytest.approx([5.695, 4100.0], rel=1e-12)
     assert [fill[:2] for fill in done.sales] == [("ETH", "USDC")]
     assert done.sales[0][2] == pytest.approx(4.2845, rel=1e-12)
-    assert done.tokens(LIQUIDATORS, "ETH") == pytest.approx(4.2845) == -done.tokens(CASH, "ETH")
-    assert done.tokens(LIQUIDATORS, "USDC") == pytest.approx(-4100.0) == -done.tokens(CASH, "USDC")
+    assert done.tokens(LIQUIDATOR, "ETH") == pytest.approx(4.2845) == -done.tokens(CASH, "ETH")
+    assert done.tokens(LIQUIDATOR, "USDC") == pytest.approx(-4100.0) == -done.tokens(CASH, "USDC")
     booked = [done.booked(DEPOSITS, "ETH"), done.booked(TREASURY, "ETH"), done.booked(DEBTS, "USDC")]
     assert booked == pytest.approx([-4.305, 0.0205, -4100.0])
     totals = [done.total(i) for i in (LIQUIDATIONS, ACCOUNTS_LIQUIDATED, REPAID, SEIZED, PROTOCOL_FEE, DEFICITS)]
@@ -59,7 +58,7 @@ def test_interest_is_repaid_at_the_index_and_kept_at_index_one() -> None:
 def test_the_same_asset_on_both_sides_is_booked_on_both() -> None:
     who = Account((Collateral("ETH", 10.0, 1000.0, 0.8),), (Debt("ETH", 8.2, 1000.0),))
     done = liquidate(who, "v3_0", fee=0.1)
-    assert done.tokens(LIQUIDATORS, "ETH") == pytest.approx(4.305 - 0.0205 - 4.1)
+    assert done.tokens(LIQUIDATOR, "ETH") == pytest.approx(4.305 - 0.0205 - 4.1)
     assert imbalance(done) < 1e-15
 
 
@@ -115,8 +114,8 @@ def test_v3_3_repays_less_where_that_leaves_no_dust() -> None:
 def test_v3_3_a_pair_that_cannot_but_leave_dust_is_not_called() -> None:
     """An offer of part of 900 owed leaves less than 1000 whatever is repaid."""
     who = one_pair(0.97, debt=900.0)
-    small_offer = AavePhase(0, aave.VERSIONS["v3_3"], 0.5, np.zeros(2), cover=100.0)
-    assert call(small_offer, who).repay == 0.0
+    assert liquidate(who, "v3_3", most=100.0).repay == 0.0
+    assert liquidate(who, "v3_0", most=100.0).repay == 100.0
     assert liquidate(who, "v3_3").repay == 900.0
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from delever.core.tables import DEFICIT
-from delever.protocols.aave import VERSIONS, AavePhase
-from protocols.one_account import Account, Call, Collateral, Debt, call, imbalance
+from delever.protocols.aave import VERSIONS
+from delever.protocols.fixed_spread import FixedSpreadPhase
+from protocols.one_account import Account, Call, Collateral, Debt, call, imbalance, setting
 from protocols.vectors import account, cases, number
 
 OURS = {"v3_0": "v3_0", "v3_6": "v3_3"}
@@ -29,12 +30,13 @@ def health_gap(contract: str, who: Account, collateral: float, debt: float, heal
     return near, near + (BASIS_POINT * collateral / debt if contract == "v3_0" else 0.0)
 
 
-def rules(contract: str, given: dict[str, Any], who: Account, **changes: Any) -> AavePhase:
-    """The version's rules, with the offer of the case as the most that is repaid."""
+def called(contract: str, given: dict[str, Any], who: Account, **changes: Any) -> Call:
+    """A call by the version's rules, with the offer of the case as the most that is repaid."""
     fee = {reserve["asset"]: reserve["protocol_fee"] / 1e4 for reserve in given["reserves"]}
-    cover = np.inf if given["debt_to_cover"] == "max" else number(given["debt_to_cover"])
-    version = VERSIONS[OURS[contract]]._replace(**changes)
-    return AavePhase(0, version, 0.5, np.array([fee[name] for name in who.assets]), cover)
+    most = 0.0 if given["debt_to_cover"] == "max" else number(given["debt_to_cover"])
+    terms = VERSIONS[OURS[contract]]._replace(**changes)
+    where = setting(("pool",), np.array([fee[name] for name in who.assets]))
+    return call(FixedSpreadPhase(where, {"pool": terms}), who, most)
 
 
 def seen_from_the_other_side(contract: str, who: Account, before: dict[str, Any]) -> bool:
@@ -70,7 +72,7 @@ def test_calls_repay_seize_and_keep_what_the_contracts_do(contract: str, kind: s
         elif seen_from_the_other_side(contract, who, out["before"]):
             crossed += 1
         elif "revert" not in out:
-            check_call(contract, case, call(rules(contract, given, who), who))
+            check_call(contract, case, called(contract, given, who))
             checked += 1
     assert edges <= 0.06 * len(all_cases)
     assert crossed <= 0.05 * len(all_cases)
@@ -124,7 +126,7 @@ def test_what_the_contracts_refuse_is_not_called(contract: str, kind: str) -> No
             assert mended_or_none(contract, given, who), case["id"]
             dust += 1
         else:
-            assert call(rules(contract, given, who), who).repay == 0.0, case["id"]
+            assert called(contract, given, who).repay == 0.0, case["id"]
             refused += 1
     assert refused >= 8
     assert crossed <= 4
@@ -136,8 +138,8 @@ def mended_or_none(contract: str, given: dict[str, Any], who: Account) -> bool:
     def left(done: Call) -> float:
         return min(done.units_left(leg.asset, type(leg)) * leg.price for leg in who.legs if leg.callable)
 
-    asked = call(rules(contract, given, who, least_left=0.0, writes_off=False), who)
-    mended = call(rules(contract, given, who), who)
+    asked = called(contract, given, who, least_left=0.0, writes_off=False)
+    mended = called(contract, given, who)
     if not 0.0 < left(asked) < 1000.0:
         return False
     return mended.repay == 0.0 or (mended.repay < asked.repay and left(mended) >= 1000.0 * (1.0 - 1e-12))

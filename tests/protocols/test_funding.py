@@ -12,7 +12,7 @@ import pytest
 from delever.core.state import Tree, new_ledgers
 from delever.core.tables import CASH, FUNDING, MAKERS, VAULT, Margins
 from delever.model.asset import Asset
-from delever.protocols.funding import FundingPhase, funding_rate
+from delever.protocols.funding import Funded, FundingPhase, funding_rate
 from delever.run.pricing import lay_out
 
 USD, BTC, ETH, WETH, BTC_PERP, WETH_PERP = range(6)  # assets
@@ -39,8 +39,8 @@ class Bench:
                                z((3, 2)), z((3, 2)))
         self.ledgers = new_ledgers(6, 3, 1, 1, 2)
         terms = np.array([[interest, clamp, scale, cap]] * 2)
-        self.phase = FundingPhase(np.array([1, 2]), np.array([BTC_PERP, WETH_PERP]), np.array([BTC, WETH]),
-                                  np.array([every, every]), terms, np.array(net), z((3, 2)))
+        self.phase = FundingPhase(Funded(np.array([1, 2]), np.array([BTC_PERP, WETH_PERP]), np.array([BTC, WETH]),
+                                         np.array([every, every]), terms, np.array(net), z((3, 2)), z((2, 2))))
 
     def run(self, book: float, index: float = 100.0, path: int = 0) -> None:
         """A step at these prices of BTC."""
@@ -72,10 +72,10 @@ def test_a_rate_is_clamped_scaled_to_its_interval_and_capped(mean: float, rate: 
 def test_a_payment_is_the_mean_premium_of_its_interval_times_the_index_at_its_end() -> None:
     bench = Bench(every=2)
     bench.run(book=101.0)  # premium 1 %
-    assert not bench.margins.paid.any() and not bench.phase.last_rate.any() and not bench.ledgers.tokens.any()
+    assert not bench.margins.paid.any() and not bench.phase.perps.last_rate.any() and not bench.ledgers.tokens.any()
     bench.run(book=121.0, index=110.0)  # premium 10 %: mean 5.5 %, less the clamp 5.45 %, an eighth of it
     rate = 0.0545 / 8.0
-    assert bench.phase.last_rate[1] == pytest.approx([rate, 0.0001 / 8.0], rel=1e-12)
+    assert bench.phase.perps.last_rate[1] == pytest.approx([rate, 0.0001 / 8.0], rel=1e-12)
     assert bench.margins.paid[1] == pytest.approx([rate * 110.0, 0.0001 / 8.0 * 100.0], rel=1e-12)
 
 
@@ -83,7 +83,7 @@ def test_samples_start_anew_after_a_payment() -> None:
     bench = Bench(every=2)
     for book in (150.0, 150.0, 100.0, 100.0):
         bench.run(book)
-    assert bench.phase.last_rate[1, 0] == pytest.approx(0.0001 / 8.0, rel=1e-9)
+    assert bench.phase.perps.last_rate[1, 0] == pytest.approx(0.0001 / 8.0, rel=1e-9)
 
 
 def test_what_a_unit_has_paid_adds_up_with_its_sign_and_without() -> None:
@@ -97,7 +97,7 @@ def test_what_a_unit_has_paid_adds_up_with_its_sign_and_without() -> None:
 def test_a_wrapped_underlying_counts_at_its_rate() -> None:
     bench = Bench(every=1, scale=1.0)
     bench.run(100.0)
-    assert bench.phase.last_rate[2] == pytest.approx([0.0001, 0.0001], rel=1e-9)  # 20 USD is 2 ETH at 10: no premium
+    assert bench.phase.perps.last_rate[2] == pytest.approx([0.0001, 0.0001], rel=1e-9)  # 20 USD is 2 ETH at 10: no premium
     assert bench.margins.paid[2] == pytest.approx([0.002, 0.002], rel=1e-9)
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delever.core.outcomes import DEFICITS, LIQUIDATIONS, REPAID, SEIZED
-from delever.core.tables import LIQUIDATORS
 from delever.protocols.pro_rata import ProRata
-from protocols.one_account import Account, Call, Collateral, Debt, call, imbalance
+from protocols.one_account import LIQUIDATOR, Account, Call, Collateral, Debt, call, imbalance, ready
 
 
 def liquidate(who: Account, **fields: float) -> Call:
-    return call(ProRata(**fields).compile(0, np.zeros(len(who.assets))), who)
+    return call(ready(ProRata(**fields), who), who)
 
 
 def baseline(c0: float, c1: float, owed: float, p0: float, p1: float, close_factor: float, bonus: float, dust: float
@@ -78,8 +76,8 @@ def test_each_collateral_is_sold_against_each_debt_in_its_share_of_the_debt() ->
     assert [fill[:2] for fill in done.sales] == [("ETH", "USDC"), ("ETH", "DAI"), ("WBTC", "USDC"), ("WBTC", "DAI")]
     assert [fill[2] for fill in done.sales] == pytest.approx(
         [part * 0.75, part * 0.25, 0.1 * part * 0.75, 0.1 * part * 0.25])
-    assert done.tokens(LIQUIDATORS, "USDC") == pytest.approx(-1125.0)
-    assert done.tokens(LIQUIDATORS, "DAI") == pytest.approx(-375.0)
+    assert done.tokens(LIQUIDATOR, "USDC") == pytest.approx(-1125.0)
+    assert done.tokens(LIQUIDATOR, "DAI") == pytest.approx(-375.0)
     assert [done.total(SEIZED), done.total(LIQUIDATIONS)] == pytest.approx([1575.0, 1.0])
     assert imbalance(done) < 1e-14
 

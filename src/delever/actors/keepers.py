@@ -281,9 +281,12 @@ class Keeping(Phase):
             column[begin + len(stay):end] = 0
         state.n_rows = begin + len(stay)
 
-    def afford(self, state: State, picked: np.ndarray) -> None:
-        """What is not borrowed comes out of a purse."""
-        afford(picked, self.has_purse, state.transactions, state.purses)
+    def afford(self, state: State, kind: Kind, picked: np.ndarray) -> None:
+        """What is not borrowed comes out of a purse, as it is sized at its slot."""
+        mine = picked[self.has_purse[state.transactions.actor[picked]]]
+        if len(mine):
+            kind.check(state, mine)
+            afford(mine, state.transactions, state.purses)
 
     def wake(self, state: State) -> None:
         """The block is over: purses follow what it did."""

@@ -78,13 +78,13 @@ def gas_cost(i: int, rows: Transactions, networks: Networks) -> float:
 
 
 @kernel
-def afford(picked: np.ndarray, has_purse: np.ndarray, rows: Transactions, purses: Purses) -> None:
+def afford(picked: np.ndarray, rows: Transactions, purses: Purses) -> None:
     """At their slot: a row takes what it gives out of its actor's purse, unless that is borrowed, or reverts.
 
-    has_purse: [HOLDERS + actors]. The rows are sized as they will be carried out, which may be in another asset than was offered.
+    The rows are those of actors with purses, sized as they will be carried out: perhaps in another asset than was offered.
     """
     for i in picked:
-        if rows.state[i] != INCLUDED or not has_purse[rows.actor[i]] or rows.give[i] <= 0.0 or rows.must_pay[i] == BORROWED:
+        if rows.state[i] != INCLUDED or rows.give[i] <= 0.0 or rows.must_pay[i] == BORROWED:
             continue
         c, k, b, p = rows.network[i], rows.actor[i] - HOLDERS, rows.give_asset[i], rows.path[i]
         if purses.spent[c, k, b, p] + rows.give[i] <= purses.held[c, k, b, p]:

@@ -39,7 +39,11 @@ class Kind:
     number: int = -1  # given at assembly
 
     def check(self, state: State, picked: np.ndarray) -> None:
-        """Revert those of these rows that no longer hold: asked before a group of rows is carried out."""
+        """Revert those of these rows that no longer hold: asked before a group of rows is carried out.
+
+        Whoever may revert a row in `execute` finds it here, at what stands before any row of the group is carried out.
+        Kinds are asked in the order of their turns, so that a later one sees how earlier ones have been sized.
+        """
 
     def execute(self, state: State, picked: np.ndarray) -> None:
         """Carry out included rows, by number: each becomes EXECUTED or REVERTED; sales go to state.sales."""
@@ -76,8 +80,8 @@ class Phase:
     def bid(self, state: State, first: int, last: int, resize: Resize) -> None:
         """In a block with something to take: take rows among first..last-1, or append copies of what others have taken."""
 
-    def afford(self, state: State, picked: np.ndarray) -> None:
-        """At their slot, as these rows will be carried out: revert those of its own that it can no longer pay for."""
+    def afford(self, state: State, kind: Kind, picked: np.ndarray) -> None:
+        """At their slot, before these rows of a kind are carried out: revert those of its own that it cannot pay for."""
 
     def trade(self, state: State) -> None:
         """At the end of every block; state.seen.price is fresh."""

@@ -29,9 +29,7 @@ def margin_reaches(book: BookTables, margins: Margins, price: np.ndarray, health
     for i in range(book.signature.shape[0]):
         g = book.signature[i]
         if book.margin[g]:
-            equity, margin, radius = reach_of(
-                i, 0, g, book.amount, book.collaterals, book.debts, book.first_debt[0], book.reserve, book.threshold, price,
-                margins.funded, margins.paid, margins.gross, margins.tiers, margins.floor, margins.rate, margins.deducted)
+            equity, margin, radius = reach_of(i, 0, g, book.amount, book, margins, price)
             health[i] = radius if equity >= margin else -1.0
 
 
@@ -80,8 +78,8 @@ def make_index(book: BookTables, price: np.ndarray, margins: Margins) -> Index:
     list_of = np.append(pair[sig[account], k], np.arange(len(name)))  # one sentinel behind each list
     bound = np.append(ticks[account], np.full(len(name), NEVER)).astype(np.int32)
     order = np.lexsort((bound, list_of))
-    both = np.array(list(name))
-    return Index(both[:, 0], both[:, 1], np.searchsorted(list_of[order], np.arange(len(name))),
+    falling, rising = np.ascontiguousarray(np.array(list(name)).T)  # columns of a table of one row would be of another type
+    return Index(falling, rising, np.searchsorted(list_of[order], np.arange(len(name))),
                  np.append(account, np.zeros(len(name), int))[order].astype(np.int32), bound[order],
                  pair.astype(np.int32))
 

@@ -1,0 +1,170 @@
+"""Fixed-spread liquidation: a call repays part of one debt and takes collateral worth that and a fixed bonus.
+
+Protocols of this kind differ in numbers and switches alone. A protocol is a row of `Terms`, this file has the one loop
+over pairs of legs, and one phase serves all protocols of all these kinds. For a pair worth `held` and `owed`:
+
+    eligible    backing < debt,                      backing = sum of collateral x threshold
+    most        owed                                 where backing <= full_below x debt, or either leg < full_under
+                close_factor x owed                  else; x debt where the close factor is of the whole debt
+    repay       value = min(most, owed), at most held / (1 + incentive), less where dust would be left (size_call)
+    seize       value (1 + incentive) / price
+    kept        fee x (seize - seize / (1 + incentive)) + seize_share x seize
+    called      the pair of highest value x incentive, the first of equals
+    deficit     all debt of an account without positive collateral, where the protocol writes off
+
+Real arithmetic: contracts round to their units. As a kind of its own, `fixed_spread` takes the row from the user; rows
+of protocols as deployed stand in files of their own, with what they cite.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple, Self
+
+import numpy as np
+from pydantic import Field
+
+from delever.core.health import account_health
+from delever.core.jit import helper, kernel
+from delever.core.setting import Setting
+from delever.core.tables import INCLUDED, NOTHING, REVERTED, BookTables, Reserves, Touched, Transactions
+from delever.model.quantity import Number, Share, Usd
+from delever.protocols.base import Rules, RulesPhase
+
+
+class Terms(NamedTuple):
+    """The row of a protocol; as it stands by default only the close factor binds."""
+
+    close_factor: float = 0.5  # largest share of the debt leg that one call repays
+    full_below: float = -np.inf  # health factor at or below which a call may repay the whole debt leg
+    of_whole_debt: bool = False  # the close factor is a share of all that the account owes, not of the leg
+    full_under: float = 0.0  # worth of either leg below which a call may repay the whole debt leg [seen price's unit]
+    least_left: float = 0.0  # worth that either leg must keep unless one of the two is cleared [seen price's unit]
+    seize_share: float = 0.0  # share of all that is seized which the protocol keeps, beside its fee on the bonus
+    writes_off: bool = False  # what is owed when no collateral is left is booked as a deficit
+
+
+CLOSE_FACTOR, FULL_BELOW, OF_WHOLE_DEBT, FULL_UNDER, LEAST_LEFT, SEIZE_SHARE = range(6)  # columns; writing off is settled
+
+
+class FixedSpreadRules(Rules):
+    """Any rules that are a row of terms."""
+
+    @abstractmethod
+    def terms(self) -> Terms:
+        """The row."""
+
+    @classmethod
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> FixedSpreadPhase:
+        """All protocols with such rules, whatever their kind."""
+        return FixedSpreadPhase(setting, {name: spec.terms() for name, spec in specs.items()})
+
+
+class FixedSpread(FixedSpreadRules):
+    """A row that no protocol here has: a fork's, or one to try out."""
+
+    kind: ClassVar[str] = "fixed_spread"
+    close_factor: Share = Field(0.5, gt=0, le=1, description="largest share of the debt that one call repays")
+    full_below: Number = Field(0.0, ge=0, description="health factor at or below which all of a debt may be repaid; 0: none")
+    of_whole_debt: bool = Field(False, description="the close factor is a share of all that the account owes, not of one debt")
+    full_under: Usd = Field(0.0, ge=0, description="a debt or collateral worth less may be cleared in one call [USD]")
+    least_left: Usd = Field(0.0, ge=0, description="what a call leaves of either must be worth this, or nothing [USD]")
+    seize_share: Share = Field(0.0, ge=0, lt=1, description="share of what is seized that the protocol keeps")
+    writes_off: bool = Field(False, description="debt of an account without collateral is booked as a deficit at once")
+
+    def terms(self) -> Terms:
+        """As stated."""
+        return Terms(**self.fields() | {"full_below": self.full_below or -np.inf})
+
+
+class FixedSpreadPhase(RulesPhase):
+    """Rows of terms, ready to run."""
+
+    def __init__(self, setting: Setting, terms: Mapping[str, Terms]) -> None:
+        """terms: by protocol."""
+        super().__init__(setting, {name: row[:SEIZE_SHARE + 1] for name, row in terms.items()},
+                         {name: row.writes_off for name, row in terms.items()})
+
+    def assess(self, rows: Transactions, picked: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves,
+               seen_price: np.ndarray) -> None:
+        """Choose for each call the pair of legs that earns most, and size it."""
+        assess(rows, picked, self.parameters, self.fee, touched, book, reserves, seen_price)
+
+    def sales_per_call(self, book: BookTables) -> int:
+        """One: a call takes one collateral for one debt."""
+        return 1
+
+
+@helper
+def size_call(held: float, owed: float, incentive: float, most: float, least_left: float) -> tuple[float, bool]:
+    """Worth that a call repays on one pair of legs worth `held` and `owed`, and whether it takes the whole collateral.
+
+        value = min(most, owed);  where value (1 + incentive) >= held:  value = held / (1 + incentive), all is seized
+
+    Dust: unless one leg is cleared, owed - value and held - value (1 + incentive) must both be >= least_left; a call
+    that repays less may mend that. Everything in worth, so that equal calls on other legs compare equal.
+    """
+    value = min(most, owed)
+    if value * (1.0 + incentive) >= held:
+        return min(value, held / (1.0 + incentive)), True
+    if least_left > 0.0 and value < owed:
+        value = min(value, owed - least_left, (held - least_left) / (1.0 + incentive))
+    return value, False
+
+
+@kernel
+def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, fee: np.ndarray, touched: Touched,
+           book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> None:
+    """Per call: the pair (collateral, debt) of highest repaid value x incentive, the first of equals.
+
+    parameters: [protocols, columns of Terms]; fee: [reserves]; seen_price: [paths, reserves].
+    """
+    state, protocol, ref, give_asset, get_asset, repay, seize, kept = (
+        rows.state, rows.protocol, rows.ref, rows.give_asset, rows.get_asset, rows.give, rows.get, rows.kept)
+    asset = reserves.asset
+    slot_account, slot_path, amounts = touched.account, touched.path, touched.amount
+    signature, reserve, threshold, incentives, seizable, collaterals, debts, first_debt = (
+        book.signature, book.reserve, book.threshold, book.incentive, book.seizable, book.collaterals, book.debts,
+        book.first_debt[0])
+    supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
+    for row in picked:
+        terms = parameters[protocol[row]]
+        close_factor, full_below, full_under, least_left = (
+            terms[CLOSE_FACTOR], terms[FULL_BELOW], terms[FULL_UNDER], terms[LEAST_LEFT])
+        of_whole_debt, offered = terms[OF_WHOLE_DEBT] != 0.0, rows.most[row] if rows.most[row] > 0.0 else np.inf
+        give_asset[row], get_asset[row], repay[row], seize[row], kept[row] = -1, -1, 0.0, 0.0, 0.0
+        slot = ref[row]
+        g, amount, price = signature[int(slot_account[slot])], amounts[slot], seen_price[int(slot_path[slot])]
+        backing, debt = account_health(amount, g, reserve, threshold, collaterals, debts, first_debt, price,
+                                       supply_index, borrow_index)
+        if not (debt > 0.0 and backing < debt):
+            state[row] = REVERTED if state[row] == INCLUDED else NOTHING
+            continue
+        in_full, best, best_c = backing <= full_below * debt, -1.0, 0
+        for c in range(collaterals[g]):
+            r, incentive = reserve[g, c], incentives[g, c]
+            units_c = amount[c] * supply_index[r]
+            held = units_c * price[r]
+            if not (seizable[g, c] and held > 0.0):
+                continue
+            for d in range(first_debt, first_debt + debts[g]):
+                s = reserve[g, d]
+                units_d = amount[d] * borrow_index[s]
+                owed = units_d * price[s]
+                if not (seizable[g, d] and owed > 0.0):
+                    continue
+                most = offered * price[s]
+                if not in_full and held >= full_under and owed >= full_under:
+                    most = min(most, close_factor * (debt if of_whole_debt else owed))
+                value, takes_all = size_call(held, owed, incentive, most, least_left)
+                if value > 0.0 and value * incentive > best:
+                    best, best_c = value * incentive, c
+                    get_asset[row], give_asset[row] = asset[r], asset[s]
+                    repay[row] = units_d if value >= owed else value / price[s]
+                    seize[row] = units_c if takes_all else value * (1.0 + incentive) / price[r]
+        if best >= 0.0:
+            bonus = seize[row] - seize[row] / (1.0 + incentives[g, best_c])
+            kept[row] = fee[reserve[g, best_c]] * bonus + terms[SEIZE_SHARE] * seize[row]
+        else:
+            state[row] = REVERTED if state[row] == INCLUDED else NOTHING
