@@ -24,10 +24,10 @@ from delever.core.profile import Profiles
 from delever.core.setting import Setting
 from delever.core.state import Markets, State, Tree
 from delever.core.tables import NOBODY, OFFERED, Networks, Transactions
-from delever.model.quantity import Share, Usd
+from delever.model.quantity import Share, Text, Usd
 
 SLACK = 1e-9  # share of the debt: no rounding may decline what a quote would accept
-ALWAYS, MIN_PROFIT, FEE_SHARE, HOLDER, MUST_PAY = range(5)  # columns of the rules
+ALWAYS, MIN_PROFIT, FEE_SHARE, HOLDER, MUST_PAY, NETWORK = range(6)  # columns of the rules
 
 
 class Liquidators(Actor):
@@ -38,12 +38,16 @@ class Liquidators(Actor):
     rule: Literal["always", "profitable"] = Field(default="profitable", description="act always, or only if it pays")
     min_profit: Usd = Field(default=0.0, ge=0, description="profit after gas below which they decline")
     fee_share: Share = Field(default=0.5, ge=0, le=1, description="share of the profit bid for room; assumption")
+    network: Text | None = Field(default=None, description="the chain on which they act; null: every one")
 
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
         """Each group looks at what is offered, in their order."""
-        return Bidding(np.array([[spec.rule == "always", spec.min_profit, spec.fee_share, setting.holder(name),
-                                  setting.sequential and spec.rule == "profitable"] for name, spec in specs.items()], np.float64))
+        return Bidding(np.array([
+            [spec.rule == "always", spec.min_profit, spec.fee_share, setting.holder(name),
+             setting.sequential and spec.rule == "profitable",
+             -1 if spec.network is None else setting.network(spec.network, "actors", name, "network")]
+            for name, spec in specs.items()], np.float64))
 
     def quotes(self) -> bool:
         """See Actor."""
@@ -77,6 +81,8 @@ def bid(first: int, last: int, rules: np.ndarray, rows: Transactions, n: int, ne
         if state[i] != OFFERED:
             continue
         p, c, a, b = path[i], rows.network[i], rows.get_asset[i], rows.give_asset[i]
+        if rules[NETWORK] >= 0.0 and rules[NETWORK] != c:
+            continue
         base_fee, profit, units = networks.base_fee[c, p], 0.0, networks.gas[c, rows.kind[i]]
         gas = units * 1e-9 * usd_price(networks.native[c], p, tree, markets.price) if units > 0.0 else 0.0
         if give[i] <= 0.0:

@@ -7,6 +7,7 @@
                    offer     rules and events: transactions that anybody may take, or that are somebody's already
                    react     owners: answers to what is offered on their accounts
                    bid       actors: what pays is taken, at a fee
+                   afford    actors: at its slot, what cannot be paid for reverts
                    trade     actors who act on exchanges' books, off chain, at the end of the block
                    wake      whoever waits for a moment says so: state.wake is the earliest of all
 A mechanism overrides what it needs and is called for nothing else. On all paths of a chunk at once; on those of
@@ -79,6 +80,9 @@ class Phase:
 
     def bid(self, state: State, first: int, last: int, resize: Resize) -> None:
         """In a block with something to take: take rows among first..last-1, or append copies of what others have taken."""
+
+    def afford(self, state: State, kind: Kind, picked: np.ndarray) -> None:
+        """At their slot, before these rows of a kind are carried out: revert those of its own that it cannot pay for."""
 
     def trade(self, state: State) -> None:
         """At the end of every block; state.seen.price is fresh."""

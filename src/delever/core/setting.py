@@ -151,6 +151,11 @@ class Setting:
         return _place(name, self.networks, "unknown network", path)
 
     @cached_property
+    def bridges(self) -> tuple[str, ...]:
+        """Names of the ways between chains."""
+        return tuple(name for name in self.world.networks if name not in self.networks)
+
+    @cached_property
     def homes(self) -> np.ndarray:
         """[protocols] network of each; of an exchange, whose engine acts off chain, the first."""
         out = [0 if getattr(protocol.rules, "margin", False) and protocol.network is None

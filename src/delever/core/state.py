@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delever.core.holdings import Bridges, Messages, Purses
 from delever.core.profile import Profiles
 from delever.core.tables import (
     BOOKED,
@@ -157,6 +158,10 @@ class State:
     networks: Networks = field(kw_only=True)
     home: np.ndarray = field(kw_only=True)  # [protocols] network
     halts: Halts = field(kw_only=True)
+    purses: Purses = field(kw_only=True)
+    bridges: Bridges = field(kw_only=True)
+    messages: Messages = field(kw_only=True)  # between chains
+    n_messages: int = 0
     moves: np.ndarray = field(kw_only=True)  # [M] log-moves of outside prices that the scenario brings in this step
     opens: np.ndarray = field(kw_only=True)  # [protocols] kind of transaction that an unhealthy account offers; -1: none
 
@@ -210,6 +215,10 @@ class State:
         """Lengthen the table of lots until `more` fit."""
         self.lots = Lots(*longer(self.lots, self.n_lots + more))
 
+    def room_for_messages(self, more: int) -> None:
+        """Lengthen the table of messages between chains until `more` fit."""
+        self.messages = Messages(*longer(self.messages, self.n_messages + more))
+
     def room_for_closings(self, more: int) -> None:
         """Lengthen the list of deleveraged positions until `more` fit."""
         self.closings = Closings(*longer(self.closings, self.n_closings + more))
@@ -256,7 +265,7 @@ def who_of(touched: Touched) -> np.ndarray:
 def new_transactions(size: int) -> Transactions:
     """An empty transaction table."""
     i, f = np.int64, np.float64
-    return Transactions(*(np.zeros(size, kind) for kind in (i,) * 15 + (f,) * 5))
+    return Transactions(*(np.zeros(size, kind) for kind in (i,) * 15 + (f,) * 6))
 
 
 def new_lots(size: int) -> Lots:
@@ -277,9 +286,9 @@ def new_tally(assets: int, paths: int) -> Tally:
     return Tally(*[*counts, np.zeros(paths), np.zeros((assets, paths))])
 
 
-def new_halts(protocols: int, markets: int, networks: int, feeds: int, paths: int) -> Halts:
+def new_halts(protocols: int, markets: int, networks: int, feeds: int, bridges: int, paths: int) -> Halts:
     """Nothing is halted."""
-    return Halts(*(np.full((rows, paths), -np.inf) for rows in (protocols, protocols, markets, networks, feeds)))
+    return Halts(*(np.full((rows, paths), -np.inf) for rows in (protocols, protocols, markets, networks, feeds, bridges)))
 
 
 def new_ledgers(assets: int, reserves: int, protocols: int, outcomes: int, paths: int, actors: int = 0) -> Ledgers:

@@ -194,7 +194,8 @@ class Transactions(NamedTuple):
     actor: np.ndarray  # [rows] who sends it and pays its gas: his row of the token ledger; NOBODY: not taken yet
     private: np.ndarray  # [rows] 1: sent past the public queue; costs nothing when it fails
     holds: np.ndarray  # [rows] 1: the actor keeps what he gets, and does not sell it in the same transaction
-    must_pay: np.ndarray  # [rows] 1: it fails at its slot if selling what it gets would not bring what it gives
+    must_pay: np.ndarray  # [rows] 1: it fails at its slot if selling what it gets would not bring what it gives;
+    # 2: and that is borrowed for so long
     group: np.ndarray  # [rows] rows of one path that follow each other under one number (that of the first + 1) are carried out
     # all or none: one place, one network and the first one's bid; 0: alone
     cause: np.ndarray  # [rows] number of the transaction that led to it, on its path; 0: the outside
@@ -204,6 +205,7 @@ class Transactions(NamedTuple):
     kept: np.ndarray  # [rows] part of `get` that the protocol keeps as its fee
     most: np.ndarray  # [rows] the most that the actor brings, units; 0: whatever the rules allow
     bid: np.ndarray  # [rows] fee bid, gwei a unit of gas
+    brought: np.ndarray  # [rows] once executed: units that its sale on the market brought
 
 
 class Lots(NamedTuple):
@@ -312,12 +314,13 @@ class Halts(NamedTuple):
     trading: np.ndarray  # [markets, paths] rows of kinds that trade wait, engines and vaults too; outside prices move on
     network: np.ndarray  # [networks, paths] no blocks
     feed: np.ndarray  # [feeds, paths] does not look at the market
+    bridge: np.ndarray  # [bridges, paths] nothing leaves, nothing arrives; inf: dead
 
 
 # Who holds: rows of the token ledger, which add up to nothing for every asset and path. Actors of the world come behind.
 (CASH, WRAPPER, VENUES, MAKERS, ARBITRAGEURS, OWNERS, ORDER_OWNERS, REPORTERS, BLOCK_BUILDERS, FUND, VAULT, FUNDING,
- OUTSIDE) = range(13)
-HOLDERS = 13
+ OUTSIDE, IN_FLIGHT) = range(14)
+HOLDERS = 14
 NOBODY = CASH  # a row of Transactions without an actor: a protocol's cash sends none
 # Claims on a protocol: its cash + DEBTS + DEFICIT = DEPOSITS + TREASURY for every reserve and path, as changes.
 # ADDED is a part of DEPOSITS, noted apart: what owners topped up. COVERED: deficits that layers of the waterfall took away.

@@ -97,6 +97,7 @@ class Phases:
     reacting: Sequence[Phase]
     placing: Sequence[Phase]  # orders of their own
     bidding: Sequence[Phase]
+    affording: Sequence[Phase]
     trading_off_chain: Sequence[Phase]
     waiting: Sequence[Phase]
     recorder: Recorder | None = None
@@ -249,6 +250,10 @@ def execute(phases: Phases, state: State) -> None:
             picked = picked[state.transactions.state[picked] == INCLUDED]  # less groups that do not stand
         if kind.looks:
             seen_prices.price_rows(state, picked)
+        if phases.affording:
+            for phase in phases.affording:
+                phase.afford(state, kind, picked)
+            picked = picked[state.transactions.state[picked] == INCLUDED]
         kind.execute(state, picked)
         if slot == 0:
             state.changed[state.transactions.path[picked]] = True
@@ -264,6 +269,7 @@ def trade(phases: Phases, state: State) -> None:
     if state.n_sales:
         phases.trading.execute(state)
         sold = state.sales.row[:state.n_sales]
+        np.add.at(state.transactions.brought, sold, state.sales.amount[:state.n_sales])
         state.tally.mover[state.sales.path[:state.n_sales]] = state.transactions.number[sold]
         if sum(feed.refresh(state) for feed in phases.feeds):  # after the last slot too: it is not every path's last
             see_again(state, state.sales.path[:state.n_sales])

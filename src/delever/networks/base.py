@@ -24,6 +24,18 @@ class NetworkSpec(Spec, ABC):
         """One phase for all networks of this kind."""
 
 
+class Link(NetworkSpec):
+    """A way between two chains."""
+
+    @abstractmethod
+    def ends(self) -> tuple[str, str]:
+        """The two chains."""
+
+    @abstractmethod
+    def terms(self) -> tuple[float, float, float, float, float]:
+        """(delay from the first end, from the second [s], fee [share], capacity [USD], window of the capacity [s])."""
+
+
 class Chain(NetworkSpec):
     """A network with blocks."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from delever.core.holdings import Bridges, new_messages, new_purses
 from delever.core.outcomes import OUTCOMES
 from delever.core.phase import Kind, Phase, grouped, overriding
 from delever.core.profile import Profiles
@@ -44,7 +45,7 @@ from delever.ingest.source import Source
 from delever.model.errors import InputError
 from delever.model.exchange import is_exchange
 from delever.model.world import World
-from delever.networks.base import Chain
+from delever.networks.base import Chain, Link
 from delever.prices.base import PriceSpec, Process
 from delever.protocols.base import Rules, RulesPhase
 from delever.protocols.funding import FundingPhase
@@ -130,7 +131,9 @@ def assemble(world: World, source: Source | None = None) -> Model:
                   make_index(positions.tables, np.exp(seen), positions.margins), price, answer, seen, scenario.steps,
                   scenario.step, blocks)
     check_rules(world)
-    phases(model, 1, ())  # mistakes of mechanisms come to light before a run folder is made
+    setting = model.setting(1)
+    phases(model, 1, (), setting)  # mistakes of mechanisms come to light before a run folder is made,
+    assert len(setting.homes) == len(world.protocols)  # and protocols that say no chain
     return model
 
 
@@ -208,6 +211,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
         reacting=overriding(actors, "react"),
         placing=overriding([*events, *actors], "offer"),
         bidding=overriding(actors, "bid"),
+        affording=overriding(actors, "afford"),
         trading_off_chain=overriding(actors, "trade"),
         waiting=overriding(everybody, "wake"),
     )
@@ -255,6 +259,18 @@ def new_networks(model: Model, kinds: Sequence[Kind], paths: int) -> Networks:
                     np.array(fee)[:, None] * column)
 
 
+def new_bridges(setting: Setting, kinds: Sequence[Kind]) -> Bridges:
+    """The ways between chains at the start."""
+    links = [link for link in setting.world.networks.values() if isinstance(link, Link)]
+    ends = [[setting.network(end, "networks", name, "between") for end in link.ends()]
+            for name, link in setting.world.networks.items() if isinstance(link, Link)]
+    terms = np.array([link.terms() for link in links]).reshape(-1, 5)
+    sends = next((kind.number for kind in kinds if kind.name == "bridge"), -1)
+    fee, capacity, window = terms[:, 2:].T.copy()
+    return Bridges(np.array(ends, np.int64).reshape(-1, 2), terms[:, :2].copy(), fee, capacity, window,
+                   np.zeros((len(links), setting.paths)), np.array([sends]))
+
+
 def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = None) -> State:
     """The start of a chunk of paths. chunk: its phases, whose kinds of transaction it knows."""
     chunk, setting = chunk or phases(model, paths, ()), model.setting(paths)
@@ -292,7 +308,10 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
         transactions=new_transactions(1024), sales=new_sales(1024), active=np.ones(paths, np.bool_),
         changed=np.zeros(paths, np.bool_), wake=np.full(paths, np.inf), lots=new_lots(64),
         networks=new_networks(model, chunk.kinds, paths), home=setting.homes,
-        halts=new_halts(len(model.world.protocols), markets, max(len(chains(model.world)), 1), feeds, paths),
+        halts=new_halts(len(model.world.protocols), markets, max(len(chains(model.world)), 1), feeds,
+                        len(setting.bridges), paths),
+        purses=new_purses(len(setting.networks), len(model.world.actors), assets, paths),
+        bridges=new_bridges(setting, chunk.kinds), messages=new_messages(64),
         moves=np.zeros(markets), opens=open_kinds(model.world, chunk.everybody),
         queue=Queue(np.empty(1024, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64)),
         ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths, len(model.world.actors)),

@@ -140,7 +140,10 @@ def by_path(model: Model, state: State) -> list[Column]:
         for m in tree.chain[a, :tree.length[a]]:
             log_price += state.markets.price[m]
         for holder in liquidators:  # row by row: NumPy's sum adds a single column in another order, which moves a bit
-            usd += state.ledgers.tokens[holder, a] * np.exp(log_price)
+            units = state.ledgers.tokens[holder, a]
+            if len(state.bridges.fee):  # what is in flight is still his, also over a dead bridge
+                units = units + state.purses.coming[:, holder - HOLDERS, a].sum(0)
+            usd += units * np.exp(log_price)
     return [("liquidator_profit", "USD", usd), ("cascade_length", "blocks", tally.longest),
             ("oracle_answers", "count", tally.answers), ("reverted", "count", tally.reverted),
             ("gas", "native", tally.gas), ("found_no_room", "count", tally.unfit), ("health_checks", "count", tally.looked)]
