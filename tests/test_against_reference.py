@@ -28,8 +28,8 @@ WORLDS = 550
 BATCH = 50
 TOLERANCE = 1e-12  # relative
 EXCUSED = 1e-12  # |HF - 1| below which rounding decides who is liquidated
-HOLDER_NAMES = ("CASH", "WRAPPER", "VENUES", "MAKERS", "LIQUIDATORS", "ARBITRAGEURS", "OWNERS", "ORDER_OWNERS",
-                "REPORTERS", "BLOCK_BUILDERS")
+FIXED = ("CASH", "WRAPPER", "VENUES", "MAKERS", "ARBITRAGEURS", "ORDER_OWNERS", "REPORTERS", "BLOCK_BUILDERS")
+PEOPLE = {"liquidators": "liquidators", "borrowers": "owners"}  # kind of actor -> holder in the plain ledger
 COUNTED = ("liquidations", "reverted", "declined", "top_ups", "answers")
 
 
@@ -54,6 +54,13 @@ def run_engine(world: World) -> list[EngineResult]:
     return [one_path(world, model, state, p) for p in range(world.scenario.paths)]
 
 
+def holders(world: World) -> dict[str, int]:
+    """Rows of the token ledger by the names of the plain one."""
+    rows = {name.lower(): getattr(tables, name) for name in FIXED}
+    people = {PEOPLE[actor.kind]: tables.HOLDERS + i for i, actor in enumerate(world.actors.values()) if actor.kind in PEOPLE}
+    return rows | people
+
+
 def one_path(world: World, model: Model, state: State, p: int) -> EngineResult:
     """What stands in the engine's tables of a path."""
     ledgers, layout, protocols, book = state.ledgers, model.layout, list(world.protocols), model.positions.tables
@@ -70,8 +77,8 @@ def one_path(world: World, model: Model, state: State, p: int) -> EngineResult:
         amounts=amounts, consumed=dict(zip(layout.markets, state.markets.consumed[:, p].tolist(), strict=True)),
         log_price=dict(zip(layout.markets, state.markets.price[:, p].tolist(), strict=True)),
         answers={name: float(state.feeds.answer[model.oracles.names.index(name), p]) for name in world.feeds},
-        ledger={(name.lower(), asset): float(ledgers.tokens[getattr(tables, name), a, p])
-                for name in HOLDER_NAMES for a, asset in enumerate(layout.assets)},
+        ledger={(name, asset): float(ledgers.tokens[row, a, p])
+                for name, row in holders(world).items() for a, asset in enumerate(layout.assets)},
         deficit={reserve: float(ledgers.booked[tables.DEFICIT, r, p])
                  for r, reserve in enumerate(model.positions.reserves)},
         liquidated={name: int(totals[outcomes.LIQUIDATIONS, i]) for i, name in enumerate(protocols)},

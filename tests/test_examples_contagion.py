@@ -66,7 +66,8 @@ def test_a_crash_in_aave_reaches_the_exchange_and_would_not_without_aaves_sellin
 
 
 def test_a_crash_on_the_exchange_reaches_aave(world: Any) -> None:
-    crash = world.replace("scenario.events", ({"at": "10 min", "over": "10 min", "kind": "order", "order": "sell 40,000 ETH-PERP"},))
+    sale = {"at": "10 min", "over": "10 min", "kind": "order", "order": "sell 40,000 ETH-PERP"}
+    crash = world.replace("scenario.events", (sale,))
     rows = {(row["affected"], row["figure"]): row for row in dl.contagion(crash, AAVE).to_pylist()}
     assert rows["perps", "liquidated"]["in all"] > 0.0
     assert rows["aave", "liquidated"]["from there"] > 0.0

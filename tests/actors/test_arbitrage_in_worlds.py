@@ -18,7 +18,7 @@ from delever.model.errors import InputError
 from delever.run.assemble import Model, assemble, new_state, phases
 
 USD, PERP = 0, 2  # assets
-ONE = {"exchange": "perps", "account": "basis", "spot": 300.0, "threshold": 0.001, "leverage": 10.0}
+ONE = {"kind": "arbitrageurs", "exchange": "perps", "account": "basis", "spot": 300.0, "threshold": 0.001, "leverage": 10.0}
 
 
 def world(shock: float, basis_cash: float, whale: float = 1000.0, **changes: Any) -> Model:
@@ -75,15 +75,15 @@ def test_an_arbitrageur_carries_a_liquidation_of_the_perp_over_to_spot() -> None
     assert alone.markets.price[0, 0] == pytest.approx(np.log(82.0), abs=1e-12)  # and spot has not felt it
     assert tied.markets.price[0, 0] < np.log(82.0) - 1e-4
     assert basis(alone) < basis(tied) < 0.0
-    assert ties.spot[0, 0] == 0.0  # all that he could sell
-    assert ties.naked(tied)[0, 0] == pytest.approx(0.0, abs=1e-9)
+    assert ties.desks.spot[0, 0] == 0.0  # all that he could sell
+    assert ties.naked(tied)["one"][0] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_liquidated_arbitrageur_is_left_with_his_other_leg() -> None:
     state, ties = run(world(0.3, 9000.0, whale=100.0))
     assert positions(state)[1] > -300.0  # his short was closed against him
-    assert ties.naked(state)[0, 0] > 100.0
-    assert ties.spot[0, 0] >= 0.0
+    assert ties.naked(state)["one"][0] > 100.0
+    assert ties.desks.spot[0, 0] >= 0.0
 
 
 @pytest.mark.parametrize(("shock", "cash"), [(-0.18, 1e5), (-0.3, 1e5), (0.3, 9000.0), (0.05, 1e4)])

@@ -22,7 +22,9 @@ from delever.core.tables import (
     FUNDING,
     QUEUED,
     SLOTS,
+    Accounts,
     BookTables,
+    Liquidity,
     Margins,
     Reserves,
 )
@@ -75,7 +77,9 @@ class Bench:
         self.watch = Watch(z((1, 2)), z((1, 2)), z((1, 2, 1)), z((2, 1), np.int64), z((2, 2), np.int32), z(1, int),
                            z(COUNTERS, np.int64))
         self.pool, self.ledgers = new_pool(16, 4, legs, legs), new_ledgers(4, 2, 1, 1, 2)
-        self.phase = Arbitrage({"one": spec}, [1], self.book, np.array([-1, WETH]), 2)
+        setting: Any = SimpleNamespace(account=lambda *_: 1, book=self.book, margins=self.margins, paths=2,
+                                       layout=SimpleNamespace(follows=((BOOK, WETH),)))
+        self.phase = Arbitrage({"one": spec}, setting)
         self.active = np.array([True, False])
         self.widen(gap)
 
@@ -91,15 +95,16 @@ class Bench:
     @property
     def state(self) -> Any:
         """What the phase sees of a state; marks are at PRICE."""
+        seen = np.array([[1.0, PRICE]] * 2)
         return SimpleNamespace(
-            paths=2, tree=self.tree, profiles=self.profiles, markets=self.markets, margins=self.margins, book=self.book,
-            reserves=self.reserves, watch=self.watch, pool=self.pool, ledgers=self.ledgers, active=self.active,
-            seen=SimpleNamespace(price=np.array([[1.0, PRICE]] * 2)), room_for_slots=lambda slots, nodes=0: None)
+            paths=2, accounts=Accounts(self.pool.touched, self.book, self.reserves, self.margins, seen), book=self.book,
+            liquidity=Liquidity(self.tree, self.profiles, self.markets), watch=self.watch, pool=self.pool,
+            ledgers=self.ledgers, active=self.active, room_for_slots=lambda slots, nodes=0: None)
 
     def trade(self) -> float:
         """A block; the units of the perp that he bought on path 0 (sold: negative)."""
         before = self.position()
-        self.phase.arbitrage(self.state)
+        self.phase.trade(self.state)
         return self.position() - before
 
     def account(self) -> tuple[float, float, float]:
@@ -146,9 +151,9 @@ def test_he_brings_the_perp_to_the_threshold_and_both_legs_are_equal(gap: float)
     d = bench.trade()
     assert d == pytest.approx(-sign * 0.04 * 1e3, rel=1e-3)  # 4 % at 1000 units a unit of log price
     assert bench.markets.price[BOOK, 0] == pytest.approx(math.log(PRICE) + sign * 0.01, abs=1e-12)
-    assert bench.phase.spot[0] == pytest.approx([1e6 - d, 1e6], rel=1e-14)
+    assert bench.phase.desks.spot[0] == pytest.approx([1e6 - d, 1e6], rel=1e-14)
     assert bench.ledgers.tokens[ARBITRAGEURS, WETH, 0] == pytest.approx(-d, rel=1e-14)
-    assert bench.phase.naked(bench.state) == pytest.approx(np.full((1, 2), 1e6), rel=1e-14)
+    assert bench.phase.naked(bench.state)["one"] == pytest.approx(np.full(2, 1e6), rel=1e-14)
     adds_up(bench)
 
 
@@ -167,7 +172,7 @@ def test_he_goes_a_share_of_the_way_each_block() -> None:
 def test_he_sells_no_more_spot_than_he_has() -> None:
     bench = Bench(rules(spot=5.0), gap=-0.05)
     assert bench.trade() == 5.0
-    assert bench.phase.spot[0, 0] == 0.0
+    assert bench.phase.desks.spot[0, 0] == 0.0
     assert bench.trade() == 0.0
 
 
@@ -210,8 +215,8 @@ def test_fees_are_paid_on_both_legs_and_the_units_stay_equal() -> None:
     free, dear = Bench(rules(), gap=0.05), Bench(rules(), gap=0.05, fee=0.01)
     assert dear.trade() == pytest.approx(free.trade() / 0.99, rel=1e-12)  # what reaches the book is the same
     assert dear.markets.price[BOOK, 0] == pytest.approx(free.markets.price[BOOK, 0], abs=1e-12)
-    assert dear.phase.spot[0, 0] - 1e6 == pytest.approx(-dear.position(), rel=1e-9)
-    assert dear.phase.earned[0, 0] / dear.position() > free.phase.earned[0, 0] / free.position()
+    assert dear.phase.desks.spot[0, 0] - 1e6 == pytest.approx(-dear.position(), rel=1e-9)
+    assert dear.phase.desks.earned[0, 0] / dear.position() > free.phase.desks.earned[0, 0] / free.position()
     adds_up(dear)
 
 
@@ -234,7 +239,7 @@ def test_he_reaches_the_same_price_where_the_fee_is_kept_of_what_he_gets(gap: fl
 def test_the_path_that_takes_no_part_is_left_alone() -> None:
     bench = Bench(rules(), gap=0.05)
     bench.trade()
-    assert not bench.ledgers.tokens[:, :, 1].any() and bench.phase.spot[0, 1] == 1e6
+    assert not bench.ledgers.tokens[:, :, 1].any() and bench.phase.desks.spot[0, 1] == 1e6
     assert bench.markets.price[BOOK, 1] == pytest.approx(math.log(PRICE) + 0.05, abs=1e-4)
 
 
@@ -259,7 +264,7 @@ def test_he_keeps_within_all_his_limits(gap: float, held: float, cash: float, sp
     equity, before, d = bench.equity(), bench.gap(), bench.trade()
     assert d == 0.0 if abs(before) <= 0.01 else d * before <= 0.0  # towards spot
     assert abs(bench.position()) * PRICE <= max(leverage * max(equity, 0.0), abs(held) * PRICE) * (1.0 + 1e-12)
-    assert bench.phase.spot[0, 0] >= 0.0
+    assert bench.phase.desks.spot[0, 0] >= 0.0
     after = bench.markets.price[BOOK, 0] - math.log(PRICE)  # against spot as it was
     assert abs(after) <= abs(before) + 1e-12 and after * before >= -1e-12
     if abs(before) > 0.01:

@@ -63,13 +63,15 @@ def world(seed: int, shared: bool, **changes: Any) -> World:
         "venues": {"eth": {"kind": "log_linear", "pair": "ETH/USD", "depth": 3000.0, "half_life": 1800.0},
                    "btc": {"kind": "log_linear", "pair": "BTC/USD", "depth": 3000.0, "half_life": 1800.0},
                    "perp": {"kind": "log_linear", "pair": "PERP/USD", "depth": 3000.0, "half_life": 1800.0}},
-        "actors": {"liquidators": {"kind": "liquidators", "rule": "always"}}, "networks": {}, "execution": {"mode": "sequential", "rounds": 4},
+        "actors": {"liquidators": {"kind": "liquidators", "rule": "always"}}, "networks": {},
+        "execution": {"mode": "sequential", "rounds": 4},
         "scenario": {"horizon": "1 h", "step": "1 min", "paths": 4, "seed": seed,
                      "prices": {"kind": "lognormal", "volatility": {"ETH": 0.9, "BTC": 0.9}},
                      "events": [{"at": 600.0, "kind": "price", "change": {"ETH": -0.12, "BTC": -0.12}}]},
     }
     if shared:
-        mapping["actors"] |= {"basis": {"kind": "arbitrageurs", "exchange": "perps", "account": "b0", "spot": 400.0, "threshold": 0.001,
+        mapping["actors"] |= {"basis": {"kind": "arbitrageurs", "exchange": "perps", "account": "b0", "spot": 400.0,
+                                        "threshold": 0.001,
                                              "leverage": 10.0}}
     return dl.load({**mapping, **changes})
 

@@ -76,13 +76,13 @@ def test_the_first_step_calls_whom_the_wall_names() -> None:
     model = assemble(world.replace("venues", {}))
     state, called = new_state(model, 0, 1), set()
     chunk = phases(model, 1, ())
-    engine = chunk.exchanges[0].liquidate
+    engine = chunk.engines[0].liquidate
 
     def watch(now: object) -> None:
         called.update(state.pool.touched.account[state.pool.called[:state.n_called]].tolist())
         engine(state)
 
-    chunk.exchanges[0].liquidate = watch  # type: ignore[method-assign]
+    chunk.engines[0].liquidate = watch  # type: ignore[method-assign]
     step(chunk, state)
     assert {model.positions.accounts[a] for a in called} == set(wall(world, "ETH", -0.1).accounts["account"].to_pylist())
     assert called

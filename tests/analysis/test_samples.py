@@ -98,7 +98,8 @@ def test_no_critical_order_where_nobody_can_be_liquidated() -> None:
 
 
 def test_the_worlds_own_order_is_the_one_that_varies() -> None:
-    world = staked(LOOPS).replace("scenario.events", [{"at": 600, "kind": "order", "order": "sell 5 stETH"}, {"kind": "price", "change": {"ETH": -0.01}}])
+    world = staked(LOOPS).replace("scenario.events", [{"at": 600, "kind": "order", "order": "sell 5 stETH"},
+                                                      {"kind": "price", "change": {"ETH": -0.01}}])
     found = find_critical(world, Order.parse("sell 5 stETH"))
     assert found["points"][0]["order"] < 100
     assert found["runaway"] is not None

@@ -143,7 +143,7 @@ def test_accounts_are_those_of_the_largest_shock() -> None:
     assert sorted(set(found.totals["shock"].to_pylist())) == [round(-0.6 + 0.05 * i, 12) for i in range(13)]
 
 
-@pytest.mark.parametrize(("text", "events"), [
+@pytest.mark.parametrize(("text", "shocks"), [
     ("-5%", [-0.05]), ("-5 %", [-0.05]), (-0.05, [-0.05]), ([-0.1, 0.1], [-0.1, 0.1]), ("-5%, -10%", [-0.05, -0.1]),
     ("-15%..0%", [-0.15, -0.1, -0.05, 0.0]), ("0%..-12%", [0.0, -0.05, -0.1, -0.12]),
     ("-4%..0% by 2%", [-0.04, -0.02, 0.0]), ("-30%..0% in 3", [-0.3, -0.15, 0.0]), ("-5%..-5%", [-0.05]),

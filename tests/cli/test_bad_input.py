@@ -47,8 +47,8 @@ scenario:
   paths: 2
   seed: 7
   prices: {kind: lognormal, volatility: {ETH: 80 %, BTC: 60 %, stETH: 5 %}, correlation: {ETH/BTC: 0.5}}
-  shocks:
-    - {at: 0, price: {ETH: -20 %}}
+  events:
+    - {at: 0, kind: price, change: {ETH: -20 %}}
 """
 BOOK = """\
 account,asset,side,amount,liquidation_threshold
@@ -118,10 +118,12 @@ CASES |= {
     "half a path": edits("world.yaml", "paths: 2", "paths: 2.5"),
     "zero depth: an empty pool": edits("world.yaml", "ETH: 1000, USD", "ETH: 0, USD"),
     "zero depth: an empty StableSwap pool": edits("world.yaml", "balances: {stETH: 100", "balances: {stETH: 0"),
-    "zero depth: all of it lost": edits("world.yaml", "price: {ETH: -20 %}", "depth: {ETH/USD: -100 %}"),
+    "zero depth: all of it lost": edits(
+        "world.yaml", "kind: price, change: {ETH: -20 %}", "kind: depth, change: {ETH/USD: -100 %}"),
     "zero depth: no quote": edits("world.yaml", "kind: constant_product, pair: ETH/USD, reserves: {ETH: 1000, USD: 1_000_000}",
                                   "kind: depth_table, pair: ETH/USD, bids: [[0, 0.9]], asks: [[1, 1.1]]"),
-    "depth of a market without a venue": edits("world.yaml", "price: {ETH: -20 %}", "depth: {BTC/USD: -50 %}"),
+    "depth of a market without a venue": edits(
+        "world.yaml", "kind: price, change: {ETH: -20 %}", "kind: depth, change: {BTC/USD: -50 %}"),
     "a price falls by more than everything": edits("world.yaml", "ETH: -20 %", "ETH: -120 %"),
     "a correlation above 1": edits("world.yaml", "ETH/BTC: 0.5", "ETH/BTC: 1.5"),
     "correlations that contradict each other": edits("world.yaml", "ETH/BTC: 0.5",
@@ -244,8 +246,8 @@ CASES |= {
     "a layer of the waterfall is unknown": on_an_exchange("world.yaml", "kind: backstop", "kind: backstpo"),
     "a layer that is not there is left out": lambda folder: (
         on_an_exchange()(folder) or ["stress", "world", "--set", "protocols.perps.waterfall.backstpo=null"]),
-    "a shock of a perp": lambda folder: (
-        on_an_exchange()(folder) or ["stress", "world", "--set", "scenario.events=[{price: {BTC-PERP: -0.1}}]"]),
+    "an event of a perp": lambda folder: (
+        on_an_exchange()(folder) or ["stress", "world", "--set", "scenario.events=[{kind: price, change: {BTC-PERP: -0.1}}]"]),
     "a size without entry price": on_an_exchange("positions.csv", "-2,98000", "-2,"),
     "a margin mode is unknown": on_an_exchange("positions.csv", "isolated", "isolatd"),
     "an instrument is unknown": on_an_exchange("positions.csv", "bob,BTC-PERP", "bob,BTC-PREP"),

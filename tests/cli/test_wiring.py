@@ -72,7 +72,7 @@ def invoke(*arguments: str) -> Any:
 def test_paths_seed_and_settings_are_overrides_of_the_world(below: Below) -> None:
     invoke("stress", "first", "--paths", "12", "--seed", "3", "--set", "actors.liquidators.rule=always")
     world = below.calls["stress"][0]
-    assert (world.scenario.paths, world.scenario.seed, world.liquidators.rule) == (12, 3, "always")
+    assert (world.scenario.paths, world.scenario.seed, world.actors["liquidators"].rule) == (12, 3, "always")
 
 
 def test_an_order_joins_the_shocks_and_its_critical_size_is_in_the_json(below: Below) -> None:

@@ -8,11 +8,12 @@ import pytest
 
 from delever.core.outcomes import DECLINED, LIQUIDATIONS, TOP_UPS
 from delever.core.state import State
-from delever.core.tables import BLOCK_BUILDERS, HIT, LIQUIDATORS, OWNERS, SLOTS
+from delever.core.tables import BLOCK_BUILDERS, HIT, HOLDERS, SLOTS
 from delever.model.world import World
 from run.small import Mapping, fall, last, loan, one_market, steps
 
 ETH = 1
+LIQUIDATORS, OWNERS = HOLDERS, HOLDERS + 1  # the actors of these worlds, in their order
 CHAIN: Mapping = {"block_time": 60, "room": 30, "base_fee": 20}
 
 

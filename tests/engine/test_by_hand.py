@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delever.core.outcomes import LIQUIDATIONS, REPAID
-from delever.core.tables import ARBITRAGEURS, CASH, LIQUIDATORS, ORDER_OWNERS, SLOTS, VENUES
+from delever.core.tables import ARBITRAGEURS, CASH, HOLDERS, ORDER_OWNERS, SLOTS, VENUES
 from delever.model.world import World
 from delever.run.chunk import simulate
 from run.small import Mapping, everything, fall, last, loan, one_market, pool, steps
 
 ETH, USD = 1, 0
+LIQUIDATORS = HOLDERS  # the first actor of these worlds
 YEAR = 365 * 86400.0
 STEP = {"horizon": 60}  # one step
 
@@ -141,10 +142,10 @@ VENUES_OF_ETH = {
 RICH = loan("a", 10.0, 100.0)  # a book needs a debt
 
 
-def sale(venue: Mapping, amount: float, *shocks: Mapping, **order: float) -> tuple[float, float]:
+def sale(venue: Mapping, amount: float, *events: Mapping, **order: float) -> tuple[float, float]:
     """What a sale of ETH in the first step brings [USD], and the log price after it."""
     world = one_market(RICH, venues={"venue": venue},
-                       scenario={**STEP, "events": [*shocks, {"at": 0, "kind": "order", "order": f"sell {amount!r} ETH", **order}]})
+                       scenario={**STEP, "events": [*events, {"kind": "order", "order": f"sell {amount!r} ETH", **order}]})
     _, state = last(world)
     assert state.ledgers.tokens[ORDER_OWNERS, ETH, 0] == -amount
     return float(state.ledgers.tokens[ORDER_OWNERS, USD, 0]), float(state.markets.price[0, 0])

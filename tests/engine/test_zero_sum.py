@@ -32,7 +32,7 @@ def test_every_block_adds_up(seed: int) -> None:
     class Watching:
         """The network, before whose close the block is looked at."""
 
-        def close(self, state: State) -> int:
+        def close(self, state: State) -> None:
             nonlocal blocks, closed
             blocks += 1
             assert residual(state, int(state.watch.counts[SLOTS])).max() < LIMIT
@@ -50,14 +50,14 @@ def test_every_block_adds_up(seed: int) -> None:
                 if state.active[path]:
                     equity, _ = equity_of(slot, path, g, state.pool.touched.amount, book, state.margins, state.seen.price)
                     assert equity >= -1e-6  # of accounts worth thousands: rounding
-            return network.close(state)
+            network.close(state)
 
         def include(self, state: State) -> None:
             network.include(state)
 
     previous: dict[tuple[int, int], np.ndarray] = {}
-    network = chunk.network
-    object.__setattr__(chunk, "network", Watching())
+    network = chunk.inclusion
+    object.__setattr__(chunk, "inclusion", Watching())
     for _ in range(model.steps):
         step(chunk, state)
     assert blocks > model.steps and closed > 20

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import pytest
 from pydantic import Field
 
+from delever import worlds
 from delever.model.errors import InputError, nearest
 from delever.model.load import mapping_from_yaml, world_from_mapping
 from delever.model.quantity import Gwei, PerYear, Seconds, Share
@@ -36,15 +37,15 @@ oracles:
 venues:
   curve: {kind: pool, pair: stETH/ETH, half_life: 30 min}
 networks: {ethereum: {block_time: 12 s, base_fee: 20 gwei}}
-liquidators: {rule: profitable}
+actors: {liquidators: {kind: liquidators, rule: profitable}}
 scenario:
   horizon: 24 h
   step: 1 min
   paths: 10_000
   seed: 7
   prices: {kind: lognormal, volatility: {ETH: 80 %}}
-  shocks:
-    - {at: 6 h, order: "sell 50,000 stETH", over: 1 h}
+  events:
+    - {at: 6 h, kind: order, order: "sell 50,000 stETH", over: 1 h}
 """
 
 
@@ -76,6 +77,7 @@ class Blocks(Spec):
 
 class Liquidators(Spec):
     kind: ClassVar[str] = "liquidators"
+    bids: ClassVar[bool] = True
     rule: Literal["always", "profitable"] = "profitable"
 
 
@@ -89,9 +91,10 @@ KNOWN: dict[str, list[type[Spec]]] = {
     "protocols": [Aave],
     "oracles": [Push],
     "venues": [Pool],
-    "network": [Blocks],
-    "behaviour": [Liquidators],
+    "networks": [Blocks],
+    "actors": [Liquidators],
     "prices": [LogNormal],
+    "events": list(worlds.kinds("events").values()),
 }
 
 

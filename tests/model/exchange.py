@@ -43,7 +43,7 @@ protocols:
       - backstop
       - {kind: adl, rule: hyperliquid}
     funding: {interval: 1 h, cap: 4 %}
-arbitrageurs:
+actors:
   desk: {kind: arbitrageurs, threshold: 0.1 %}
 scenario:
   horizon: 24 h
@@ -51,8 +51,8 @@ scenario:
   paths: 10
   seed: 7
   prices: {kind: lognormal, volatility: {ETH: 80 %}}
-  shocks:
-    - {at: 0, price: {ETH: -20 %}}
+  events:
+    - {at: 0, kind: price, change: {ETH: -20 %}}
 """
 
 
@@ -86,7 +86,7 @@ KNOWN: dict[str, list[type[Spec]]] = {
     **conftest.KNOWN,
     "protocols": [conftest.Aave, Margin],
     "waterfall": [InsuranceFund, Backstop, Adl],
-    "behaviour": [conftest.Liquidators, Arbitrageurs],
+    "actors": [conftest.Liquidators, Arbitrageurs],
 }
 
 

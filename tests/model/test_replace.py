@@ -40,8 +40,9 @@ def value_at(world: World, path: str) -> Any:
         ("oracles.aave.stETH", "steth_eth * 0.99", "steth_eth * 0.99"),
         ("venues.curve.half_life", "null", None),
         ("venues.curve", "{kind: pool, pair: ETH/USD}", Pool(pair="ETH/USD")),
-        ("liquidators", "null", None),
-        ("liquidators", "{rule: always}", Liquidators(rule="always")),
+        ("actors", "null", {}),
+        ("actors.liquidators", "{kind: liquidators, rule: always}", Liquidators(rule="always")),
+        ("actors.keepers", "{kind: liquidators, rule: always}", Liquidators(rule="always")),
         ("networks", "null", {}),
         ("scenario.events", None, ()),
         ("execution.mode", "batched", "batched"),
@@ -49,6 +50,10 @@ def value_at(world: World, path: str) -> Any:
 )
 def test_a_value_is_replaced_by_its_path(world: World, path: str, text: object, value: object) -> None:
     assert value_at(world.replace(path, text), path) == value
+
+
+def test_null_takes_a_mechanism_away(world: World) -> None:
+    assert world.replace("actors.liquidators", "null").actors == {}
 
 
 def test_a_value_put_back_gives_the_same_world(world: World) -> None:

@@ -18,9 +18,9 @@ def test_every_number_of_the_model_has_a_unit() -> None:
 def test_a_row_says_type_unit_and_default() -> None:
     rows = {(row.spec, row.field): row[2:5] for row in schema_rows()}
     assert rows["Scenario", "horizon"] == ("number", "s", "required")
-    assert rows["Shock", "price"] == ("number by name or null", "share of 1", "null")
-    assert rows["Shock", "side"] == ("both | bids | asks", "", "both")
-    assert rows["Scenario", "events"] == ("list of Shock", "", "[]")
+    assert rows["Funding", "cap"] == ("number", "share of 1", "required")
+    assert rows["Execution", "mode"] == ("sequential | batched", "", "sequential")
+    assert rows["Scenario", "events"] == ("list of mechanism", "", "[]")
     assert rows["World", "as_of"] == ("instant", "UTC", "required")
     assert rows["World", "execution"] == ("Execution", "", "mode: sequential, rounds: 1")
 

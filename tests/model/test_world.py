@@ -13,7 +13,7 @@ from delever.model.asset import Asset, market_of, markets, price_usd
 from delever.model.dump import plain
 from delever.model.errors import InputError, nearest
 from delever.model.load import mapping_from_yaml, world_from_mapping
-from delever.model.world import Order, Protocol, ReserveParameters, Scenario, Shock, World, parse_oracle
+from delever.model.world import Order, Protocol, ReserveParameters, Scenario, World, parse_oracle
 
 from .conftest import Aave, Liquidators, LogNormal, cases, resolve
 
@@ -27,7 +27,7 @@ def test_a_world_loads_with_its_units(world: World) -> None:
     assert world.protocols["aave"].rules == Aave(version="v2")
     assert world.scenario.events[0].order == Order(amount=50_000, asset="stETH")
     assert world.scenario.prices == LogNormal(volatility={"ETH": 0.8})
-    assert world.borrowers is None
+    assert world.actors == {"liquidators": Liquidators()}
 
 
 def test_prices_follow_pegs_and_wraps_down_to_usd(world: World) -> None:
@@ -45,14 +45,16 @@ def test_a_dumped_world_loads_as_the_same_world(world: World) -> None:
 
 
 def test_a_world_built_in_python_is_the_world_of_the_file(world: World) -> None:
-    built = World(**{**world.fields(), "liquidators": Liquidators(), "scenario": world.scenario})
+    built = World(**{**world.fields(), "actors": {"liquidators": Liquidators()}, "scenario": world.scenario})
     assert plain(built) == plain(world)
 
 
 def test_liquidators_are_there_unless_a_file_says_null(mapping: dict[str, Any]) -> None:
-    del mapping["liquidators"]
-    assert world_from_mapping(mapping, resolve).liquidators == Liquidators()
-    assert world_from_mapping({**mapping, "liquidators": None}, resolve).liquidators is None
+    del mapping["actors"]
+    assert world_from_mapping(mapping, resolve).actors == {"liquidators": Liquidators()}
+    assert world_from_mapping({**mapping, "actors": {"liquidators": None}}, resolve).actors == {}
+    others = {"keepers": {"kind": "liquidators", "rule": "always"}}  # who liquidates under another name
+    assert world_from_mapping({**mapping, "actors": others}, resolve).actors == {"keepers": Liquidators(rule="always")}
 
 
 @pytest.mark.parametrize(("old", "new", "line"), cases("mistakes.txt"))
@@ -60,9 +62,9 @@ def test_a_mistake_is_answered_with_place_value_and_remedy(complaint: Complaint,
     assert complaint(old, new) == line
 
 
-@pytest.mark.parametrize(("shock", "line"), cases("shocks.txt"))
-def test_a_shock_that_cannot_be_meant_is_refused(mapping: dict[str, Any], shock: str, line: str) -> None:
-    mapping["scenario"]["events"] = [yaml.safe_load(shock)]
+@pytest.mark.parametrize(("event", "line"), cases("events.txt"))
+def test_an_event_that_cannot_be_meant_is_refused(mapping: dict[str, Any], event: str, line: str) -> None:
+    mapping["scenario"]["events"] = [yaml.safe_load(event)]
     with pytest.raises(InputError) as caught:
         world_from_mapping(mapping, resolve, "world.yaml")
     assert str(caught.value) == "world.yaml: " + line
@@ -91,10 +93,10 @@ def test_an_oracle_is_a_product_of_feeds_and_rates(world: World) -> None:
             parse_oracle(broken, "USDC", world)
 
 
-def test_a_second_network_is_refused(mapping: dict[str, Any]) -> None:
+def test_a_world_may_have_several_networks(mapping: dict[str, Any]) -> None:
     mapping["networks"]["second"] = mapping["networks"]["ethereum"]
-    with pytest.raises(InputError, match="networks has more than one network: 'ethereum, second'; keep one"):
-        world_from_mapping(mapping, resolve)
+    mapping["protocols"]["aave"]["network"] = "second"
+    assert list(world_from_mapping(mapping, resolve).networks) == ["ethereum", "second"]
 
 
 def test_a_key_that_stands_twice_in_the_file_is_refused() -> None:
@@ -129,14 +131,13 @@ def test_a_spec_in_python_names_itself_in_its_error() -> None:
         Protocol(rules={"kind": "aave"}, parameters="p", book="b")
     with pytest.raises(InputError, match=r"^Asset has price and peg"):
         Asset(price=1, peg="ETH", ratio=1)
-    with pytest.raises(InputError, match=r"^Scenario.shocks must be a list"):
-        Scenario(horizon=1, step=1, paths=1, seed=1, prices=LogNormal(), shocks={"at": 0})
+    with pytest.raises(InputError, match=r"^Scenario.events must be a list"):
+        Scenario(horizon=1, step=1, paths=1, seed=1, prices=LogNormal(), events={"at": 0})
 
 
 def test_specs_are_frozen(world: World) -> None:
     with pytest.raises(ValueError, match="frozen"):
         world.name = "other"  # type: ignore[misc]
-    assert Shock(order="sell 5 ETH").at == 0
 
 
 def test_an_unknown_name_lists_what_is_known_when_nothing_is_near() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from delever.model.errors import InputError
-from delever.worlds import kinds, load, resolve
+from delever.worlds import ROLES, kinds, load, resolve
 
 from .conftest import WORLD
 
@@ -32,13 +32,13 @@ def test_a_folder_means_its_world_and_a_file_itself(folder: Path) -> None:
 
 def test_settings_change_fields_and_may_name_another_mechanism(folder: Path) -> None:
     world = load(folder, set={"actors.liquidators.rule": "always", "protocols.aave.rules": "aave.v3_3", "networks": "null"})
-    assert world.liquidators == kinds("behaviour")["liquidators"](rule="always")
+    assert world.actors["liquidators"] == kinds("actors")["liquidators"](rule="always")
     assert world.protocols["aave"].rules == resolve("protocols", "aave")(version="v3_3")
     assert world.networks == {}
 
 
 def test_a_wrong_setting_names_the_setting(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"^--set liquidators\.rul: liquidators: unknown field: 'rul'; did you"):
+    with pytest.raises(InputError, match=r"^--set actors\.liquidators\.rul: actors\.liquidators: unknown field: 'rul'; did you"):
         load(folder, set={"actors.liquidators.rul": "always"})
 
 
@@ -64,8 +64,8 @@ def test_every_mechanism_is_found_under_the_name_of_its_file() -> None:
     assert {"aave", "pro_rata"} <= set(kinds("protocols"))
     assert {"constant_product", "stableswap", "depth_table"} <= set(kinds("venues"))
     assert {"push", "market", "fixed"} <= set(kinds("oracles"))
-    assert set(kinds("behaviour")) >= {"liquidators", "borrowers"}
-    for role in ("protocols", "venues", "oracles", "network", "behaviour", "prices"):
+    assert set(kinds("actors")) >= {"liquidators", "borrowers"}
+    for role in ROLES:
         for kind, spec in kinds(role).items():
             assert resolve(role, kind) is spec
 

@@ -10,7 +10,7 @@ import pytest
 
 from delever.core.state import Feeds
 from delever.model.errors import InputError
-from delever.oracles.mark import LEAST, Beside, Mark
+from delever.oracles.mark import FORMULAS, LEAST, Beside, Mark, MarkFeeds
 
 BTC, PERP, ETH = 0, 1, 2  # markets
 STEP = 30.0  # [s]: the averages go 1 - 1/e and 1 - e^-0.2 of the way
@@ -23,17 +23,19 @@ class Bench:
                  index: tuple[tuple[int, ...], tuple[float, ...]] = ((BTC,), (1.0,))) -> None:
         self.price = np.zeros((3, 1))  # [M, P]
         self.feeds = Feeds(np.zeros(1), np.array([[PERP]]), np.ones((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)),
-                           np.zeros((1, 1)), np.full((1, 1), np.inf))
+                           np.zeros((1, 1)), np.full((1, 1), np.inf), np.zeros(1))
+        self.halted = np.full((1, 1), -np.inf)  # [F, P] until when it does not look [s]
         beside = Beside(np.zeros(1), np.array([index[0]]), np.array([index[1]]), np.array([0 if every else -1]),
                         np.array([every]), np.full((1, 1), rate), STEP)
-        self.phase = Mark.phase([Mark(of="BTC-PERP/USD", formula=formula)], [0], beside)
+        self.phase = MarkFeeds(np.array([0]), np.array([FORMULAS.index(formula)]), beside)
         self.step = 0
 
     def at(self, index: float, book: float, block: int = 1, eth: float = 1.0) -> float:
         """The mark at these prices; a first block begins a step."""
         self.step += block == 1
         self.price[:, 0] = np.log([index, book, eth])
-        self.phase.observe(SimpleNamespace(step=self.step, block=block, feeds=self.feeds,  # type: ignore[arg-type]
+        self.phase.observe(SimpleNamespace(step=self.step, block=block, time=self.step * STEP,  # type: ignore[arg-type]
+                                           feeds=self.feeds, halts=SimpleNamespace(feed=self.halted),
                                            markets=SimpleNamespace(price=self.price)))
         return math.exp(self.feeds.answer[0, 0])
 
@@ -113,6 +115,21 @@ def test_without_an_index_it_is_what_the_perp_follows() -> None:
         spec.index_pair({})
 
 
-def test_marks_do_not_start_without_the_rows_of_their_index() -> None:
-    with pytest.raises(ValueError, match="indices"):
-        Mark.phase([Mark(of="BTC-PERP/USD", formula="index")], [0])
+@pytest.mark.parametrize("formula", ["index", "hyperliquid", "binance"])
+def test_a_mark_that_is_halted_keeps_its_answer_while_its_averages_go_on(formula: str) -> None:
+    stopped, free = Bench(formula), Bench(formula)
+    for bench in (stopped, free):
+        bench.at(100.0, 101.0)
+    before, stopped.halted[:] = stopped.feeds.answer[0, 0], 2 * STEP + 1.0
+    free.at(90.0, 92.0)
+    stopped.at(90.0, 92.0)
+    assert stopped.feeds.answer[0, 0] == before
+    assert stopped.at(80.0, 83.0) == free.at(80.0, 83.0) != math.exp(before)
+
+
+@pytest.mark.parametrize("formula", ["index", "hyperliquid", "binance"])
+def test_a_mark_that_lies_sees_index_and_book_at_a_factor(formula: str) -> None:
+    liar, honest = Bench(formula), Bench(formula)
+    liar.feeds.bias[:] = math.log(0.9)
+    for index, book in ((100.0, 101.0), (95.0, 90.0), (97.0, 99.0)):
+        assert liar.at(index, book) == pytest.approx(0.9 * honest.at(index, book), rel=1e-12)

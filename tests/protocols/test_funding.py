@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import math
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
-from delever.core.setting import Layout, Setting
-from delever.core.state import new_ledgers
+from delever.core.state import Tree, new_ledgers
 from delever.core.tables import CASH, FUNDING, MAKERS, VAULT, Margins
 from delever.model.asset import Asset
-from delever.model.world import Funding
-from delever.protocols.funding import FundingPhase, funding_rate
+from delever.protocols.funding import Funded, FundingPhase, funding_rate
 from delever.run.pricing import lay_out
 
 USD, BTC, ETH, WETH, BTC_PERP, WETH_PERP = range(6)  # assets
 
 
-def layout() -> Layout:
+def tree() -> Tree:
     """BTC and ETH, a wrapper of 2 ETH, perps of BTC and of the wrapper; markets BTC, ETH, BTC-PERP, WETH-PERP."""
     assets: dict[str, Any] = {"BTC": {"price": 100.0}, "ETH": {"price": 10.0}, "WETH": {"wraps": "ETH", "rate": 2.0},
                               "BTC-PERP": {"perp": "BTC"}, "WETH-PERP": {"perp": "WETH"}}
-    return lay_out({name: Asset(**fields) for name, fields in assets.items()})
+    return lay_out({name: Asset(**fields) for name, fields in assets.items()}).tree
 
 
 class Bench:
@@ -32,27 +30,23 @@ class Bench:
 
     def __init__(self, every: int = 2, interest: float = 0.0001, clamp: float = 0.0005, scale: float = 0.125,
                  cap: float = 0.04, net: tuple[float, float] = (3.0, -5.0)) -> None:
-        self.layout, self.step, z = layout(), 0, np.zeros
+        self.tree, self.step, z = tree(), 0, np.zeros
         self.price = np.log(np.repeat([[100.0], [10.0], [100.0], [20.0]], 2, axis=1))  # [M, P]
         tiers, floor = np.array([1, 2, 1]), np.array([[0.0, 0.0], [0.0, 1e6], [0.0, 0.0]])
         rate = np.array([[0.0, 0.0], [0.01, 0.025], [0.05, 0.0]])
         self.margins = Margins(np.array([0, 1, 1]), np.ones(3), np.array([0, 3]), np.zeros(1, int), tiers, floor, rate,
-                               z((3, 2)), np.array([-1, 2, 3]), np.array([0, 0, 1, 2]), np.array([0, 1]), z(2, int),
-                               np.array([0, 1, 1]), z((3, 2)), z((3, 2)))
+                               z((3, 2)), np.array([-1, 2, 3]), z(4, int), z(0, int), z(0, int), np.array([0, 1, 1]),
+                               z((3, 2)), z((3, 2)))
         self.ledgers = new_ledgers(6, 3, 1, 1, 2)
-        terms = Funding(interval=scale * 8 * 3600.0, interest=interest, clamp=clamp, cap=cap)
-        book = SimpleNamespace(signature=np.array([0, 1]), reserve=np.array([[1], [2]]), amount=np.array(net)[:, None])
-        self.phase = FundingPhase(cast(Setting, SimpleNamespace(
-            world=SimpleNamespace(protocols={"exchange": SimpleNamespace(funding=terms)}),
-            layout=self.layout, margins=self.margins, book=book,
-            reserves=[("exchange", name) for name in ("USD", "BTC-PERP", "WETH-PERP")],
-            funding_steps=np.array([0, every, every]), funding_rate=z((3, 2)), paths=2)))
+        terms = np.array([[interest, clamp, scale, cap]] * 2)
+        self.phase = FundingPhase(Funded(np.array([1, 2]), np.array([BTC_PERP, WETH_PERP]), np.array([BTC, WETH]),
+                                         np.array([every, every]), terms, np.array(net), z((3, 2)), z((2, 2))))
 
     def run(self, book: float, index: float = 100.0, path: int = 0) -> None:
         """A step at these prices of BTC."""
         self.step += 1
         self.price[0, path], self.price[2, path] = math.log(index), math.log(book)
-        self.phase.accrue(SimpleNamespace(step=self.step, tree=self.layout.tree,  # type: ignore[arg-type]
+        self.phase.accrue(SimpleNamespace(step=self.step, tree=self.tree,  # type: ignore[arg-type]
                                           markets=SimpleNamespace(price=self.price), margins=self.margins,
                                           ledgers=self.ledgers))
 
@@ -78,10 +72,10 @@ def test_a_rate_is_clamped_scaled_to_its_interval_and_capped(mean: float, rate: 
 def test_a_payment_is_the_mean_premium_of_its_interval_times_the_index_at_its_end() -> None:
     bench = Bench(every=2)
     bench.run(book=101.0)  # premium 1 %
-    assert not bench.margins.paid.any() and not bench.phase.last_rate.any() and not bench.ledgers.tokens.any()
+    assert not bench.margins.paid.any() and not bench.phase.perps.last_rate.any() and not bench.ledgers.tokens.any()
     bench.run(book=121.0, index=110.0)  # premium 10 %: mean 5.5 %, less the clamp 5.45 %, an eighth of it
     rate = 0.0545 / 8.0
-    assert bench.phase.last_rate[1] == pytest.approx([rate, 0.0001 / 8.0], rel=1e-12)
+    assert bench.phase.perps.last_rate[1] == pytest.approx([rate, 0.0001 / 8.0], rel=1e-12)
     assert bench.margins.paid[1] == pytest.approx([rate * 110.0, 0.0001 / 8.0 * 100.0], rel=1e-12)
 
 
@@ -89,7 +83,7 @@ def test_samples_start_anew_after_a_payment() -> None:
     bench = Bench(every=2)
     for book in (150.0, 150.0, 100.0, 100.0):
         bench.run(book)
-    assert bench.phase.last_rate[1, 0] == pytest.approx(0.0001 / 8.0, rel=1e-9)
+    assert bench.phase.perps.last_rate[1, 0] == pytest.approx(0.0001 / 8.0, rel=1e-9)
 
 
 def test_what_a_unit_has_paid_adds_up_with_its_sign_and_without() -> None:
@@ -103,7 +97,7 @@ def test_what_a_unit_has_paid_adds_up_with_its_sign_and_without() -> None:
 def test_a_wrapped_underlying_counts_at_its_rate() -> None:
     bench = Bench(every=1, scale=1.0)
     bench.run(100.0)
-    assert bench.phase.last_rate[2] == pytest.approx([0.0001, 0.0001], rel=1e-9)  # 20 USD is 2 ETH at 10: no premium
+    assert bench.phase.perps.last_rate[2] == pytest.approx([0.0001, 0.0001], rel=1e-9)  # 20 USD is 2 ETH at 10: no premium
     assert bench.margins.paid[2] == pytest.approx([0.002, 0.002], rel=1e-9)
 
 

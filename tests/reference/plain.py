@@ -90,17 +90,18 @@ class Path:
             self.x.ledger.move(market.quote, quote, "arbitrageurs", "venues")
         follow(self.x, self.w.follows)
         self.margins.before_blocks(k, self.w.dt)
+        wake = -math.inf  # everybody takes part in the first block
         for b in range(1, self.w.blocks + 1):
             self.time = (k - 1) * self.w.dt + b * self.w.dt / self.w.blocks
+            if self.time < wake:
+                continue
             before = self.counts["liquidations"]
-            again = self.block(b == 1)
+            wake = self.block(b == 1)
             self.cascade = self.cascade + 1 if self.counts["liquidations"] > before else 0
             self.longest_blocks = max(self.longest_blocks, self.cascade)
-            if not again:
-                break
 
-    def block(self, first: bool) -> bool:
-        """One block, the first of its step or not; whether the path takes part in the next one."""
+    def block(self, first: bool) -> float:
+        """One block, the first of its step or not; when the path next has something to do."""
         follow(self.x, self.w.follows)
         offered = self.oracles(first)
         views = {protocol: self.seen(protocol) for protocol in self.w.rules}
@@ -123,8 +124,9 @@ class Path:
         absorb_lending(self.w.waterfalls, self.fund, self.deficit, self.socialised)
         fell = self.margins.absorb(sights, self.time)
         self.margins.arbitrage(sights)
-        landing = any(feed.lands_by(self.k * self.w.dt) for feed in self.w.feeds.values())
-        return bool(included or unfit or called or fell or landing)
+        if included or unfit or called or fell:
+            return self.time
+        return min((feed.next_look() for feed in self.w.feeds.values()), default=math.inf)
 
     def oracles(self, first: bool) -> list[Transaction]:
         """Oracle answers that are offered; marks are sampled."""

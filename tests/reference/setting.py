@@ -32,9 +32,11 @@ class Feed:
     book: float = 0.0  # mark: average of the perp's own price [USD]
     gap: defaultdict[float, float] = field(default_factory=lambda: defaultdict(float))  # mark: averages by tau [s]
 
-    def lands_by(self, end: float) -> bool:
-        """Whether an answer is in flight that lands by then [s]."""
-        return self.flight is not None and self.land <= end
+    def next_look(self) -> float:
+        """When it next has something to do [s]: an answer in flight lands, or the last one is too old."""
+        if self.kind != "push":
+            return math.inf
+        return self.land if self.flight is not None else self.updated + self.heartbeat
 
 
 @dataclass(eq=False)

@@ -63,7 +63,8 @@ class Draw(Events):
         else:
             world["execution"]["rounds"] = rng.choice([1, 1, 2, 4])
         if self.chance(0.6):
-            world["actors"]["borrowers"] = {"kind": "borrowers", "attentive": rng.choice([0.3, 0.7, 1.0]), "target": rng.uniform(1.01, 1.2),
+            world["actors"]["borrowers"] = {"kind": "borrowers", "attentive": rng.choice([0.3, 0.7, 1.0]),
+                                            "target": rng.uniform(1.01, 1.2),
                                   "budget": rng.choice([0.05, 0.2, 0.5]), "fee": rng.choice([10.0, 40.0, 2000.0])}
         return world
 

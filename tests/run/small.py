@@ -52,7 +52,8 @@ def one_market(legs: Iterable[Leg], **changes: Any) -> World:
         parameters[asset] = parameters.get(asset, {}) | more
     protocol = {"rules": changes.pop("rules", "aave.v3_0"), "parameters": parameters, "book": book(legs)}
     world: Mapping = {"as_of": "2024-01-01T00:00:00Z", "assets": {"ETH": {"price": 1000.0}},
-                      "protocols": {"pool": protocol}, "actors": {"liquidators": {"kind": "liquidators", "rule": "always"}}, "scenario": scenario}
+                      "protocols": {"pool": protocol}, "scenario": scenario,
+                      "actors": {"liquidators": {"kind": "liquidators", "rule": "always"}}}
     if "actors" not in changes:
         people = {name: {"kind": name, **changes.pop(name)} for name in ("liquidators", "borrowers") if changes.get(name)}
         world["actors"] |= people
@@ -130,9 +131,10 @@ def everything(mode: str = "sequential", **scenario: Any) -> World:
             "horizon": 3600, "step": 300, "paths": 9, "seed": 11,
             "prices": {"kind": "lognormal", "volatility": {"ETH": 2.0, "BTC": 1.5, "stETH": 0.3, "T0": 1.0, "T1": 1.0},
                        "correlation": {"ETH/BTC": 0.8}},
-            "events": [{"at": 900, "kind": "price", "change": {"ETH": -0.3, "BTC": -0.2, "T0": -0.1, "T1": -0.1, "T2": -0.1, "T3": -0.1},
-                        "over": 900},
-                       {"at": 600, "kind": "order", "order": "sell 100 stETH", "over": 900}, {"at": 1200, "kind": "depth", "change": {"BTC/USD": -0.5}}],
+            "events": [{"at": 900, "kind": "price", "over": 900,
+                        "change": {"ETH": -0.3, "BTC": -0.2, "T0": -0.1, "T1": -0.1, "T2": -0.1, "T3": -0.1}},
+                       {"at": 600, "kind": "order", "order": "sell 100 stETH", "over": 900},
+                       {"at": 1200, "kind": "depth", "change": {"BTC/USD": -0.5}}],
             **scenario}}
     if sequential:
         world["networks"] = {"chain": {"block_time": 60, "room": 6, "base_fee": 20}}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from delever.core.state import State
-from delever.core.tables import CASH, DEBTS, LIQUIDATORS, VENUES
+from delever.core.tables import CASH, DEBTS, HOLDERS, VENUES
 from delever.engine.conservation import LIMIT
 from delever.run.assemble import assemble
 from delever.run.chunk import run_state, simulate
@@ -55,7 +55,7 @@ def test_what_only_passes_through_is_measured_by_what_was_traded() -> None:
 
 
 def token_from_nothing(state: State) -> None:
-    state.ledgers.tokens[LIQUIDATORS, 0, 2] += 2e-9 * turnover(state, 0)
+    state.ledgers.tokens[HOLDERS, 0, 2] += 2e-9 * turnover(state, 0)
 
 
 def token_lost_by_a_venue(state: State) -> None:

@@ -178,7 +178,8 @@ def test_a_complete_run_is_read_and_not_run_again(world: World, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("path", "value"), [("scenario.seed", "8"), ("scenario.paths", "10"),
-                                             ("actors.liquidators.rule", "always"), ("protocols.first.rules.close_factor", "0.4")])
+                                             ("actors.liquidators.rule", "always"),
+                                             ("protocols.first.rules.close_factor", "0.4")])
 def test_the_folder_of_another_world_is_refused_and_left_alone(world: World, half: Path, path: str, value: str) -> None:
     before = {file: file.read_bytes() for file in half.rglob("*") if file.is_file()}
     with pytest.raises(InputError, match="half is the run of another world; name another folder with --out"):

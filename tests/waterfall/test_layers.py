@@ -149,7 +149,8 @@ def test_socialised_loss_leaves_a_thousandth_of_what_there_is() -> None:
 def lending(waterfall: list[Any]) -> Run:
     """10 ETH against 8000 USD fall from 1000 to 700 USD: 7000 / 1.05 is repaid, the rest is a deficit."""
     world = {
-        "as_of": "2025-01-01T00:00:00Z", "assets": {"ETH": {"price": 1000.0}}, "actors": {"liquidators": {"kind": "liquidators", "rule": "always"}},
+        "as_of": "2025-01-01T00:00:00Z", "assets": {"ETH": {"price": 1000.0}},
+        "actors": {"liquidators": {"kind": "liquidators", "rule": "always"}},
         "protocols": {"ex": {
             "rules": "aave.v3_3", "waterfall": waterfall,
             "parameters": {"ETH": {"liquidation_threshold": 0.85, "incentive": 0.05, "protocol_fee": 0.1},

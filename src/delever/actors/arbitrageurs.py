@@ -10,7 +10,7 @@ Source: none; limits to arbitrage in the sense of Shleifer and Vishny (1997). Al
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field
@@ -23,7 +23,7 @@ from delever.core.market import purchase_within, sale_within, sell_for_usd, sett
 from delever.core.phase import Phase
 from delever.core.profile import Profiles, sold_at
 from delever.core.setting import Setting
-from delever.core.state import Markets, Pool, State, Tree, Watch
+from delever.core.state import Pool, State, Watch
 from delever.core.tables import (
     ARBITRAGEURS,
     CASH,
@@ -31,11 +31,11 @@ from delever.core.tables import (
     FUNDING,
     SLOTS,
     WRAPPER,
+    Accounts,
     BookTables,
     Ledgers,
-    Margins,
-    Reserves,
-    Touched,
+    Liquidity,
+    Markets,
 )
 from delever.core.touch import enter_slots, slot_of, touch
 from delever.model.errors import InputError
@@ -44,6 +44,17 @@ from delever.model.references import known_name
 from delever.model.world import World
 
 THRESHOLD, LEVERAGE, SHARE = range(3)  # columns of the rules
+
+
+class Desks(NamedTuple):
+    """Arbitrageurs in a row. n: how many, P: paths."""
+
+    account: np.ndarray  # [n] their accounts
+    leg: np.ndarray  # [n] in which they hold the perp
+    underlying: np.ndarray  # [n] asset that it follows
+    rules: np.ndarray  # [n, 3] THRESHOLD, LEVERAGE, SHARE
+    spot: np.ndarray  # [n, P] units of the underlying held outside
+    earned: np.ndarray  # [n, P] what trading spot has brought [USD]
 
 
 class Arbitrageurs(Actor):
@@ -72,48 +83,49 @@ class Arbitrageurs(Actor):
 
 
 @helper
-def open_leg(slot: int, p: int, g: int, k: int, d: float, price: float, touched: Touched, book: BookTables,
-             reserves: Reserves, margins: Margins, ledgers: Ledgers) -> None:
+def open_leg(slot: int, p: int, g: int, k: int, d: float, price: float, accounts: Accounts, ledgers: Ledgers) -> None:
     """Open d units (signed; none on the other side) at `price` [USD]: cash -= d (price - F), cost += d (price - F).
 
     The counterparty's side is the caller's.
     """
+    touched, book, paid = accounts.touched, accounts.book, accounts.margins.paid
     r = book.reserve[g, k]
-    usd = d * (price - margins.paid[r, p])
+    usd = d * (price - paid[r, p])
     touched.amount[slot, k] += d
     touched.cost[slot, k] += usd
     ledgers.scaled[1, r, p] += d
     ledgers.booked[DEPOSITS, r, p] += d
-    ledgers.tokens[CASH, reserves.asset[r], p] += d
+    ledgers.tokens[CASH, accounts.reserves.asset[r], p] += d
     move_cash(slot, p, g, -usd, touched, book, ledgers)
     ledgers.tokens[CASH, 0, p] -= usd
-    ledgers.tokens[FUNDING, 0, p] -= d * margins.paid[r, p]
+    ledgers.tokens[FUNDING, 0, p] -= d * paid[r, p]
 
 
 @helper
-def trade_perp(slot: int, p: int, g: int, k: int, d: float, touched: Touched, book: BookTables, reserves: Reserves,
-               margins: Margins, tree: Tree, profiles: Profiles, markets: Markets, ledgers: Ledgers) -> None:
+def trade_perp(slot: int, p: int, g: int, k: int, d: float, accounts: Accounts, liquidity: Liquidity, ledgers: Ledgers
+               ) -> None:
     """Buy d units (sell: d < 0) on the perp's market: what stands on the other side is closed first, the rest opens."""
-    r, q = book.reserve[g, k], touched.amount[slot, k]
-    m = margins.market[r]
+    profiles, markets = liquidity.profiles, liquidity.markets
+    r, q = accounts.book.reserve[g, k], accounts.touched.amount[slot, k]
+    m = accounts.margins.market[r]
     if d > 0.0:
         usd, after = purchase_within(m, p, d, np.inf, profiles, markets)[1:]
     else:
         usd, after = sale_within(m, p, -d, 0.0, profiles, markets)[1:]
         usd = -usd
-    settle_trade(m, p, -d, -usd, after, tree, profiles, markets, ledgers.tokens, ledgers.turnover)
+    settle_trade(m, p, -d, -usd, after, liquidity, ledgers)
     price, closed = usd / d, 0.0
     if q * d < 0.0:
         closed = q if abs(q) <= abs(d) else -d
-        close_leg(slot, p, g, k, closed, price, -1, touched, book, reserves, margins, ledgers)
+        close_leg(slot, p, g, k, closed, price, -1, accounts, ledgers)
     if d + closed != 0.0:
-        open_leg(slot, p, g, k, d + closed, price, touched, book, reserves, margins, ledgers)
+        open_leg(slot, p, g, k, d + closed, price, accounts, ledgers)
 
 
 @helper
-def buy_for_usd(p: int, a: int, units: float, holder: int, tree: Tree, profiles: Profiles, markets: Markets,
-                tokens: np.ndarray, gross: np.ndarray) -> float:
+def buy_for_usd(p: int, a: int, units: float, holder: int, liquidity: Liquidity, ledgers: Ledgers) -> float:
     """Buy exactly so many units of asset a, each market of its route selling what the one below costs; the USD paid."""
+    tree, profiles, markets, tokens = liquidity.tree, liquidity.profiles, liquidity.markets, ledgers.tokens
     traded, amount = tree.unwrapped[a], units * tree.rate[a]
     if traded != a:
         tokens[holder, a, p] += units
@@ -123,7 +135,7 @@ def buy_for_usd(p: int, a: int, units: float, holder: int, tree: Tree, profiles:
     for k in range(tree.length[a]):
         m = tree.chain[a, k]
         cost, after = purchase_within(m, p, amount, np.inf, profiles, markets)[1:]
-        settle_trade(m, p, -amount, -cost, after, tree, profiles, markets, tokens, gross)
+        settle_trade(m, p, -amount, -cost, after, liquidity, ledgers)
         tokens[holder, tree.base[m], p] += amount
         tokens[holder, tree.quote[m], p] -= cost
         amount = cost
@@ -141,14 +153,12 @@ def room_to(m: int, p: int, to: float, buying: bool, profiles: Profiles, markets
 
 
 @kernel
-def arbitrage(account: np.ndarray, leg: np.ndarray, underlying: np.ndarray, rules: np.ndarray, spot: np.ndarray,
-              earned: np.ndarray, active: np.ndarray, book: BookTables, reserves: Reserves, margins: Margins, tree: Tree,
-              profiles: Profiles, markets: Markets, ledgers: Ledgers, watch: Watch, pool: Pool, price: np.ndarray) -> None:
-    """Every arbitrageur on every active path. account, leg, underlying: [n]; rules: [n, 3]; spot, earned: [n, P].
-
-    price: [P, R] seen levels [USD].
-    """
-    touched = pool.touched
+def arbitrage(desks: Desks, active: np.ndarray, accounts: Accounts, liquidity: Liquidity, ledgers: Ledgers, watch: Watch,
+              pool: Pool) -> None:
+    """Every arbitrageur on every active path. active: [P]."""
+    account, leg, underlying, rules, spot, earned = desks
+    touched, book, margins, price = accounts.touched, accounts.book, accounts.margins, accounts.price
+    tree, profiles, markets = liquidity.tree, liquidity.profiles, liquidity.markets
     for i in range(account.shape[0]):
         g, k, a = book.signature[account[i]], leg[i], underlying[i]
         r = book.reserve[g, k]
@@ -179,15 +189,12 @@ def arbitrage(account: np.ndarray, leg: np.ndarray, underlying: np.ndarray, rule
             if not units > 0.0:
                 continue
             slot = touch(p, account[i], book, watch, pool)
-            trade_perp(slot, p, g, k, units if buying else -units, touched, book, reserves, margins, tree, profiles,
-                       markets, ledgers)
+            trade_perp(slot, p, g, k, units if buying else -units, accounts, liquidity, ledgers)
             if buying:
-                earned[i, p] += sell_for_usd(p, a, units, ARBITRAGEURS, tree, profiles, markets, ledgers.tokens,
-                                             ledgers.turnover)
+                earned[i, p] += sell_for_usd(p, a, units, ARBITRAGEURS, liquidity, ledgers)
                 spot[i, p] -= units
             else:
-                earned[i, p] -= buy_for_usd(p, a, units, ARBITRAGEURS, tree, profiles, markets, ledgers.tokens,
-                                            ledgers.turnover)
+                earned[i, p] -= buy_for_usd(p, a, units, ARBITRAGEURS, liquidity, ledgers)
                 spot[i, p] += units
 
 
@@ -196,31 +203,28 @@ class Arbitrage(Phase):
 
     def __init__(self, specs: Mapping[str, Arbitrageurs], setting: Setting) -> None:
         self.names = tuple(specs)
-        self.account = np.array([setting.account(spec.exchange, spec.account, "actors", name, "account")
-                                 for name, spec in specs.items()], np.int64)
-        book = setting.book
-        self.leg = np.array([_only_leg(name, spec, number, book)
-                             for (name, spec), number in zip(specs.items(), self.account, strict=True)], np.int64)
-        follows = dict(setting.layout.follows)
+        book, follows = setting.book, dict(setting.layout.follows)
+        who = np.array([setting.account(spec.exchange, spec.account, "actors", name, "account")
+                        for name, spec in specs.items()], np.int64)
+        leg = np.array([_only_leg(name, spec, number, book)
+                        for (name, spec), number in zip(specs.items(), who, strict=True)], np.int64)
         underlying = np.array([follows.get(int(m), 0) for m in setting.margins.market])  # [R] asset that the perp follows
-        self.underlying = underlying[book.reserve[book.signature[self.account], self.leg]].astype(np.int64)
-        self.rules = np.array([[s.threshold, s.leverage, s.share] for s in specs.values()])
-        self.spot = np.repeat(np.array([s.spot for s in specs.values()])[:, None], setting.paths, axis=1)  # [n, P] units
-        self.earned = np.zeros((len(self.account), setting.paths))  # [n, P] what trading spot has brought [USD]
+        rules = np.array([[s.threshold, s.leverage, s.share] for s in specs.values()])
+        spot = np.repeat(np.array([s.spot for s in specs.values()])[:, None], setting.paths, axis=1)
+        self.desks = Desks(who, leg, underlying[book.reserve[book.signature[who], leg]].astype(np.int64), rules, spot,
+                           np.zeros((len(who), setting.paths)))
 
     def trade(self, state: State) -> None:
         """Once a block, on the paths that take part; state.seen.price is fresh on them."""
         enter_slots(state)
-        state.room_for_slots(int(state.watch.counts[SLOTS]) + self.spot.size)
-        arbitrage(self.account, self.leg, self.underlying, self.rules, self.spot, self.earned, state.active, state.book,
-                  state.reserves, state.margins, state.tree, state.profiles, state.markets, state.ledgers, state.watch,
-                  state.pool, state.seen.price)
+        state.room_for_slots(int(state.watch.counts[SLOTS]) + self.desks.spot.size)
+        arbitrage(self.desks, state.active, state.accounts, state.liquidity, state.ledgers, state.watch, state.pool)
 
     def naked(self, state: State) -> dict[str, np.ndarray]:
         """What of each arbitrageur stands naked: spot + q [P], units of the underlying."""
         enter_slots(state)
-        out = self.spot.copy()
-        for i, (account, leg) in enumerate(zip(self.account, self.leg, strict=True)):
+        out = self.desks.spot.copy()
+        for i, (account, leg) in enumerate(zip(self.desks.account, self.desks.leg, strict=True)):
             for p in range(state.paths):
                 slot = slot_of(p, account, state.watch)
                 out[i, p] += state.pool.touched.amount[slot, leg] if slot >= 0 else state.book.amount[account, leg]

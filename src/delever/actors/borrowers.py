@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from delever.actors.base import Actor
+from delever.core.health import account_health
 from delever.core.jit import kernel
 from delever.core.outcomes import TOP_UPS, TOPPED_UP
 from delever.core.phase import Kind, Phase
@@ -148,6 +149,19 @@ def top_up(picked: np.ndarray, rows: Transactions, touched: Touched, book: BookT
         rows.state[i] = EXECUTED
 
 
+@kernel
+def leave_healthy(picked: np.ndarray, rows: Transactions, touched: Touched, book: BookTables, reserves: Reserves,
+                  seen_price: np.ndarray) -> None:
+    """Revert top-ups of accounts that are healthy by now. picked: row numbers."""
+    for i in picked:
+        slot = rows.ref[i]
+        backing, debt = account_health(touched.amount[slot], book.signature[touched.account[slot]], book.reserve, book.threshold,
+                                       book.collaterals, book.debts, book.first_debt[0], seen_price[rows.path[i]],
+                                       reserves.supply_index, reserves.borrow_index)
+        if backing >= debt:
+            rows.state[i] = REVERTED
+
+
 class TopUp(Kind):
     """The transaction by which an owner adds collateral."""
 
@@ -155,6 +169,10 @@ class TopUp(Kind):
     gas: ClassVar[float] = 250_000.0
     turn: ClassVar[int] = 1
     looks: ClassVar[bool] = True
+
+    def check(self, state: State, picked: np.ndarray) -> None:
+        """See Kind."""
+        leave_healthy(picked, state.transactions, state.pool.touched, state.book, state.reserves, state.seen.price)
 
     def execute(self, state: State, picked: np.ndarray) -> None:
         """See Kind."""

@@ -15,7 +15,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
@@ -74,11 +74,27 @@ def cache_dir(path: Path) -> Path:
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numba  # noqa: E402  (reads the variable above when it is imported)
+from numba.core.registry import CPUDispatcher  # noqa: E402
 
-# error_model: the zero check of Python's division is a branch that keeps loops from vectorising.
-_njit = numba.njit(nogil=True, cache=True, error_model="numpy")
-_inlined = numba.njit(nogil=True, error_model="numpy")
-_laid_in = numba.njit(nogil=True, error_model="numpy", forceinline=True)
+# error_model: the zero check of Python's division is a branch that keeps loops from vectorising. Nothing of ours is called
+# from C, and nobody in Python calls what only kernels call: unpacking forty arrays is a third of what is compiled.
+FLAGS: Any = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+_njit = numba.njit(cache=True, **FLAGS)
+
+
+class Helper(CPUDispatcher):
+    """A function that kernels call; who calls it from Python all the same has an entry compiled for that."""
+
+    def __init__(self, function: Callable[..., Any], **flags: Any) -> None:
+        super().__init__(function, targetoptions={**FLAGS, "nopython": True, "no_cpython_wrapper": True, **flags})
+
+    def __call__(self, *args: Any) -> Any:
+        return self.entry(*args)
+
+    @cached_property
+    def entry(self) -> Any:
+        """The same, as Python calls it."""
+        return numba.njit(**FLAGS)(self.py_func)
 
 
 class Kernel(Generic[P, R]):
@@ -113,13 +129,12 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     return Kernel(compiled) if hasattr(compiled, "overloads") else compiled  # plain Python where the compiler is off
 
 
-def helper(function: Callable[P, R]) -> Callable[P, R]:
+def helper(function: Callable[P, R], **flags: bool) -> Callable[P, R]:
     """Compile a small function that only kernels call: it is kept on disk inside of them."""
-    compiled: Callable[P, R] = _inlined(function)
-    return compiled
+    compiled: Any = function if numba.config.DISABLE_JIT else Helper(function, **flags)  # type: ignore[attr-defined]
+    return cast(Callable[P, R], compiled)
 
 
 def laid_in(function: Callable[P, R]) -> Callable[P, R]:
-    """A helper whose code is laid into its caller: handing twenty arrays on costs more than what it does with them."""
-    compiled: Callable[P, R] = _laid_in(function)
-    return compiled
+    """A helper whose code is laid into its caller: a call would cost more than what it does."""
+    return helper(function, forceinline=True)

@@ -14,8 +14,6 @@ import numpy as np
 from delever.core.elementary import log_
 from delever.core.jit import helper, laid_in
 from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
-from delever.core.profile import Profiles
-from delever.core.state import Flows, Markets, Tree
 from delever.core.tables import (
     BACKSTOP,
     CASH,
@@ -23,11 +21,12 @@ from delever.core.tables import (
     DEPOSITS,
     FUNDING,
     VAULT,
+    Accounts,
     BookTables,
     Ledgers,
+    Liquidity,
     Margins,
-    Reserves,
-    Safety,
+    Records,
     Touched,
 )
 
@@ -81,14 +80,12 @@ def safe_growth(spare: float, falling: float, rising: float) -> float:
 
 
 @laid_in
-def sums_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray, debts: np.ndarray, first: int,
-            reserve: np.ndarray, threshold: np.ndarray, price: np.ndarray, funded: np.ndarray, paid: np.ndarray,
-            gross: np.ndarray, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray
+def sums_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margins: Margins, price: np.ndarray
             ) -> tuple[float, float, float, float, bool]:
-    """(E, M, what falls, what rises, whether shorts could climb a tier) of row i of `amount`, in USD; see reach_of.
-
-    The columns of BookTables and Margins one by one: handing tuples of arrays on costs more than the sums.
-    """
+    """(E, M, what falls, what rises, whether shorts could climb a tier) of row i of `amount`, in USD; see reach_of."""
+    collaterals, debts, threshold, deducted = book.collaterals, book.debts, book.threshold, margins.deducted
+    reserve, first, paid, gross, funded = book.reserve, book.first_debt[0], margins.paid, margins.gross, margins.funded
+    tiers, floor, rate = margins.tiers, margins.floor, margins.rate
     equity, margin, falling, rising, climbs = 0.0, 0.0, 0.0, 0.0, False
     for k in range(collaterals[g]):
         value = amount[i, k] * price[p, reserve[g, k]] * threshold[g, k]
@@ -114,9 +111,7 @@ def sums_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray,
 
 
 @laid_in
-def reach_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray, debts: np.ndarray, first: int,
-             reserve: np.ndarray, threshold: np.ndarray, price: np.ndarray, funded: np.ndarray, paid: np.ndarray,
-             gross: np.ndarray, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray
+def reach_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margins: Margins, price: np.ndarray
              ) -> tuple[float, float, float]:
     """(E, M, safe radius): E >= M as long as no series of the account has moved against it by more than the radius [log].
 
@@ -124,8 +119,7 @@ def reach_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray
     proportion, and a short's grows at most at the rate of the tier that it could reach. Funding: series move with
     m - F -+ the highest rate x the absolute funding, which covers what F changes in MM's share of the mark.
     """
-    equity, margin, falling, rising, climbs = sums_of(i, p, g, amount, collaterals, debts, first, reserve, threshold, price,
-                                                      funded, paid, gross, tiers, floor, rate, deducted)
+    equity, margin, falling, rising, climbs = sums_of(i, p, g, amount, book, margins, price)
     spare = equity - margin
     if spare >= 0.0 and falling <= 0.0 and rising <= 0.0:
         return equity, margin, FAR  # nothing that moves
@@ -133,8 +127,10 @@ def reach_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray
         return equity, margin, 0.0
     z = safe_growth(spare, falling, rising)
     if climbs:  # shorts that could climb a tier within that: by the rate they could come to
+        reserve, first, paid, gross, funded = book.reserve, book.first_debt[0], margins.paid, margins.gross, margins.funded
+        tiers, floor, rate = margins.tiers, margins.floor, margins.rate
         rising = 0.0
-        for k in range(first, first + debts[g]):
+        for k in range(first, first + book.debts[g]):
             r, q = reserve[g, k], amount[i, k]
             if q < 0.0:
                 n = -q * price[p, r]
@@ -154,14 +150,15 @@ def move_cash(slot: int, p: int, g: int, usd: float, touched: Touched, book: Boo
 
 
 @helper
-def close_leg(slot: int, p: int, g: int, k: int, d: float, price: float, counterparty: int, touched: Touched,
-              book: BookTables, reserves: Reserves, margins: Margins, ledgers: Ledgers) -> None:
+def close_leg(slot: int, p: int, g: int, k: int, d: float, price: float, counterparty: int, accounts: Accounts,
+              ledgers: Ledgers) -> None:
     """Close d units (signed as the position) at `price` [USD]: cash += d (price - F). The counterparty gets d, pays d price.
 
     counterparty: holder on the token ledger whose side is written here too; negative: its side is the caller's.
     """
+    touched, book = accounts.touched, accounts.book
     r, q = book.reserve[g, k], touched.amount[slot, k]
-    a, usd, funding = reserves.asset[r], d * price, d * margins.paid[r, p]
+    a, usd, funding = accounts.reserves.asset[r], d * price, d * accounts.margins.paid[r, p]
     touched.cost[slot, k] -= touched.cost[slot, k] if d == q else touched.cost[slot, k] * (d / q)
     touched.amount[slot, k] = 0.0 if d == q else q - d
     ledgers.scaled[1, r, p] -= d
@@ -176,12 +173,12 @@ def close_leg(slot: int, p: int, g: int, k: int, d: float, price: float, counter
 
 
 @helper
-def close_on_book(slot: int, p: int, g: int, k: int, d: float, limit: float, touched: Touched, book: BookTables,
-                  reserves: Reserves, margins: Margins, tree: Tree, profiles: Profiles, markets: Markets,
-                  ledgers: Ledgers, flows: Flows, price: np.ndarray) -> tuple[float, float]:
+def close_on_book(slot: int, p: int, g: int, k: int, d: float, limit: float, accounts: Accounts, liquidity: Liquidity,
+                  records: Records) -> tuple[float, float]:
     """Close up to d units (signed) on the perp's market, within the limit price; (units closed, signed; average price)."""
-    r = book.reserve[g, k]
-    m = margins.market[r]
+    profiles, markets, flows, price = liquidity.profiles, liquidity.markets, records.flows, accounts.price
+    r = accounts.book.reserve[g, k]
+    m = accounts.margins.market[r]
     if d > 0.0:
         done, usd, after = sale_within(m, p, d, limit, profiles, markets)
     else:
@@ -189,17 +186,18 @@ def close_on_book(slot: int, p: int, g: int, k: int, d: float, limit: float, tou
         done, usd = -done, -usd
     if done == 0.0:
         return 0.0, 0.0
-    settle_trade(m, p, done, usd, after, tree, profiles, markets, ledgers.tokens, ledgers.turnover)
-    close_leg(slot, p, g, k, done, usd / done, -1, touched, book, reserves, margins, ledgers)
+    settle_trade(m, p, done, usd, after, liquidity, records.ledgers)
+    close_leg(slot, p, g, k, done, usd / done, -1, accounts, records.ledgers)
     flows.liquidated[r, p] += abs(done) * price[p, r]
     flows.slippage[r, p] += done * price[p, r] - usd
     return done, usd / done
 
 
 @helper
-def sell_collateral(slot: int, p: int, g: int, everything: bool, touched: Touched, book: BookTables, reserves: Reserves,
-                    tree: Tree, profiles: Profiles, markets: Markets, ledgers: Ledgers, price: np.ndarray) -> None:
+def sell_collateral(slot: int, p: int, g: int, everything: bool, accounts: Accounts, liquidity: Liquidity, ledgers: Ledgers
+                    ) -> None:
     """Sell collateral for USD, leg by leg: all of it, or while cash is negative what should cover that at seen prices."""
+    touched, book, asset, price = accounts.touched, accounts.book, accounts.reserves.asset, accounts.price
     for k in range(1, book.collaterals[g]):
         r, held = book.reserve[g, k], touched.amount[slot, k]
         if not held > 0.0:
@@ -214,21 +212,20 @@ def sell_collateral(slot: int, p: int, g: int, everything: bool, touched: Touche
         touched.amount[slot, k] = held - units
         ledgers.scaled[0, r, p] -= units
         ledgers.booked[DEPOSITS, r, p] -= units
-        usd = sell_for_usd(p, reserves.asset[r], units, CASH, tree, profiles, markets, ledgers.tokens, ledgers.turnover)
+        usd = sell_for_usd(p, asset[r], units, CASH, liquidity, ledgers)
         move_cash(slot, p, g, usd, touched, book, ledgers)
 
 
 @helper
-def close_out(slot: int, p: int, g: int, touched: Touched, book: BookTables, reserves: Reserves, margins: Margins,
-              tree: Tree, profiles: Profiles, markets: Markets, ledgers: Ledgers, flows: Flows, price: np.ndarray) -> float:
+def close_out(slot: int, p: int, g: int, accounts: Accounts, liquidity: Liquidity, records: Records) -> float:
     """Close every position on its market without limit, sell all collateral; what is then owed becomes a deficit [USD]."""
+    touched, book = accounts.touched, accounts.book
     for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
         q = touched.amount[slot, k]
         if q != 0.0:
-            close_on_book(slot, p, g, k, q, 0.0 if q > 0.0 else np.inf, touched, book, reserves, margins, tree,
-                          profiles, markets, ledgers, flows, price)
-    sell_collateral(slot, p, g, True, touched, book, reserves, tree, profiles, markets, ledgers, price)
-    return book_deficit(slot, p, g, touched, book, ledgers)
+            close_on_book(slot, p, g, k, q, 0.0 if q > 0.0 else np.inf, accounts, liquidity, records)
+    sell_collateral(slot, p, g, True, accounts, liquidity, records.ledgers)
+    return book_deficit(slot, p, g, touched, book, records.ledgers)
 
 
 @helper
@@ -247,9 +244,9 @@ def book_deficit(slot: int, p: int, g: int, touched: Touched, book: BookTables, 
 
 
 @helper
-def vault_of(number: int, p: int, vault: np.ndarray, margins: Margins, price: np.ndarray, slot: int, g: int,
-             amount: np.ndarray, book: BookTables) -> tuple[float, float]:
+def vault_of(number: int, p: int, vault: np.ndarray, slot: int, g: int, accounts: Accounts) -> tuple[float, float]:
     """(E, M) of an exchange's backstop vault, with the account of that slot in it; slot -1: as it is. vault: [R, P]."""
+    amount, book, margins, price = accounts.touched.amount, accounts.book, accounts.margins, accounts.price
     equity, margin = 0.0, 0.0
     for r in range(margins.first[number], margins.first[number + 1]):
         units = vault[r, p]
@@ -268,24 +265,25 @@ def vault_of(number: int, p: int, vault: np.ndarray, margins: Margins, price: np
 
 
 @helper
-def take_over(slot: int, p: int, g: int, number: int, time: float, touched: Touched, book: BookTables, reserves: Reserves,
-              margins: Margins, safety: Safety, ledgers: Ledgers, flows: Flows, price: np.ndarray) -> bool:
+def take_over(slot: int, p: int, g: int, number: int, time: float, accounts: Accounts, records: Records) -> bool:
     """The vault takes positions, collateral and cash of an account, if it then has margin enough; whether it did."""
+    touched, book, asset, price = accounts.touched, accounts.book, accounts.reserves.asset, accounts.price
+    ledgers, flows, safety = records.ledgers, records.flows, records.safety
     if safety.backed[number] < 0.0:
         return False
-    equity, margin = vault_of(number, p, safety.vault, margins, price, slot, g, touched.amount, book)
+    equity, margin = vault_of(number, p, safety.vault, slot, g, accounts)
     if not equity >= safety.backed[number] * margin:
         safety.dry[BACKSTOP, number, p] = min(safety.dry[BACKSTOP, number, p], time)
         return False
-    own = equity_of(slot, p, g, touched.amount, book, margins, price)[0]
+    own = equity_of(slot, p, g, touched.amount, book, accounts.margins, price)[0]
     safety.served[BACKSTOP, number, p] += max(-own, 0.0)
     for side in range(2):
         first = book.first_debt[0] if side else 0
         for k in range(first, first + (book.debts[g] if side else book.collaterals[g])):
             r, units = book.reserve[g, k], touched.amount[slot, k]
             safety.vault[r, p] += units
-            ledgers.tokens[CASH, reserves.asset[r], p] -= units
-            ledgers.tokens[VAULT, reserves.asset[r], p] += units
+            ledgers.tokens[CASH, asset[r], p] -= units
+            ledgers.tokens[VAULT, asset[r], p] += units
             ledgers.booked[DEPOSITS, r, p] -= units
             ledgers.scaled[side, r, p] -= units
             touched.amount[slot, k] = 0.0

@@ -14,8 +14,7 @@ import numpy as np
 from delever.core.elementary import exp_, log_
 from delever.core.jit import helper
 from delever.core.profile import Profiles, buy, inverse_root, sell, sold_at
-from delever.core.state import Markets, Tree
-from delever.core.tables import MAKERS, VENUES, WRAPPER
+from delever.core.tables import MAKERS, VENUES, WRAPPER, Ledgers, Liquidity, Markets, Tree
 
 HIGHEST = 1e-3  # of the first node's w: a book sells nothing above a million times its highest quote
 
@@ -105,9 +104,10 @@ def purchase_within(m: int, p: int, q: float, limit: float, profiles: Profiles, 
 
 
 @helper
-def settle_trade(m: int, p: int, base: float, quote: float, after: float, tree: Tree, profiles: Profiles,
-                 markets: Markets, tokens: np.ndarray, gross: np.ndarray) -> None:
+def settle_trade(m: int, p: int, base: float, quote: float, after: float, liquidity: Liquidity, ledgers: Ledgers) -> None:
     """The market's side of a trade: it gains `base` and pays `quote` (both negative when it sold), and stands at s = after."""
+    tree, profiles, markets = liquidity.tree, liquidity.profiles, liquidity.markets
+    tokens, gross = ledgers.tokens, ledgers.turnover
     before, a, b = markets.consumed[m, p], tree.base[m], tree.quote[m]
     taker = MAKERS if profiles.anchored[m] else VENUES
     tokens[taker, a, p] += base
@@ -122,9 +122,9 @@ def settle_trade(m: int, p: int, base: float, quote: float, after: float, tree: 
 
 
 @helper
-def sell_for_usd(p: int, a: int, units: float, holder: int, tree: Tree, profiles: Profiles, markets: Markets,
-                 tokens: np.ndarray, gross: np.ndarray) -> float:
+def sell_for_usd(p: int, a: int, units: float, holder: int, liquidity: Liquidity, ledgers: Ledgers) -> float:
     """Sell units of asset a that `holder` has along its route, at once; the USD that `holder` then has."""
+    tree, profiles, markets, tokens = liquidity.tree, liquidity.profiles, liquidity.markets, ledgers.tokens
     amount = units * tree.rate[a]
     if tree.unwrapped[a] != a:
         tokens[holder, a, p] -= units
@@ -134,7 +134,7 @@ def sell_for_usd(p: int, a: int, units: float, holder: int, tree: Tree, profiles
     for k in range(tree.length[a]):
         m = tree.chain[a, k]
         after, got = sale(m, p, amount, profiles, markets)
-        settle_trade(m, p, amount, got, after, tree, profiles, markets, tokens, gross)
+        settle_trade(m, p, amount, got, after, liquidity, ledgers)
         tokens[holder, tree.base[m], p] -= amount
         tokens[holder, tree.quote[m], p] += got
         amount = got

@@ -38,7 +38,11 @@ class Kind:
     number: int = -1  # given at assembly
 
     def check(self, state: State, picked: np.ndarray) -> None:
-        """Revert those of these rows that no longer hold: asked before a group of rows is carried out."""
+        """Revert those of these rows that no longer hold: asked before a group of rows is carried out.
+
+        Whoever may revert a row in `execute` finds it here, at what stands before any row of the group is carried out.
+        Kinds are asked in the order of their turns, so that a later one sees how earlier ones have been sized.
+        """
 
     def execute(self, state: State, picked: np.ndarray) -> None:
         """Carry out included rows, by number: each becomes EXECUTED or REVERTED; sales go to state.sales."""

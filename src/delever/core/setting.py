@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,6 +52,13 @@ class Layout:
         return constant, [(m, sign) for m, sign in terms.items() if sign != 0.0]
 
 
+class Terms(NamedTuple):
+    """The numbers by which a lending protocol's rules work, on all paths: written by whoever changes them at run time."""
+
+    parameters: np.ndarray  # [columns] of its rules
+    writes_off: np.ndarray  # [1] what is owed when no collateral is left becomes a deficit
+
+
 @dataclass(frozen=True)
 class Setting:
     """Where a mechanism finds itself."""
@@ -72,6 +80,7 @@ class Setting:
     blocks: int  # of the world's clock, in a step
     paths: int
     funding_rate: np.ndarray  # [R, P] last funding rate of an interval: written by who pays it, read by marks
+    terms: dict[str, Terms] = field(default_factory=dict)  # by protocol; there once its rules are ready to run
 
     @property
     def sequential(self) -> bool:

@@ -18,50 +18,31 @@ from delever.core.tables import (
     HOLDERS,
     LAYERS,
     ROUNDS,
+    Accounts,
     BookTables,
     Closings,
+    Fallen,
+    Flows,
     Halts,
     Ledgers,
+    Liquidity,
     Lots,
     Margins,
+    Markets,
+    Moment,
     Networks,
+    Records,
     Reserves,
     Safety,
     Sales,
+    SeenPrices,
+    Tally,
     Touched,
     Transactions,
+    Tree,
 )
 
 NEVER = np.iinfo(np.int32).max  # ticks: a move that does not happen
-
-
-class Tree(NamedTuple):
-    """How assets are priced: markets from each asset up to USD. Shared by all paths."""
-
-    chain: np.ndarray  # [A, L] markets from the (unwrapped) asset up, -1 behind the last
-    length: np.ndarray  # [A]
-    rate: np.ndarray  # [A] units of the traded asset in one of this one; 1 if not wrapped
-    log_rate: np.ndarray  # [A]
-    unwrapped: np.ndarray  # [A] the asset itself, or what it wraps
-    base: np.ndarray  # [M] asset sold on the market
-    quote: np.ndarray  # [M] asset it is paid with
-    level: np.ndarray  # [M] 1 at USD, 2 above, ...
-    sells: np.ndarray  # [A, A] how many markets of chain(a) a sale of a for b sells on
-    buys: np.ndarray  # [A, A] how many markets of chain(b) it then buys on
-
-
-class Markets(NamedTuple):
-    """Prices. Log prices are in units of the quote."""
-
-    exogenous: np.ndarray  # [M, P] e: of the outside world
-    consumed: np.ndarray  # [M, P] s: net quantity sold into the venue, base units at full depth
-    price: np.ndarray  # [M, P] u: log market price
-    depth: np.ndarray  # [2, M, P] factor on the liquidity: 0 bids, 1 asks
-    start: np.ndarray  # [M] u at the start
-    start_exogenous: np.ndarray  # [M]
-    lowest: np.ndarray  # [M, P] lowest u - start so far
-    lowest_exogenous: np.ndarray  # [M, P]
-    extrapolated: np.ndarray  # [M, P] base units traded beyond what the data quote
 
 
 class Feeds(NamedTuple):
@@ -74,25 +55,7 @@ class Feeds(NamedTuple):
     updated: np.ndarray  # [F, P] time of that answer [s]
     flight: np.ndarray  # [F, P] answer in flight
     land: np.ndarray  # [F, P] when it may land [s]; inf: none in flight
-
-
-class SeenPrices(NamedTuple):
-    """What protocols see: log prices of reserves composed of feeds, and moves since the start in whole ticks."""
-
-    constant: np.ndarray  # [R]
-    feed: np.ndarray  # [R, T] its feeds, -1 behind the last
-    sign: np.ndarray  # [R, T] +1, -1
-    start: np.ndarray  # [R]
-    log_price: np.ndarray  # [R, P] kept where like[r] == r
-    down: np.ndarray  # [S, P] int32, move of series (price x index), rounded down
-    up: np.ndarray  # [S, P] rounded up
-    unit: np.ndarray  # [R] asset in which the protocol counts
-    price: np.ndarray  # [P, R] levels in USD, only for paths looked at: see stamp
-    stamp: np.ndarray  # [P] the look at which `price` was filled
-    number: np.ndarray  # [1] of the present look
-    like: np.ndarray  # [R] first reserve that is seen at the same price, always; mostly itself
-    falls: np.ndarray  # [S] whether a pair reads how far the series has fallen: else `down` is not kept
-    rises: np.ndarray  # [S] the same of `up`
+    bias: np.ndarray  # [F] what it adds to the log price it looks at: 0, unless it lies
 
 
 class Index(NamedTuple):
@@ -129,39 +92,12 @@ class Pool(NamedTuple):
     node: np.ndarray  # [nodes, 4] linked lists: bound, slot, visit, next; node 0 unused
 
 
-class Flows(NamedTuple):
-    """What happened to positions, in USD at the mark, and what it cost."""
-
-    liquidated: np.ndarray  # [R, P] closed by engines: on books, or close-outs
-    taken: np.ndarray  # [R, P] taken over by the vault
-    deleveraged: np.ndarray  # [R, P] of winners, closed by ADL
-    haircut: np.ndarray  # [R, P] what winners lost by it against the mark
-    slippage: np.ndarray  # [R, P] what closing on books cost against the mark
-
-
 class Queue(NamedTuple):
     """Included transactions by slot and kind."""
 
     row: np.ndarray  # [rows] row numbers, sorted by (slot, kind), then path and order of inclusion
     start: np.ndarray  # [slots * kinds + 1] where each (slot, kind) begins
     grouped: np.ndarray  # [grouped rows] those that are carried out all or none
-
-
-class Tally(NamedTuple):
-    """What is counted on each path."""
-
-    executed: np.ndarray  # [P] claims executed in this block, calls of margin accounts included
-    called: np.ndarray  # [P] margin accounts called in this block
-    cascade: np.ndarray  # [P] blocks in a row with executed claims, up to now
-    longest: np.ndarray  # [P] the longest such row
-    answers: np.ndarray  # [P] oracle answers that landed
-    reverted: np.ndarray  # [P] included transactions that reverted
-    unfit: np.ndarray  # [P] transactions that found no room, or bid too little
-    looked: np.ndarray  # [P] exact health checks
-    issued: np.ndarray  # [P] transactions included so far, which numbers them
-    mover: np.ndarray  # [P] number of the last transaction of this step that moved a price or an answer; 0: none has
-    gas: np.ndarray  # [P] fees paid, units of the native asset
-    forced: np.ndarray  # [A, P] units of each traded asset that liquidators sold
 
 
 @dataclass
@@ -227,6 +163,31 @@ class State:
     # accounts of who has what
     ledgers: Ledgers = field(kw_only=True)
     tally: Tally = field(kw_only=True)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who is in it."""
+        return Accounts(self.pool.touched, self.book, self.reserves, self.margins, self.seen.price)
+
+    @property
+    def liquidity(self) -> Liquidity:
+        """What can be traded."""
+        return Liquidity(self.tree, self.profiles, self.markets)
+
+    @property
+    def records(self) -> Records:
+        """Who has what."""
+        return Records(self.ledgers, self.flows, self.safety, self.tally)
+
+    @property
+    def below_zero(self) -> Fallen:
+        """Whom the layers of the default waterfall still find below zero."""
+        return Fallen(self.fallen, self.n_fallen, self.active)
+
+    @property
+    def now(self) -> Moment:
+        """When it happens."""
+        return Moment(self.step, self.time)
 
     def room_for_slots(self, slots: int, nodes: int = 0) -> None:
         """Lengthen the pool until so many touched accounts and wheel entries fit."""

@@ -1,7 +1,10 @@
 """The tables that phases share: plain named arrays, axes on every line.
 
-Axes: paths = paths of the chunk; markets = traded pairs, each an asset against its quote; assets; reserves = one
-asset of one protocol; legs = an account's collateral legs first, then its debt legs.
+Axes: paths (P) = paths of the chunk; markets (M) = traded pairs, each an asset against its quote; assets (A), 0 is USD;
+reserves (R) = one asset of one protocol; series (S), 2 a reserve: as collateral, as debt; legs = an account's collateral
+legs first, then its debt legs.
+
+Kernels take few arguments: what is passed on together is one of the groups at the end.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+
+from delever.core.profile import Profiles
 
 OFFERED, DECLINED, INCLUDED, EXECUTED, REVERTED, WAITING, NOTHING = range(7)  # states of a transaction; NOTHING to call
 HIT, ANSWERED, QUEUED = 1, 2, 4  # Touched.flags: was liquidated, has topped up, stands in the list of what is due
@@ -32,6 +37,35 @@ class BookTables(NamedTuple):
     cost: np.ndarray  # [accounts, legs] size x entry price of positions [USD]; [accounts, 0] without exchanges
 
 
+class Tree(NamedTuple):
+    """How assets are priced: markets from each asset up to USD. Shared by all paths."""
+
+    chain: np.ndarray  # [A, L] markets from the (unwrapped) asset up, -1 behind the last
+    length: np.ndarray  # [A]
+    rate: np.ndarray  # [A] units of the traded asset in one of this one; 1 if not wrapped
+    log_rate: np.ndarray  # [A]
+    unwrapped: np.ndarray  # [A] the asset itself, or what it wraps
+    base: np.ndarray  # [M] asset sold on the market
+    quote: np.ndarray  # [M] asset it is paid with
+    level: np.ndarray  # [M] 1 at USD, 2 above, ...
+    sells: np.ndarray  # [A, A] how many markets of chain(a) a sale of a for b sells on
+    buys: np.ndarray  # [A, A] how many markets of chain(b) it then buys on
+
+
+class Markets(NamedTuple):
+    """Prices. Log prices are in units of the quote."""
+
+    exogenous: np.ndarray  # [M, P] e: of the outside world
+    consumed: np.ndarray  # [M, P] s: net quantity sold into the venue, base units at full depth
+    price: np.ndarray  # [M, P] u: log market price
+    depth: np.ndarray  # [2, M, P] factor on the liquidity: 0 bids, 1 asks
+    start: np.ndarray  # [M] u at the start
+    start_exogenous: np.ndarray  # [M]
+    lowest: np.ndarray  # [M, P] lowest u - start so far
+    lowest_exogenous: np.ndarray  # [M, P]
+    extrapolated: np.ndarray  # [M, P] base units traded beyond what the data quote
+
+
 class Reserves(NamedTuple):
     """One row for each asset of each protocol."""
 
@@ -41,6 +75,25 @@ class Reserves(NamedTuple):
     borrow_index: np.ndarray  # [reserves]
     log_supply: np.ndarray  # [reserves] their logs
     log_borrow: np.ndarray  # [reserves]
+
+
+class SeenPrices(NamedTuple):
+    """What protocols see: log prices of reserves composed of feeds, and moves since the start in whole ticks."""
+
+    constant: np.ndarray  # [R]
+    feed: np.ndarray  # [R, T] its feeds, -1 behind the last
+    sign: np.ndarray  # [R, T] +1, -1
+    start: np.ndarray  # [R]
+    log_price: np.ndarray  # [R, P] kept where like[r] == r
+    down: np.ndarray  # [S, P] int32, move of series (price x index), rounded down
+    up: np.ndarray  # [S, P] rounded up
+    unit: np.ndarray  # [R] asset in which the protocol counts
+    price: np.ndarray  # [P, R] levels in USD, only for paths looked at: see stamp
+    stamp: np.ndarray  # [P] the look at which `price` was filled
+    number: np.ndarray  # [1] of the present look
+    like: np.ndarray  # [R] first reserve that is seen at the same price, always; mostly itself
+    falls: np.ndarray  # [S] whether a pair reads how far the series has fallen: else `down` is not kept
+    rises: np.ndarray  # [S] the same of `up`
 
 
 class Touched(NamedTuple):
@@ -87,6 +140,33 @@ class Safety(NamedTuple):
     first: np.ndarray  # [2, protocols, paths] first liquidation, first deleveraging [s]; inf: never
 
 
+class Flows(NamedTuple):
+    """What happened to positions, in USD at the mark, and what it cost."""
+
+    liquidated: np.ndarray  # [R, P] closed by engines: on books, or close-outs
+    taken: np.ndarray  # [R, P] taken over by the vault
+    deleveraged: np.ndarray  # [R, P] of winners, closed by ADL
+    haircut: np.ndarray  # [R, P] what winners lost by it against the mark
+    slippage: np.ndarray  # [R, P] what closing on books cost against the mark
+
+
+class Tally(NamedTuple):
+    """What is counted on each path."""
+
+    executed: np.ndarray  # [P] claims executed in this block, calls of margin accounts included
+    called: np.ndarray  # [P] margin accounts called in this block
+    cascade: np.ndarray  # [P] blocks in a row with executed claims, up to now
+    longest: np.ndarray  # [P] the longest such row
+    answers: np.ndarray  # [P] oracle answers that landed
+    reverted: np.ndarray  # [P] included transactions that reverted
+    unfit: np.ndarray  # [P] transactions that found no room, or bid too little
+    looked: np.ndarray  # [P] exact health checks
+    issued: np.ndarray  # [P] transactions included so far, which numbers them
+    mover: np.ndarray  # [P] number of the last transaction of this step that moved a price or an answer; 0: none has
+    gas: np.ndarray  # [P] fees paid, units of the native asset
+    forced: np.ndarray  # [A, P] units of each traded asset that liquidators sold
+
+
 class Closings(NamedTuple):
     """Positions that auto-deleveraging closed; grows by doubling."""
 
@@ -117,7 +197,8 @@ class Transactions(NamedTuple):
     private: np.ndarray  # [rows] 1: sent past the public queue; costs nothing when it fails
     holds: np.ndarray  # [rows] 1: the actor keeps what he gets, and does not sell it in the same transaction
     must_pay: np.ndarray  # [rows] 1: it fails at its slot if selling what it gets would not bring what it gives
-    group: np.ndarray  # [rows] rows that stand together under one number are carried out all or none; 0: alone
+    group: np.ndarray  # [rows] rows of one path that follow each other under one number (that of the first + 1) are carried out
+    # all or none: one place, one network and the first one's bid; 0: alone
     cause: np.ndarray  # [rows] number of the transaction that led to it, on its path; 0: the outside
     number: np.ndarray  # [rows] its own, on its path, from 1; 0: not included
     give: np.ndarray  # [rows] units, or a share of each
@@ -169,6 +250,48 @@ class Ledgers(NamedTuple):
     turnover: np.ndarray  # [assets, paths] units that changed hands on venues, gross: what a residual is measured by
 
 
+class Accounts(NamedTuple):
+    """Who is in it: accounts as they stand, what their positions ask for, and what they are valued at."""
+
+    touched: Touched
+    book: BookTables
+    reserves: Reserves
+    margins: Margins
+    price: np.ndarray  # [paths, reserves] as protocols see them [USD]; fresh on the paths that are looked at
+
+
+class Liquidity(NamedTuple):
+    """What can be traded, where, and how far that moves the price."""
+
+    tree: Tree
+    profiles: Profiles
+    markets: Markets
+
+
+class Records(NamedTuple):
+    """Who has what: the double entry, what happened to positions, what stands behind each protocol, what is counted."""
+
+    ledgers: Ledgers
+    flows: Flows
+    safety: Safety
+    tally: Tally
+
+
+class Fallen(NamedTuple):
+    """Called accounts of exchanges that are below zero, for the layers of the default waterfall."""
+
+    slot: np.ndarray  # [slots] in the order called; -1: an earlier layer has finished with it
+    n: int  # entries that mean something
+    active: np.ndarray  # [paths] takes part in this block
+
+
+class Moment(NamedTuple):
+    """When it happens."""
+
+    step: int
+    time: float  # at the end of the block [s]
+
+
 class Networks(NamedTuple):
     """The chains for whose blocks transactions compete. Without one everything is included, and gas is free."""
 
@@ -183,7 +306,7 @@ class Networks(NamedTuple):
 class Halts(NamedTuple):
     """Until when something is halted [s]; -inf: it is not. Policies and events write it."""
 
-    liquidation: np.ndarray  # [protocols, paths] calls, auctions, engines
+    liquidation: np.ndarray  # [protocols, paths] calls, auctions, engines; inf: nobody is ever called, nor his owner asked
     opening: np.ndarray  # [protocols, paths] new loans and positions
     trading: np.ndarray  # [markets, paths]
     network: np.ndarray  # [networks, paths] no blocks
@@ -197,8 +320,9 @@ HOLDERS = 13
 NOBODY = CASH  # a row of Transactions without an actor: a protocol's cash sends none
 # Claims on a protocol: its cash + DEBTS + DEFICIT = DEPOSITS + TREASURY for every reserve and path, as changes.
 # ADDED is a part of DEPOSITS, noted apart: what owners topped up. COVERED: deficits that layers of the waterfall took away.
-DEPOSITS, DEBTS, TREASURY, DEFICIT, ADDED, COVERED = range(6)
-BOOKED = 6
+# STOLEN: deficits, covered or not, that no account has left: cash that was taken.
+DEPOSITS, DEBTS, TREASURY, DEFICIT, ADDED, COVERED, STOLEN = range(7)
+BOOKED = 7
 INSURANCE, BACKSTOP, ADL, SOCIALISED = range(4)  # layers of a default waterfall
 LAYERS = 4
 OVERSHOOT, UNFAIRNESS, COVERABILITY, ROUNDS = range(4)  # Safety.rounds: USD, USD, lowest profit of winners / deficit

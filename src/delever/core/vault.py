@@ -10,9 +10,7 @@ import numpy as np
 
 from delever.core.jit import helper
 from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
-from delever.core.profile import Profiles
-from delever.core.state import Markets, Tree
-from delever.core.tables import CASH, DEFICIT, FUNDING, VAULT, Ledgers, Margins, Reserves, Safety
+from delever.core.tables import CASH, DEFICIT, FUNDING, VAULT, Accounts, Liquidity, Margins, Records, Safety
 
 
 @helper
@@ -25,13 +23,14 @@ def holds_position(number: int, p: int, margins: Margins, safety: Safety) -> boo
 
 
 @helper
-def close_of_vault(number: int, p: int, r: int, d: float, usd: float, counterparty: int, reserves: Reserves,
-                   margins: Margins, safety: Safety, ledgers: Ledgers) -> None:
+def close_of_vault(number: int, p: int, r: int, d: float, usd: float, counterparty: int, accounts: Accounts,
+                   records: Records) -> None:
     """The vault closes d units (signed as it holds them) for `usd` = d x price: its cash += usd - d F.
 
     counterparty: holder on the token ledger whose side is written here too; negative: its side is the caller's.
     """
-    a, funding, units = reserves.asset[r], d * margins.paid[r, p], safety.vault[r, p]
+    margins, safety, ledgers = accounts.margins, records.safety, records.ledgers
+    a, funding, units = accounts.reserves.asset[r], d * margins.paid[r, p], safety.vault[r, p]
     safety.vault[r, p] = 0.0 if d == units else units - d
     safety.vault[margins.cash[number], p] += usd - funding
     ledgers.tokens[VAULT, a, p] -= d
@@ -43,9 +42,9 @@ def close_of_vault(number: int, p: int, r: int, d: float, usd: float, counterpar
 
 
 @helper
-def unwind(number: int, p: int, share: float, reserves: Reserves, margins: Margins, safety: Safety, tree: Tree,
-           profiles: Profiles, markets: Markets, ledgers: Ledgers) -> None:
+def unwind(number: int, p: int, share: float, accounts: Accounts, liquidity: Liquidity, records: Records) -> None:
     """The vault trades away a share of each position on its market, whatever that costs."""
+    margins, safety, profiles, markets = accounts.margins, records.safety, liquidity.profiles, liquidity.markets
     for r in range(margins.first[number], margins.first[number + 1]):
         d, m = safety.vault[r, p] * share, margins.market[r]
         if not margins.perp[r] or d == 0.0:
@@ -55,21 +54,20 @@ def unwind(number: int, p: int, share: float, reserves: Reserves, margins: Margi
         else:
             done, usd, after = purchase_within(m, p, -d, np.inf, profiles, markets)
             done, usd = -done, -usd
-        settle_trade(m, p, done, usd, after, tree, profiles, markets, ledgers.tokens, ledgers.turnover)
-        close_of_vault(number, p, r, done, usd, -1, reserves, margins, safety, ledgers)
+        settle_trade(m, p, done, usd, after, liquidity, records.ledgers)
+        close_of_vault(number, p, r, done, usd, -1, accounts, records)
 
 
 @helper
-def finish_vault(number: int, p: int, reserves: Reserves, margins: Margins, safety: Safety, tree: Tree, profiles: Profiles,
-                 markets: Markets, ledgers: Ledgers) -> None:
+def finish_vault(number: int, p: int, accounts: Accounts, liquidity: Liquidity, records: Records) -> None:
     """A fallen vault without positions sells its collateral; what it then owes becomes a deficit of the exchange."""
+    margins, safety, ledgers = accounts.margins, records.safety, records.ledgers
     cash = margins.cash[number]
     for r in range(margins.first[number], margins.first[number + 1]):
         units = safety.vault[r, p]
         if margins.perp[r] == 0 and r != cash and units > 0.0:
             safety.vault[r, p] = 0.0
-            safety.vault[cash, p] += sell_for_usd(p, reserves.asset[r], units, VAULT, tree, profiles, markets, ledgers.tokens,
-                                                  ledgers.turnover)
+            safety.vault[cash, p] += sell_for_usd(p, accounts.reserves.asset[r], units, VAULT, liquidity, ledgers)
     owed = -safety.vault[cash, p]
     if owed > 0.0:
         safety.vault[cash, p] = 0.0

@@ -163,8 +163,7 @@ def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPric
         book.signature, book.reserve, book.threshold, book.collaterals, book.debts, book.first_debt[0])
     log_price, like, price, stamp, now, unit = seen.log_price, seen.like, seen.price, seen.stamp, seen.number[0], seen.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
-    of_margin, funded, paid, gross = book.margin, margins.funded, margins.paid, margins.gross
-    tiers, floor, rate, deducted = margins.tiers, margins.floor, margins.rate, margins.deducted
+    of_margin = book.margin
     n_claims, accounts = 0, signature.shape[0]
     for j in range(watch.counts[DUE]):
         slot = int(due[j])
@@ -174,8 +173,7 @@ def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPric
             price_path(p, log_price, like, price, unit, tree, market)
         g, backing, debt = signature[account], 0.0, 0.0  # as in account_health: slices here would cost 1.5x
         if of_margin[g]:
-            backing, debt, _, _, _ = sums_of(slot, p, g, amount, collaterals, debts, first_debt, reserve, threshold, price,
-                                             funded, paid, gross, tiers, floor, rate, deducted)
+            backing, debt, _, _, _ = sums_of(slot, p, g, amount, book, margins, price)
         else:
             for k in range(collaterals[g]):
                 r = reserve[g, k]
@@ -193,10 +191,10 @@ def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPric
 
 @kernel
 def offer(watch: Watch, pool: Pool, book: BookTables, kind_of: np.ndarray, network_of: np.ndarray, halted: np.ndarray,
-          time: float, rows: Transactions, n: int) -> None:
+          rows: Transactions, n: int) -> None:
     """A transaction row for each unhealthy account of lending; margin accounts are called by their exchange, off chain.
 
-    kind_of, network_of: [protocols]; halted: [protocols, P] until when nobody is called: who is unhealthy stands.
+    kind_of, network_of: [protocols]; halted: [protocols, P] until when nobody is called, inf: ever; who is unhealthy stands.
     """
     claim, slot_path, slot_account, called = pool.claim, pool.touched.path, pool.touched.account, pool.called
     signature, protocol, margin = book.signature, book.protocol, book.margin
@@ -209,7 +207,7 @@ def offer(watch: Watch, pool: Pool, book: BookTables, kind_of: np.ndarray, netwo
             called[n_called] = slot
             n_called += 1
             continue
-        if halted[protocol[g], slot_path[slot]] > time:
+        if halted[protocol[g], slot_path[slot]] == np.inf:
             continue
         path[n], kind[n], state[n], ref[n], of[n] = slot_path[slot], kind_of[protocol[g]], OFFERED, slot, protocol[g]
         rows.network[n] = network_of[protocol[g]]
@@ -229,9 +227,7 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
                                                       seen.up, watch.counts)
     log_price, like, price, stamp, now, unit = seen.log_price, seen.like, seen.price, seen.stamp, seen.number[0], seen.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
-    of_margin, funded, paid, gross = book.margin, margins.funded, margins.paid, margins.gross
-    tiers, floor, rate, deducted = margins.tiers, margins.floor, margins.rate, margins.deducted
-    n_nodes, free, standing, n_standing = count[NODES], count[FREE], pool.standing, count[STANDING]
+    n_nodes, free, standing, n_standing, of_margin = count[NODES], count[FREE], pool.standing, count[STANDING], book.margin
     for j in range(count[DUE]):
         slot = int(due[j])
         flags[slot] &= ~QUEUED
@@ -241,8 +237,7 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
             price_path(p, log_price, like, price, unit, tree, market)
         backing, burden, radius = 0.0, 0.0, 0.0
         if of_margin[g]:
-            backing, burden, radius = reach_of(slot, p, g, amount, collaterals, debts, first_debt, reserve, threshold, price,
-                                               funded, paid, gross, tiers, floor, rate, deducted)
+            backing, burden, radius = reach_of(slot, p, g, amount, book, margins, price)
             if radius >= MARGIN_FAR:
                 continue  # nothing that moves
         else:
@@ -293,7 +288,7 @@ def search(state: State) -> None:
           state.markets.price)
     if count[CLAIM_ROWS]:
         state.room_for_rows(int(count[CLAIM_ROWS]))
-        offer(watch, state.pool, state.book, state.opens, state.home, state.halts.liquidation, state.time, state.transactions,
+        offer(watch, state.pool, state.book, state.opens, state.home, state.halts.liquidation, state.transactions,
               state.n_rows)
         state.n_rows += int(count[CLAIM_ROWS])
         state.n_called = int(count[CALLED])

@@ -29,6 +29,20 @@ def follows(i: int, rows: Transactions) -> bool:
     return i > 0 and rows.group[i] > 0 and rows.group[i] == rows.group[i - 1] and rows.path[i] == rows.path[i - 1]
 
 
+@helper
+def make_whole(n: int, rows: Transactions) -> None:
+    """Rows of a group bid what its first one bids, and none of them takes part unless all of them are offered."""
+    state, bid = rows.state, rows.bid
+    for i in range(n):
+        if follows(i, rows):
+            bid[i] = bid[i - 1]
+            if state[i - 1] != OFFERED and state[i] == OFFERED:
+                state[i] = state[i - 1]
+    for i in range(n - 1, 0, -1):
+        if follows(i, rows) and state[i] != OFFERED and state[i - 1] == OFFERED:
+            state[i - 1] = state[i]
+
+
 @kernel
 def rank(n: int, rows: Transactions, networks: Networks, has_block: np.ndarray, start: np.ndarray, by_place: np.ndarray,
          unfit: np.ndarray) -> None:
@@ -38,9 +52,13 @@ def rank(n: int, rows: Transactions, networks: Networks, has_block: np.ndarray, 
     [rows], and behind the last of them where they end; rows of a group are ranked as their first one.
     """
     path, state, bid, network = rows.path, rows.state, rows.bid, rows.network
-    chains, places = has_block.shape[0], start.shape[0] // 2
+    chains, places, grouped = has_block.shape[0], start.shape[0] // 2, 0
     for i in range(n):
-        if state[i] != OFFERED:
+        grouped += rows.group[i] > 0
+    if grouped:
+        make_whole(n, rows)
+    for i in range(n):
+        if state[i] != OFFERED or follows(i, rows):
             continue
         c, p = network[i], path[i]
         if not has_block[c, p]:
@@ -48,7 +66,7 @@ def rank(n: int, rows: Transactions, networks: Networks, has_block: np.ndarray, 
         elif bid[i] < networks.base_fee[c, p]:
             state[i] = WAITING
             unfit[p] += 1
-        elif not follows(i, rows):
+        else:
             start[p * chains + c + 1] += 1
     for place in range(places):
         start[place + 1] += start[place]

@@ -17,8 +17,8 @@ from delever.core.jit import kernel
 from delever.core.outcomes import DECLINED as DECLINES
 from delever.core.phase import Kind, Phase
 from delever.core.state import State
-from delever.core.tables import DECLINED, DEFICIT, NOBODY, OFFERED, REVERTED, Transactions
-from delever.engine import boundary
+from delever.core.tables import DECLINED, DEFICIT, INCLUDED, NOBODY, NOTHING, OFFERED, Transactions
+from delever.engine import boundary, groups
 from delever.engine.inclusion import Inclusion
 from delever.engine.probes import Probe
 from delever.engine.trade import Trading
@@ -124,7 +124,7 @@ def step(phases: Phases, state: State) -> None:
         state.block += 1
         state.time = time_of(state, state.block)
         block(phases, state)
-        if not state.active.any() and not sleep(state):
+        if not sleep(state):
             break
     for probe in phases.probes:
         probe.observe(state)
@@ -136,13 +136,13 @@ def time_of(state: State, block: int) -> float:
 
 
 def sleep(state: State) -> bool:
-    """On to just before the first block of the step in which somebody wakes; whether there is one."""
-    soonest = float(state.wake.min())
-    if not soonest <= state.step * state.step_length:
+    """On to just before the first block of the step in which somebody wakes, who then takes part; whether there is one."""
+    soonest, number = float(state.wake.min()), state.block + 1
+    if number > state.blocks or soonest > time_of(state, state.blocks):
         return False
-    length = state.step_length / state.blocks
-    skipped = int((soonest - (state.step - 1) * state.step_length) / length) - 1
-    number = max(state.block + 1, skipped)
+    if soonest > state.time:
+        elapsed = (soonest - (state.step - 1) * state.step_length) / (state.step_length / state.blocks)
+        number = max(number, int(elapsed) - 1)
     while number <= state.blocks and time_of(state, number) < soonest:
         number += 1
     if number > state.blocks:
@@ -153,7 +153,7 @@ def sleep(state: State) -> bool:
 
 
 def block(phases: Phases, state: State) -> None:
-    """One block of the paths that take part; state.active is then who takes part in the next."""
+    """One block of the paths that take part."""
     clear(state)
     phases.venues.follow(state, state.active)
     for feed in phases.feeds:
@@ -178,6 +178,7 @@ def block(phases: Phases, state: State) -> None:
     if last > first:
         for phase in phases.reacting:
             phase.react(state, first, last)
+        leave_paused(state, first, last)
     for phase in phases.placing:
         phase.offer(state)
     if anybody > first:
@@ -199,7 +200,6 @@ def block(phases: Phases, state: State) -> None:
     phases.inclusion.close(state)
     for phase in phases.waiting:
         phase.wake(state)
-    np.less_equal(state.wake, state.time, out=state.active)
 
 
 def clear(state: State) -> None:
@@ -230,6 +230,13 @@ def decline(first: int, last: int, rows: Transactions, totals: np.ndarray) -> No
             totals[DECLINES, rows.protocol[i], rows.path[i]] += 1.0
 
 
+def leave_paused(state: State, first: int, last: int) -> None:
+    """Calls on a protocol that is paused are not for anybody to take; their owners have been asked before."""
+    rows = state.transactions
+    until = state.halts.liquidation[rows.protocol[first:last], rows.path[first:last]]
+    rows.state[first:last][until > state.time] = NOTHING
+
+
 def execute(phases: Phases, state: State) -> None:
     """Included transactions, slot by slot and kind by kind: revalidate, take, trade on the venues, settle."""
     start, kinds, queued = state.queue.start, phases.kinds, state.queue.row
@@ -244,8 +251,10 @@ def execute(phases: Phases, state: State) -> None:
         state.slot = slot
         if len(state.queue.grouped) and slot != wanted:
             wanted = slot
-            stand_together(phases, state, slot)
+            groups.stand_together(kinds, state, slot)
         kind, picked = kinds[number], queued[start[cell]:start[cell + 1]]
+        if slot == wanted:
+            picked = picked[state.transactions.state[picked] == INCLUDED]  # less groups that do not stand
         if kind.looks:
             seen_prices.price_rows(state, picked)
         kind.execute(state, picked)
@@ -254,21 +263,8 @@ def execute(phases: Phases, state: State) -> None:
         if kind.moves_seen:
             see_again(state, state.transactions.path[picked])
     trade(phases, state)
-
-
-def stand_together(phases: Phases, state: State, slot: int) -> None:
-    """Groups in this slot: if one of its rows no longer holds, none of them is carried out."""
-    rows, kinds = state.transactions, phases.kinds
-    begin, end = state.queue.start[slot * len(kinds)], state.queue.start[(slot + 1) * len(kinds)]
-    here = state.queue.row[begin:end]
-    here = here[rows.group[here] > 0]
-    for kind in kinds:
-        picked = here[rows.kind[here] == kind.number]
-        if len(picked):
-            kind.check(state, picked)
-    failed = here[rows.state[here] == REVERTED]
-    for i in failed.tolist():
-        rows.state[here[(rows.path[here] == rows.path[i]) & (rows.group[here] == rows.group[i])]] = REVERTED
+    if len(state.queue.grouped):
+        groups.all_or_none(state.transactions, np.sort(state.queue.grouped))
 
 
 def trade(phases: Phases, state: State) -> None:

@@ -6,19 +6,29 @@ alone (a slot of sequential execution) is the same thing with one row.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from delever.core.jit import helper, kernel
 from delever.core.market import log_price_at, purchase, sale
-from delever.core.profile import Profiles
-from delever.core.state import Markets, State, Tree
-from delever.core.tables import MAKERS, VENUES, WRAPPER, Sales
+from delever.core.state import State
+from delever.core.tables import MAKERS, VENUES, WRAPPER, Ledgers, Liquidity, Sales
+
+
+class Meeting(NamedTuple):
+    """Who meets whom: scratch of one call of `trade`."""
+
+    flow: np.ndarray  # [M, P] given by all sales that meet on a market; zero between calls
+    average: np.ndarray  # [M, P] what each unit of that gets
+    queue: np.ndarray  # [M * P] markets and paths on which somebody waits
 
 
 @helper
-def meet_market(waiting: int, buying: bool, queue: np.ndarray, flow: np.ndarray, average: np.ndarray, tree: Tree,
-                profiles: Profiles, markets: Markets, tokens: np.ndarray, gross: np.ndarray) -> None:
+def meet_market(waiting: int, buying: bool, meeting: Meeting, liquidity: Liquidity, ledgers: Ledgers) -> None:
     """Trade the flow of each (market, path) in the queue; its average price is what the sales in it get."""
+    flow, average, queue, tokens, gross = meeting.flow, meeting.average, meeting.queue, ledgers.tokens, ledgers.turnover
+    tree, profiles, markets = liquidity.tree, liquidity.profiles, liquidity.markets
     consumed, price, exogenous, extrapolated = markets.consumed, markets.price, markets.exogenous, markets.extrapolated
     quoted, anchored, paths = profiles.quoted, profiles.anchored, flow.shape[1]
     for j in range(waiting):
@@ -44,9 +54,9 @@ def meet_market(waiting: int, buying: bool, queue: np.ndarray, flow: np.ndarray,
 
 
 @kernel
-def trade(n: int, sales: Sales, tree: Tree, profiles: Profiles, markets: Markets, tokens: np.ndarray,
-          gross: np.ndarray, forced: np.ndarray, flow: np.ndarray, average: np.ndarray, queue: np.ndarray) -> None:
-    """Trade rows 0..n-1 of `sales`. flow, average: [M, P] scratch, flow zero between calls. queue: [M * P] scratch."""
+def trade(n: int, sales: Sales, liquidity: Liquidity, ledgers: Ledgers, forced: np.ndarray, meeting: Meeting) -> None:
+    """Trade rows 0..n-1 of `sales`. forced: [A, P] units that liquidators sold, counted here."""
+    tree, tokens, flow, average, queue = liquidity.tree, ledgers.tokens, meeting.flow, meeting.average, meeting.queue
     path, holder, amount, sold, sold_asset, bought_asset = (sales.path, sales.holder, sales.amount, sales.sold,
                                                             sales.sold_asset, sales.bought_asset)
     rate, unwrapped, chain, length, sells, buys = (tree.rate, tree.unwrapped, tree.chain, tree.length, tree.sells,
@@ -78,7 +88,7 @@ def trade(n: int, sales: Sales, tree: Tree, profiles: Profiles, markets: Markets
                 flow[m, p] += amount[i]
         if waiting == 0:
             continue
-        meet_market(waiting, buying, queue, flow, average, tree, profiles, markets, tokens, gross)
+        meet_market(waiting, buying, meeting, liquidity, ledgers)
         for i in range(n):
             a, b = sold_asset[i], bought_asset[i]
             x, most = (b, buys[a, b]) if buying else (a, sells[a, b])
@@ -105,11 +115,9 @@ class Trading:
     """Brings the sales of a slot to the market."""
 
     def __init__(self, markets: int, paths: int) -> None:
-        self.flow, self.average = np.zeros((markets, paths)), np.zeros((markets, paths))
-        self.queue = np.zeros(markets * paths, np.int64)
+        self.meeting = Meeting(np.zeros((markets, paths)), np.zeros((markets, paths)), np.zeros(markets * paths, np.int64))
 
     def execute(self, state: State) -> None:
         """Trade what stands in state.sales; their `amount` is then what was bought."""
         if state.n_sales:
-            trade(state.n_sales, state.sales, state.tree, state.profiles, state.markets, state.ledgers.tokens,
-                  state.ledgers.turnover, state.tally.forced, self.flow, self.average, self.queue)
+            trade(state.n_sales, state.sales, state.liquidity, state.ledgers, state.tally.forced, self.meeting)

@@ -8,13 +8,15 @@ ledgers in double entry. An event that sells or buys offers a transaction like a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Self
 
+import numpy as np
 from pydantic import Field
 
 from delever.core.phase import Phase
 from delever.core.setting import Setting
+from delever.core.state import State
 from delever.model.quantity import Seconds
 from delever.model.spec import Spec
 
@@ -28,3 +30,53 @@ class Event(Spec, ABC):
     @abstractmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
         """One phase for all events of this kind, by their place in scenario.events."""
+
+
+class Spell(Event, ABC):
+    """An event that lasts. It begins with the step in which it falls."""
+
+    lasting: Seconds | None = Field(None, gt=0, description="for how long, at least a block; null: to the end of the run")
+
+    def begin(self, setting: Setting) -> float:
+        """The beginning of its first step [s]."""
+        return (setting.step_at(self.at) - 1) * setting.step_length
+
+    def until(self, setting: Setting) -> float:
+        """What is halted by it is so in blocks at t < until [s]: those of begin < t <= begin + lasting, at least one."""
+        if self.lasting is None:
+            return (setting.steps + 1) * setting.step_length
+        return self.begin(setting) + max(self.lasting, setting.tick) + 0.5 * setting.tick
+
+    def steps(self, setting: Setting) -> range:
+        """The steps in which it is in force, where only whole steps can be."""
+        first = setting.step_at(self.at)
+        return range(first, setting.steps + 1 if self.lasting is None else first + setting.parts(self.lasting))
+
+
+class Halt(NamedTuple):
+    """Something is halted on all paths: a row of a column of state.halts."""
+
+    step: int  # in which it begins
+    column: str
+    row: int
+    until: float  # [s]
+
+
+class Halting(Phase):
+    """Halts; where two overlap the later end counts. Paths wake when one ends."""
+
+    def __init__(self, halts: Sequence[Halt]) -> None:
+        self.halts = halts
+
+    def happen(self, state: State) -> None:
+        """What this step brings."""
+        for halt in self.halts:
+            if halt.step == state.step:
+                row = getattr(state.halts, halt.column)[halt.row]
+                np.maximum(row, halt.until, out=row)
+
+    def wake(self, state: State) -> None:
+        """When what is halted now goes on."""
+        for halt in self.halts:
+            if halt.step <= state.step and state.time < halt.until:
+                np.minimum(state.wake, halt.until, out=state.wake)

@@ -59,11 +59,13 @@ def world_from_mapping(mapping: Mapping[str, Any], resolve: Resolve, where: str 
 
 
 def with_liquidators(parts: dict[str, Any], resolve: Resolve) -> dict[str, Any]:
-    """A file that names nobody who liquidates has the usual liquidators, unless it says `liquidators: null`."""
-    actors = parts.get("actors") or {}
-    if not isinstance(actors, Mapping):
+    """A file with loans that names nobody who liquidates has the usual liquidators, unless it says `liquidators: null`."""
+    actors, protocols = parts.get("actors") or {}, parts.get("protocols") or {}
+    if not isinstance(actors, Mapping) or not isinstance(protocols, Mapping):
         return parts  # which World refuses
-    if "liquidators" not in actors and not any(getattr(actor, "bids", False) for actor in actors.values()):
+    lends = any(isinstance(protocol, Mapping) and not getattr(protocol.get("rules"), "margin", False)
+                for protocol in protocols.values())
+    if lends and "liquidators" not in actors and not any(getattr(actor, "bids", False) for actor in actors.values()):
         actors = {"liquidators": resolve("actors", "liquidators")(), **actors}
     return {**parts, "actors": {name: actor for name, actor in actors.items() if actor is not None}}
 

@@ -35,7 +35,7 @@ def lift(value: Any, path: tuple[str, ...], resolve: Resolve | None) -> Any:
     listed = next((what for place, what in LISTS.items() if len(path) == len(place) and _leads(path, place)), None)
     if value is not None and listed is not None:
         if not isinstance(value, (list, tuple)):
-            remedy = f"write each {listed} as `- {{kind: NAME, field: value, ...}}`"
+            remedy = f"write each {listed} as `- NAME` or `- {{kind: NAME, field: value, ...}}`"
             raise InputError("must be a list", path=path, value=value, remedy=remedy)
         return [lift(inner, (*path, str(number)), resolve) for number, inner in enumerate(value)]
     if isinstance(value, Mapping) and any(_leads(path, place) for place in PLACES):

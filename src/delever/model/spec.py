@@ -88,6 +88,8 @@ def _convert(detail: ErrorDetails, spec: type[BaseModel]) -> InputError:
         what, remedy = "must be a block of `field: value` lines", "see the schema in the documentation"
     elif kind == "is_instance_of":
         what, remedy = "must be a mechanism", "in YAML {kind: NAME, ...}, in Python its spec"
+    elif kind == "too_short":
+        what, value, remedy = "is empty", None, "it needs at least one entry"
     elif kind == "finite_number":
         what = "is NaN or infinite"
     return InputError(what, spec.__name__, value, remedy, path=path)

@@ -4,7 +4,8 @@
     index         I
     hyperliquid   median(I + gap_150s, B, book_30s)      book_30s: the average of B itself; the first B at the start
     binance       median(I (1 + rate t / T), I + gap_150s, B)    rate: last of funding; t: to the next payment; T: interval
-A new answer once a step, in its first block, seen at once.
+A new answer once a step, in its first block, seen at once. While it is halted its answer stays, and its averages go on
+(assumption); one that lies adds its bias to the logs of both I and B.
 Source: hyperliquid.gitbook.io/hyperliquid-docs/trading/robust-price-indices: with two of three inputs, here without other
 exchanges' perp prices, "the 30 second EMA of the median of best bid, best ask, and last trade price" is added. Binance,
 "Mark Price and Price Index in USD-M Futures" (Median of Price 1, Price 2, Contract Price): its basis is a moving average of
@@ -107,23 +108,33 @@ def average(gap: np.ndarray, share: float, index: np.ndarray, book: np.ndarray) 
         gap[p] += share * (book[p] - index[p] - gap[p])
 
 
+@helper
+def stay(until: np.ndarray, time: float, before: np.ndarray, answer: np.ndarray) -> None:
+    """Where the feed is halted its answer is what it was. All [P]."""
+    for p in range(answer.shape[0]):
+        if until[p] > time:
+            answer[p] = before[p]
+
+
 @kernel
-def sample(number: np.ndarray, formula: np.ndarray, share: np.ndarray, step: int, beside: Beside, feeds: Feeds,
-           price: np.ndarray, gap: np.ndarray, work: np.ndarray) -> None:
+def sample(number: np.ndarray, formula: np.ndarray, share: np.ndarray, step: int, time: float, beside: Beside, feeds: Feeds,
+           halted: np.ndarray, price: np.ndarray, gap: np.ndarray, work: np.ndarray) -> None:
     """New answers on all paths.
 
-    share: [2] of the way that SHORT and LONG go; price: [M, P]; gap: [2, n, P] averages of the book and of the gap [USD];
-    work: [3, P] scratch.
+    share: [2] of the way that SHORT and LONG go; halted: [F, P] until when it does not look [s]; price: [M, P];
+    gap: [2, n, P] averages of the book and of the gap [USD]; work: [4, P] scratch.
     """
-    index, book, first = work[0], work[1], work[2]
+    index, book, first, before = work[0], work[1], work[2], work[3]
     for i in range(number.shape[0]):
         f, r, every, long = number[i], beside.reserve[i], beside.every[i], gap[1, i]
-        answer = feeds.answer[f]
+        answer, bias = feeds.answer[f], feeds.bias[f]
+        before[:] = answer
         if formula[i] == INDEX:
-            add_up(beside.constant[i], beside.market[i], beside.sign[i], price, answer)
+            add_up(beside.constant[i] + bias, beside.market[i], beside.sign[i], price, answer)
+            stay(halted[f], time, before, answer)
             continue
-        add_up(beside.constant[i], beside.market[i], beside.sign[i], price, index)
-        add_up(feeds.constant[f], feeds.market[f], feeds.sign[f], price, book)
+        add_up(beside.constant[i] + bias, beside.market[i], beside.sign[i], price, index)
+        add_up(feeds.constant[f] + bias, feeds.market[f], feeds.sign[f], price, book)
         for p in range(index.shape[0]):
             index[p] = exp_(index[p])
         for p in range(book.shape[0]):
@@ -145,6 +156,7 @@ def sample(number: np.ndarray, formula: np.ndarray, share: np.ndarray, step: int
             first[p] = max(max(min(a, b), min(max(a, b), c)), LEAST * index[p])  # the median
         for p in range(answer.shape[0]):
             answer[p] = log_(first[p])
+        stay(halted[f], time, before, answer)
 
 
 class MarkFeeds(FeedPhase):
@@ -155,10 +167,10 @@ class MarkFeeds(FeedPhase):
         self.number, self.formula, self.beside = number, formula, beside
         self.share = np.array([-math.expm1(-beside.step_length / tau) for tau in (SHORT, LONG)])
         self.gap = np.zeros((2, len(number), beside.rate.shape[1]))  # [2, n, P] averages of B and of B - I [USD]
-        self.work = np.empty((3, beside.rate.shape[1]))
+        self.work = np.empty((4, beside.rate.shape[1]))
 
     def observe(self, state: State) -> None:
         """Once a step: in its first block, in which every path takes part."""
         if state.block == 1:
-            sample(self.number, self.formula, self.share, state.step, self.beside, state.feeds, state.markets.price, self.gap,
-                   self.work)
+            sample(self.number, self.formula, self.share, state.step, state.time, self.beside, state.feeds, state.halts.feed,
+                   state.markets.price, self.gap, self.work)

@@ -1,6 +1,6 @@
 """The market itself as the oracle: a protocol that reads the price of a pool when it acts.
 
-    answer = log market price, always
+    answer = log market price + bias, always; while it is halted, what it was
 Source: spot-price oracles, as before time-weighted ones; the textbook case of a price that the liquidation itself moves.
 """
 
@@ -25,36 +25,46 @@ class Market(FeedSpec):
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> FeedPhase:
         """One kernel call for all of them."""
-        return MarketFeeds(np.array([setting.feed(name) for name in specs], np.int64))
+        return MarketFeeds(np.array([setting.feed(name) for name in specs], np.int64), setting.paths)
 
 
 @kernel
-def read(number: np.ndarray, feeds: Feeds, price: np.ndarray) -> None:
-    """number: [n] feeds of this kind; price: [M, P] log market prices."""
+def read(number: np.ndarray, feeds: Feeds, halted: np.ndarray, time: float, price: np.ndarray, before: np.ndarray) -> None:
+    """number: [n] feeds of this kind; halted: [F, P] until when it does not look [s]; price: [M, P] log market prices;
+    before: [P] scratch.
+    """
     constant, market, sign = feeds.constant, feeds.market, feeds.sign
     for f in number:
-        answer = feeds.answer[f]
+        answer, until, stuck = feeds.answer[f], halted[f], 0
         for p in range(answer.shape[0]):
-            answer[p] = constant[f]
+            stuck += until[p] > time
+        if stuck:
+            before[:] = answer
+        for p in range(answer.shape[0]):
+            answer[p] = constant[f] + feeds.bias[f]
         for t in range(market.shape[1]):
             if market[f, t] < 0:
                 break
             row, factor = price[market[f, t]], sign[f, t]
             for p in range(answer.shape[0]):
                 answer[p] += factor * row[p]
+        if stuck:
+            for p in range(answer.shape[0]):
+                if until[p] > time:
+                    answer[p] = before[p]
 
 
 class MarketFeeds(FeedPhase):
     """All feeds that read a market."""
 
-    def __init__(self, number: np.ndarray) -> None:
-        self.number = number
+    def __init__(self, number: np.ndarray, paths: int) -> None:
+        self.number, self.before = number, np.empty(paths)
 
     def observe(self, state: State) -> None:
         """At the start of a block."""
-        read(self.number, state.feeds, state.markets.price)
+        read(self.number, state.feeds, state.halts.feed, state.time, state.markets.price, self.before)
 
     def refresh(self, state: State) -> bool:
         """Between slots."""
-        read(self.number, state.feeds, state.markets.price)
+        self.observe(state)
         return True

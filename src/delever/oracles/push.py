@@ -1,7 +1,7 @@
 """A push feed: reporters answer when the price has moved, or when the last answer has grown old; it lands late.
 
     an answer in flight:  offer it once  t >= land
-    else observe o:       o - answer >= ln(1 + deviation)  or  <= ln(1 - deviation)  or  t - updated >= heartbeat
+    else observe o + bias:  o - answer >= ln(1 + deviation)  or  <= ln(1 - deviation)  or  t - updated >= heartbeat
                           -> in flight, land = t + delay
 Source: Chainlink data feeds (deviation threshold and heartbeat); ETH/USD on Ethereum 0.5 %, 3600 s.
 """
@@ -57,10 +57,11 @@ class Push(FeedSpec):
 
 @kernel
 def report(number: np.ndarray, network: np.ndarray, rules: np.ndarray, kind: int, time: float, active: np.ndarray, feeds: Feeds,
-           price: np.ndarray, now: np.ndarray, rows: Transactions, n: int) -> int:
+           halted: np.ndarray, price: np.ndarray, now: np.ndarray, rows: Transactions, n: int) -> int:
     """Offer what has landed or is due; the number of transactions then.
 
-    number, network: [n] feeds of this kind; rules: [n, 5]; price: [M, P] log market prices; now: [P] scratch.
+    number, network: [n] feeds of this kind; rules: [n, 5]; halted: [F, P] until when it does not look [s]; price: [M, P] log
+    market prices; now: [P] scratch.
     """
     constant, market, sign = feeds.constant, feeds.market, feeds.sign
     path, state, ref, bid = rows.path, rows.state, rows.ref, rows.bid
@@ -68,7 +69,7 @@ def report(number: np.ndarray, network: np.ndarray, rules: np.ndarray, kind: int
         f, rise, fall, heartbeat, delay = number[i], rules[i, 0], rules[i, 1], rules[i, 2], rules[i, 3]
         answer, updated, flight, land = feeds.answer[f], feeds.updated[f], feeds.flight[f], feeds.land[f]
         for p in range(now.shape[0]):
-            now[p] = constant[f]
+            now[p] = constant[f] + feeds.bias[f]
         for t in range(market.shape[1]):
             if market[f, t] < 0:
                 break
@@ -86,7 +87,7 @@ def report(number: np.ndarray, network: np.ndarray, rules: np.ndarray, kind: int
                 continue
             if land[p] == np.inf:
                 move = now[p] - answer[p]
-                if not (move >= rise or move <= fall or updated[p] <= oldest):
+                if halted[f, p] > time or not (move >= rise or move <= fall or updated[p] <= oldest):
                     continue
                 flight[p], land[p] = now[p], time + delay
             if land[p] <= time:
@@ -97,12 +98,12 @@ def report(number: np.ndarray, network: np.ndarray, rules: np.ndarray, kind: int
 
 
 @kernel
-def await_answers(number: np.ndarray, rules: np.ndarray, feeds: Feeds, wake: np.ndarray) -> None:
-    """A path wakes when an answer in flight may land, or when the last one grows too old."""
+def await_answers(number: np.ndarray, rules: np.ndarray, feeds: Feeds, halted: np.ndarray, wake: np.ndarray) -> None:
+    """A path wakes when an answer in flight may land, or when the last one grows too old and the feed looks."""
     for i in range(number.shape[0]):
-        land, updated, heartbeat = feeds.land[number[i]], feeds.updated[number[i]], rules[i, 2]
+        land, updated, until, heartbeat = feeds.land[number[i]], feeds.updated[number[i]], halted[number[i]], rules[i, 2]
         for p in range(wake.shape[0]):
-            wake[p] = min(wake[p], land[p] if land[p] < np.inf else updated[p] + heartbeat)
+            wake[p] = min(wake[p], land[p] if land[p] < np.inf else max(updated[p] + heartbeat, until[p]))
 
 
 @kernel
@@ -144,10 +145,8 @@ class PushFeeds(FeedPhase):
         """Offer answers."""
         state.room_for_rows(len(self.number) * state.paths)
         state.n_rows = report(self.number, self.network, self.rules, self.answer.number, state.time, state.active, state.feeds,
-                              state.markets.price, self.now, state.transactions, state.n_rows)
+                              state.halts.feed, state.markets.price, self.now, state.transactions, state.n_rows)
 
     def wake(self, state: State) -> None:
         """For what is on its way, and for the heartbeat."""
-        last = state.step * state.step_length if state.block < state.blocks else -np.inf
-        for f in self.number:
-            state.wake[(state.feeds.land[f] <= last) & state.active] = state.time
+        await_answers(self.number, self.rules, state.feeds, state.halts.feed, state.wake)

@@ -20,7 +20,7 @@ import numpy as np
 
 from delever.core.phase import Kind, Phase
 from delever.core.seen_prices import price_rows
-from delever.core.setting import Setting
+from delever.core.setting import Setting, Terms
 from delever.core.settlement import settle, still_pays
 from delever.core.state import State, new_transactions
 from delever.core.tables import OFFERED, BookTables, Reserves, Touched, Transactions
@@ -63,6 +63,8 @@ class RulesPhase(Phase):
         for name, row in rows.items():
             self.parameters[protocols.index(name)] = row
             self.writes_off[protocols.index(name)] = writes_off[name]
+            number = protocols.index(name)
+            setting.terms[name] = Terms(self.parameters[number], self.writes_off[number:number + 1])
         self.fee = setting.fee  # [reserves] share of the incentive that the protocol keeps
         self.call: Kind = Call(self)
 
@@ -131,6 +133,7 @@ class Call(Kind):
     def execute(self, state: State, picked: np.ndarray) -> None:
         """See Kind."""
         again = picked if state.slot else picked[state.changed[state.transactions.path[picked]]]
+        again = again[state.transactions.group[again] == 0]  # a group has been sized as a whole, at this very slot
         if len(again):
             self.check(state, again)
         state.room_for_sales(self.rules.sales_per_call(state.book) * len(picked))

@@ -24,9 +24,8 @@ from delever.core.margin import (
     take_over,
 )
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, LIQUIDATIONS
-from delever.core.profile import Profiles
-from delever.core.state import Flows, Markets, State, Tally, Tree
-from delever.core.tables import HIT, MAKERS, TREASURY, BookTables, Ledgers, Margins, Reserves, Safety, Touched
+from delever.core.state import State
+from delever.core.tables import HIT, MAKERS, TREASURY, Accounts, BookTables, Ledgers, Liquidity, Records, Touched
 from delever.model.quantity import Seconds, Share, Usd
 from delever.model.spec import Spec
 from delever.protocols.margin import ExchangePhase, ExchangeRules
@@ -84,9 +83,9 @@ def limit_price(kind: float, q: float, mark: float, equity: float, margin: float
 
 
 @helper
-def largest_leg(slot: int, p: int, g: int, done: int, amount: np.ndarray, book: BookTables, margins: Margins,
-                price: np.ndarray) -> int:
+def largest_leg(slot: int, p: int, g: int, done: int, accounts: Accounts) -> int:
     """The position of highest maintenance margin whose bit is not set in `done`, the first of equals; -1: none left."""
+    amount, book, margins, price = accounts.touched.amount, accounts.book, accounts.margins, accounts.price
     best, leg, first = -1.0, -1, book.first_debt[0]
     for k in range(first, first + book.debts[g]):
         q = amount[slot, k]
@@ -112,15 +111,15 @@ def charge(slot: int, p: int, g: int, fee: float, equity: float, touched: Touche
 
 
 @helper
-def market_orders(slot: int, p: int, g: int, stage: np.ndarray, time: float, touched: Touched, book: BookTables,
-                  reserves: Reserves, margins: Margins, tree: Tree, profiles: Profiles, markets: Markets,
-                  ledgers: Ledgers, flows: Flows, price: np.ndarray) -> bool:
+def market_orders(slot: int, p: int, g: int, stage: np.ndarray, time: float, accounts: Accounts, liquidity: Liquidity,
+                  records: Records) -> bool:
     """Orders to the books, the largest maintenance margin first, until the account is healthy; whether any was filled."""
+    touched, book, margins, price = accounts.touched, accounts.book, accounts.margins, accounts.price
     filled, parted, done, first = False, False, 0, book.first_debt[0]
     resting = time < touched.until[slot]
     equity, margin = equity_of(slot, p, g, touched.amount, book, margins, price)
     while equity < margin:
-        k = largest_leg(slot, p, g, done, touched.amount, book, margins, price)
+        k = largest_leg(slot, p, g, done, accounts)
         if k < 0:
             break
         done |= 1 << (k - first)
@@ -130,13 +129,12 @@ def market_orders(slot: int, p: int, g: int, stage: np.ndarray, time: float, tou
         if not resting and abs(q) * mark > stage[ABOVE]:
             d, parted = stage[SHARE] * q, True
         limit = limit_price(stage[LIMIT], q, mark, equity, margin, own)
-        closed, at = close_on_book(slot, p, g, k, d, limit, touched, book, reserves, margins, tree, profiles, markets,
-                                   ledgers, flows, price)
+        closed, at = close_on_book(slot, p, g, k, d, limit, accounts, liquidity, records)
         if closed != 0.0:
             filled = True
             equity, margin = equity_of(slot, p, g, touched.amount, book, margins, price)
             if stage[FEE] > 0.0:
-                charge(slot, p, g, stage[FEE] * abs(closed) * at, equity, touched, book, ledgers)
+                charge(slot, p, g, stage[FEE] * abs(closed) * at, equity, touched, book, records.ledgers)
                 equity, margin = equity_of(slot, p, g, touched.amount, book, margins, price)
     if parted:
         touched.until[slot] = time + stage[COOLDOWN]
@@ -144,9 +142,9 @@ def market_orders(slot: int, p: int, g: int, stage: np.ndarray, time: float, tou
 
 
 @helper
-def close_flat(slot: int, p: int, g: int, stage: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves,
-               margins: Margins, ledgers: Ledgers, flows: Flows, price: np.ndarray) -> bool:
+def close_flat(slot: int, p: int, g: int, stage: np.ndarray, accounts: Accounts, records: Records) -> bool:
     """Every position at the mark less the slippage, against makers outside; whether there was one."""
+    touched, book, price, ledgers, flows = accounts.touched, accounts.book, accounts.price, records.ledgers, records.flows
     some = False
     for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
         q = touched.amount[slot, k]
@@ -154,27 +152,26 @@ def close_flat(slot: int, p: int, g: int, stage: np.ndarray, touched: Touched, b
             continue
         r = book.reserve[g, k]
         at = price[p, r] * (1.0 - stage[SLIPPAGE] if q > 0.0 else 1.0 + stage[SLIPPAGE])
-        close_leg(slot, p, g, k, q, at, MAKERS, touched, book, reserves, margins, ledgers)
+        close_leg(slot, p, g, k, q, at, MAKERS, accounts, ledgers)
         ledgers.turnover[0, p] += abs(q) * at
         flows.liquidated[r, p] += abs(q) * price[p, r]
         flows.slippage[r, p] += q * (price[p, r] - at)
         some = True
         if stage[FEE] > 0.0:
-            equity = equity_of(slot, p, g, touched.amount, book, margins, price)[0]
+            equity = equity_of(slot, p, g, touched.amount, book, accounts.margins, price)[0]
             charge(slot, p, g, stage[FEE] * abs(q) * at, equity, touched, book, ledgers)
     return some
 
 
 @kernel
-def call(called: np.ndarray, n_called: int, number: int, stages: np.ndarray, time: float, touched: Touched,
-         book: BookTables, reserves: Reserves, margins: Margins, tree: Tree, profiles: Profiles, markets: Markets,
-         ledgers: Ledgers, flows: Flows, safety: Safety, tally: Tally, price: np.ndarray, fallen: np.ndarray, n_fallen: int
-         ) -> int:
+def call(called: np.ndarray, n_called: int, number: int, stages: np.ndarray, time: float, accounts: Accounts,
+         liquidity: Liquidity, records: Records, fallen: np.ndarray, n_fallen: int) -> int:
     """Call the accounts of exchange `number` among called[:n_called], one after the other; the new number of fallen ones.
 
-    price: [P, R] seen. fallen: [slots] those below zero afterwards, in order.
+    fallen: [slots] those below zero afterwards, in order.
     """
-    first_debt = book.first_debt[0]
+    touched, book, margins, price = accounts.touched, accounts.book, accounts.margins, accounts.price
+    totals, first, tally, first_debt = records.ledgers.totals, records.safety.first, records.tally, book.first_debt[0]
     for j in range(n_called):
         slot = called[j]
         p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
@@ -189,13 +186,12 @@ def call(called: np.ndarray, n_called: int, number: int, stages: np.ndarray, tim
             if not equity < stages[s, BELOW] * margin and not (margin == 0.0 and equity < 0.0):
                 continue
             if stages[s, KIND] == MARKET:
-                acted = market_orders(slot, p, g, stages[s], time, touched, book, reserves, margins, tree, profiles,
-                                      markets, ledgers, flows, price)
+                acted = market_orders(slot, p, g, stages[s], time, accounts, liquidity, records)
                 break
             if stages[s, KIND] == FLAT:
-                acted = close_flat(slot, p, g, stages[s], touched, book, reserves, margins, ledgers, flows, price)
+                acted = close_flat(slot, p, g, stages[s], accounts, records)
                 break
-            by_vault = take_over(slot, p, g, number, time, touched, book, reserves, margins, safety, ledgers, flows, price)
+            by_vault = take_over(slot, p, g, number, time, accounts, records)
             if by_vault:
                 break
         if not by_vault:
@@ -204,17 +200,17 @@ def call(called: np.ndarray, n_called: int, number: int, stages: np.ndarray, tim
                 left = left or touched.amount[slot, k] != 0.0
             if not left and touched.amount[slot, 0] < 0.0 and book.collaterals[g] > 1:
                 before = touched.amount[slot, 0]
-                sell_collateral(slot, p, g, False, touched, book, reserves, tree, profiles, markets, ledgers, price)
+                sell_collateral(slot, p, g, False, accounts, liquidity, records.ledgers)
                 acted = acted or touched.amount[slot, 0] != before
             if equity_of(slot, p, g, touched.amount, book, margins, price)[0] < 0.0:
                 fallen[n_fallen] = slot
                 n_fallen += 1
         if acted or by_vault:
             tally.executed[p] += 1
-            safety.first[0, number, p] = min(safety.first[0, number, p], time)
-            ledgers.totals[LIQUIDATIONS, number, p] += 1.0
+            first[0, number, p] = min(first[0, number, p], time)
+            totals[LIQUIDATIONS, number, p] += 1.0
             if touched.flags[slot] & HIT == 0:
-                ledgers.totals[ACCOUNTS_LIQUIDATED, number, p] += 1.0
+                totals[ACCOUNTS_LIQUIDATED, number, p] += 1.0
             touched.flags[slot] |= HIT
     return n_fallen
 
@@ -229,9 +225,7 @@ class StagedPhase(ExchangePhase):
 
     def liquidate(self, state: State) -> None:
         """Call the unhealthy accounts of this block."""
-        state.n_fallen = call(state.pool.called, state.n_called, self.number, self.stages, state.time, state.pool.touched,
-                              state.book, state.reserves, state.margins, state.tree, state.profiles, state.markets,
-                              state.ledgers, state.flows, state.safety, state.tally, state.seen.price, state.fallen,
-                              state.n_fallen)
+        state.n_fallen = call(state.pool.called, state.n_called, self.number, self.stages, state.time, state.accounts,
+                              state.liquidity, state.records, state.fallen, state.n_fallen)
 
 

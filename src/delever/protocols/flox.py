@@ -11,7 +11,7 @@ one formula; neither exchange publishes it.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -19,7 +19,7 @@ from pydantic import Field
 from delever.core.jit import helper, kernel
 from delever.core.margin import book_deficit, close_leg, move_cash
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, LIQUIDATIONS
-from delever.core.state import Flows, Pool, State, Tally, Watch
+from delever.core.state import Pool, State, Watch
 from delever.core.tables import (
     ADL,
     CASH,
@@ -30,13 +30,13 @@ from delever.core.tables import (
     INSURANCE,
     MAKERS,
     SLOTS,
+    Accounts,
     BookTables,
     Closings,
     Ledgers,
-    Margins,
-    Reserves,
+    Moment,
+    Records,
     Safety,
-    Touched,
 )
 from delever.core.touch import enter_slots, slot_of, touch
 from delever.model.errors import InputError
@@ -46,8 +46,21 @@ from delever.protocols.margin import ExchangePhase, ExchangeRules
 
 RANKINGS = ("pnl_ratio", "binance", "bybit", "position_size")
 PNL_RATIO, BINANCE, BYBIT, POSITION_SIZE = range(4)
-ACCOUNT, LEG = range(2)  # rows of FloxPhase.who
-SCORE, PROFIT = range(2)  # rows of FloxPhase.terms
+ACCOUNT, LEG = range(2)  # rows of Winners.who
+SCORE, PROFIT = range(2)  # rows of Winners.terms
+
+
+class Winners(NamedTuple):
+    """Scratch: positions in profit, and their order."""
+
+    who: np.ndarray  # [2, holders] account, leg
+    terms: np.ndarray  # [2, holders] score, profit
+    heap: np.ndarray  # [holders]
+
+
+def new_winners(holders: int) -> Winners:
+    """Room for so many positions."""
+    return Winners(np.zeros((2, holders), np.int64), np.zeros((2, holders)), np.zeros(holders, np.int64))
 
 
 class Flox(ExchangeRules):
@@ -103,14 +116,14 @@ def sift(i: int, n: int, heap: np.ndarray, score: np.ndarray) -> None:
 
 
 @kernel
-def liquidate(called: np.ndarray, n_called: int, number: int, stage: np.ndarray, time: float, touched: Touched,
-              book: BookTables, reserves: Reserves, margins: Margins, ledgers: Ledgers, flows: Flows, safety: Safety,
-              tally: Tally, price: np.ndarray, owed: np.ndarray) -> None:
+def liquidate(called: np.ndarray, n_called: int, number: int, stage: np.ndarray, time: float, accounts: Accounts,
+              records: Records, owed: np.ndarray) -> None:
     """Close the called accounts of exchange `number`; the fund pays; owed [P]: what it could not [USD].
 
-    stage: a row of the table of stages, for its slippage; price: [P, R] seen.
+    stage: a row of the table of stages, for its slippage.
     """
-    cash, last = margins.cash[number], -1
+    touched, book, ledgers, safety, tally = accounts.touched, accounts.book, records.ledgers, records.safety, records.tally
+    cash, last = accounts.margins.cash[number], -1
     owed[:] = 0.0
     for j in range(n_called):
         slot = called[j]
@@ -120,7 +133,7 @@ def liquidate(called: np.ndarray, n_called: int, number: int, stage: np.ndarray,
         if last >= 0 and p != last:
             insure(last, cash, number, time, ledgers, safety, owed)
         last = p
-        close_flat(slot, p, g, stage, touched, book, reserves, margins, ledgers, flows, price)
+        close_flat(slot, p, g, stage, accounts, records)
         owed[p] += book_deficit(slot, p, g, touched, book, ledgers)
         left = touched.amount[slot, 0]
         move_cash(slot, p, g, -left, touched, book, ledgers)
@@ -153,10 +166,10 @@ def insure(p: int, cash: int, number: int, time: float, ledgers: Ledgers, safety
 
 
 @helper
-def winners(p: int, number: int, ranking: int, touched: Touched, book: BookTables, margins: Margins, watch: Watch,
-            price: np.ndarray, who: np.ndarray, terms: np.ndarray) -> int:
-    """Positions of the exchange that are in profit: their number. Sales who and terms, by perp, in the book's order."""
-    n = 0
+def winners(p: int, number: int, ranking: int, accounts: Accounts, watch: Watch, found: Winners) -> int:
+    """Positions of the exchange that are in profit: their number. Fills `found`, by perp, in the book's order."""
+    touched, book, margins, price = accounts.touched, accounts.book, accounts.margins, accounts.price
+    n, who, terms = 0, found.who, found.terms
     for r in range(margins.first[number], margins.first[number + 1]):
         mark, paid = price[p, r], margins.paid[r, p]
         for h in range(margins.position_first[r], margins.position_first[r + 1]):
@@ -176,21 +189,22 @@ def winners(p: int, number: int, ranking: int, touched: Touched, book: BookTable
 
 
 @kernel
-def deleverage(start: int, number: int, ranking: int, step: int, time: float, owed: np.ndarray, book: BookTables,
-               reserves: Reserves, margins: Margins, watch: Watch, pool: Pool, ledgers: Ledgers, flows: Flows, safety: Safety,
-               closings: Closings, n_closings: int, price: np.ndarray, who: np.ndarray, terms: np.ndarray, heap: np.ndarray
-               ) -> tuple[int, int]:
+def deleverage(start: int, number: int, ranking: int, now: Moment, owed: np.ndarray, accounts: Accounts, watch: Watch,
+               pool: Pool, records: Records, closings: Closings, n_closings: int, found: Winners) -> tuple[int, int]:
     """Winners pay what is owed on the paths from `start` on: (where room was too small, or the end; closings noted).
 
-    owed: [P] USD; price: [P, R] seen; who, terms: [2, holders], heap: [holders] scratch.
+    owed: [P] USD.
     """
-    touched, cash, most = pool.touched, margins.cash[number], heap.shape[0]
+    touched, book, price = accounts.touched, accounts.book, accounts.price
+    ledgers, flows, safety = records.ledgers, records.flows, records.safety
+    who, terms, heap = found.who, found.terms, found.heap
+    cash, most = accounts.margins.cash[number], heap.shape[0]
     for p in range(start, owed.shape[0]):
         if not owed[p] > 0.0:
             continue
         if pool.due.shape[0] - watch.counts[SLOTS] < most or closings.path.shape[0] - n_closings < most:
             return p, n_closings
-        n = winners(p, number, ranking, touched, book, margins, watch, price, who, terms)
+        n = winners(p, number, ranking, accounts, watch, found)
         for i in range(n):
             heap[i] = i
         for i in range(n // 2 - 1, -1, -1):
@@ -203,7 +217,7 @@ def deleverage(start: int, number: int, ranking: int, step: int, time: float, ow
             account, k, given = who[ACCOUNT, best], who[LEG, best], min(owed[p], terms[PROFIT, best])
             slot, g = touch(p, account, book, watch, pool), book.signature[account]
             r, q = book.reserve[g, k], touched.amount[slot, k]
-            close_leg(slot, p, g, k, q, price[p, r], MAKERS, touched, book, reserves, margins, ledgers)
+            close_leg(slot, p, g, k, q, price[p, r], MAKERS, accounts, ledgers)
             move_cash(slot, p, g, -given, touched, book, ledgers)
             owed[p] -= given
             ledgers.booked[DEFICIT, cash, p] -= given
@@ -212,13 +226,13 @@ def deleverage(start: int, number: int, ranking: int, step: int, time: float, ow
             ledgers.turnover[0, p] += abs(q) * price[p, r]
             flows.deleveraged[r, p] += abs(q) * price[p, r]
             flows.haircut[r, p] += given
-            closings.path[n_closings], closings.step[n_closings], closings.account[n_closings] = p, step, account
+            closings.path[n_closings], closings.step[n_closings], closings.account[n_closings] = p, now.step, account
             closings.reserve[n_closings], closings.units[n_closings] = r, q
             closings.price[n_closings], closings.haircut[n_closings] = price[p, r] - given / q, given
             n_closings += 1
-            safety.first[1, number, p] = min(safety.first[1, number, p], time)
+            safety.first[1, number, p] = min(safety.first[1, number, p], now.time)
         if owed[p] > 0.0:
-            safety.dry[ADL, number, p] = min(safety.dry[ADL, number, p], time)
+            safety.dry[ADL, number, p] = min(safety.dry[ADL, number, p], now.time)
     return owed.shape[0], n_closings
 
 
@@ -232,26 +246,24 @@ class FloxPhase(ExchangePhase):
         self.stage = np.array(Stage(stage="flat", slippage=slippage).row())
         assert self.stage[SLIPPAGE] == slippage
         self.owed = np.zeros(0)  # [P] USD
-        self.who, self.terms, self.heap = np.zeros((2, 0), np.int64), np.zeros((2, 0)), np.zeros(0, np.int64)
+        self.found = new_winners(0)
 
     def liquidate(self, state: State) -> None:
         """Close the unhealthy accounts of this block, then ask the fund and the winners."""
         if len(self.owed) != state.paths:
             self._make_room(state)
-        liquidate(state.pool.called, state.n_called, self.number, self.stage, state.time, state.pool.touched, state.book,
-                  state.reserves, state.margins, state.ledgers, state.flows, state.safety, state.tally, state.seen.price,
+        liquidate(state.pool.called, state.n_called, self.number, self.stage, state.time, state.accounts, state.records,
                   self.owed)
         done = 0 if self.owed.any() else state.paths
         if done == 0:
             enter_slots(state)
         while done < state.paths:
             done, state.n_closings = deleverage(
-                done, self.number, self.ranking, state.step, state.time, self.owed, state.book, state.reserves,
-                state.margins, state.watch, state.pool, state.ledgers, state.flows, state.safety, state.closings,
-                state.n_closings, state.seen.price, self.who, self.terms, self.heap)
+                done, self.number, self.ranking, state.now, self.owed, state.accounts, state.watch, state.pool, state.records,
+                state.closings, state.n_closings, self.found)
             if done < state.paths:
-                state.room_for_slots(int(state.watch.counts[SLOTS]) + len(self.heap))
-                state.room_for_closings(len(self.heap))
+                state.room_for_slots(int(state.watch.counts[SLOTS]) + len(self.found.heap))
+                state.room_for_closings(len(self.found.heap))
 
     def _make_room(self, state: State) -> None:
         """Scratch for the holders of the exchange's perps, which all may be winners."""
@@ -259,6 +271,4 @@ class FloxPhase(ExchangePhase):
         if (book.collaterals[book.protocol == self.number] > 1).any():
             raise InputError("flox knows no collateral but USD", "protocols", "flox", "take other collateral out of the book")
         begin, end = margins.position_first[margins.first[self.number]], margins.position_first[margins.first[self.number + 1]]
-        most = int(end - begin)
-        self.owed, self.heap = np.zeros(state.paths), np.zeros(most, np.int64)
-        self.who, self.terms = np.zeros((2, most), np.int64), np.zeros((2, most))
+        self.owed, self.found = np.zeros(state.paths), new_winners(int(end - begin))

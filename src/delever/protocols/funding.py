@@ -11,13 +11,15 @@ Binance USD-M "Introduction to Funding Rates" has the same form. The premium her
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
 from delever.core.setting import Setting
-from delever.core.state import State, Tree
-from delever.core.tables import CASH, FUNDING, MAKERS, VAULT, Ledgers, Margins
+from delever.core.state import State
+from delever.core.tables import CASH, FUNDING, MAKERS, VAULT, Ledgers, Margins, Tree
 
 INTEREST, CLAMP, SCALE, CAP = range(4)  # columns of the terms
 
@@ -29,14 +31,24 @@ def funding_rate(mean: float, interest: float, clamp: float, scale: float, cap: 
     return min(max(rate, -cap), cap)
 
 
-@kernel
-def sample_and_pay(reserve: np.ndarray, asset: np.ndarray, underlying: np.ndarray, every: np.ndarray, terms: np.ndarray,
-                   net: np.ndarray, step: int, total: np.ndarray, last_rate: np.ndarray, tree: Tree, price: np.ndarray,
-                   margins: Margins, ledgers: Ledgers, index: np.ndarray) -> None:
-    """One step. The arrays of FundingPhase.
+class Funded(NamedTuple):
+    """Perps that pay funding. n: how many, R: reserves, P: paths."""
 
-    price: [M, P] log market prices; total: [n, P] premiums since the last payment; index: [P] scratch.
-    """
+    reserve: np.ndarray  # [n]
+    asset: np.ndarray  # [n] the perp
+    underlying: np.ndarray  # [n] asset that it follows
+    every: np.ndarray  # [n] whole steps between two payments
+    terms: np.ndarray  # [n, 4] interest and clamp a period, interval / period, cap of an interval
+    net: np.ndarray  # [n] units that accounts of the exchange hold at the start, longs less shorts
+    last_rate: np.ndarray  # [R, P] written here, read by marks
+    total: np.ndarray  # [n, P] premiums since the last payment
+
+
+@kernel
+def sample_and_pay(perps: Funded, step: int, tree: Tree, price: np.ndarray, margins: Margins, ledgers: Ledgers,
+                   index: np.ndarray) -> None:
+    """One step. price: [M, P] log market prices; index: [P] scratch."""
+    reserve, asset, underlying, every, terms, net, last_rate, total = perps
     tokens, traded = ledgers.tokens, ledgers.turnover[0]
     for i in range(reserve.shape[0]):
         r, a, below = reserve[i], asset[i], underlying[i]
@@ -65,30 +77,27 @@ def sample_and_pay(reserve: np.ndarray, asset: np.ndarray, underlying: np.ndarra
 
 
 class FundingPhase:
-    """The funding of all exchanges that have it. n: their perps, R: reserves, P: paths."""
+    """The funding of all exchanges that have it."""
 
-    def __init__(self, setting: Setting) -> None:
-        """Perps that pay."""
+    def __init__(self, perps: Funded) -> None:
+        self.perps, self.index = perps, np.empty(perps.total.shape[1])
+
+    @classmethod
+    def of(cls, setting: Setting) -> FundingPhase:
+        """All perps that pay."""
         world, layout, margins, book = setting.world, setting.layout, setting.margins, setting.book
-        every = setting.funding_steps
-        self.reserve = np.flatnonzero(every)  # [n]
-        self.asset = np.array([layout.asset(setting.reserves[r][1]) for r in self.reserve])  # [n] the perp
-        follows = dict(layout.follows)
-        self.underlying = np.array([follows[int(margins.market[r])] for r in self.reserve])  # [n] asset that it follows
-        self.every = every[self.reserve]  # [n] whole steps between two payments
-        terms = [world.protocols[setting.reserves[r][0]].funding for r in self.reserve]
-        # [n, 4] interest and clamp a period, interval / period, cap of an interval
-        self.terms = np.array([[t.interest, t.clamp, t.interval / t.period, t.cap] for t in terms if t is not None])
+        reserve, follows = np.flatnonzero(setting.funding_steps), dict(layout.follows)
+        terms = [world.protocols[setting.reserves[r][0]].funding for r in reserve]
         held = slice(0, margins.position_first[-1])
         account, leg = margins.position_account[held], margins.position_leg[held]
         net = np.bincount(book.reserve[book.signature[account], leg], book.amount[account, leg], len(setting.reserves))
-        self.net = net[self.reserve]  # [n] units that accounts of the exchange hold at the start, longs less shorts
-        self.last_rate = setting.funding_rate  # [R, P] written here, read by marks
-        self.total = np.zeros((len(self.reserve), setting.paths))  # [n, P] premiums since the last payment
-        self.index = np.empty(setting.paths)
+        return cls(Funded(
+            reserve, np.array([layout.asset(setting.reserves[r][1]) for r in reserve], np.int64),
+            np.array([follows[int(margins.market[r])] for r in reserve], np.int64), setting.funding_steps[reserve],
+            np.array([[t.interest, t.clamp, t.interval / t.period, t.cap] for t in terms if t is not None]).reshape(-1, 4),
+            net[reserve], setting.funding_rate, np.zeros((len(reserve), setting.paths))))
 
     def accrue(self, state: State) -> None:
         """Once a step, once prices stand."""
-        if len(self.reserve):
-            sample_and_pay(self.reserve, self.asset, self.underlying, self.every, self.terms, self.net, state.step, self.total,
-                           self.last_rate, state.tree, state.markets.price, state.margins, state.ledgers, self.index)
+        if len(self.perps.reserve):
+            sample_and_pay(self.perps, state.step, state.tree, state.markets.price, state.margins, state.ledgers, self.index)

@@ -17,6 +17,7 @@ from delever.core.tables import (
     DEPOSITS,
     HOLDERS,
     SLOTS,
+    STOLEN,
     BookTables,
     Reserves,
     Touched,
@@ -109,8 +110,9 @@ def by_reserve(model: Model, state: State) -> list[Column]:
         if r in held:
             out.append((f"seized.{protocol}.{asset}", asset, booked[ADDED, r] - booked[DEPOSITS, r]))
         if r in owed:
-            out += [(f"repaid.{protocol}.{asset}", asset, 0.0 - booked[DEBTS, r] - booked[DEFICIT, r] - booked[COVERED, r]),
-                    (f"written_off.{protocol}.{asset}", asset, booked[DEFICIT, r] + booked[COVERED, r])]
+            out += [(f"repaid.{protocol}.{asset}", asset, 0.0 - booked[DEBTS, r] - booked[DEFICIT, r] - booked[COVERED, r]
+                     + booked[STOLEN, r]),
+                    (f"written_off.{protocol}.{asset}", asset, booked[DEFICIT, r] + booked[COVERED, r] - booked[STOLEN, r])]
     return out
 
 

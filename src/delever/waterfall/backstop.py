@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field
 
 from delever.core.jit import kernel
 from delever.core.margin import take_over
-from delever.core.profile import Profiles
-from delever.core.state import Flows, Markets, State, Tree
-from delever.core.tables import BookTables, Ledgers, Margins, Reserves, Safety, Touched
+from delever.core.state import State
+from delever.core.tables import Accounts, Fallen, Liquidity, Records
 from delever.core.vault import unwind
 from delever.model.quantity import Ratio, Seconds, Usd
 from delever.waterfall.base import Layer, LayerPhase
@@ -45,27 +43,25 @@ class Backstop(Layer):
 
 
 @kernel
-def unwind_all(number: int, share: float, reserves: Reserves, margins: Margins, safety: Safety, tree: Tree,
-               profiles: Profiles, markets: Markets, ledgers: Ledgers) -> None:
+def unwind_all(number: int, share: float, accounts: Accounts, liquidity: Liquidity, records: Records) -> None:
     """On every path the vault trades away a share of each position."""
-    for p in range(markets.price.shape[1]):
-        unwind(number, p, share, reserves, margins, safety, tree, profiles, markets, ledgers)
+    for p in range(liquidity.markets.price.shape[1]):
+        unwind(number, p, share, accounts, liquidity, records)
 
 
 @kernel
-def take_fallen(fallen: np.ndarray, n_fallen: int, number: int, active: np.ndarray, time: float, touched: Touched,
-                book: BookTables, reserves: Reserves, margins: Margins, safety: Safety, ledgers: Ledgers, flows: Flows,
-                price: np.ndarray) -> None:
-    """The vault takes over the fallen accounts that it can bear. price: [P, R] seen; active: [P]."""
-    for j in range(n_fallen):
-        slot = fallen[j]
+def take_fallen(fallen: Fallen, number: int, time: float, accounts: Accounts, records: Records) -> None:
+    """The vault takes over the fallen accounts that it can bear."""
+    touched, book, active = accounts.touched, accounts.book, fallen.active
+    for j in range(fallen.n):
+        slot = fallen.slot[j]
         if slot < 0:
             continue
         p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
         if not active[p] or book.protocol[g] != number:
             continue
-        if take_over(slot, p, g, number, time, touched, book, reserves, margins, safety, ledgers, flows, price):
-            fallen[j] = -1
+        if take_over(slot, p, g, number, time, accounts, records):
+            fallen.slot[j] = -1
 
 
 class BackstopPhase(LayerPhase):
@@ -79,11 +75,9 @@ class BackstopPhase(LayerPhase):
     def begin(self, state: State) -> None:
         """Once a step, before the blocks: trade positions away."""
         if self.share > 0.0:
-            unwind_all(self.number, self.share, state.reserves, state.margins, state.safety, state.tree, state.profiles,
-                       state.markets, state.ledgers)
+            unwind_all(self.number, self.share, state.accounts, state.liquidity, state.records)
 
     def absorb(self, state: State) -> None:
         """At the end of a block: take over whom it can bear."""
         if state.n_fallen:
-            take_fallen(state.fallen, state.n_fallen, self.number, state.active, state.time, state.pool.touched, state.book,
-                        state.reserves, state.margins, state.safety, state.ledgers, state.flows, state.seen.price)
+            take_fallen(state.below_zero, self.number, state.time, state.accounts, state.records)

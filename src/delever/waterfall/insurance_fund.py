@@ -15,8 +15,7 @@ from pydantic import Field
 
 from delever.core.jit import helper, kernel
 from delever.core.margin import close_out, equity_of
-from delever.core.profile import Profiles
-from delever.core.state import Flows, Markets, State, Tree
+from delever.core.state import State
 from delever.core.tables import (
     CASH,
     COVERED,
@@ -24,12 +23,12 @@ from delever.core.tables import (
     FUND,
     INSURANCE,
     TREASURY,
-    BookTables,
+    Accounts,
+    Fallen,
     Ledgers,
-    Margins,
-    Reserves,
+    Liquidity,
+    Records,
     Safety,
-    Touched,
 )
 from delever.model.quantity import Amount
 from delever.waterfall.base import Layer, LayerPhase
@@ -66,7 +65,7 @@ def feed(r: int, p: int, asset: np.ndarray, ledgers: Ledgers, safety: Safety) ->
 
 
 @helper
-def pay(r: int, p: int, number: int, time: float, asset: np.ndarray, ledgers: Ledgers, safety: Safety, price: np.ndarray
+def pay(r: int, p: int, number: int, time: float, asset: np.ndarray, price: np.ndarray, ledgers: Ledgers, safety: Safety
         ) -> None:
     """The fund pays the deficit that stands in a reserve, as far as it goes."""
     owed = ledgers.booked[DEFICIT, r, p]
@@ -84,19 +83,19 @@ def pay(r: int, p: int, number: int, time: float, asset: np.ndarray, ledgers: Le
 
 
 @kernel
-def insure(fallen: np.ndarray, n_fallen: int, number: int, active: np.ndarray, time: float, touched: Touched,
-           book: BookTables, reserves: Reserves, margins: Margins, tree: Tree, profiles: Profiles, markets: Markets,
-           ledgers: Ledgers, flows: Flows, safety: Safety, price: np.ndarray) -> None:
-    """Feed the fund, close out the fallen it can bear, pay what stands. price: [P, R] seen; active: [P]."""
-    cash, asset = margins.cash[number], reserves.asset
+def insure(fallen: Fallen, number: int, time: float, accounts: Accounts, liquidity: Liquidity, records: Records) -> None:
+    """Feed the fund, close out the fallen it can bear, pay what stands."""
+    touched, book, margins, price = accounts.touched, accounts.book, accounts.margins, accounts.price
+    ledgers, safety, active = records.ledgers, records.safety, fallen.active
+    cash, asset = margins.cash[number], accounts.reserves.asset
     first, last = margins.first[number], margins.first[number + 1]
     treasury, deficit = ledgers.booked[TREASURY], ledgers.booked[DEFICIT]
     for r in range(first, last):
         for p in range(active.shape[0]):
             if treasury[r, p] > 0.0 and active[p]:
                 feed(r, p, asset, ledgers, safety)
-    for j in range(n_fallen):
-        slot = fallen[j]
+    for j in range(fallen.n):
+        slot = fallen.slot[j]
         if slot < 0:
             continue
         p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
@@ -104,15 +103,15 @@ def insure(fallen: np.ndarray, n_fallen: int, number: int, active: np.ndarray, t
             continue
         has = safety.fund[cash, p]
         if has > 0.0 and has >= -equity_of(slot, p, g, touched.amount, book, margins, price)[0]:
-            close_out(slot, p, g, touched, book, reserves, margins, tree, profiles, markets, ledgers, flows, price)
-            fallen[j] = -1
-            pay(cash, p, number, time, asset, ledgers, safety, price)
+            close_out(slot, p, g, accounts, liquidity, records)
+            fallen.slot[j] = -1
+            pay(cash, p, number, time, asset, price, ledgers, safety)
         else:
             safety.dry[INSURANCE, number, p] = min(safety.dry[INSURANCE, number, p], time)
     for r in range(first, last):
         for p in range(active.shape[0]):
             if deficit[r, p] > 0.0 and active[p]:
-                pay(r, p, number, time, asset, ledgers, safety, price)
+                pay(r, p, number, time, asset, price, ledgers, safety)
 
 
 class InsuranceFundPhase(LayerPhase):
@@ -120,6 +119,4 @@ class InsuranceFundPhase(LayerPhase):
 
     def absorb(self, state: State) -> None:
         """At the end of a block."""
-        insure(state.fallen, state.n_fallen, self.number, state.active, state.time, state.pool.touched, state.book,
-               state.reserves, state.margins, state.tree, state.profiles, state.markets, state.ledgers, state.flows,
-               state.safety, state.seen.price)
+        insure(state.below_zero, self.number, state.time, state.accounts, state.liquidity, state.records)

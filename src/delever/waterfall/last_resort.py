@@ -5,37 +5,31 @@ Not a kind that a user names: every exchange ends with it. Source: docs/design.m
 
 from __future__ import annotations
 
-import numpy as np
-
 from delever.core.jit import kernel
 from delever.core.margin import close_out
-from delever.core.profile import Profiles
-from delever.core.state import Flows, Markets, State, Tree
-from delever.core.tables import BookTables, Ledgers, Margins, Reserves, Touched
+from delever.core.state import State
+from delever.core.tables import Accounts, Fallen, Liquidity, Records
 from delever.waterfall.base import LayerPhase
 
 
 @kernel
-def close_fallen(fallen: np.ndarray, n_fallen: int, number: int, active: np.ndarray, touched: Touched, book: BookTables,
-                 reserves: Reserves, margins: Margins, tree: Tree, profiles: Profiles, markets: Markets, ledgers: Ledgers,
-                 flows: Flows, price: np.ndarray) -> None:
-    """Close out every account of exchange `number` in fallen[:n_fallen], in order. price: [P, R] seen."""
-    for j in range(n_fallen):
-        slot = fallen[j]
+def close_fallen(fallen: Fallen, number: int, accounts: Accounts, liquidity: Liquidity, records: Records) -> None:
+    """Close out every account of exchange `number` that is still fallen, in order."""
+    touched, book, active = accounts.touched, accounts.book, fallen.active
+    for j in range(fallen.n):
+        slot = fallen.slot[j]
         if slot < 0:
             continue
         p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
         if active[p] and book.protocol[g] == number:
-            close_out(slot, p, g, touched, book, reserves, margins, tree, profiles, markets, ledgers, flows, price)
-            fallen[j] = -1
+            close_out(slot, p, g, accounts, liquidity, records)
+            fallen.slot[j] = -1
 
 
 def close_out_rest(state: State, number: int) -> None:
     """Close out whoever of exchange `number` is still fallen."""
     if state.n_fallen:
-        close_fallen(state.fallen, state.n_fallen, number, state.active, state.pool.touched, state.book, state.reserves,
-                     state.margins, state.tree, state.profiles, state.markets, state.ledgers, state.flows,
-                     state.seen.price)
+        close_fallen(state.below_zero, number, state.accounts, state.liquidity, state.records)
 
 
 class LastResort(LayerPhase):

@@ -15,7 +15,19 @@ from pydantic import Field
 from delever.core.jit import helper, kernel
 from delever.core.margin import equity_of, move_cash
 from delever.core.state import Pool, State, Watch
-from delever.core.tables import COVERED, DEFICIT, DEPOSITS, SLOTS, SOCIALISED, BookTables, Ledgers, Margins, Safety
+from delever.core.tables import (
+    COVERED,
+    DEFICIT,
+    DEPOSITS,
+    SLOTS,
+    SOCIALISED,
+    Accounts,
+    BookTables,
+    Ledgers,
+    Margins,
+    Records,
+    Safety,
+)
 from delever.core.touch import enter_slots, slot_of, touch
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import close_out_rest
@@ -51,14 +63,14 @@ def stake(i: int, p: int, g: int, by_profit: bool, amount: np.ndarray, cost: np.
 
 
 @kernel
-def socialise(start: int, number: int, members: np.ndarray, by_profit: bool, active: np.ndarray, time: float,
-              book: BookTables, margins: Margins, watch: Watch, pool: Pool, ledgers: Ledgers, safety: Safety,
-              price: np.ndarray, weight: np.ndarray) -> int:
+def socialise(start: int, number: int, members: np.ndarray, weight: np.ndarray, by_profit: bool, active: np.ndarray,
+              time: float, accounts: Accounts, watch: Watch, pool: Pool, records: Records) -> int:
     """Take what stands from the exchange's accounts, from path `start` on; the path that wants more slots, or their number.
 
-    members: [accounts of the exchange]; weight: room for one each; price: [P, R] seen; active: [P].
+    members: [accounts of the exchange]; weight: room for one each; active: [P].
     """
-    cash, touched = margins.cash[number], pool.touched
+    touched, book, margins, price = accounts.touched, accounts.book, accounts.margins, accounts.price
+    ledgers, safety, cash = records.ledgers, records.safety, margins.cash[number]
     for p in range(start, active.shape[0]):
         owed = ledgers.booked[DEFICIT, cash, p]
         if not active[p] or not owed > 0.0:
@@ -127,8 +139,7 @@ class SocialisedLossPhase(LayerPhase):
         enter_slots(state)
         done = 0
         while done < state.paths:
-            done = socialise(done, self.number, self.members, self.by_profit, state.active, state.time, state.book,
-                             state.margins, state.watch, state.pool, state.ledgers, state.safety, state.seen.price,
-                             self.weight)
+            done = socialise(done, self.number, self.members, self.weight, self.by_profit, state.active, state.time,
+                             state.accounts, state.watch, state.pool, state.records)
             if done < state.paths:
                 state.room_for_slots(int(state.watch.counts[SLOTS]) + 2 * len(self.members))

@@ -1,0 +1,76 @@
+"""Something is down for a time: a venue, an exchange's engine, or a network.
+
+    venue      nothing trades on its market, in blocks of begin < t <= begin + lasting
+    exchange   its engine calls nobody and opens nothing; its book, where others trade, is a venue of its own
+    network    it produces no block; what was sent waits and bids again
+begin: of the step in which the event falls. All venues of one pair are one market, so one of them is down with all of them.
+Source: the scenario.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from delever.core.phase import Phase
+from delever.core.setting import Setting
+from delever.events.base import Halt, Halting, Spell
+from delever.model.errors import InputError
+from delever.model.quantity import Text
+from delever.model.references import known_name
+from delever.model.world import World
+
+
+class Outage(Spell):
+    """One of three is down."""
+
+    kind: ClassVar[str] = "outage"
+    venue: Text | None = Field(None, description="venue where nothing trades")
+    exchange: Text | None = Field(None, description="exchange whose engine stands still")
+    network: Text | None = Field(None, description="chain that produces no blocks")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        named = [name for name in ("venue", "exchange", "network") if getattr(self, name) is not None]
+        if len(named) != 1:
+            raise InputError("names nothing" if not named else "names more than one thing", value=", ".join(named) or None,
+                             remedy="an outage is of one `venue`, `exchange` or `network`")
+        return self
+
+    def check(self, world: World, path: tuple[str | int, ...]) -> None:
+        """What is down is there, and is what it is said to be."""
+        if self.venue is not None:
+            known_name(self.venue, world.venues, "venue", (*path, "venue"))
+            pair = str(getattr(world.venues[self.venue], "pair", ""))
+            others = [name for name, venue in world.venues.items() if name != self.venue and getattr(venue, "pair", "") == pair]
+            if others:
+                raise InputError(f"is one market with {', '.join(others)}", path=(*path, "venue"), value=self.venue,
+                                 remedy=f"venues of {pair} cannot fail one by one yet; write `kind: depth` for a part of it")
+        if self.exchange is not None:
+            known_name(self.exchange, world.protocols, "protocol", (*path, "exchange"))
+            if not getattr(world.protocols[self.exchange].rules, "margin", False):
+                raise InputError("is no exchange", path=(*path, "exchange"), value=self.exchange,
+                                 remedy="a lending protocol has no engine: write `kind: pause`")
+        if self.network is not None:
+            known_name(self.network, world.networks, "network", (*path, "network"))
+
+    @classmethod
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
+        """All outages."""
+        return Halting([halt for place, spec in specs.items() for halt in halts(spec, setting, place)])
+
+
+def halts(spec: Outage, setting: Setting, place: str) -> list[Halt]:
+    """What stands still."""
+    def halt(column: str, row: int) -> Halt:
+        return Halt(setting.step_at(spec.at), column, row, spec.until(setting))
+
+    if spec.venue is not None:
+        pair = str(getattr(setting.world.venues[spec.venue], "pair", ""))
+        return [halt("trading", setting.layout.market(pair, "venue"))]
+    if spec.exchange is not None:
+        number = setting.protocol(spec.exchange)
+        return [halt("liquidation", number), halt("opening", number)]
+    return [halt("network", setting.network(spec.network, "scenario", "events", place, "network"))]
