@@ -8,6 +8,9 @@ FOUND   = $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
             $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PYTHON ?= $(FOUND)
 
+# Two to four workers; a worker holds half a GiB. PYTEST_ARGS=... says otherwise: a file, -x, nothing for one process.
+PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist worksteal
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint check-types check-layers bench docs lock clean
 

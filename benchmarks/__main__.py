@@ -1,6 +1,6 @@
 """Every figure of docs/benchmarks.md, as JSON: speed as ratios against baselines measured beside it.
 
-    python -m benchmarks [--quick] [--only full dense perps flox start] [--baselines DIR] > figures.json
+    python -m benchmarks [--quick] [--only full dense perps flox start edit] [--baselines DIR] > figures.json
 
 The baselines are programs that stand beside the project: dense_baseline.py (every account, every step), index_prototype.py
 (the boundary index alone, with the smallest model that cascades) and flox_bench.py (PyPI's flox-py). Nothing else should run
@@ -21,6 +21,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from benchmarks.edit_loop import MECHANISMS, edits
 
 ROOT = Path(__file__).resolve().parent.parent
 DENSE = {  # drift and volatility of the day, paths
@@ -135,11 +137,17 @@ def start(a: argparse.Namespace) -> Iterator[dict[str, Any]]:
             yield {"benchmark": "start", "command": name, "seconds": round(sorted(seconds)[repeat // 2], 3)}
 
 
+def edit(a: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What a developer waits for: the test of a mechanism that was touched."""
+    say("edit loop")
+    yield from edits(MECHANISMS)
+
+
 def main() -> None:
     """Print one JSON object."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--quick", action="store_true", help="100,000 accounts, one thread, one repetition")
-    p.add_argument("--only", nargs="+", choices=("full", "dense", "perps", "flox", "start"),
+    p.add_argument("--only", nargs="+", choices=("full", "dense", "perps", "flox", "start", "edit"),
                    default=["start", "dense", "full", "perps", "flox"])
     p.add_argument("--baselines", type=Path, default=ROOT.parent / "shared" / "bench", help="folder of the baselines")
     p.add_argument("--accounts", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
@@ -149,14 +157,14 @@ def main() -> None:
     a = p.parse_args()
     if a.quick:
         a.accounts, a.threads, a.repeat = [100_000], [1], 1
-    kinds = {"full": full, "dense": dense, "perps": perps, "flox": flox, "start": start}
-    missing = [kind for kind in a.only if kind not in ("start", "perps") and not (a.baselines / "dense_baseline.py").exists()]
-    if missing:
-        p.error(f"{a.baselines} holds no dense_baseline.py: name the folder with --baselines, or --only start perps")
+    kinds = {"full": full, "dense": dense, "perps": perps, "flox": flox, "start": start, "edit": edit}
+    beside = set(a.only) - {"start", "perps", "edit"}  # cases that are run beside a baseline
+    if beside and not (a.baselines / "dense_baseline.py").exists():
+        p.error(f"{a.baselines} holds no dense_baseline.py: name the folder with --baselines, or --only start perps edit")
     with tempfile.TemporaryDirectory() as folder:  # the prototype's compiled code goes beside a copy of it
         for file in a.baselines.glob("*.py"):
             shutil.copy(file, folder)
-        a.baselines = Path(folder) if set(a.only) & {"full", "dense", "flox"} else a.baselines
+        a.baselines = Path(folder) if beside else a.baselines
         report: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count(),
                                   "rows": []}
         for kind in a.only:

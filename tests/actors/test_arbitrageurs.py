@@ -36,6 +36,8 @@ from delever.run.pricing import lay_out
 from delever.venues.base import ProfileTable, stack
 from delever.venues.log_linear import LogLinear
 
+pytestmark = pytest.mark.usefixtures("tables_of_their_own")
+
 USD, ETH, WETH, PERP = range(4)  # assets: WETH is 2 ETH, the perp follows it
 SPOT, BOOK = 0, 1  # markets
 PRICE = 200.0  # of WETH and its perp [USD]

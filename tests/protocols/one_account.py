@@ -12,7 +12,7 @@ from delever.core.health import account_health
 from delever.core.outcomes import OUTCOMES
 from delever.core.setting import Setting
 from delever.core.settlement import settle
-from delever.core.state import new_ledgers, new_sales, new_transactions
+from delever.core.state import new_ledgers, new_sales, new_touched, new_transactions
 from delever.core.tables import (
     CASH,
     DEBTS,
@@ -152,7 +152,7 @@ class Call:
 
 def setting(protocols: tuple[str, ...], fee: np.ndarray) -> Setting:
     """All that rules ask of where they stand. fee: [reserves] share of the incentive that the protocol keeps."""
-    return cast(Setting, SimpleNamespace(protocols=protocols, fee=fee))
+    return cast(Setting, SimpleNamespace(protocols=protocols, fee=fee, terms={}))
 
 
 def ready(rules: Rules, account: Account, fee: float = 0.0) -> RulesPhase:
@@ -165,8 +165,7 @@ def call(rules: RulesPhase, account: Account, most: float = 0.0) -> Call:
     book, reserves, price, names = account.book, account.reserves, account.price, account.assets
     rows, picked = new_transactions(1), np.zeros(1, np.int64)
     rows.state[0], rows.actor[0], rows.most[0] = INCLUDED, LIQUIDATOR, most
-    zero = np.zeros(1, np.int32)
-    touched = Touched(zero, zero, zero, zero.copy(), book.amount.copy(), book.cost, np.zeros(1))
+    touched = new_touched(np.zeros((1, 4), np.int32), book.amount.copy(), book.cost, np.zeros(1))
     ledgers, sales = new_ledgers(len(names) + 1, len(names), 1, OUTCOMES, 1, actors=1), new_sales(rules.sales_per_call(book))
     rules.assess(rows, picked, touched, book, reserves, price)
     n = settle(rows, picked, rules.writes_off, touched, book, reserves, price, ledgers, sales, 0)

@@ -15,6 +15,8 @@ from delever.model.errors import InputError
 from delever.protocols.aave import Aave
 from protocols.one_account import LIQUIDATOR, Account, Call, Collateral, Debt, call, imbalance, ready
 
+pytestmark = pytest.mark.usefixtures("tables_of_their_own")
+
 VERSIONS = ("v2", "v3_0", "v3_3")
 
 

@@ -18,6 +18,8 @@ from delever.protocols.fixed_spread import FixedSpreadPhase
 from protocols.one_account import Account, Call, Collateral, Debt, call, imbalance, setting
 from protocols.vectors import account, cases, number
 
+pytestmark = pytest.mark.usefixtures("tables_of_their_own")
+
 OURS = {"v3_0": "v3_0", "v3_6": "v3_3"}
 CALLS = [(contract, kind) for contract in OURS for kind in ("liquidation", "indexed")]
 BASIS_POINT, USD_UNIT = 1e-4, 1e-8

@@ -15,6 +15,8 @@ from delever.model.asset import Asset
 from delever.protocols.funding import Funded, FundingPhase, funding_rate
 from delever.run.pricing import lay_out
 
+pytestmark = pytest.mark.usefixtures("tables_of_their_own")
+
 USD, BTC, ETH, WETH, BTC_PERP, WETH_PERP = range(6)  # assets
 
 

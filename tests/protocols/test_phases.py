@@ -13,7 +13,7 @@ import pytest
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, LIQUIDATIONS, OUTCOMES
 from delever.core.phase import grouped
 from delever.core.settlement import settle
-from delever.core.state import new_ledgers, new_sales, new_transactions
+from delever.core.state import new_ledgers, new_sales, new_touched, new_transactions
 from delever.core.tables import (
     DECLINED,
     EXECUTED,
@@ -33,6 +33,8 @@ from delever.protocols.base import Rules, RulesPhase
 from delever.protocols.compound import Compound
 from delever.protocols.pro_rata import ProRata
 from protocols.one_account import LIQUIDATOR, setting
+
+pytestmark = pytest.mark.usefixtures("tables_of_their_own")
 
 ALL = [Aave(version="v2"), Aave(version="v3_0"), Aave(version="v3_3"), Compound(version="v2", seize_share=0.028),
        ProRata(full_below=0.9, dust=100.0)]
@@ -90,8 +92,8 @@ def run(rules: Rules) -> tuple[np.ndarray, ...]:
     rows.path[:] = picked % PATHS
     rows.protocol[:] = b.protocol[b.signature[picked // PATHS]]
     rows.kind[:] = np.where(rows.protocol == PROTOCOL, CALL, ELSE)
-    touched = Touched((picked // PATHS).astype(np.int32), (picked % PATHS).astype(np.int32), np.zeros(n, np.int32),
-                      np.zeros(n, np.int32), b.amount[picked // PATHS], b.cost[picked // PATHS], np.zeros(n))
+    who = np.stack([picked // PATHS, picked % PATHS, 0 * picked, 0 * picked], axis=1).astype(np.int32)
+    touched = new_touched(who, b.amount[picked // PATHS], b.cost[picked // PATHS], np.zeros(n))
     ledgers, sales = new_ledgers(4, 5, 2, OUTCOMES, PATHS, actors=1), new_sales(n * phase.sales_per_call(b))
     size(phase, rows, touched, b, PRICE)
     done = settle(rows, picked[rows.kind == CALL], phase.writes_off, touched, b, reserves(), PRICE, ledgers, sales, 0)
@@ -119,8 +121,8 @@ def test_only_calls_on_its_own_protocol_are_touched(rules: Rules) -> None:
 
 def last_account(b: BookTables) -> Touched:
     """It, in slot 0 of path 0."""
-    zero = np.zeros(1, np.int32)
-    return Touched(np.full(1, ACCOUNTS - 1, np.int32), zero, zero, zero.copy(), b.amount[-1:].copy(), b.cost[-1:], np.zeros(1))
+    who = np.array([[ACCOUNTS - 1, 0, 0, 0]], np.int32)
+    return new_touched(who, b.amount[-1:].copy(), b.cost[-1:], np.zeros(1))
 
 
 def test_an_account_called_twice_is_counted_once() -> None:

@@ -10,6 +10,8 @@ from delever.core.outcomes import DEFICITS, LIQUIDATIONS, REPAID, SEIZED
 from delever.protocols.pro_rata import ProRata
 from protocols.one_account import LIQUIDATOR, Account, Call, Collateral, Debt, call, imbalance, ready
 
+pytestmark = pytest.mark.usefixtures("tables_of_their_own")
+
 
 def liquidate(who: Account, **fields: float) -> Call:
     return call(ready(ProRata(**fields), who), who)

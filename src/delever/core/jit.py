@@ -5,8 +5,9 @@ the kernels of a module are kept in a folder keyed by that module and by every f
 distance: whoever touches one mechanism compiles that mechanism.
 
 A kernel has one signature, and is called by its entry point once that is compiled: numba's dispatcher looks at every
-array of every named tuple, in Python, in every call, which is four fifths of what a call costs. With DELEVER_CHECKED
-set every call goes through the dispatcher, which checks what it is given; the tests run so.
+array of every named tuple, in Python, in every call, which is four fifths of what a call costs. An entry point looks at
+the width of numbers only and would read integers as floats, so the types of arrays are compared with the first call's
+before it. With DELEVER_CHECKED set so are their dimensions and layouts, and the types of scalars; the tests run so.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import re
 from collections.abc import Callable
 from functools import cache, cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
@@ -74,6 +76,7 @@ def cache_dir(path: Path) -> Path:
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numba  # noqa: E402  (reads the variable above when it is imported)
+import numpy as np  # noqa: E402
 from numba.core.registry import CPUDispatcher  # noqa: E402
 
 # error_model: the zero check of Python's division is a branch that keeps loops from vectorising. Nothing of ours is called
@@ -109,16 +112,49 @@ class Kernel(Generic[P, R]):
         return cast(R, self.enter(*args))
 
     def first(self, *args: Any) -> Any:
-        """The first call finds out how the others enter."""
+        """The first call compiles, or loads what was compiled, and finds out how the others enter."""
         result = self.dispatcher(*args)
-        compiled = list(self.dispatcher.overloads.values())
-        self.enter = self.dispatcher if CHECKED or len(compiled) > 1 else compiled[0].entry_point
+        compiled = self.dispatcher.overloads[tuple(map(numba.typeof, args))]
+        self.enter = guarded(f"{self.__module__}.{self.__name__}", compiled.entry_point, args)
         return result
 
     @property
     def py_func(self) -> Any:
         """As plain Python."""
         return self.dispatcher.py_func
+
+
+def guarded(name: str, entry: Callable[..., Any], first: tuple[Any, ...]) -> Callable[..., Any]:
+    """The entry point of a kernel, for arguments like those of its first call: it would read others as if they were."""
+    if CHECKED:
+        looks: list[tuple[int, Callable[[Any], Any]]] = [(i, types_in) for i in range(len(first))]
+    else:
+        looks = [(i, attrgetter(*names)) for i, given in enumerate(first) if (names := dtypes_in(given))]
+    expected = [(i, look, look(first[i])) for i, look in looks]
+
+    def enter(*args: Any) -> Any:
+        for i, look, types in expected:
+            if look(args[i]) != types:
+                raise TypeError(f"argument {i} of {name} is {look(args[i])}, and was {types} when the kernel was compiled")
+        return entry(*args)
+
+    return enter
+
+
+def dtypes_in(given: Any, name: str = "") -> list[str]:
+    """Where the types of an argument's arrays are: "dtype" of an array, "touched.amount.dtype" inside of named tuples."""
+    if isinstance(given, np.ndarray):
+        return [f"{name}dtype"]
+    return [found for field in getattr(given, "_fields", ()) for found in dtypes_in(getattr(given, field), f"{name}{field}.")]
+
+
+def types_in(given: Any) -> Any:
+    """All that makes up the type of an argument; NumPy's numbers count as Python's."""
+    if isinstance(given, np.ndarray):
+        return given.dtype, given.ndim, given.flags.c_contiguous, given.flags.writeable
+    if isinstance(given, tuple):
+        return type(given), *map(types_in, given)
+    return type(given.item()) if isinstance(given, np.float64 | np.int64 | np.bool_) else type(given)
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:

@@ -237,7 +237,12 @@ def _longer(column: np.ndarray, size: int) -> np.ndarray:
 
 
 def new_touched(who: np.ndarray, amount: np.ndarray, cost: np.ndarray, until: np.ndarray) -> Touched:
-    """Columns of one table [slots, 4], so that what is known of an account lies in one cache line."""
+    """Columns of one table [slots, 4], so that what is known of an account lies in one cache line.
+
+    At least two rows: columns of one row are contiguous, and kernels that were compiled for such would misread others.
+    """
+    if len(who) < 2:
+        who = np.concatenate((who, np.zeros((2, 4), np.int32)))
     return Touched(who[:, 0], who[:, 1], who[:, 2], who[:, 3], amount, cost, until)
 
 

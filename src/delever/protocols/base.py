@@ -22,7 +22,7 @@ from delever.core.phase import Kind, Phase
 from delever.core.seen_prices import price_rows
 from delever.core.setting import Setting, Terms
 from delever.core.settlement import settle, still_pays
-from delever.core.state import State, new_transactions
+from delever.core.state import State, new_touched, new_transactions
 from delever.core.tables import OFFERED, BookTables, Reserves, Touched, Transactions
 from delever.model.spec import Spec
 
@@ -97,8 +97,9 @@ class RulesPhase(Phase):
         rows.state[:], rows.ref[:], rows.protocol[:] = OFFERED, every, book.protocol[book.signature]
         rows.get_asset[:], rows.give_asset[:] = -1, -1
         mine = np.flatnonzero(np.isin(rows.protocol, self.numbers))
-        zeros = np.zeros(accounts, np.int32)
-        touched = Touched(every.astype(np.int32), zeros, zeros, zeros, book.amount, book.cost, np.zeros(accounts))
+        who = np.zeros((accounts, 4), np.int32)
+        who[:, 0] = every
+        touched = new_touched(who, book.amount, book.cost, np.zeros(accounts))
         self.assess(rows, mine, touched, book, reserves, np.ascontiguousarray(seen_price[None, :]))
         called = rows.state == OFFERED
         of = reserves.asset[book.reserve[book.signature]]  # [accounts, legs]
