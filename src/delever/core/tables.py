@@ -85,13 +85,16 @@ class SeenPrices(NamedTuple):
     feed: np.ndarray  # [R, T] its feeds, -1 behind the last
     sign: np.ndarray  # [R, T] +1, -1
     start: np.ndarray  # [R]
-    log_price: np.ndarray  # [R, P]
+    log_price: np.ndarray  # [R, P] kept where like[r] == r
     down: np.ndarray  # [S, P] int32, move of series (price x index), rounded down
     up: np.ndarray  # [S, P] rounded up
     unit: np.ndarray  # [R] asset in which the protocol counts
     price: np.ndarray  # [P, R] levels in USD, only for paths looked at: see stamp
     stamp: np.ndarray  # [P] the look at which `price` was filled
     number: np.ndarray  # [1] of the present look
+    like: np.ndarray  # [R] first reserve that is seen at the same price, always; mostly itself
+    falls: np.ndarray  # [S] whether a pair reads how far the series has fallen: else `down` is not kept
+    rises: np.ndarray  # [S] the same of `up`
 
 
 class Touched(NamedTuple):

@@ -161,7 +161,7 @@ def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPric
     slot_account, slot_path, amount = pool.touched.account, pool.touched.path, pool.touched.amount
     signature, reserve, threshold, collaterals, debts, first_debt = (
         book.signature, book.reserve, book.threshold, book.collaterals, book.debts, book.first_debt[0])
-    log_price, price, stamp, now, unit = seen.log_price, seen.price, seen.stamp, seen.number[0], seen.unit
+    log_price, like, price, stamp, now, unit = seen.log_price, seen.like, seen.price, seen.stamp, seen.number[0], seen.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
     of_margin = book.margin
     n_claims, accounts = 0, signature.shape[0]
@@ -170,7 +170,7 @@ def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPric
         account, p = int(slot_account[slot]), int(slot_path[slot])
         if stamp[p] != now:
             stamp[p] = now
-            price_path(p, log_price, price, unit, tree, market)
+            price_path(p, log_price, like, price, unit, tree, market)
         g, backing, debt = signature[account], 0.0, 0.0  # as in account_health: slices here would cost 1.5x
         if of_margin[g]:
             backing, debt, _, _, _ = sums_of(slot, p, g, amount, book, margins, price)
@@ -225,7 +225,7 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
     collaterals, debts, first_debt, pair = book.collaterals, book.debts, book.first_debt[0], index.pair
     wheel, reach, falling, rising, down, up, count = (watch.wheel, watch.reach, index.falling, index.rising, seen.down,
                                                       seen.up, watch.counts)
-    log_price, price, stamp, now, unit = seen.log_price, seen.price, seen.stamp, seen.number[0], seen.unit
+    log_price, like, price, stamp, now, unit = seen.log_price, seen.like, seen.price, seen.stamp, seen.number[0], seen.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
     n_nodes, free, standing, n_standing, of_margin = count[NODES], count[FREE], pool.standing, count[STANDING], book.margin
     for j in range(count[DUE]):
@@ -234,7 +234,7 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
         p, g = int(slot_path[slot]), signature[slot_account[slot]]
         if stamp[p] != now:
             stamp[p] = now
-            price_path(p, log_price, price, unit, tree, market)
+            price_path(p, log_price, like, price, unit, tree, market)
         backing, burden, radius = 0.0, 0.0, 0.0
         if of_margin[g]:
             backing, burden, radius = reach_of(slot, p, g, amount, book, margins, price)

@@ -123,6 +123,7 @@ class Answer(Kind):
     name: ClassVar[str] = "oracle"
     gas: ClassVar[float] = 100_000.0
     turn: ClassVar[int] = 0
+    answers: ClassVar[bool] = True
     moves_seen: ClassVar[bool] = True
 
     def execute(self, state: State, picked: np.ndarray) -> None:

@@ -126,6 +126,8 @@ class Call(Kind):
     def __init__(self, rules: RulesPhase) -> None:
         self.rules = rules
 
+    accounts = Kind.in_slots
+
     def check(self, state: State, picked: np.ndarray) -> None:
         """As at its slot."""
         price_rows(state, picked)

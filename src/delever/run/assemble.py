@@ -52,7 +52,7 @@ from delever.protocols.funding import FundingPhase
 from delever.protocols.margin import Engines
 from delever.run.exchanges import stocks
 from delever.run.positions import Positions, read_books, tabulate
-from delever.run.pricing import Oracles, compose, lay_out, liquidity, start_answers
+from delever.run.pricing import Oracles, compose, lay_out, liquidity, seen_alike, start_answers
 from delever.venues.base import ProfileTable
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import LastResort
@@ -280,6 +280,8 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
     def across(row: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.repeat(row[:, None], paths, axis=1))
 
+    unit = np.array([layout.asset(model.world.protocols[p].unit) for p, _ in positions.reserves])
+    number = {name: i for i, name in enumerate(model.world.protocols)}
     ones, seed = np.ones(reserves), model.world.scenario.seed
     slots = max(1024, min(len(positions.accounts) * paths, AT_FIRST))  # no memory until they are written
     state = State(
@@ -295,9 +297,10 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
         seen=SeenPrices(oracles.seen_constant, oracles.seen_feed, oracles.seen_sign, model.start_seen,
                     across(model.start_seen), np.zeros((2 * reserves, paths), np.int32),
                     np.zeros((2 * reserves, paths), np.int32),
-                    np.array([layout.asset(model.world.protocols[p].unit) for p, _ in positions.reserves]),
-                    np.zeros((paths, reserves)), np.zeros(paths, np.int64), np.zeros(1, np.int64)),
-        reserves=Reserves(np.array([list(model.world.protocols).index(p) for p, _ in positions.reserves]),
+                    unit, np.zeros((paths, reserves)), np.zeros(paths, np.int64), np.zeros(1, np.int64),
+                    seen_alike(oracles, unit, positions.margins.weight < 0.0),
+                    *(np.isin(np.arange(2 * reserves), read) for read in (model.index.falling, model.index.rising))),
+        reserves=Reserves(np.array([number[p] for p, _ in positions.reserves]),
                           np.array([layout.asset(a) for _, a in positions.reserves]), ones, ones, ones * 0, ones * 0),
         book=positions.tables, index=model.index,
         watch=new_watch(len(positions.accounts), model.index, paths, bool(positions.margins.perp.any())),

@@ -32,7 +32,14 @@ OF_BOTH = ("liquidations", "accounts_liquidated")  # what lending and exchanges 
 
 
 class ConservationError(RuntimeError):
-    """Value was made or lost: a fault of the program, never of the input."""
+    """Value was made or lost: a fault of the program, never of the input. `path`: where."""
+
+    def __init__(self, message: str, path: int) -> None:
+        super().__init__(message, path)
+        self.message, self.path = message, path
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @kernel
@@ -77,7 +84,8 @@ def tabulate_paths(model: Model, state: State) -> pa.Table:
     if float(worst.max(initial=0.0)) > LIMIT:
         a, p = np.unravel_index(int(worst.argmax()), worst.shape)
         raise ConservationError(f"path {state.first_path + int(p)}: {model.layout.assets[int(a)]} is not conserved, "
-                                f"residual {worst[a, p]:.3g} of turnover (limit {LIMIT:g}); this is a fault of the program")
+                                f"residual {worst[a, p]:.3g} of turnover (limit {LIMIT:g}); this is a fault of the program",
+                                state.first_path + int(p))
     touched = np.bincount(state.pool.touched.path[:slots], minlength=state.paths)
     columns: list[Column] = [("path", "number", state.first_path + np.arange(state.paths)),
                              ("accounts_touched", "count", touched),

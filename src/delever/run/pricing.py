@@ -117,6 +117,16 @@ def compose(world: World, layout: Layout, reserves: Sequence[tuple[str, str]]) -
                   np.array([c for c, _ in seen]), feed, seen_sign)
 
 
+def seen_alike(oracles: Oracles, unit: np.ndarray, lends: np.ndarray) -> np.ndarray:
+    """[R] the first reserve that is seen at the same price on every path at any time: of the same feeds, in the same unit.
+
+    lends: [R] of a lending protocol; an exchange sees what it saw at the start of the block, and is like exchanges alone.
+    """
+    first: dict[tuple[float, ...], int] = {}
+    seen = np.column_stack([oracles.seen_constant, oracles.seen_feed, oracles.seen_sign, unit, lends])
+    return np.array([first.setdefault(tuple(row), r) for r, row in enumerate(seen.tolist())], np.int64)
+
+
 def start_answers(oracles: Oracles, price: np.ndarray) -> np.ndarray:
     """Log answers of the feeds at the start [F]. price: [M] log market prices."""
     out = np.zeros(len(oracles.specs))

@@ -18,6 +18,8 @@ from delever.run.chunk import ChunkResult
 from delever.run.exchange_figures import by_perp
 from delever.run.exchange_outcomes import watched
 from delever.run.figures import summarise
+from delever.run.outcomes import ConservationError
+from delever.run.replay import replay_model, write_replay
 from delever.run.store import SAFETY, TABLES, Store, describe, fingerprint
 from delever.run.work import Progress, run_chunks
 
@@ -72,8 +74,13 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
         if store.open():
             tell("simulating", world.scenario.paths, world.scenario.paths)
             return Run(model, **store.tables(tables_of(model)), folder=folder, manifest=store.manifest)
-        run_chunks(model, gaps(store.parts(), world.scenario.paths), threads, memory, tell, chosen, chunk, store.add)
-        run = finished(model, store.parts(), folder, {**identity, "world": description, "version": version()})
+        try:
+            run_chunks(model, gaps(store.parts(), world.scenario.paths), threads, memory, tell, chosen, chunk, store.add)
+        except ConservationError as error:
+            written = write_replay(replay_model(model, error.path), folder, error.path)
+            raise ConservationError(f"{error}; every transaction of the path stands in {written}", error.path) from error
+        run = finished(model, store.parts(), folder, {**identity, "world": description, "version": version(),
+                                                             "folder": str(world.folder) if world.folder else None})
         store.finish({name: getattr(run, name) for name in tables_of(model)}, run.manifest)
     return run
 
