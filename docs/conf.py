@@ -14,7 +14,7 @@ html_title = "delever"
 
 def write_schema() -> None:
     """docs/schema.md: every field of every spec and every column of the results."""
-    from delever.core.outcomes import OUTCOME_COLUMNS
+    from delever.core.loans import COUNTED
     from delever.model.book import ACCOUNTS, LEGS
     from delever.model.book_positions import POSITIONS
     from delever.model.schema import MODEL, schema_rows
@@ -34,7 +34,7 @@ def write_schema() -> None:
         lines += [f"| {f.name} | {f.type} | {f.metadata[b'unit'].decode()} |" for f in schema]
     lines += ["", "## Results: columns a protocol", "", "Each is `NAME.PROTOCOL`; money in USD at prices seen.", "",
               "| column | unit | meaning |", "|---|---|---|"]
-    lines += [f"| {c.name} | {'USD' if c.unit == 'seen' else c.unit} | {c.meaning} |" for c in OUTCOME_COLUMNS]
+    lines += [f"| {c.name} | {c.unit} | {c.meaning} |" for c in COUNTED]
     (Path(__file__).parent / "schema.md").write_text("\n".join(lines) + "\n")
 
 

@@ -30,8 +30,8 @@ def run_watched(model: Model, paths: int, accounts: Sequence[int]) -> tuple[pa.T
     """Paths 0 .. paths - 1, and on which of them each of these accounts came into reach of liquidation."""
     tables, met = [], {account: [np.empty(0, np.int64)] for account in accounts}
     for at, count in chunks(model, 0, paths):
-        state, _, _ = run_state(model, at, count, [])
-        tables.append(tabulate_paths(model, state))
+        state, mechanisms, *_ = run_state(model, at, count, [])
+        tables.append(tabulate_paths(model, mechanisms, state))
         touched = state.pool.touched  # rows not used yet read path 0: one path too many does no harm
         for account in accounts:
             met[account].append(at + np.unique(touched.path[touched.account == account]))

@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from delever.core.columns import Column, Phase, Value, mean_of
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
 from delever.core.margin import close_leg, equity_of, move_cash
@@ -174,13 +175,18 @@ def arbitrage(account: np.ndarray, leg: np.ndarray, underlying: np.ndarray, rule
                 spot[i, p] += units
 
 
-class Arbitrage:
+NAKED = Column("naked", "units", "spot and perp of this arbitrageur together at the end", mean_of(
+    "naked", "spot and perp of this arbitrageur together at the end, units of what the perp follows"),
+    section="Arbitrageurs: what stands naked at the end")
+
+
+class Arbitrage(Phase):
     """All arbitrageurs. n: how many, R: reserves, P: paths."""
 
     def __init__(self, specs: Mapping[str, Arbitrageurs], account: Sequence[int], book: BookTables, underlying: np.ndarray,
                  paths: int) -> None:
         """account: [n] numbers of their accounts; underlying: [R] asset that the perp of a reserve follows."""
-        self.account = np.array(account, np.int64)
+        self.names, self.account = tuple(specs), np.array(account, np.int64)
         self.leg = np.array([_only_leg(name, spec, number, book)
                              for (name, spec), number in zip(specs.items(), account, strict=True)], np.int64)
         self.underlying = underlying[book.reserve[book.signature[self.account], self.leg]].astype(np.int64)
@@ -205,6 +211,10 @@ class Arbitrage:
                 slot = slot_of(p, account, state.watch)
                 out[i, p] += state.pool.touched.amount[slot, leg] if slot >= 0 else state.book.amount[account, leg]
         return out
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. What of each stands naked."""
+        return [Value(NAKED, units, of=name) for name, units in zip(self.names, self.naked(state), strict=True)]
 
 
 def _only_leg(name: str, spec: Arbitrageurs, account: int, book: BookTables) -> int:

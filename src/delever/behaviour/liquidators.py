@@ -14,12 +14,13 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from delever.core.columns import Column, Phase, Value, mean_of
 from delever.core.jit import kernel
 from delever.core.market import quote_route, usd_price
 from delever.core.outcomes import DECLINED as DECLINES
 from delever.core.profile import Profiles
 from delever.core.state import Markets, State, Tree
-from delever.core.tables import DECLINED, INCLUDED, NOTHING, OFFERED, REVERTED, Transactions
+from delever.core.tables import DECLINED, INCLUDED, LIQUIDATORS, NOTHING, OFFERED, REVERTED, Transactions
 from delever.model.quantity import Share, Usd
 from delever.model.spec import Spec
 
@@ -84,7 +85,11 @@ def recheck(picked: np.ndarray, rows: Transactions, tree: Tree, profiles: Profil
                 state[i] = REVERTED
 
 
-class Bidding:
+PROFIT = Column("liquidator_profit", "USD", "what liquidators hold at the end, after gas, at market prices of the end")
+EARNED = PROFIT._replace(figures=mean_of(PROFIT.name, PROFIT.meaning), section="Liquidations")  # where somebody lends
+
+
+class Bidding(Phase):
     """The bid phase."""
 
     def __init__(self, spec: Liquidators, native: int, gas: float, base_fee: float, sequential: bool) -> None:
@@ -92,6 +97,16 @@ class Bidding:
         self.native = native
         self.trivial = spec.rule == "always" and gas == 0.0  # nothing to weigh: no quote is asked for
         self.quoting = sequential and spec.rule == "profitable"
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. What all liquidators earned, on every protocol."""
+        tree, usd = state.tree, np.zeros(state.paths)
+        for a, units in enumerate(state.ledgers.tokens[LIQUIDATORS]):
+            log_price = np.full(state.paths, tree.log_rate[a])
+            for m in tree.chain[a, :tree.length[a]]:
+                log_price += state.markets.price[m]
+            usd += units * np.exp(log_price)  # row by row: NumPy's sum has another order, which moves a bit
+        return [Value(EARNED if (state.margins.weight < 0.0).any() else PROFIT, usd)]
 
     def bid(self, state: State, first: int, last: int) -> None:
         """Decide on the claims in these rows."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from delever.core.columns import ASSET, Column, Phase, Value
 from delever.core.jit import helper, kernel
 from delever.core.market import log_price_at, purchase, sale
 from delever.core.profile import Profiles
@@ -101,12 +102,19 @@ def trade(n: int, sales: Sales, tree: Tree, profiles: Profiles, markets: Markets
             tokens[h, b, p] += amount[i]
 
 
-class Trading:
+FORCED = Column("forced_sales", ASSET, "units that liquidators sold")
+
+
+class Trading(Phase):
     """Brings the sales of a slot to the market."""
 
     def __init__(self, markets: int, paths: int) -> None:
         self.flow, self.average = np.zeros((markets, paths)), np.zeros((markets, paths))
         self.queue = np.zeros(markets * paths, np.int64)
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py."""
+        return [Value(FORCED, units, asset=a) for a, units in enumerate(state.tally.forced)]
 
     def execute(self, state: State) -> None:
         """Trade what stands in state.sales; their `amount` is then what was bought."""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from delever.core.columns import Column, Figure, Phase, Value
 from delever.core.jit import kernel
 from delever.core.outcomes import REVERTED as REVERTS
 from delever.core.state import Queue, State, Tally
@@ -157,7 +158,15 @@ def close(n: int, rows: Transactions, gas: np.ndarray, payer: np.ndarray, of_cal
     return some
 
 
-class Network:
+CASCADE = Column("cascade_length", "blocks", "longest row of blocks with liquidations", (
+    Figure("cascade_length", "quantile", "95th percentile over paths of the longest row of blocks with liquidations",
+           level=0.95),), section="Liquidations")
+FAILED = Column("reverted", "count", "included transactions that reverted")
+SPENT = Column("gas", "native", "fees paid")
+UNFIT = Column("found_no_room", "count", "transactions that found no room in a block, or bid too little")
+
+
+class Network(Phase):
     """Includes transactions; without a chain everything is included and gas is free."""
 
     def __init__(self, spec: Blocks | None, native: int, sequential: bool, kinds: Sequence[Any]) -> None:
@@ -168,6 +177,11 @@ class Network:
         self.payer = np.array([kind.payer for kind in kinds])
         self.of_called = np.array([kind.called for kind in kinds])
         self.native, self.sequential = native, sequential
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py."""
+        tally = state.tally
+        return [Value(CASCADE, tally.longest), Value(FAILED, tally.reverted), Value(SPENT, tally.gas), Value(UNFIT, tally.unfit)]
 
     def include(self, state: State) -> None:
         """Decide what goes in, and in which order."""

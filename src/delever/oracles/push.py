@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from delever.core.columns import Column, Phase, Value
 from delever.core.jit import kernel
 from delever.core.state import Feeds, State
 from delever.core.tables import EXECUTED, OFFERED, ORACLE, REPORTERS, Transactions
@@ -122,10 +123,17 @@ class PushFeeds(FeedPhase):
                               state.step * state.step_length if state.block < state.blocks else -np.inf, state.wake)
 
 
-class Answers:
+ANSWERS = Column("oracle_answers", "count", "oracle answers that landed")
+
+
+class Answers(Phase):
     """The kind of transaction by which a feed answers."""
 
     name, gas, payer, looks, moves_seen, called = "oracle", 100_000.0, REPORTERS, False, True, False
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py."""
+        return [Value(ANSWERS, state.tally.answers)]
 
     def execute(self, state: State, picked: np.ndarray) -> None:
         """Execute ORACLE transactions."""

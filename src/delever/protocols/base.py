@@ -15,8 +15,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from delever.core.columns import Phase, Value
+from delever.core.loans import loan_columns
 from delever.core.settlement import settle
-from delever.core.state import new_transactions
+from delever.core.state import State, new_transactions
 from delever.core.tables import LIQUIDATION, OFFERED, BookTables, Ledgers, Reserves, Sales, Touched, Transactions
 from delever.model.spec import Spec
 
@@ -44,7 +46,7 @@ class Liquidatable(NamedTuple):
     kept: np.ndarray  # [accounts] part of `seize` that the protocol keeps
 
 
-class RulesPhase(ABC):
+class RulesPhase(Phase, ABC):
     """The rules of one protocol, ready to run: a few numbers, and a call of one kernel for each method."""
 
     def __init__(self, number: int, parameters: np.ndarray, fee: np.ndarray, writes_off: bool) -> None:
@@ -78,6 +80,10 @@ class RulesPhase(ABC):
         """
         return settle(rows, picked, count, self.number, self.writes_off, touched, book, reserves, seen_price, ledgers,
                       sales, n_sales)
+
+    def columns(self, state: State) -> list[Value]:
+        """See Phase. What became of the protocol's loans; rules that have more to say add to it."""
+        return loan_columns(state, self.number)
 
     def liquidatable(self, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> Liquidatable:
         """A whole book at once, no paths: what one call may do to each account now. seen_price: [reserves]."""

@@ -39,7 +39,6 @@ from delever.engine.trade import Trading
 from delever.engine.venues import Venues
 from delever.ingest.source import Source
 from delever.model.errors import InputError
-from delever.model.exchange import is_exchange
 from delever.model.world import World
 from delever.network.blocks import Blocks, Network
 from delever.oracles.base import FeedPhase, FeedSpec
@@ -215,11 +214,11 @@ def feed_phase(model: Model, kind: type[FeedSpec], feeds: list[int], last_rate: 
 
 
 def waterfall(world: World, step_length: float) -> list[LayerPhase]:
-    """The layers of all protocols, in their order; behind those of an exchange stands closing out, whatever it costs."""
+    """The layers of all protocols, in their order; behind them stands closing out, whatever it costs, and saying what stays."""
     layers: list[LayerPhase] = []
     for number, protocol in enumerate(world.protocols.values()):
         layers += [layer.compile(number, step_length) for layer in protocol.waterfall if isinstance(layer, Layer)]
-        if is_exchange(protocol):
+        if isinstance(protocol.rules, ExchangeRules) or protocol.waterfall:
             layers.append(LastResort(number))
     return layers
 
@@ -256,7 +255,7 @@ def new_state(model: Model, first_path: int, paths: int) -> State:
         pool=new_pool(slots, 4 * slots, positions.tables.amount.shape[1], positions.tables.cost.shape[1]),
         margins=positions.margins._replace(paid=np.zeros((reserves, paths)), gross=np.zeros((reserves, paths))),
         safety=new_safety(*stocks(model.world, positions.reserves), paths), flows=new_flows(reserves, paths),
-        closings=new_closings(64), naked=np.zeros((len(model.world.arbitrageurs), paths)), fallen=np.zeros(slots, np.int32),
+        closings=new_closings(64), fallen=np.zeros(slots, np.int32),
         transactions=new_transactions(1024), sales=new_sales(1024), active=np.ones(paths, np.bool_),
         wake=np.full(paths, np.inf), changed=np.zeros(paths, np.bool_), lots=new_lots(64),
         claim_kind=claim_kinds(model.world),

@@ -39,7 +39,7 @@ from delever.core.touch import enter_slots, slot_of, touch
 from delever.core.vault import close_of_vault, finish_vault, holds_position
 from delever.model.errors import InputError
 from delever.model.quantity import Share
-from delever.waterfall.base import Layer, LayerPhase
+from delever.waterfall.base import Layer, LayerPhase, Served
 
 BEARABLE = 0.999  # share of a winner's equity that his haircut may take: he does not fall by it
 ROUNDING = 1e-12  # of the notional closed: a debt below that is what closing at the bankruptcy price loses in digits
@@ -291,6 +291,9 @@ def deleverage(start: int, fallen: np.ndarray, n_fallen: int, number: int, rule:
 
 class AdlPhase(LayerPhase):
     """Auto-deleveraging on one exchange, ready to run."""
+
+    serves = Served(ADL, "adl", "ADL", "haircuts that auto-deleveraging imposed on winners",
+                    "auto-deleveraging found too few positions on the other side")
 
     def __init__(self, number: int, rule: int, at_bankruptcy: bool, cap: float) -> None:
         """rule: number of the rule in core.adl.RULES; cap: share of a winner's position."""

@@ -11,14 +11,15 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from delever.core.columns import Value, added, of_protocol
 from delever.core.jit import kernel
 from delever.core.margin import take_over
 from delever.core.profile import Profiles
 from delever.core.state import Flows, Markets, State, Tree
-from delever.core.tables import BookTables, Ledgers, Margins, Reserves, Safety, Touched
+from delever.core.tables import BACKSTOP, BookTables, Ledgers, Margins, Reserves, Safety, Touched
 from delever.core.vault import unwind
 from delever.model.quantity import Ratio, Seconds, Usd
-from delever.waterfall.base import Layer, LayerPhase
+from delever.waterfall.base import Layer, LayerPhase, Served
 
 
 class Backstop(Layer):
@@ -71,6 +72,9 @@ def take_fallen(fallen: np.ndarray, n_fallen: int, number: int, active: np.ndarr
 class BackstopPhase(LayerPhase):
     """The vault of one exchange, ready to run."""
 
+    serves = Served(BACKSTOP, "backstop", "backstop", "equity below zero that the backstop vault took over",
+                    "the backstop vault refused an account")
+
     def __init__(self, number: int, share: float) -> None:
         """share: of each position that it trades away in a step."""
         super().__init__(number)
@@ -81,6 +85,13 @@ class BackstopPhase(LayerPhase):
         if self.share > 0.0:
             unwind_all(self.number, self.share, state.reserves, state.margins, state.safety, state.tree, state.profiles,
                        state.markets, state.ledgers)
+
+    def amounts(self, state: State) -> list[Value]:
+        """See LayerPhase."""
+        margins, vault, price = state.margins, state.safety.vault, state.seen.price
+        equity = added([vault[r] * (price[:, r] - margins.paid[r] if margins.perp[r] else price[:, r] * margins.weight[r])
+                        for r in of_protocol(state, self.number)], state.paths)
+        return [*super().amounts(state), self.holds("vault_equity", "what the backstop vault is worth, at marks", equity)]
 
     def absorb(self, state: State) -> None:
         """At the end of a block: take over whom it can bear."""
