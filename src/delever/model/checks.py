@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .asset import USD, check_assets, markets
+from .book import Book
 from .book_rows import row_error
 from .errors import InputError, nearest
 from .exchange import check_one_home, check_sides, check_terms, check_waterfall
 from .oracle import compose
-
-if TYPE_CHECKING:
-    from .book import Book
-    from .scenario import Shock
-    from .world import World
+from .parts import WorldParts
+from .scenario import Shock
 
 Path = tuple[str | int, ...]
 BY_ASSET = ("volatility", "drift")  # fields of a price process that are tables by asset
 
 
-def check_world(world: World) -> None:
+def check_world(world: WorldParts) -> None:
     """Raise InputError for the first name that leads nowhere."""
     check_assets(world.assets)
     _protocols(world)
@@ -35,7 +32,7 @@ def check_world(world: World) -> None:
     _ages(world)
 
 
-def check_book(book: Book, world: World, where: str, protocol: str | None = None) -> None:
+def check_book(book: Book, world: WorldParts, where: str, protocol: str | None = None) -> None:
     """Every asset of a book is an asset of the world, and its legs are such as the protocol has, where one is named."""
     if protocol is not None:
         check_sides(book, world, where, protocol)
@@ -46,12 +43,12 @@ def check_book(book: Book, world: World, where: str, protocol: str | None = None
         raise row_error("unknown asset", where, row, "asset", name, nearest(name, world.assets))
 
 
-def _asset(name: str, world: World, path: Path) -> None:
+def _asset(name: str, world: WorldParts, path: Path) -> None:
     if name != USD and name not in world.assets:
         raise InputError("unknown asset", path=path, value=name, remedy=nearest(name, {*world.assets, USD}))
 
 
-def _pair(pair: object, world: World, path: Path) -> None:
+def _pair(pair: object, world: WorldParts, path: Path) -> None:
     """`A/B`, two known assets."""
     names = pair.split("/") if isinstance(pair, str) else []
     if len(names) != 2 or names[0] == names[1]:
@@ -60,7 +57,7 @@ def _pair(pair: object, world: World, path: Path) -> None:
         _asset(name, world, path)
 
 
-def _market(pair: object, world: World, path: Path) -> None:
+def _market(pair: object, world: WorldParts, path: Path) -> None:
     """A pair in which an asset has its own price."""
     _pair(pair, world, path)
     known = markets(world.assets)
@@ -76,7 +73,7 @@ def _market(pair: object, world: World, path: Path) -> None:
         raise InputError("no such market", path=path, value=pair, remedy=remedy)
 
 
-def _protocols(world: World) -> None:
+def _protocols(world: WorldParts) -> None:
     if not world.protocols:
         raise InputError("has no protocol", path=("protocols",), remedy="a stress test needs a book to stress")
     for name, protocol in world.protocols.items():
@@ -92,7 +89,7 @@ def _protocols(world: World) -> None:
             check_book(protocol.book, world, f"book of {name}", name)
 
 
-def _feeds_and_oracles(world: World) -> None:
+def _feeds_and_oracles(world: WorldParts) -> None:
     for name, feed in world.feeds.items():
         _pair(getattr(feed, "of", None), world, ("feeds", name, "of"))
     for protocol, seen in world.oracles.items():
@@ -108,12 +105,12 @@ def _feeds_and_oracles(world: World) -> None:
                 raise error.at("", *path) from None
 
 
-def _venues(world: World) -> None:
+def _venues(world: WorldParts) -> None:
     for name, venue in world.venues.items():
         _market(getattr(venue, "pair", None), world, ("venues", name, "pair"))
 
 
-def _networks(world: World) -> None:
+def _networks(world: WorldParts) -> None:
     if len(world.networks) > 1:
         names = ", ".join(world.networks)
         raise InputError("has more than one network", path=("networks",), value=names, remedy="keep one, for now")
@@ -129,7 +126,7 @@ def _networks(world: World) -> None:
                 raise InputError(what, path=("scenario", "step"), remedy=remedy)
 
 
-def _scenario(world: World) -> None:
+def _scenario(world: WorldParts) -> None:
     prices = world.scenario.prices
     for field in BY_ASSET:
         for asset in getattr(prices, field, ()):
@@ -143,7 +140,7 @@ def _scenario(world: World) -> None:
         _shock(shock, world, ("scenario", "shocks", number))
 
 
-def _shock(shock: Shock, world: World, path: Path) -> None:
+def _shock(shock: Shock, world: WorldParts, path: Path) -> None:
     for asset in shock.price or ():
         _priced(asset, world, (*path, "price", asset), pegged_only=False)
     for asset in shock.peg or ():
@@ -158,7 +155,7 @@ def _shock(shock: Shock, world: World, path: Path) -> None:
             _asset(shock.order.into, world, (*path, "order", "into"))
 
 
-def _priced(asset: str, world: World, path: Path, pegged_only: bool) -> None:
+def _priced(asset: str, world: WorldParts, path: Path, pegged_only: bool) -> None:
     """An asset with a market of its own."""
     _asset(asset, world, path)
     if asset == USD:
@@ -171,14 +168,14 @@ def _priced(asset: str, world: World, path: Path, pegged_only: bool) -> None:
         raise InputError("has no peg", path=path, value=asset, remedy="write `price` in place of `peg`")
 
 
-def _own_price(asset: str, world: World, path: Path) -> None:
+def _own_price(asset: str, world: WorldParts, path: Path) -> None:
     """A perp's outside price is its underlying's; nothing else moves it."""
     underlying = world.assets[asset].perp if asset != USD else None
     if underlying is not None:
         raise InputError(f"follows {underlying}", path=path, value=asset, remedy=f"shock {underlying}")
 
 
-def _ages(world: World) -> None:
+def _ages(world: WorldParts) -> None:
     known: dict[str, Collection[str]] = {
         "book": world.protocols, "parameters": world.protocols, "venue": world.venues, "feed": world.feeds,
     }

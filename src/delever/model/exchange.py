@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .asset import USD, perps, price_usd
+from .book import Book
 from .errors import InputError, nearest
 from .parameters import CollateralParameters, Parameters, PerpParameters, ReserveParameters, Tier, look_up
-
-if TYPE_CHECKING:
-    from .book import Book
-    from .world import Protocol, World
+from .parts import ProtocolParts, WorldParts
 
 OPENING_COSTS = 0.001  # share of a position that fees may have taken from its margin; assumption, above takers' fees
 
 
-def is_exchange(protocol: Protocol) -> bool:
+def is_exchange(protocol: ProtocolParts) -> bool:
     """Whether its rules are a margin engine."""
     return bool(getattr(protocol.rules, "margin", False))
 
 
-def instruments(name: str, world: World) -> dict[str, str]:
+def instruments(name: str, world: WorldParts) -> dict[str, str]:
     """What exchanges call the perps of one of them -> the perp here: BTC, BTCUSDT, BTCUSDC, BTCPERP, and its own name."""
     parameters = look_up(world.protocols[name].parameters)
     traded = {perp: underlying for perp, underlying in perps(world.assets).items() if perp in parameters}
@@ -34,7 +31,7 @@ def instruments(name: str, world: World) -> dict[str, str]:
     return found | {perp: perp for perp in traded}
 
 
-def check_terms(name: str, world: World) -> None:
+def check_terms(name: str, world: WorldParts) -> None:
     """Unit, funding and the kinds of parameters of one protocol."""
     protocol = world.protocols[name]
     path = ("protocols", name)
@@ -51,7 +48,7 @@ def check_terms(name: str, world: World) -> None:
             _check_kind(asset, entry, world, is_exchange(protocol), (*path, "parameters", asset))
 
 
-def _check_funding(name: str, world: World) -> None:
+def _check_funding(name: str, world: WorldParts) -> None:
     funding, step = world.protocols[name].funding, world.scenario.step
     if funding is None:
         return
@@ -62,7 +59,7 @@ def _check_funding(name: str, world: World) -> None:
         raise InputError(what, path=("protocols", name, "funding", "interval"), remedy=remedy)
 
 
-def _check_kind(asset: str, entry: Parameters, world: World, exchange: bool, path: tuple[str, ...]) -> None:
+def _check_kind(asset: str, entry: Parameters, world: WorldParts, exchange: bool, path: tuple[str, ...]) -> None:
     """Perps have tiers, other margin of an exchange a haircut, reserves of lending a threshold."""
     perp = asset != USD and asset in world.assets and world.assets[asset].perp is not None
     if not exchange:
@@ -79,7 +76,7 @@ def _check_kind(asset: str, entry: Parameters, world: World, exchange: bool, pat
         raise InputError("is no perp", path=path, remedy=remedy)
 
 
-def check_one_home(world: World) -> None:
+def check_one_home(world: WorldParts) -> None:
     """A perp belongs to one exchange, whose market it is."""
     home: dict[str, str] = {}
     for name, protocol in world.protocols.items():
@@ -91,7 +88,7 @@ def check_one_home(world: World) -> None:
                 raise InputError("stands on two exchanges", path=("protocols", name, "parameters", asset), remedy=remedy)
 
 
-def check_waterfall(name: str, world: World) -> None:
+def check_waterfall(name: str, world: WorldParts) -> None:
     """Each kind of layer once, holding assets that are there."""
     seen: set[str] = set()
     for number, layer in enumerate(world.protocols[name].waterfall):
@@ -109,7 +106,7 @@ def check_waterfall(name: str, world: World) -> None:
                 raise InputError("unknown asset", path=(*path, "start", asset), value=asset, remedy=remedy)
 
 
-def check_sides(book: Book, world: World, where: str, name: str) -> None:
+def check_sides(book: Book, world: WorldParts, where: str, name: str) -> None:
     """Debts stand in books of lending, positions in those of exchanges, on instruments with terms."""
     protocol = world.protocols[name]
     wrong, right = ("debt", "position") if is_exchange(protocol) else ("position", "debt")
@@ -124,7 +121,7 @@ def check_sides(book: Book, world: World, where: str, name: str) -> None:
         check_leverage(book.legs, world, parameters, where)
 
 
-def _check_instruments(legs: pa.Table, world: World, parameters: Mapping[str, Parameters], where: str, name: str) -> None:
+def _check_instruments(legs: pa.Table, world: WorldParts, parameters: Mapping[str, Parameters], where: str, name: str) -> None:
     """Positions are in perps with tiers, collateral is USD or has a haircut."""
     pairs = legs.group_by(["side", "asset"], use_threads=False).aggregate([]).to_pylist()
     known = perps(world.assets)
@@ -144,7 +141,7 @@ def _check_instruments(legs: pa.Table, world: World, parameters: Mapping[str, Pa
         raise InputError(what, _account(where, legs, row), pair["asset"], remedy)
 
 
-def check_leverage(legs: pa.Table, world: World, parameters: Mapping[str, Parameters], where: str) -> None:
+def check_leverage(legs: pa.Table, world: WorldParts, parameters: Mapping[str, Parameters], where: str) -> None:
     """No account with one position that its tier did not let it open; `legs` are those of one exchange.
 
     A position that has lost may stand above its tier's leverage, and one whose owner added to it out of profits was
