@@ -29,7 +29,6 @@ from delever.analysis.tables import Column, table
 from delever.core.state import State
 from delever.core.tables import LIQUIDATION, BookTables, Ledgers, Reserves, Sales, Touched, Transactions
 from delever.model.errors import InputError, nearest
-from delever.model.exchange import is_exchange
 from delever.model.world import World
 from delever.protocols.base import Rules, RulesPhase
 from delever.protocols.margin import ExchangePhase, ExchangeRules
@@ -145,7 +144,7 @@ def spare(model: Model, protocols: Sequence[str]) -> Model:
     """The model in which nobody of these protocols is liquidated; nothing is read anew."""
     world = model.world
     changed = {name: protocol if name not in protocols else
-               protocol.model_copy(update={"rules": SparedExchange() if is_exchange(protocol) else Spared()})
+               protocol.model_copy(update={"rules": SparedExchange() if name in world.exchanges else Spared()})
                for name, protocol in world.protocols.items()}
     return replace(model, world=world.model_copy(update={"protocols": changed}))
 

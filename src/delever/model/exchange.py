@@ -34,8 +34,8 @@ def instruments(name: str, world: WorldParts) -> dict[str, str]:
 def check_terms(name: str, world: WorldParts) -> None:
     """Unit, funding and the kinds of parameters of one protocol."""
     protocol = world.protocols[name]
-    path = ("protocols", name)
-    if is_exchange(protocol):
+    path, exchange = ("protocols", name), is_exchange(protocol)
+    if exchange:
         if protocol.unit != USD:
             raise InputError(f"is {protocol.unit}", path=(*path, "unit"), value=protocol.unit,
                              remedy="a margin exchange counts in USD: leave it out")
@@ -45,7 +45,7 @@ def check_terms(name: str, world: WorldParts) -> None:
         raise InputError("has no meaning here", path=(*path, "funding"), remedy=remedy)
     if not isinstance(protocol.parameters, str):
         for asset, entry in protocol.parameters.items():
-            _check_kind(asset, entry, world, is_exchange(protocol), (*path, "parameters", asset))
+            _check_kind(asset, entry, world, exchange, (*path, "parameters", asset))
 
 
 def _check_funding(name: str, world: WorldParts) -> None:
@@ -80,7 +80,7 @@ def check_one_home(world: WorldParts) -> None:
     """A perp belongs to one exchange, whose market it is."""
     home: dict[str, str] = {}
     for name, protocol in world.protocols.items():
-        if not is_exchange(protocol) or isinstance(protocol.parameters, str):
+        if isinstance(protocol.parameters, str):
             continue
         for asset, entry in protocol.parameters.items():
             if isinstance(entry, PerpParameters) and home.setdefault(asset, name) != name:
@@ -109,13 +109,14 @@ def check_waterfall(name: str, world: WorldParts) -> None:
 def check_sides(book: Book, world: WorldParts, where: str, name: str) -> None:
     """Debts stand in books of lending, positions in those of exchanges, on instruments with terms."""
     protocol = world.protocols[name]
-    wrong, right = ("debt", "position") if is_exchange(protocol) else ("position", "debt")
+    exchange = is_exchange(protocol)
+    wrong, right = ("debt", "position") if exchange else ("position", "debt")
     row = int(pc.index(book.legs["side"], wrong).as_py())
     if row >= 0:
-        lends = "is a margin exchange" if is_exchange(protocol) else "lends"
+        lends = "is a margin exchange" if exchange else "lends"
         raise InputError(f"has a {wrong}", _account(where, book.legs, row), book.legs["asset"][row].as_py(),
                          f"{name} {lends}: the other side of its collateral is `{right}`")
-    if is_exchange(protocol):
+    if exchange:
         parameters = look_up(protocol.parameters)
         _check_instruments(book.legs, world, parameters, where, name)
         check_leverage(book.legs, world, parameters, where)
