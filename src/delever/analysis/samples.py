@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from delever.model.errors import InputError, nearest
 from delever.model.scenario import Shock
 from delever.run.assemble import Model
 from delever.run.chunk import run_state, simulate
@@ -54,18 +53,6 @@ def without(model: Model, accounts: Iterable[int]) -> Model:
     amount, cost = tables.amount.copy(), tables.cost.copy()
     amount[emptied], cost[emptied] = 0.0, 0.0
     return replace(model, positions=replace(model.positions, tables=tables._replace(amount=amount, cost=cost)))
-
-
-def account_number(model: Model, protocol: str, account: str) -> int:
-    """Number of an account."""
-    protocols, names = list(model.world.protocols), model.positions.accounts
-    if protocol not in protocols:
-        raise InputError("unknown protocol", "account", protocol, nearest(protocol, protocols))
-    of = protocols.index(protocol)
-    for number, name in enumerate(names):
-        if name == account and model.positions.protocol[number] == of:
-            return number
-    raise InputError("unknown account", protocol, account, "take one from the book")
 
 
 def with_shocks(model: Model, shocks: Sequence[Shock]) -> Model:
