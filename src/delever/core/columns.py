@@ -13,7 +13,6 @@ the table, so that figures and reports follow from the table and know no mechani
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -144,7 +143,6 @@ def written(column: Column) -> str:
     return json.dumps([*column[:3], [list(figure) for figure in column.figures], *column[4:]])
 
 
-@lru_cache(maxsize=4096)  # figures of resampled paths ask for the same ones over and over
 def read(text: str) -> Column:
     """A column from that text."""
     name, unit, meaning, figures, *rest = json.loads(text)

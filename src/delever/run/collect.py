@@ -6,8 +6,9 @@ itself, from which figures (run/figures.py) and reports follow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -75,13 +76,20 @@ def in_words(column: Column, words: Mapping[str, str]) -> Column:
     return column._replace(unit=said(column.unit), meaning=said(column.meaning), section=said(column.section), figures=figures)
 
 
-def declared(table: pa.Table) -> Iterator[Declared]:
+def declared(table: pa.Table) -> tuple[Declared, ...]:
     """The declared fields of a table, in its order."""
-    for field in table.schema:
+    return _declared(table.schema.serialize().to_pybytes())
+
+
+@lru_cache(maxsize=16)  # figures of resampled paths ask for the same schema over and over
+def _declared(schema: bytes) -> tuple[Declared, ...]:
+    found = []
+    for field in pa.ipc.read_schema(pa.py_buffer(schema)):
         said = field.metadata or {}
         if b"column" in said:
-            yield Declared(field.name, read(said[b"column"].decode()), *(said[key].decode() for key in
-                                                                          (b"suffix", b"protocol", b"asset")))
+            words = [said[key].decode() for key in (b"column", b"suffix", b"protocol", b"asset")]
+            found.append(Declared(field.name, read(words[0]), *words[1:]))
+    return tuple(found)
 
 
 def numbers(table: pa.Table, name: str) -> np.ndarray:

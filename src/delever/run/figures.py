@@ -58,14 +58,15 @@ def summarise(model: Model, paths: pa.Table) -> pa.Table:
 
 def rows_of(model: Model, paths: pa.Table) -> Iterator[Row]:
     """Figures in the order of the columns; one of several columns stands where the first of them does."""
-    every, done = list(declared(paths)), set()
+    every, done = declared(paths), set()
     for one in every:
         column = one.column
         if column.over and column.name not in done:
             done.add(column.name)
             of = [other.protocol for other in every if other.column.name == column.name and other.column.over]
             section = section_of(column.section, of, list(model.world.protocols))
-            yield from (row_of(one, figure, together(paths, column.name), section) for figure in column.figures)
+            values = together(paths, column.name) if column.figures else np.zeros(0)
+            yield from (row_of(one, figure, values, section) for figure in column.figures)
         elif not column.over and not (one.protocol and one.asset):  # those stand in a table of their own: run/by_asset.py
             yield from (row_of(one, figure, values_of(paths, one, figure), column.section) for figure in column.figures)
 
