@@ -136,7 +136,6 @@ class State:
     flows: Flows = field(kw_only=True)
     closings: Closings = field(kw_only=True)
     n_closings: int = 0
-    naked: dict[str, np.ndarray] = field(default_factory=dict)  # by arbitrageur [P] units of the underlying that no perp covers
     n_called: int = 0  # margin accounts called in this block: state.pool.called
     fallen: np.ndarray = field(kw_only=True)  # [slots] called accounts that are below zero, in order; -1: absorbed
     n_fallen: int = 0

@@ -15,6 +15,7 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field
 
+from delever.core.columns import Column, Value
 from delever.core.jit import kernel
 from delever.core.phase import Kind
 from delever.core.setting import Setting
@@ -131,6 +132,9 @@ class Answer(Kind):
         apply_answers(picked, state.transactions, state.time, state.feeds, state.tally)
 
 
+ANSWERS = Column("oracle_answers", "count", "oracle answers that landed")
+
+
 class PushFeeds(FeedPhase):
     """All push feeds."""
 
@@ -151,3 +155,7 @@ class PushFeeds(FeedPhase):
     def wake(self, state: State) -> None:
         """For what is on its way, and for the heartbeat."""
         await_answers(self.number, self.rules, state.feeds, state.halts.feed, state.wake)
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py."""
+        return [Value(ANSWERS, state.tally.answers)]

@@ -18,6 +18,8 @@ from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from delever.core.columns import Value
+from delever.core.loans import loan_columns
 from delever.core.phase import Kind, Phase
 from delever.core.seen_prices import price_rows
 from delever.core.setting import Setting, Terms
@@ -89,6 +91,10 @@ class RulesPhase(Phase):
         mine = picked[state.transactions.kind[picked] == self.call.number]
         if len(mine):
             self.assess(state.transactions, mine, state.pool.touched, state.book, state.reserves, state.seen.price)
+
+    def columns(self, state: State) -> list[Value]:
+        """See Phase. What became of the protocols' loans; rules that have more to say add to it."""
+        return [value for number in self.numbers for value in loan_columns(state, number)]
 
     def liquidatable(self, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> Liquidatable:
         """A whole book at once, no paths: what one call may do to each account now. seen_price: [reserves]."""

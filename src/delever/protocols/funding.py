@@ -17,6 +17,7 @@ import numpy as np
 
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
+from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
 from delever.core.tables import CASH, FUNDING, MAKERS, VAULT, Ledgers, Margins, Tree
@@ -76,7 +77,7 @@ def sample_and_pay(perps: Funded, step: int, tree: Tree, price: np.ndarray, marg
             traded[p] += abs(usd)
 
 
-class FundingPhase:
+class FundingPhase(Phase):
     """The funding of all exchanges that have it."""
 
     def __init__(self, perps: Funded) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from delever.actors.base import Earnings
 from delever.core.holdings import Bridges, new_messages, new_purses
 from delever.core.outcomes import OUTCOMES
 from delever.core.phase import Kind, Phase, grouped, overriding
@@ -43,13 +44,12 @@ from delever.engine.trade import Trading
 from delever.engine.venues import Venues
 from delever.ingest.source import Source
 from delever.model.errors import InputError
-from delever.model.exchange import is_exchange
 from delever.model.world import World
 from delever.networks.base import Chain, Link
 from delever.prices.base import PriceSpec, Process
 from delever.protocols.base import Rules, RulesPhase
 from delever.protocols.funding import FundingPhase
-from delever.protocols.margin import Engines
+from delever.protocols.margin import Engines, ExchangeRules
 from delever.run.exchanges import stocks
 from delever.run.positions import Positions, read_books, tabulate
 from delever.run.pricing import Oracles, compose, lay_out, liquidity, seen_alike, start_answers
@@ -184,7 +184,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
     networks, policies = ready(world.networks, setting), ready(world.policies, setting)
     feeds = ready(dict(zip(model.oracles.names, model.oracles.specs, strict=True)), setting)
     protocols = ready({name: protocol.rules for name, protocol in world.protocols.items()}, setting)
-    actors = ready(world.actors, setting)
+    actors = [*ready(world.actors, setting), Earnings(setting)]
     everybody = [*events, *networks, *policies, *feeds, *protocols, *actors]
     kinds = numbered(everybody)
     return Phases(
@@ -226,11 +226,11 @@ def numbered(everybody: Sequence[Phase]) -> list[Kind]:
 
 
 def waterfall(world: World, step_length: float) -> list[LayerPhase]:
-    """The layers of all protocols, in their order; behind those of an exchange stands closing out, whatever it costs."""
+    """The layers of all protocols, in their order; behind them stands closing out, whatever it costs, and saying what stays."""
     layers: list[LayerPhase] = []
     for number, protocol in enumerate(world.protocols.values()):
         layers += [layer.compile(number, step_length) for layer in protocol.waterfall if isinstance(layer, Layer)]
-        if is_exchange(protocol):
+        if isinstance(protocol.rules, ExchangeRules) or protocol.waterfall:
             layers.append(LastResort(number))
     return layers
 

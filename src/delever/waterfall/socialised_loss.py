@@ -29,7 +29,7 @@ from delever.core.tables import (
     Safety,
 )
 from delever.core.touch import enter_slots, slot_of, touch
-from delever.waterfall.base import Layer, LayerPhase
+from delever.waterfall.base import Layer, LayerPhase, Served
 from delever.waterfall.last_resort import close_out_rest
 
 MOST = 0.999  # share of what there is that may be taken: it is never rounding that puts an account below zero
@@ -117,6 +117,9 @@ def shrink_claims(number: int, active: np.ndarray, margins: Margins, ledgers: Le
 
 class SocialisedLossPhase(LayerPhase):
     """Socialised loss of one protocol, ready to run."""
+
+    serves = Served(SOCIALISED, "socialised_loss", "socialised loss", "deficits taken from accounts or claims pro rata",
+                    "there was less to take from than had to be borne")
 
     def __init__(self, number: int, by_profit: bool) -> None:
         super().__init__(number)
