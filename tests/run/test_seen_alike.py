@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from delever.core.outcomes import LIQUIDATIONS, OUTCOMES
-from delever.run.assemble import assemble, new_state
+from delever.run.assemble import assemble
+from delever.run.start import new_state
 from run.small import Mapping, book, fall, last, loan, one_market
 
 TERMS = {name: {"liquidation_threshold": 0.85, "incentive": 0.05, "borrow_rate": 0.5} for name in ("ETH", "USD")}

@@ -11,10 +11,11 @@ import math
 import numpy as np
 
 from delever.core.elementary import TICKS, exp_, log_
+from delever.core.exchange_tables import Margins
 from delever.core.jit import helper, kernel
 from delever.core.market import usd_price
-from delever.core.state import SeenPrices, State, Tree
-from delever.core.tables import Margins
+from delever.core.state import State
+from delever.core.tables import SeenPrices, Tree
 
 LEAST = 1e-9  # a mark less its funding, as a share of the mark: only so that the log exists
 

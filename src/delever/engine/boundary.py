@@ -26,11 +26,12 @@ import math
 import numpy as np
 
 from delever.core.elementary import TICKS, log_
+from delever.core.exchange_tables import Margins
 from delever.core.jit import helper, kernel
 from delever.core.margin import FAR as MARGIN_FAR
 from delever.core.margin import reach_of, sums_of
 from delever.core.seen_prices import price_path
-from delever.core.state import NEVER, Index, Pool, SeenPrices, State, Tally, Tree, Watch
+from delever.core.state import NEVER, Index, Pool, State, Watch
 from delever.core.tables import (
     CALLED,
     CLAIM_ROWS,
@@ -44,9 +45,11 @@ from delever.core.tables import (
     SLOTS,
     STANDING,
     BookTables,
-    Margins,
     Reserves,
+    SeenPrices,
+    Tally,
     Transactions,
+    Tree,
 )
 from delever.engine.index import BOUND, BUCKETS, FAR, MASK, NEXT, SHIFT, SLOT, VISIT
 

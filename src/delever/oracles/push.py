@@ -19,8 +19,8 @@ from delever.core.columns import Column, Value
 from delever.core.jit import kernel
 from delever.core.phase import Kind
 from delever.core.setting import Setting
-from delever.core.state import Feeds, State, Tally
-from delever.core.tables import EXECUTED, OFFERED, REPORTERS, Transactions
+from delever.core.state import Feeds, State
+from delever.core.tables import EXECUTED, OFFERED, REPORTERS, Tally, Transactions
 from delever.model.quantity import Gwei, Seconds, Share, Text
 from delever.oracles.base import FeedPhase, FeedSpec
 

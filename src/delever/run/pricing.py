@@ -10,7 +10,7 @@ import numpy as np
 
 from delever.core.profile import Profiles
 from delever.core.setting import Layout, ragged
-from delever.core.state import Tree
+from delever.core.tables import Tree
 from delever.ingest.source import Source
 from delever.model.asset import USD, Asset, factor_of, perps
 from delever.model.errors import InputError

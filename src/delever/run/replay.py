@@ -36,7 +36,8 @@ from delever.core.tables import (
 )
 from delever.engine.step import step
 from delever.model.errors import InputError
-from delever.run.assemble import Model, assemble, new_state, phases
+from delever.run.assemble import Model, assemble, phases
+from delever.run.start import new_state
 from delever.run.store import describe, fingerprint, write_table
 from delever.worlds import load
 
