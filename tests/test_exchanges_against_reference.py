@@ -39,7 +39,7 @@ def by_engine(seed: int) -> list[tuple[EngineResult, ExchangeResult]]:
     """Every path, by the engine: lending and markets, and exchanges."""
     world = margin_world(seed)
     model = assemble(world)
-    state, _, _ = run_state(model, 0, world.scenario.paths, [])
+    state = run_state(model, 0, world.scenario.paths, []).state
     lends = [not is_exchange(world.protocols[list(world.protocols)[p]])
              for p in model.positions.tables.protocol[model.positions.tables.signature]]
     found = []

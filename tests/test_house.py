@@ -116,3 +116,44 @@ def _is_compiled(function: ast.FunctionDef) -> bool:
 def test_the_package_ships_its_world_and_its_types() -> None:
     assert (SOURCE / "py.typed").is_file()
     assert (SOURCE / "examples" / "first" / "book.csv").is_file()
+
+
+def test_no_module_imports_what_imports_it() -> None:
+    """Imports for types and imports inside of functions count: what needs each other cannot be read alone."""
+    arrows = {name_of(path): imports_of(path) for path in SOURCE.rglob("*.py")}
+    reached = {name: reach(name, arrows) for name in arrows}
+    circles = {frozenset(other for other in found if name in reached[other]) | {name}
+               for name, found in reached.items() if name in found}
+    assert [sorted(circle) for circle in circles] == []
+
+
+def name_of(path: Path) -> str:
+    """A module's name."""
+    return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Modules of ours that a file imports anywhere; a package only stands for what it says itself."""
+    package, found = name_of(path).split(".") if path.name == "__init__.py" else name_of(path).split(".")[:-1], set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join([*package[:len(package) - node.level + 1], *([node.module] if node.module else [])]) \
+                if node.level else str(node.module)
+            inner = {f"{base}.{alias.name}" for alias in node.names}
+            modules = {name for name in inner if (SOURCE.parent / (name.replace(".", "/") + ".py")).exists()}
+            found |= modules if len(modules) == len(inner) else modules | {base}
+    return {name for name in found if name.startswith("delever.")}
+
+
+def reach(start: str, arrows: dict[str, set[str]]) -> set[str]:
+    """Modules that one gets to."""
+    found: set[str] = set()
+    todo = list(arrows[start])
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += arrows.get(name, set())
+    return found
