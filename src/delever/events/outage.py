@@ -21,7 +21,6 @@ from delever.events.base import Halt, Halting, Spell
 from delever.model.errors import InputError
 from delever.model.quantity import Text
 from delever.model.references import known_name
-from delever.model.spec import Spec
 from delever.model.world import World
 
 
@@ -69,7 +68,7 @@ class Outage(Spell):
 
 def _linked(world: World, wanted: bool) -> list[str]:
     """Names of networks that are bridges, or that are chains."""
-    return [name for name, network in world.networks.items() if isinstance(network, Spec) and hasattr(network, "between") == wanted]
+    return [name for name, network in world.networks.items() if hasattr(network, "between") == wanted]
 
 
 def halts(spec: Outage, setting: Setting, place: str) -> list[Halt]:
