@@ -14,7 +14,7 @@ import numpy as np
 from delever.actors.base import Earnings
 from delever.core.holdings import Bridges, new_messages, new_purses
 from delever.core.outcomes import OUTCOMES
-from delever.core.phase import Kind, Phase, grouped, overriding
+from delever.core.phase import Kind, Phase, each_once, grouped, overriding
 from delever.core.profile import Profiles
 from delever.core.setting import Layout, Setting
 from delever.core.state import (
@@ -317,6 +317,8 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
         ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths, len(model.world.actors)),
         tally=new_tally(assets, paths),
     )
+    for phase in each_once(vars(chunk).values()):
+        phase.reserve(state)
     for name in model.spared:
         state.halts.liquidation[setting.protocol(name)] = np.inf
     return state
