@@ -11,8 +11,9 @@ from delever.core.state import State
 from delever.core.tables import EXECUTED
 from delever.engine.step import Phases, step
 from delever.model.world import World
-from delever.run.assemble import Model, assemble, new_state, phases
+from delever.run.assemble import Model, assemble, phases
 from delever.run.collect import mechanisms_of
+from delever.run.start import new_state
 from run.small import Leg, Mapping, one_market
 
 STAIRS: Mapping = {"kind": "clip", "curve": "stairstep", "cut": 0.99, "step": 90, "buf": 1.2, "tail": 8400, "cusp": 0.4,

@@ -19,9 +19,10 @@ from delever.core.state import State
 from delever.engine import step as engine
 from delever.report import stress_report
 from delever.run import chunk
-from delever.run.assemble import assemble, new_state
+from delever.run.assemble import assemble
 from delever.run.collect import declared, together
 from delever.run.figures import reduced
+from delever.run.start import new_state
 from delever.run.stress import Run, stress
 from run.small import everything, loan, one_market
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 import numpy as np
 
 from delever.core.columns import Column, Figure, Reduce, Value, never_as_nan, worth
+from delever.core.exchange_tables import COVERABILITY, INSURANCE, OVERSHOOT, UNFAIRNESS
 from delever.core.state import State
-from delever.core.tables import COVERABILITY, COVERED, DEFICIT, INSURANCE, OVERSHOOT, UNFAIRNESS
+from delever.core.tables import COVERED, DEFICIT
 
 PATHS = "; over the paths with auto-deleveraging"
 

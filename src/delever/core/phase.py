@@ -43,8 +43,17 @@ class Kind:
     liquidates: ClassVar[bool] = False  # an executed one is a liquidation
     trades: ClassVar[bool] = False  # sells what it gets or gives, for the other: waits while a market on that way is halted
     looks: ClassVar[bool] = False  # wants fresh price levels of the paths concerned
+    answers: ClassVar[bool] = False  # by which a feed answers: `ref` is the feed
     moves_seen: ClassVar[bool] = False  # what protocols see is composed anew after it
     number: int = -1  # given at assembly
+
+    def accounts(self, state: State, picked: np.ndarray) -> np.ndarray:
+        """Whose accounts these rows are about, by number [rows]; -1: nobody's. Where `ref` is a touched slot, see `in_slots`."""
+        return np.full(len(picked), -1)
+
+    def in_slots(self, state: State, picked: np.ndarray) -> np.ndarray:
+        """Accounts in the slots that the rows name [rows]."""
+        return state.pool.touched.account[state.transactions.ref[picked]]
 
     def check(self, state: State, picked: np.ndarray) -> None:
         """Revert those of these rows that no longer hold: asked before a group of rows is carried out.

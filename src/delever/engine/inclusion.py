@@ -14,7 +14,7 @@ from delever.core.jit import helper, kernel
 from delever.core.market import route_halted
 from delever.core.outcomes import REVERTED as REVERTS
 from delever.core.phase import Phase
-from delever.core.state import Queue, State, Tally, Tree
+from delever.core.state import Queue, State
 from delever.core.tables import (
     BLOCK_BUILDERS,
     EXECUTED,
@@ -26,8 +26,10 @@ from delever.core.tables import (
     BookTables,
     Networks,
     Reserves,
+    Tally,
     Touched,
     Transactions,
+    Tree,
 )
 
 
@@ -259,8 +261,9 @@ class Inclusion(Phase):
     def include(self, state: State) -> None:
         """Decide what goes in; state.queue says what is executed when."""
         n, networks = state.n_rows, state.networks
-        hold_back(n, state.transactions, self.trades, state.halts.trading, state.time, state.wake, state.tree, state.book,
-                  state.pool.touched, state.reserves)
+        if (state.halts.trading > state.time).any():
+            hold_back(n, state.transactions, self.trades, state.halts.trading, state.time, state.wake, state.tree, state.book,
+                      state.pool.touched, state.reserves)
         clock = (state.step - 1) * state.blocks + state.block
         has_block = (clock % networks.every == 0)[:, None] & (state.halts.network <= state.time)
         places = state.paths * len(networks.every)

@@ -15,7 +15,8 @@ from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, REPAID
 from delever.core.phase import Phase
 from delever.core.seen_prices import price_all
-from delever.core.state import Markets, State
+from delever.core.state import State
+from delever.core.tables import Markets
 
 BINS = 48  # of the horizon
 PER_DECADE = 5  # buckets of a money histogram: 10^(1/5) wide, from 1 USD; bucket 0 holds what is below

@@ -19,8 +19,8 @@ from delever.core.columns import Column, Value
 from delever.core.jit import kernel
 from delever.core.phase import Kind
 from delever.core.setting import Setting
-from delever.core.state import Feeds, State, Tally
-from delever.core.tables import EXECUTED, OFFERED, REPORTERS, Transactions
+from delever.core.state import Feeds, State
+from delever.core.tables import EXECUTED, OFFERED, REPORTERS, Tally, Transactions
 from delever.model.quantity import Gwei, Seconds, Share, Text
 from delever.oracles.base import FeedPhase, FeedSpec
 
@@ -124,6 +124,7 @@ class Answer(Kind):
     name: ClassVar[str] = "oracle"
     gas: ClassVar[float] = 100_000.0
     turn: ClassVar[int] = 0
+    answers: ClassVar[bool] = True
     moves_seen: ClassVar[bool] = True
 
     def execute(self, state: State, picked: np.ndarray) -> None:

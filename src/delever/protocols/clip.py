@@ -16,13 +16,12 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from delever.core.columns import Value
-from delever.core.jit import kernel
 from delever.core.phase import Kind
 from delever.core.seen_prices import price_rows
 from delever.core.setting import Setting
 from delever.core.settlement import still_pays
 from delever.core.state import State
-from delever.core.tables import OFFERED, BookTables, Lots, Reserves, Touched, Transactions
+from delever.core.tables import BookTables, Reserves, Touched, Transactions
 from delever.model.errors import InputError
 from delever.model.quantity import Amount, Ratio, Seconds, Share
 from delever.protocols.base import Liquidatable, Rules, RulesPhase
@@ -39,7 +38,8 @@ from delever.protocols.clip_auction import (
     whole_tabs,
 )
 from delever.protocols.clip_book import check_vaults
-from delever.protocols.clip_formulas import CLOCK, OURS, must_reset, next_look, seconds
+from delever.protocols.clip_formulas import seconds
+from delever.protocols.clip_offers import offer_lots, wake_for_lots
 from delever.protocols.clip_results import COUNTED, KICKS, REDOS, TAKES, lots_now, surplus_now
 
 CURVES = ("linear", "stairstep", "exponential")
@@ -100,40 +100,6 @@ class Clip(Rules):
         holes = (np.inf if hole is None else hole for hole in (self.hole, self.hole_of_all))
         return [1.0, CURVES.index(self.curve), self.buf, self.cut or 1.0, self.step or 1.0, self.tau or 1.0, self.tail,
                 self.cusp, self.tip, self.chip, self.dust, *holes]
-
-
-@kernel
-def offer_lots(n_lots: int, lots: Lots, rules: np.ndarray, time: float, take_kind: int, redo_kind: int, active: np.ndarray,
-               halted: np.ndarray, home: np.ndarray, rows: Transactions, n: int) -> int:
-    """A row for each open lot: to buy from it, or to start it anew. The number of rows then. halted: [protocols, P]."""
-    now = seconds(time)
-    for k in range(n_lots):
-        p, number = lots.path[k], lots.protocol[k]
-        if not lots.open[k] or rules[number, OURS] == 0.0 or not active[p] or halted[number, p] > time:
-            continue
-        rows.path[n], rows.protocol[n], rows.state[n], rows.ref[n], rows.network[n] = p, number, OFFERED, k, home[number]
-        rows.cause[n] = lots.cause[k]
-        rows.give_asset[n] = lots.give_asset[k]
-        if must_reset(now - lots.started[k], rules[number]):
-            rows.kind[n], rows.get_asset[n] = redo_kind, lots.give_asset[k]
-        else:
-            rows.kind[n], rows.get_asset[n] = take_kind, lots.get_asset[k]
-        n += 1
-    return n
-
-
-@kernel
-def wake_for_lots(n_lots: int, lots: Lots, rules: np.ndarray, time: float, halted: np.ndarray, wake: np.ndarray) -> None:
-    """Paths wake when a lot of theirs is next at another price, or must be started anew; one that must be already does not
-    wake them: nothing changes but what keepers pay for gas, once a step."""
-    now = seconds(time)
-    for k in range(n_lots):
-        p, number = lots.path[k], lots.protocol[k]
-        if lots.open[k] and rules[number, OURS] > 0.0:
-            at = next_look(lots.started[k], now, rules[number]) - CLOCK
-            if halted[number, p] > time:
-                at = max(at if at < np.inf else time, halted[number, p])
-            wake[p] = min(wake[p], at)
 
 
 class ClipPhase(RulesPhase):
@@ -223,12 +189,18 @@ class ClipPhase(RulesPhase):
         return Liquidatable(np.where(called, 0, -1), np.where(called, first, -1), sizes[0], sizes[1], np.zeros(accounts))
 
 
+def of_lots(kind: Kind, state: State, picked: np.ndarray) -> np.ndarray:
+    """Whose collateral is in the lots that the rows name [rows]."""
+    return state.pool.touched.account[state.lots.slot[state.transactions.ref[picked]]]
+
+
 class Kick(Kind):
     """The call of an unsafe vault: it is put up for sale."""
 
     name: ClassVar[str] = "kick"
     gas: ClassVar[float] = 300_000.0  # assumption
     looks: ClassVar[bool] = True
+    accounts = Kind.in_slots
 
     def __init__(self, rules: ClipPhase) -> None:
         self.rules = rules
@@ -254,6 +226,7 @@ class Take(Kind):
     gas: ClassVar[float] = 400_000.0  # assumption
     liquidates: ClassVar[bool] = True
     looks: ClassVar[bool] = True
+    accounts = of_lots
 
     def __init__(self, rules: ClipPhase) -> None:
         self.rules = rules
@@ -282,6 +255,7 @@ class Redo(Kind):
     name: ClassVar[str] = "redo"
     gas: ClassVar[float] = 150_000.0  # assumption
     looks: ClassVar[bool] = True
+    accounts = of_lots
 
     def __init__(self, rules: ClipPhase) -> None:
         self.rules = rules

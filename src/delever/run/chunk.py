@@ -13,10 +13,11 @@ from delever.core.phase import Phase
 from delever.core.state import State
 from delever.engine.probes import Extremes, History, Probe, Timeline, Trace
 from delever.engine.step import step
-from delever.run.assemble import Model, new_state, phases
+from delever.run.assemble import Model, phases
 from delever.run.closings import deleveraged_positions
 from delever.run.collect import mechanisms_of
 from delever.run.outcomes import tabulate_paths
+from delever.run.start import new_state
 from delever.run.timeline import timeline_table
 
 

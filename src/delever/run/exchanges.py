@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from delever.core.tables import BookTables, Margins
+from delever.core.exchange_tables import Margins
+from delever.core.tables import BookTables
 from delever.model.asset import USD
 from delever.model.book import COLLATERAL, POSITION
 from delever.model.errors import InputError

@@ -25,7 +25,14 @@ RESIDUAL = Column("residual", "share", "violation of conservation, as a share of
 
 
 class ConservationError(RuntimeError):
-    """Value was made or lost: a fault of the program, never of the input."""
+    """Value was made or lost: a fault of the program, never of the input. `path`: where."""
+
+    def __init__(self, message: str, path: int) -> None:
+        super().__init__(message, path)
+        self.message, self.path = message, path
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def tabulate_paths(model: Model, mechanisms: Sequence[Phase], state: State) -> pa.Table:
@@ -44,5 +51,6 @@ def conserved(model: Model, state: State, slots: int) -> np.ndarray:
     if float(worst.max(initial=0.0)) > LIMIT:
         a, p = np.unravel_index(int(worst.argmax()), worst.shape)
         raise ConservationError(f"path {state.first_path + int(p)}: {model.layout.assets[int(a)]} is not conserved, "
-                                f"residual {worst[a, p]:.3g} of turnover (limit {LIMIT:g}); this is a fault of the program")
+                                f"residual {worst[a, p]:.3g} of turnover (limit {LIMIT:g}); this is a fault of the program",
+                                state.first_path + int(p))
     return worst

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from delever.actors.base import Actor
-from delever.core.tables import BookTables, Margins
+from delever.core.exchange_tables import Margins
+from delever.core.tables import BookTables
 from delever.engine.index import EITHER
 from delever.ingest.positions import from_export
 from delever.ingest.source import BookTables as Sourced

@@ -17,6 +17,8 @@ from delever.run.assemble import Model, assemble
 from delever.run.by_asset import by_asset
 from delever.run.chunk import ChunkResult
 from delever.run.figures import summarise
+from delever.run.outcomes import ConservationError
+from delever.run.replay import replay_model, write_replay
 from delever.run.store import SAFETY, TABLES, Store, describe, fingerprint
 from delever.run.work import Progress, run_chunks
 
@@ -77,8 +79,13 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
         if store.open():
             tell("simulating", world.scenario.paths, world.scenario.paths)
             return Run(model, **store.tables(), folder=folder, manifest=store.manifest)
-        run_chunks(model, gaps(store.parts(), world.scenario.paths), threads, memory, tell, chosen, chunk, store.add)
-        run = finished(model, store.parts(), folder, {**identity, "world": description, "version": version()})
+        try:
+            run_chunks(model, gaps(store.parts(), world.scenario.paths), threads, memory, tell, chosen, chunk, store.add)
+        except ConservationError as error:
+            written = write_replay(replay_model(model, error.path), folder, error.path)
+            raise ConservationError(f"{error}; every transaction of the path stands in {written}", error.path) from error
+        run = finished(model, store.parts(), folder, {**identity, "world": description, "version": version(),
+                                                      "folder": str(world.folder) if world.folder else None})
         store.finish(run.tables, run.manifest)
     return run
 

@@ -12,25 +12,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from delever.core.adl import RULES
+from delever.core.exchange_tables import ADL, Closings, Fallen, Safety
 from delever.core.jit import helper, kernel
 from delever.core.margin import book_deficit, close_leg, equity_of, move_cash, sell_collateral, vault_of
 from delever.core.state import Pool, State, Watch
-from delever.core.tables import (
-    ADL,
-    CASH,
-    SLOTS,
-    TREASURY,
-    Accounts,
-    BookTables,
-    Closings,
-    Fallen,
-    Ledgers,
-    Liquidity,
-    Moment,
-    Records,
-    Safety,
-    Touched,
-)
+from delever.core.tables import CASH, SLOTS, TREASURY, Accounts, BookTables, Ledgers, Liquidity, Moment, Records, Touched
 from delever.core.touch import enter_slots
 from delever.core.vault import close_of_vault, finish_vault, holds_position
 from delever.model.errors import InputError

@@ -12,10 +12,11 @@ import numpy as np
 from pydantic import Field
 
 from delever.core.columns import Value, added, of_protocol
+from delever.core.exchange_tables import BACKSTOP, Fallen
 from delever.core.jit import kernel
 from delever.core.margin import take_over
 from delever.core.state import State
-from delever.core.tables import BACKSTOP, Accounts, Fallen, Liquidity, Records
+from delever.core.tables import Accounts, Liquidity, Records
 from delever.core.vault import unwind
 from delever.model.quantity import Ratio, Seconds, Usd
 from delever.waterfall.base import Layer, LayerPhase, Served

@@ -14,23 +14,11 @@ import numpy as np
 from pydantic import Field
 
 from delever.core.columns import Value, worth
+from delever.core.exchange_tables import INSURANCE, Fallen, Safety
 from delever.core.jit import helper, kernel
 from delever.core.margin import close_out, equity_of
 from delever.core.state import State
-from delever.core.tables import (
-    CASH,
-    COVERED,
-    DEFICIT,
-    FUND,
-    INSURANCE,
-    TREASURY,
-    Accounts,
-    Fallen,
-    Ledgers,
-    Liquidity,
-    Records,
-    Safety,
-)
+from delever.core.tables import CASH, COVERED, DEFICIT, FUND, TREASURY, Accounts, Ledgers, Liquidity, Records
 from delever.model.quantity import Amount
 from delever.waterfall.base import Layer, LayerPhase, Served
 

@@ -6,10 +6,11 @@ Not a kind that a user names: every exchange ends with it. Source: docs/design.m
 from __future__ import annotations
 
 from delever.core.columns import Column, Figure, Value, mean_of, worth
+from delever.core.exchange_tables import Fallen
 from delever.core.jit import kernel
 from delever.core.margin import close_out
 from delever.core.state import State
-from delever.core.tables import COVERED, DEFICIT, Accounts, Fallen, Liquidity, Records
+from delever.core.tables import COVERED, DEFICIT, Accounts, Liquidity, Records
 from delever.waterfall.base import IN_ORDER, LayerPhase
 
 BORE = "deficits that no layer bore"

@@ -12,22 +12,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from delever.core.exchange_tables import SOCIALISED, Margins, Safety
 from delever.core.jit import helper, kernel
 from delever.core.margin import equity_of, move_cash
 from delever.core.state import Pool, State, Watch
-from delever.core.tables import (
-    COVERED,
-    DEFICIT,
-    DEPOSITS,
-    SLOTS,
-    SOCIALISED,
-    Accounts,
-    BookTables,
-    Ledgers,
-    Margins,
-    Records,
-    Safety,
-)
+from delever.core.tables import COVERED, DEFICIT, DEPOSITS, SLOTS, Accounts, BookTables, Ledgers, Records
 from delever.core.touch import enter_slots, slot_of, touch
 from delever.waterfall.base import Layer, LayerPhase, Served
 from delever.waterfall.last_resort import close_out_rest
