@@ -15,13 +15,13 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from delever.core.jit import kernel
+from delever.core.columns import Value
 from delever.core.phase import Kind
 from delever.core.seen_prices import price_rows
 from delever.core.setting import Setting
 from delever.core.settlement import still_pays
 from delever.core.state import State
-from delever.core.tables import OFFERED, BookTables, Lots, Reserves, Touched, Transactions
+from delever.core.tables import BookTables, Reserves, Touched, Transactions
 from delever.model.errors import InputError
 from delever.model.quantity import Amount, Ratio, Seconds, Share
 from delever.protocols.base import Liquidatable, Rules, RulesPhase
@@ -37,7 +37,10 @@ from delever.protocols.clip_auction import (
     take,
     whole_tabs,
 )
-from delever.protocols.clip_formulas import CLOCK, OURS, must_reset, next_look, seconds
+from delever.protocols.clip_book import check_vaults
+from delever.protocols.clip_formulas import seconds
+from delever.protocols.clip_offers import offer_lots, wake_for_lots
+from delever.protocols.clip_results import COUNTED, KICKS, REDOS, TAKES, lots_now, surplus_now
 
 CURVES = ("linear", "stairstep", "exponential")
 NEEDS = {"linear": ("tau",), "stairstep": ("cut", "step"), "exponential": ("cut",)}
@@ -99,59 +102,10 @@ class Clip(Rules):
                 self.cusp, self.tip, self.chip, self.dust, *holes]
 
 
-def check_vaults(name: str, setting: Setting) -> None:
-    """One collateral and at most one debt a vault, and the same debt asset for all: holes and tips are in it."""
-    book, number = setting.book, setting.protocols.index(name)
-    mine = np.flatnonzero(setting.account_protocol == number)
-    g = book.signature[mine]
-    many = (book.collaterals[g] != 1) | (book.debts[g] > 1)
-    if many.any():
-        i = int(many.argmax())
-        raise InputError(f"has {book.collaterals[g[i]]} collaterals and {book.debts[g[i]]} debts", f"protocols.{name}.book",
-                         setting.accounts[mine[i]], "a vault of clip has one of each: make it a vault for each pair")
-    owed = np.unique(book.reserve[g[book.debts[g] == 1], book.first_debt[0]])
-    if len(owed) > 1:
-        assets = " and ".join(setting.reserves[r][1] for r in owed)
-        raise InputError(f"owes {assets}", f"protocols.{name}.book", None,
-                         "vaults of clip owe one asset, in which holes and tips are counted: make it two protocols")
-
-
-@kernel
-def offer_lots(n_lots: int, lots: Lots, rules: np.ndarray, time: float, take_kind: int, redo_kind: int, active: np.ndarray,
-               halted: np.ndarray, home: np.ndarray, rows: Transactions, n: int) -> int:
-    """A row for each open lot: to buy from it, or to start it anew. The number of rows then. halted: [protocols, P]."""
-    now = seconds(time)
-    for k in range(n_lots):
-        p, number = lots.path[k], lots.protocol[k]
-        if not lots.open[k] or rules[number, OURS] == 0.0 or not active[p] or halted[number, p] > time:
-            continue
-        rows.path[n], rows.protocol[n], rows.state[n], rows.ref[n], rows.network[n] = p, number, OFFERED, k, home[number]
-        rows.cause[n] = lots.cause[k]
-        rows.give_asset[n] = lots.give_asset[k]
-        if must_reset(now - lots.started[k], rules[number]):
-            rows.kind[n], rows.get_asset[n] = redo_kind, lots.give_asset[k]
-        else:
-            rows.kind[n], rows.get_asset[n] = take_kind, lots.get_asset[k]
-        n += 1
-    return n
-
-
-@kernel
-def wake_for_lots(n_lots: int, lots: Lots, rules: np.ndarray, time: float, halted: np.ndarray, wake: np.ndarray) -> None:
-    """Paths wake when a lot of theirs is next at another price, or must be started anew; one that must be already does not
-    wake them: nothing changes but what keepers pay for gas, once a step."""
-    now = seconds(time)
-    for k in range(n_lots):
-        p, number = lots.path[k], lots.protocol[k]
-        if lots.open[k] and rules[number, OURS] > 0.0:
-            at = next_look(lots.started[k], now, rules[number]) - CLOCK
-            if halted[number, p] > time:
-                at = max(at if at < np.inf else time, halted[number, p])
-            wake[p] = min(wake[p], at)
-
-
 class ClipPhase(RulesPhase):
     """The auctions, ready to run."""
+
+    counters = COUNTED
 
     def __init__(self, setting: Setting, rows: Mapping[str, Sequence[float]], writes_off: Mapping[str, bool]) -> None:
         super().__init__(setting, rows, writes_off)
@@ -212,6 +166,14 @@ class ClipPhase(RulesPhase):
         if state.n_lots:
             wake_for_lots(state.n_lots, state.lots, self.parameters, state.time, state.halts.liquidation, state.wake)
 
+    def amounts(self, state: State) -> list[Value]:
+        """See core/columns.py. What is for sale."""
+        return [value for number in self.numbers for value in lots_now(state, number)]
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. Of loans, and what auctions earned."""
+        return [*super().columns(state), *(surplus_now(state, number) for number in self.numbers)]
+
     def liquidatable(self, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> Liquidatable:
         """See RulesPhase: what goes into a lot, and the debt that goes with it, of vaults that may be kicked now.
 
@@ -254,6 +216,7 @@ class Kick(Kind):
         state.n_lots = kick(picked, state.transactions, self.rules.parameters, self.rules.raised(state), seconds(state.time),
                             state.pool.touched, state.book, state.reserves, state.seen.price, state.ledgers, state.lots,
                             state.n_lots)
+        self.rules.count(state, picked, KICKS)
 
 
 class Take(Kind):
@@ -283,6 +246,7 @@ class Take(Kind):
                              state.book, state.reserves, state.seen.price, state.ledgers, state.lots, state.sales, state.n_sales)
         close_lots(picked, state.transactions, state.pool, state.watch, state.book, state.reserves, state.seen.price,
                    state.ledgers, state.lots)
+        self.rules.count(state, picked, TAKES)
 
 
 class Redo(Kind):
@@ -305,3 +269,4 @@ class Redo(Kind):
         """See Kind."""
         redo(picked, state.transactions, self.rules.parameters, seconds(state.time), state.pool.touched, state.book,
              state.seen.price, state.ledgers, state.lots)
+        self.rules.count(state, picked, REDOS)
