@@ -14,9 +14,10 @@ from delever.core.outcomes import LIQUIDATIONS, REPAID
 from delever.core.state import State
 from delever.core.tables import BLOCK_BUILDERS, DEFICIT, SLOTS
 from delever.engine.conservation import residual
+from delever.engine.step import step
 from delever.model.errors import InputError
 from delever.model.world import World
-from delever.run.assemble import assemble
+from delever.run.assemble import assemble, phases
 from delever.run.start import new_state
 from run.small import Mapping, book, fall, last, loan, one_market, pool
 
@@ -116,6 +117,18 @@ def test_an_owner_who_saves_one_of_the_accounts_saves_the_other_too(protocol: st
     slot = next(s for s in range(2) if touched.account[s] == untouched)
     assert sorted(touched.amount[slot].tolist()) == ([6.0, 8.0] if untouched else [10.0, 8000.0])
     assert float(residual(state, 2).max()) < 1e-9
+
+
+def test_a_pair_waits_while_a_market_on_its_way_is_halted() -> None:
+    world = two(JOINT, horizon=180)
+    model = assemble(world)
+    chunk = phases(model, 1, ())
+    state = new_state(model, 0, 1, chunk)
+    state.halts.trading[model.layout.pairs.index("X/USD")] = 120.0
+    step(chunk, state)
+    assert calls(state) == [0.0, 0.0] and state.wake[0] == 120.0 and state.tally.reverted[0] == 0
+    step(chunk, state)
+    assert calls(state) == [1.0, 1.0]
 
 
 def test_he_does_not_act_below_his_least_profit() -> None:

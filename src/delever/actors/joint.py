@@ -24,12 +24,24 @@ from pydantic import Field
 from delever.actors.base import Actor
 from delever.actors.liquidators import SLACK, copy_row
 from delever.core.jit import helper, kernel
-from delever.core.market import purchase, sale, usd_price
+from delever.core.market import purchase, route_halted, sale, usd_price
 from delever.core.phase import Kind, Phase, Resize
 from delever.core.profile import Profiles
 from delever.core.setting import Setting
 from delever.core.state import State
-from delever.core.tables import EXECUTED, INCLUDED, NOTHING, OFFERED, REVERTED, Markets, Networks, Sales, Transactions, Tree
+from delever.core.tables import (
+    EXECUTED,
+    HALTED,
+    INCLUDED,
+    NOTHING,
+    OFFERED,
+    REVERTED,
+    Markets,
+    Networks,
+    Sales,
+    Transactions,
+    Tree,
+)
 from delever.model.quantity import Share, Usd
 
 MIN_PROFIT, FEE_SHARE, HOLDER = range(3)  # columns of the rules
@@ -156,8 +168,11 @@ def pair_up(by_path: np.ndarray, rules: np.ndarray, sale_kind: int, rows: Transa
 
 @kernel
 def decide(first: int, last: int, rules: np.ndarray, sale_kind: int, rows: Transactions, networks: Networks, tree: Tree,
-           profiles: Profiles, markets: Markets) -> None:
-    """Bid for the pairs in rows first..last-1 that pay; the others are nothing."""
+           profiles: Profiles, markets: Markets, trading: np.ndarray, time: float, wake: np.ndarray) -> None:
+    """Bid for the pairs in rows first..last-1 that pay; the others are nothing. trading: [M, P] until when halted [s].
+
+    A pair waits, as a single call does, while a market is halted on the way of what either call gets to what is borrowed.
+    """
     for a in range(first, last, 3):
         b, p, c = a + 1, rows.path[a], rows.network[a]
         gas, base_fee = gas_of(a, b, sale_kind, rows, networks, tree, markets.price), networks.base_fee[rows.network[a], p]
@@ -172,6 +187,11 @@ def decide(first: int, last: int, rules: np.ndarray, sale_kind: int, rows: Trans
             rows.bid[k] = bid
             if not pays:
                 rows.state[k] = NOTHING
+        until = max(route_halted(p, rows.get_asset[a], rows.give_asset[a], tree.chain, tree.sells, tree.buys, trading),
+                    route_halted(p, rows.get_asset[b], rows.give_asset[a], tree.chain, tree.sells, tree.buys, trading))
+        if pays and until > time:
+            wake[p] = min(wake[p], until)
+            rows.state[a:a + 3] = HALTED
 
 
 @kernel
@@ -245,4 +265,4 @@ class Pairing(Phase):
             if state.n_rows > begin:
                 resize(state, np.arange(begin + 1, state.n_rows, 3))
                 decide(begin, state.n_rows, rules, self.sale.number, state.transactions, state.networks, state.tree,
-                       state.profiles, state.markets)
+                       state.profiles, state.markets, state.halts.trading, state.time, state.wake)
