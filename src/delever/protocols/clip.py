@@ -15,13 +15,12 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from delever.core.jit import kernel
 from delever.core.phase import Kind
 from delever.core.seen_prices import price_rows
 from delever.core.setting import Setting
 from delever.core.settlement import still_pays
 from delever.core.state import State
-from delever.core.tables import OFFERED, BookTables, Lots, Reserves, Touched, Transactions
+from delever.core.tables import NOTHING, BookTables, Reserves, Touched, Transactions
 from delever.model.errors import InputError
 from delever.model.quantity import Amount, Ratio, Seconds, Share
 from delever.protocols.base import Liquidatable, Rules, RulesPhase
@@ -37,7 +36,8 @@ from delever.protocols.clip_auction import (
     take,
     whole_tabs,
 )
-from delever.protocols.clip_formulas import CLOCK, OURS, must_reset, next_look, seconds
+from delever.protocols.clip_formulas import HOLE, HOLE_OF_ALL, seconds
+from delever.protocols.clip_lots import offer_lots, wake_for_lots
 
 CURVES = ("linear", "stairstep", "exponential")
 NEEDS = {"linear": ("tau",), "stairstep": ("cut", "step"), "exponential": ("cut",)}
@@ -116,46 +116,14 @@ def check_vaults(name: str, setting: Setting) -> None:
                          "vaults of clip owe one asset, in which holes and tips are counted: make it two protocols")
 
 
-@kernel
-def offer_lots(n_lots: int, lots: Lots, rules: np.ndarray, time: float, take_kind: int, redo_kind: int, active: np.ndarray,
-               halted: np.ndarray, home: np.ndarray, rows: Transactions, n: int) -> int:
-    """A row for each open lot: to buy from it, or to start it anew. The number of rows then. halted: [protocols, P]."""
-    now = seconds(time)
-    for k in range(n_lots):
-        p, number = lots.path[k], lots.protocol[k]
-        if not lots.open[k] or rules[number, OURS] == 0.0 or not active[p] or halted[number, p] > time:
-            continue
-        rows.path[n], rows.protocol[n], rows.state[n], rows.ref[n], rows.network[n] = p, number, OFFERED, k, home[number]
-        rows.cause[n] = lots.cause[k]
-        rows.give_asset[n] = lots.give_asset[k]
-        if must_reset(now - lots.started[k], rules[number]):
-            rows.kind[n], rows.get_asset[n] = redo_kind, lots.give_asset[k]
-        else:
-            rows.kind[n], rows.get_asset[n] = take_kind, lots.get_asset[k]
-        n += 1
-    return n
-
-
-@kernel
-def wake_for_lots(n_lots: int, lots: Lots, rules: np.ndarray, time: float, halted: np.ndarray, wake: np.ndarray) -> None:
-    """Paths wake when a lot of theirs is next at another price, or must be started anew; one that must be already does not
-    wake them: nothing changes but what keepers pay for gas, once a step."""
-    now = seconds(time)
-    for k in range(n_lots):
-        p, number = lots.path[k], lots.protocol[k]
-        if lots.open[k] and rules[number, OURS] > 0.0:
-            at = next_look(lots.started[k], now, rules[number]) - CLOCK
-            if halted[number, p] > time:
-                at = max(at if at < np.inf else time, halted[number, p])
-            wake[p] = min(wake[p], at)
-
-
 class ClipPhase(RulesPhase):
     """The auctions, ready to run."""
 
     def __init__(self, setting: Setting, rows: Mapping[str, Sequence[float]], writes_off: Mapping[str, bool]) -> None:
         super().__init__(setting, rows, writes_off)
         self.assets = len(setting.layout.assets)
+        self.without_holes = self.parameters.copy()
+        self.without_holes[:, [HOLE, HOLE_OF_ALL]] = np.inf
         self.call, self.take, self.redo = Kick(self), Take(self), Redo(self)
 
     def kinds(self) -> Sequence[Kind]:
@@ -180,7 +148,10 @@ class ClipPhase(RulesPhase):
         size_kicks(picked, rows, self.parameters, raised, touched, book, reserves, seen_price)
 
     def size(self, state: State, picked: np.ndarray) -> None:
-        """Kicks (the largest first: none is offered for whom it leaves no room), takes, redos, at what is seen now."""
+        """Kicks (the largest first: none is offered for whom it leaves no room), takes, redos, at what is seen now.
+
+        A vault that may not be called now takes up no room; its owner sees the call whatever room there is.
+        """
         rows, touched, book, now = state.transactions, state.pool.touched, state.book, seconds(state.time)
         kind = rows.kind[picked]
         kicks, takes, redos = (picked[kind == one.number] for one in self.kinds())
@@ -188,7 +159,9 @@ class ClipPhase(RulesPhase):
             tabs = np.zeros(len(kicks))
             whole_tabs(kicks, rows, touched, book, state.reserves, tabs)
             kicks = kicks[np.lexsort((kicks, -tabs, rows.path[kicks]))]
-            size_kicks(kicks, rows, self.parameters, self.raised(state), touched, book, state.reserves, state.seen.price)
+            struck = rows.state[kicks] == NOTHING
+            for some, terms in ((kicks[~struck], self.parameters), (kicks[struck], self.without_holes)):
+                size_kicks(some, rows, terms, self.raised(state), touched, book, state.reserves, state.seen.price)
         if len(takes):
             size_takes(takes, rows, self.parameters, now, touched, book, state.lots)
         if len(redos):
@@ -262,6 +235,7 @@ class Take(Kind):
     name: ClassVar[str] = "take"
     gas: ClassVar[float] = 400_000.0  # assumption
     liquidates: ClassVar[bool] = True
+    trades: ClassVar[bool] = True
     looks: ClassVar[bool] = True
     accounts = of_lots
 
