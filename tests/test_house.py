@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import resource
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -32,13 +32,19 @@ def test_specs_load_without_numba() -> None:
     assert python("import sys, delever; delever.World; print('numba' in sys.modules)") == "False"
 
 
+def cpu_of_children() -> float:
+    """Seconds of the processor that ended children took: what others do on the machine is not in them."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
 def test_help_takes_less_than_three_tenths_of_a_second() -> None:
     command = [sys.executable, "-m", "delever", "--help"]
     best = float("inf")
     for _ in range(5):  # the best of five: the machine may be busy
-        start = time.perf_counter()
+        start = cpu_of_children()
         subprocess.run(command, check=True, capture_output=True)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, cpu_of_children() - start)
     assert best < 0.3
 
 
