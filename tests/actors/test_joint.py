@@ -148,6 +148,18 @@ def test_the_second_call_takes_no_more_than_the_first_brings() -> None:
     assert state.ledgers.tokens[HOLDER, USD, 0] == pytest.approx(GOT * 900.0 * 1.05 - 4000.0)
 
 
+@pytest.mark.parametrize("size", [61.3, 64.1, 67.7, 73.9])
+def test_of_calls_that_gain_the_same_but_for_rounding_the_first_is_taken(size: float) -> None:
+    """All of them are larger than what the first call brings."""
+    legs = [leg for name, owed in (("b", 60.0), ("c", size), ("d", 1.7 * size))
+            for leg in ((name, "X", "collateral", owed * 8.0 / 6.0), (name, "ETH", "debt", owed))]
+    model, state = last(two(JOINT).replace("protocols.other.book", book(legs, "other")))
+    slots = int(state.watch.counts[SLOTS])
+    amount, account = state.pool.touched.amount[:slots], state.pool.touched.account[:slots]
+    called = amount != model.positions.tables.amount[account]
+    assert {model.positions.accounts[i] for i in account[called.any(1)]} == {"a", "b"}
+
+
 def test_two_calls_that_close_a_circle_need_no_market() -> None:
     """`other` owes ETH against USD: what it brings is what was borrowed. The pool is as good as empty."""
     parameters = {"ETH": TERMS, "USD": TERMS | {"liquidation_threshold": 0.85}}

@@ -8,7 +8,8 @@
 He borrows give_A for the length of the transaction. c is not sold and bought back, so its slippage is paid on what is left
 alone. The two calls and the sale are a group: at their slot they are sized anew, and all revert where a call no longer holds,
 B no longer takes what A brings, or out < give_A.
-Each call stands in one pair at most: A in the order offered, B the one with most to gain at market prices, without slippage.
+Each call stands in one pair at most: A in the order offered, B the one with most to gain at market prices, without slippage;
+the first of equals (to 1e-9: calls that are larger than what A brings gain the same but for rounding).
 A call that only he takes counts as declined: alone it was not worth a transaction.
 Source: flash-loan liquidations over several protocols (Qin et al., 2021); which calls he pairs is an assumption.
 """
@@ -150,7 +151,7 @@ def pair_up(by_path: np.ndarray, rules: np.ndarray, sale_kind: int, rows: Transa
                 continue
             gain = most_to_gain(i, j, rows, tree, price)
             gain -= gas_of(i, j, sale_kind, rows, networks, tree, price) * networks.base_fee[c, p]
-            if gain + SLACK * abs(gain) >= rules[MIN_PROFIT] and (chosen < 0 or gain > best):
+            if gain + SLACK * abs(gain) >= rules[MIN_PROFIT] and (chosen < 0 or gain > best + SLACK * abs(best)):
                 best, chosen = gain, y
         if chosen < 0:
             continue
