@@ -28,6 +28,7 @@ class HouseDraw(Draw):
     """Draws lending beside vaults, on one, two or no networks."""
 
     block_times: tuple[float, ...] = ()  # [s] of the networks
+    dollars: float = 0.0  # share of borrowers who hold dollars and owe what falls
 
     def world(self) -> Mapping:
         """Everything."""
@@ -38,8 +39,9 @@ class HouseDraw(Draw):
             self.pegged("USDC", "USD", rng.uniform(0.99, 1.01))
         chains = rng.choice([0, 1, 2, 2])
         self.block_times = tuple(self.dt / n for n in rng.choice([(1, 3), (2, 4), (6, 4), (5, 1), (2, 3)])[:chains])
+        self.dollars = rng.choice([0.1, 0.3, 0.7])
         protocols = {"lend": self.protocol("lend")}
-        if self.chance(0.7):
+        if self.chance(0.75):
             protocols["vaults"] = self.vaults("vaults")
         if len(protocols) == 1 or self.chance(0.35):
             protocols["other"] = self.protocol("other")
@@ -69,29 +71,47 @@ class HouseDraw(Draw):
         return world
 
     def falls(self) -> list[Mapping]:
-        """What is borrowed against falls, once or twice."""
+        """What is borrowed against falls, once or twice; the dollar that is borrowed may, too."""
         rng = self.rng
-        return [{"kind": "price", "at": self.dt * rng.randrange(self.steps - 1), "change": {"ETH": -rng.uniform(0.03, 0.25)}}
-                for _ in range(rng.choice([1, 1, 2]))]
+        found: list[Mapping] = [
+            {"kind": "price", "at": self.dt * rng.randrange(self.steps - 1), "change": {"ETH": -rng.uniform(0.03, 0.25)}}
+            for _ in range(rng.choice([1, 1, 2]))]
+        if self.chance(0.6):
+            found.append({"kind": "peg", "at": self.dt * rng.choice([1, 1, 2, 3]), "change": {"USDC": -rng.uniform(0.01, 0.05)}})
+        return found
 
     # ---- who acts ----------------------------------------------------------------------------------------------
 
     def actors(self, chains: int) -> Mapping:
         """One or two groups of liquidators, who pair calls, and owners, in any order."""
         rng = self.rng
-        found = {"liquidators": self.liquidators()}
-        if self.chance(0.25):
+        found: Mapping = {"pairs": {"kind": "joint", "min_profit": rng.choice([0.0, 20.0]), "fee_share": rng.choice([0.5, 0.9])}}
+        if self.chance(0.8):
+            found["liquidators"] = self.liquidators() | {"fee_share": rng.choice([0.0, 0.0, 0.6])}  # pairs often bid more
+        if self.chance(0.2):
             found["rivals"] = self.liquidators()
-            if chains > 1 and self.chance(0.5):
-                found["rivals"]["network"] = rng.choice(["main", "side"])
-        if self.chance(0.75):
-            found["pairs"] = {"kind": "joint", "min_profit": rng.choice([0.0, 20.0]), "fee_share": rng.choice([0.5, 0.9])}
+        if self.chance(0.2) and len(found) > 1:
+            del found["pairs"]
+        for spec in found.values():
+            if spec["kind"] == "liquidators" and chains > 1 and self.chance(0.3):
+                spec["network"] = rng.choice(["main", "side"])
         if self.chance(0.5):
             found["borrowers"] = {"kind": "borrowers", "attentive": rng.choice([0.3, 0.7]), "target": rng.uniform(1.01, 1.2),
                                   "budget": rng.choice([0.05, 0.3]), "fee": rng.choice([10.0, 40.0, 2000.0])}
         names = list(found)
         rng.shuffle(names)
         return {name: found[name] for name in names}
+
+    def account(self, protocol: str, name: str, parameters: dict[str, Mapping], rules: str) -> list[Mapping]:
+        """Some hold dollars and owe what falls, unhealthy from the start: their calls bring what vaults and others owe."""
+        if "USDC" not in parameters or not self.chance(self.dollars):
+            return super().account(protocol, name, parameters, rules)
+        rng, size = self.rng, 10.0 ** self.rng.uniform(3.0, 5.3)
+        owed = rng.choice([a for a in parameters if a not in ("USDC", "USD", "REST")])
+        debt = size * parameters["USDC"]["liquidation_threshold"] / rng.choice([rng.uniform(0.8, 1.0), rng.uniform(1.0, 1.03)])
+        self.collateral_value += size
+        return [self.leg(protocol, name, "USDC", "collateral", size, None, 0),
+                self.leg(protocol, name, owed, "debt", debt, None, 0)]
 
     # ---- policies ----------------------------------------------------------------------------------------------
 
@@ -130,7 +150,7 @@ class HouseDraw(Draw):
     def vaults(self, name: str) -> Mapping:
         """Vaults of one or two collaterals, that owe USDC or USD, auctioned by terms that turn within the run."""
         rng = self.rng
-        owed = rng.choice(["USDC", "USDC", "USD"])
+        owed = rng.choice(["USDC", "USDC", "USDC", "USD"])
         held = list(dict.fromkeys(rng.choice([a for a in self.tradable() if a != "USDC"]) for _ in range(rng.choice([1, 2]))))
         parameters: dict[str, Mapping] = {a: {
             "liquidation_threshold": rng.uniform(0.6, 0.8), "incentive": rng.choice([0.05, 0.13]),
@@ -142,7 +162,7 @@ class HouseDraw(Draw):
         for i in range(rng.randint(3, 12)):
             asset, size = rng.choice(held), 10.0 ** rng.uniform(3.5, 5.3)
             health = rng.choices([rng.uniform(0.8, 1.0), 1.0 + rng.choice(BESIDE), rng.uniform(1.0, 1.1), rng.uniform(1.1, 1.6)],
-                                 [1, 1, 8, 2])[0]
+                                 [3, 1, 6, 2])[0]
             debt = size * parameters[asset]["liquidation_threshold"] / health
             rows.append(self.leg(name, f"{name}-{i}", asset, "collateral", size, None, 0))
             rows.append(self.leg(name, f"{name}-{i}", owed, "debt", debt, None, 0))
