@@ -81,7 +81,7 @@ def make_world(book: Book, units: np.ndarray, rules: Rules, scenario: str, paths
         "oracles": {"lending": {a: a for a in ASSETS}},
         "venues": {a: LogLinear(pair=f"{a}/USD", depth=2.0 * float(units[i]), half_life=68.97 * 60)
                    for i, a in enumerate(ASSETS) if i < 9},  # stable coins trade at their price
-        "actors": {"actors": {"liquidators": Liquidators(rule="always")}},
+        "actors": {"liquidators": Liquidators(rule="always")},
         "execution": {"mode": mode},
         "scenario": {"horizon": "24 h", "step": "1 min", "paths": paths, "seed": seed, "events": events,
                      "prices": LogNormal(volatility=dict(zip(ASSETS, yearly.tolist(), strict=True)), correlation=correlation)},

@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 MECHANISMS = {"protocols/aave.py": "protocols/test_aave.py", "protocols/pro_rata.py": "protocols/test_pro_rata.py",
               "venues/stableswap.py": "venues/test_stableswap.py", "oracles/mark.py": "oracles/test_mark.py",
-              "behaviour/arbitrageurs.py": "behaviour/test_arbitrageurs.py", "waterfall/adl.py": "waterfall/test_adl.py"}
+              "actors/arbitrageurs.py": "actors/test_arbitrageurs.py", "waterfall/adl.py": "waterfall/test_adl.py"}
 
 
 def cpu_seconds(command: list[str], env: dict[str, str], folder: Path) -> float:

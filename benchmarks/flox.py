@@ -32,7 +32,8 @@ from delever.core.state import State
 from delever.core.tables import HIT, SLOTS
 from delever.engine.step import step
 from delever.model.book import Book
-from delever.run.assemble import Model, assemble, new_state, phases
+from delever.run.assemble import Model, assemble, phases
+from delever.run.start import new_state
 
 ROOT = Path(__file__).resolve().parent.parent
 DAYS = {"calm": (0.0, 0.02), "crash": (-0.15, 0.08)}  # drift and log-volatility of the day

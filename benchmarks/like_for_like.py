@@ -51,7 +51,7 @@ def make_world(inputs: dict[str, np.ndarray], folder: Path, *, close_factor: flo
         "venues": {asset: ConstantProduct(pair=f"{asset}/USD", follows=True, half_life=-60.0 * math.log(2) / math.log(keep),
                                           reserves={asset: float(depth[i] * keep), "USD": float(depth[i] * keep * start[i])})
                    for i, asset in enumerate(names)},
-        "actors": {"actors": {"liquidators": Liquidators(rule="always")}},
+        "actors": {"liquidators": Liquidators(rule="always")},
         "execution": {"mode": "batched"},
         "scenario": {"horizon": (rows - 1) * 60.0, "step": 60.0, "paths": paths, "seed": 1,
                      "prices": Replay(data=str(file))},

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 project = "delever"
 author = "the delever authors"
@@ -17,7 +18,6 @@ html_title = "delever"
 
 def write_schema() -> None:
     """docs/schema.md: every field of every spec and every column of the results."""
-    from delever.core.outcomes import OUTCOME_COLUMNS
     from delever.model.book import ACCOUNTS, LEGS
     from delever.model.book_positions import POSITIONS
     from delever.model.schema import MODEL, schema_rows
@@ -35,10 +35,24 @@ def write_schema() -> None:
     for title, schema in (("Book: legs", LEGS), ("Book: positions", POSITIONS), ("Book: accounts", ACCOUNTS)):
         lines += ["", f"## {title}", "", "| column | type | unit |", "|---|---|---|"]
         lines += [f"| {f.name} | {f.type} | {f.metadata[b'unit'].decode()} |" for f in schema]
-    lines += ["", "## Results: columns a protocol", "", "Each is `NAME.PROTOCOL`; money in USD at prices seen.", "",
+    lines += ["", "## Results: columns", "", "Each is `NAME`, `NAME.PROTOCOL` or `NAME.PROTOCOL.ASSET`. Some names are made up, "
+              "such as a layer's: the schema of `run.paths` has the unit and the meaning of all.", "",
               "| column | unit | meaning |", "|---|---|---|"]
-    lines += [f"| {c.name} | {'USD' if c.unit == 'seen' else c.unit} | {c.meaning} |" for c in OUTCOME_COLUMNS]
+    lines += [f"| {c.name} | {c.unit} | {c.meaning} |".replace("{", "\\{") for c in declared_columns()]
     (Path(__file__).parent / "schema.md").write_text("\n".join(lines) + "\n")
+
+
+def declared_columns() -> list[Any]:
+    """The columns that stand as constants in modules, by name."""
+    import delever.run.stress  # noqa: F401  (with it all that a run is made of)
+    from delever.core.columns import Column
+
+    found = {}
+    for name in sorted(module for module in sys.modules if module.startswith("delever.")):
+        for held in vars(sys.modules[name]).values():
+            several = held.values() if isinstance(held, dict) else held if type(held) is tuple else (held,)
+            found.update({column.name: column for column in several if isinstance(column, Column)})
+    return [found[name] for name in sorted(found)]
 
 
 write_schema()

@@ -50,7 +50,7 @@ class EngineResult:
 def run_engine(world: World) -> list[EngineResult]:
     """Every path of the world, by the engine, in one chunk."""
     model = assemble(world)
-    state, _, _ = run_state(model, 0, world.scenario.paths, [])
+    state = run_state(model, 0, world.scenario.paths, []).state
     return [one_path(world, model, state, p) for p in range(world.scenario.paths)]
 
 

@@ -18,7 +18,8 @@ import pytest
 
 from delever.core.tables import SLOTS
 from delever.engine.step import step
-from delever.run.assemble import Model, assemble, new_state, phases
+from delever.run.assemble import Model, assemble, phases
+from delever.run.start import new_state
 from delever.worlds import load
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -39,7 +39,7 @@ def by_engine(seed: int) -> list[tuple[EngineResult, ExchangeResult]]:
     """Every path, by the engine: lending and markets, and exchanges."""
     world = margin_world(seed)
     model = assemble(world)
-    state, _, _ = run_state(model, 0, world.scenario.paths, [])
+    state = run_state(model, 0, world.scenario.paths, []).state
     lends = [not is_exchange(world.protocols[list(world.protocols)[p]])
              for p in model.positions.tables.protocol[model.positions.tables.signature]]
     found = []
@@ -115,8 +115,8 @@ def test_nothing_is_made_or_lost_in_any_block() -> None:
         path = Path(setting_of(margin_world(seed), 0))
         start, block = check_books(path, None), path.block
 
-        def checked(first: bool, path: Path = path, start: Books = start, block: Callable[[bool], bool] = block) -> bool:
-            again = block(first)
+        def checked(b: int, path: Path = path, start: Books = start, block: Callable[[int], float] = block) -> float:
+            again = block(b)
             check_books(path, start)
             return again
 

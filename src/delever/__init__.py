@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from delever.model.errors import InputError
     from delever.model.world import World
     from delever.report import show
+    from delever.run.replay import replay
     from delever.run.stress import stress
     from delever.worlds import load
 
@@ -40,6 +41,7 @@ __all__ = [
     "find_critical",
     "load",
     "remainder_worlds",
+    "replay",
     "show",
     "stress",
     "wall",
@@ -57,6 +59,7 @@ _HOME = {
     "find_critical": "delever.analysis",
     "load": "delever.worlds",
     "remainder_worlds": "delever.analysis",
+    "replay": "delever.run.replay",
     "show": "delever.report",
     "stress": "delever.run.stress",
     "wall": "delever.analysis",

@@ -15,7 +15,8 @@ from delever.core.tables import CASH, FUNDING, SLOTS
 from delever.engine.step import step
 from delever.model.book import Book
 from delever.model.errors import InputError
-from delever.run.assemble import Model, assemble, new_state, phases
+from delever.run.assemble import Model, assemble, phases
+from delever.run.start import new_state
 
 USD, PERP = 0, 2  # assets
 ONE = {"kind": "arbitrageurs", "exchange": "perps", "account": "basis", "spot": 300.0, "threshold": 0.001, "leverage": 10.0}

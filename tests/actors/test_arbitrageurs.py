@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delever.actors.arbitrageurs import Arbitrage, Arbitrageurs
+from delever.core.empty import new_ledgers
+from delever.core.exchange_tables import Margins
 from delever.core.market import log_price_at
-from delever.core.state import Markets, Watch, new_ledgers
+from delever.core.state import Watch
 from delever.core.tables import (
     ARBITRAGEURS,
     CASH,
@@ -25,7 +27,7 @@ from delever.core.tables import (
     Accounts,
     BookTables,
     Liquidity,
-    Margins,
+    Markets,
     Reserves,
 )
 from delever.engine.index import new_pool

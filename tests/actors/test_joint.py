@@ -16,7 +16,8 @@ from delever.core.tables import BLOCK_BUILDERS, DEFICIT, SLOTS
 from delever.engine.conservation import residual
 from delever.model.errors import InputError
 from delever.model.world import World
-from delever.run.assemble import assemble, new_state
+from delever.run.assemble import assemble
+from delever.run.start import new_state
 from run.small import Mapping, book, fall, last, loan, one_market, pool
 
 USD, ETH, X = 0, 1, 2

@@ -13,8 +13,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from actors.test_keepers import keepers
+from delever.core.empty import new_transactions
 from delever.core.holdings import BORROWED, afford, new_purses
-from delever.core.state import State, new_transactions
+from delever.core.state import State
 from delever.core.tables import EXECUTED, HOLDERS, INCLUDED, REVERTED
 from delever.model.world import World
 from delever.run.assemble import assemble

@@ -13,8 +13,9 @@ from delever.analysis.samples import run_model, without
 from delever.engine.step import step
 from delever.model.book import Book
 from delever.model.errors import InputError
-from delever.run.assemble import assemble, new_state, phases
+from delever.run.assemble import assemble, phases
 from delever.run.figures import summarise
+from delever.run.start import new_state
 from delever.run.stress import stress
 from run.exchange_small import ETH, exchange, positions
 

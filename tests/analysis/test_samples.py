@@ -11,11 +11,11 @@ import pytest
 
 from delever.analysis import compare, concentration, find_critical
 from delever.analysis.largest import FIGURES, falls, rerun
-from delever.analysis.samples import account_number, run_model, run_watched, without
+from delever.analysis.samples import run_model, run_watched, without
 from delever.model.errors import InputError
 from delever.model.scenario import Order
 from delever.model.world import World
-from delever.run.assemble import assemble
+from delever.run.assemble import Model, assemble
 from delever.run.figures import summarise
 from delever.run.positions import read_books
 from delever.run.stress import stress
@@ -29,6 +29,11 @@ LOOPS = [leg for i in range(20) for leg in (
 def outcomes(table: Any, *, protocol: str = "aave") -> dict[str, list[float]]:
     names = ("bad_debt", "shortfall", "repaid_debt", "seized_collateral", "liquidations")
     return {name: table[f"{name}.{protocol}"].to_pylist() for name in names}
+
+
+def account_number(model: Model, protocol: str, account: str) -> int:
+    of = list(model.world.protocols).index(protocol)
+    return next(i for i, name in enumerate(model.positions.accounts) if name == account and model.positions.protocol[i] == of)
 
 
 def test_an_emptied_account_is_one_that_is_not_in_the_book(first: World) -> None:

@@ -145,7 +145,7 @@ def test_no_line_is_wider_than_the_terminal(run: Run, width: int, lending: bool)
 def test_lending_and_exchange_stand_side_by_side() -> None:
     world = exchange(True)
     text = printed(stress_report("small", dl.stress(world, keep=False)))
-    assert text.index("Losses of lending protocols") < text.index("Positions closed on perps")
+    assert text.index("Losses of pool") < text.index("Positions closed on perps")
     found = dl.wall(world, "ETH", "-40%..0% by 20%")
     svg = wall_chart("small", "ETH", found, 4000.0)
     assert "pool liquidatable now" in svg and "perps positions" in svg and "perps liquidatable" not in svg

@@ -182,3 +182,14 @@ def test_an_account_just_worth_its_gas_is_taken() -> None:
                        scenario={"horizon": 60, "events": [fall(0.08)]})
     assert liquidations(world)[-1] == 1
     assert liquidations(world.replace("actors.liquidators.min_profit", "0.06 USD"))[-1] == 0
+
+
+@pytest.mark.parametrize("mode", ["sequential", "batched"])
+def test_of_two_liquidators_who_call_one_account_the_second_finds_it_healthy(mode: str) -> None:
+    """Health 0.956: the first repays half and lifts it above 1. In a batch, too, the second is sized at what the first left."""
+    both = {name: {"kind": "liquidators", "rule": "always"} for name in ("one", "two")}
+    world = one_market(loan("a", 10.0, 8000.0), actors=both, execution={"mode": mode},
+                       scenario={"horizon": 60, "events": [fall(0.1)]})
+    _, state = last(world)
+    assert state.ledgers.totals[LIQUIDATIONS, 0, 0] == 1 and state.tally.reverted[0] == 1
+    assert state.ledgers.tokens[HOLDERS:, 0, 0] == pytest.approx([200.0, 0.0])  # half the loan, a bonus of 5 %

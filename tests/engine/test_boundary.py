@@ -15,8 +15,9 @@ from delever.core.tables import CLAIM_ROWS, DUE, SLOTS
 from delever.engine import boundary
 from delever.engine.step import see
 from delever.model.world import World
-from delever.run.assemble import assemble, new_state
+from delever.run.assemble import assemble
 from delever.run.chunk import run_state
+from delever.run.start import new_state
 from reference.worlds import random_world
 from run.small import Leg, Mapping, everything, one_market
 

@@ -27,7 +27,8 @@ from delever.core.tables import (
 )
 from delever.engine.inclusion import Inclusion
 from delever.engine.step import Phases, step
-from delever.run.assemble import Model, assemble, new_state, phases
+from delever.run.assemble import Model, assemble, phases
+from delever.run.start import new_state
 from run.small import loan, one_market
 
 GAS = 1e5

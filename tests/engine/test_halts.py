@@ -18,7 +18,8 @@ from delever.engine.inclusion import hold_back
 from delever.engine.step import step
 from delever.model.book import Book
 from delever.model.world import World
-from delever.run.assemble import assemble, new_state, phases
+from delever.run.assemble import assemble, phases
+from delever.run.start import new_state
 from run.exchange_small import exchange
 from run.small import Mapping, fall, loan, one_market
 

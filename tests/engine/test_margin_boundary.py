@@ -17,7 +17,8 @@ from delever.core.touch import enter_slots, slot_of
 from delever.engine import boundary
 from delever.engine.step import step
 from delever.model.book import Book
-from delever.run.assemble import Model, assemble, new_state, phases
+from delever.run.assemble import Model, assemble, phases
+from delever.run.start import new_state
 
 TIERS = [{"floor": 0, "maintenance": 0.01}, {"floor": 50_000, "maintenance": 0.02}, {"floor": 200_000, "maintenance": 0.1}]
 PATHS = 4

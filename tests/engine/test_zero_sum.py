@@ -11,7 +11,8 @@ from delever.core.state import State
 from delever.core.tables import SLOTS
 from delever.engine.conservation import LIMIT, residual
 from delever.engine.step import step
-from delever.run.assemble import assemble, new_state, phases
+from delever.run.assemble import assemble, phases
+from delever.run.start import new_state
 from engine.test_margin_boundary import PATHS, random_world
 
 

@@ -17,7 +17,8 @@ from delever.core.tables import HIT, SLOTS
 from delever.engine.step import step
 from delever.model.book import Book as Accounts
 from delever.model.world import World
-from delever.run.assemble import assemble, new_state, phases
+from delever.run.assemble import assemble, phases
+from delever.run.start import new_state
 from flox.books import Book
 from flox.replica import Floats, Rules
 

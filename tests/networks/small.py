@@ -15,7 +15,8 @@ from delever.core.tables import EXECUTED, REVERTED, SLOTS
 from delever.engine.conservation import residual
 from delever.engine.step import step
 from delever.model.world import World
-from delever.run.assemble import Model, assemble, new_state, phases
+from delever.run.assemble import Model, assemble, phases
+from delever.run.start import new_state
 from run.small import Leg, Mapping, book, loan
 
 SLOW, FAST = 0, 1  # the chains: 12 s and 2 s

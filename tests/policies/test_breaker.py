@@ -20,7 +20,8 @@ from delever.engine.step import step
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.policies.breaker import Armed, Breakers
-from delever.run.assemble import assemble, new_state, phases
+from delever.run.assemble import assemble, phases
+from delever.run.start import new_state
 from delever.run.stress import stress
 from run.exchange_small import exchange
 from run.small import Mapping, bits, everything, fall, loan, one_market, unlike

@@ -22,7 +22,8 @@ from delever.model.book import Book
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.policies.margin_call import MarginCalls
-from delever.run.assemble import assemble, new_state, phases
+from delever.run.assemble import assemble, phases
+from delever.run.start import new_state
 from delever.run.stress import stress
 from run.exchange_small import exchange
 from run.small import Mapping, bits, everything, fall, loan, one_market, unlike

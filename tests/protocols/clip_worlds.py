@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from delever.core.phase import Phase
 from delever.core.state import State
 from delever.core.tables import EXECUTED
 from delever.engine.step import Phases, step
 from delever.model.world import World
-from delever.run.assemble import Model, assemble, new_state, phases
+from delever.run.assemble import Model, assemble, phases
+from delever.run.collect import mechanisms_of
+from delever.run.start import new_state
 from run.small import Leg, Mapping, one_market
 
 STAIRS: Mapping = {"kind": "clip", "curve": "stairstep", "cut": 0.99, "step": 90, "buf": 1.2, "tail": 8400, "cusp": 0.4,
@@ -38,6 +41,7 @@ class Diary:
     names: list[str]
     times: list[float] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    mechanisms: list[Phase] = field(default_factory=list)
 
     def record(self, state: State) -> None:
         """See Recorder."""
@@ -65,7 +69,7 @@ def begin(world: World, paths: int = 1) -> tuple[Phases, State, Diary]:
     """A run that has not begun."""
     model = assemble(world)
     chunk = phases(model, paths, ())
-    diary = Diary(model, [kind.name for kind in chunk.kinds])
+    diary = Diary(model, [kind.name for kind in chunk.kinds], mechanisms=mechanisms_of(chunk))
     return replace(chunk, recorder=diary), new_state(model, 0, paths, chunk), diary
 
 

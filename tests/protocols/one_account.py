@@ -8,11 +8,11 @@ from typing import cast
 
 import numpy as np
 
+from delever.core.empty import new_ledgers, new_sales, new_touched, new_transactions
 from delever.core.health import account_health
 from delever.core.outcomes import OUTCOMES
 from delever.core.setting import Setting
 from delever.core.settlement import settle
-from delever.core.state import new_ledgers, new_sales, new_touched, new_transactions
 from delever.core.tables import (
     CASH,
     DEBTS,

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from delever.core.state import new_ledgers
+from delever.core.empty import new_ledgers
 from delever.core.tables import HOLDERS, INCLUDED, OFFERED, SLOTS, Reserves
 from delever.engine.conservation import residual
 from delever.protocols.clip import CURVES, ClipPhase
 from delever.protocols.clip_formulas import OURS
-from delever.run.assemble import assemble, new_state, phases
+from delever.run.assemble import assemble, phases
+from delever.run.start import new_state
 from run.small import loan, one_market
 
 TERMS: dict[str, Any] = {"kind": "clip", "curve": "stairstep", "cut": 0.99, "step": 90, "buf": 1.2, "tail": 8400, "cusp": 0.4}

@@ -158,7 +158,7 @@ def test_a_lot_of_dust_that_nobody_is_paid_to_start_anew_stays_open_and_lets_its
     assert [event.kind for event in diary.events] == ["kick"]
     assert state.lots.open[0] == 1
     assert len([time for time in diary.times if time > 900]) == 9, "one look a step"
-    row = tabulate_paths(diary.model, state).to_pylist()[0]
+    row = tabulate_paths(diary.model, diary.mechanisms, state).to_pylist()[0]
     assert row["shortfall.pool"] == pytest.approx(130.0 - 0.2 * 180.0)
     assert (row["bad_debt.pool"], row["deficit.pool"]) == (0.0, 0.0)
 
@@ -216,7 +216,7 @@ def test_penalties_pay_what_later_lots_leave_unpaid_before_anybody_else() -> Non
     unpaid = 5000.0 - diary.of("take")[1].give
     assert unpaid > 845.0
     assert [booked[COVERED], booked[DEFICIT], booked[TREASURY]] == pytest.approx([845.0, unpaid - 845.0, 0.0], abs=1e-9)
-    row = tabulate_paths(diary.model, state).to_pylist()[0]
+    row = tabulate_paths(diary.model, diary.mechanisms, state).to_pylist()[0]
     assert row["written_off.pool.USD"] == row["deficit.pool"] == row["bad_debt.pool"] == pytest.approx(unpaid)
     assert row["repaid.pool.USD"] == pytest.approx(11_500.0 - unpaid)
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from delever.core.state import Tree, new_ledgers
-from delever.core.tables import CASH, FUNDING, MAKERS, VAULT, Margins
+from delever.core.empty import new_ledgers
+from delever.core.exchange_tables import Margins
+from delever.core.tables import CASH, FUNDING, MAKERS, VAULT, Tree
 from delever.model.asset import Asset
 from delever.protocols.funding import Funded, FundingPhase, funding_rate
 from delever.run.pricing import lay_out

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from delever.core.empty import new_ledgers, new_sales, new_touched, new_transactions
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, LIQUIDATIONS, OUTCOMES
 from delever.core.phase import grouped
 from delever.core.settlement import settle
-from delever.core.state import new_ledgers, new_sales, new_touched, new_transactions
 from delever.core.tables import (
     DECLINED,
     EXECUTED,

@@ -34,7 +34,7 @@ class Account:
 class Rules:
     """What a protocol lets liquidators do."""
 
-    kind: str  # v2, v3_0, v3_3, pro_rata
+    kind: str  # v2, v3_0, v3_3, pro_rata, clip
     close_factor: float = 0.5
     full_above: float = 0.95  # v3: below this health the whole leg may be repaid
     dust: float = 0.0  # pro_rata [value]
@@ -86,8 +86,8 @@ def health(account: Account, view: View) -> float:
     return backing(account, view) / debt if debt > 0.0 else math.inf
 
 
-def assess(account: Account, rules: Rules, view: View) -> Claim | None:
-    """The claim on an unhealthy account, None if there is nothing to call."""
+def assess(account: Account, rules: Rules, view: View, most: float = math.inf) -> Claim | None:
+    """The claim on an unhealthy account, None if there is nothing to call. most: units of the debt that are brought."""
     if rules.kind == "pro_rata":
         return _share_of_everything(account, rules, view)
     best: tuple[float, Claim] | None = None
@@ -95,17 +95,18 @@ def assess(account: Account, rules: Rules, view: View) -> Claim | None:
         for repaid in account.debt:
             if not (taken.callable and repaid.callable and taken.amount > 0.0 and repaid.amount > 0.0):
                 continue
-            call = _one_pair(account, taken, repaid, rules, view)
+            call = _one_pair(account, taken, repaid, rules, view, most)
             if call is not None and (best is None or call[0] > best[0]):
                 best = call
     return best[1] if best is not None else None
 
 
-def _one_pair(account: Account, taken: Leg, repaid: Leg, rules: Rules, view: View) -> tuple[float, Claim] | None:
+def _one_pair(account: Account, taken: Leg, repaid: Leg, rules: Rules, view: View, most: float
+              ) -> tuple[float, Claim] | None:
     """(repay value x incentive, claim) of Aave's call on a collateral and a debt leg."""
     factor = 1.0 + taken.incentive
     held, owed = view.held_value(taken), view.owed_value(repaid)
-    limit = _close_limit(account, held, owed, rules, view)
+    limit = min(_close_limit(account, held, owed, rules, view), most * view.price[repaid.asset])
     repay = min(owed, limit)
     all_repaid, all_taken = limit >= owed, False
     if repay * factor >= held:

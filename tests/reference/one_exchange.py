@@ -8,7 +8,7 @@ from reference.books import check_books
 from reference.margin import Layer, MarginAccount, MarginExchange, Position, Stage
 from reference.plain import Path
 from reference.pool import Market, Profile
-from reference.setting import Network, Result, Setting
+from reference.setting import Result, Setting
 
 PERP = "BTC-PERP"
 
@@ -33,7 +33,7 @@ def setting(accounts: list[MarginAccount], price: float, waterfall: list[Layer] 
         markets={"BTC": Market("BTC", "USD", math.log(price)), "ETH": Market("ETH", "USD", math.log(1000.0)),
                  PERP: Market(PERP, "USD", 0.0, profile)},
         wraps={}, moves=[{}] * 9, depth_shocks=[[]] * 9, feeds={}, sight={}, unit={"ex": "USD"}, rates={}, rules={},
-        accounts=[], orders=[], network=Network(), profitable=False, min_profit=0.0, fee_share=0.0, attentive=0.0,
+        accounts=[], orders=[], attentive=0.0,
         exchanges=[exchange])
     return Setting(**{**given, **changes})  # type: ignore[arg-type]
 
@@ -47,8 +47,8 @@ def run(given: Setting) -> Result:
     path = Path(given)
     start = check_books(path, None)
 
-    def checked(first: bool, block=path.block) -> bool:  # type: ignore[no-untyped-def]
-        again: bool = block(first)
+    def checked(b: int, block=path.block) -> float:  # type: ignore[no-untyped-def]
+        again: float = block(b)
         check_books(path, start)
         return again
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 def result_of(path: Path, longest: int) -> Result:
     """How the path ended. longest: consecutive steps with an executed claim."""
     price = {"USD": 1.0} | {asset: path.x.usd(asset) for _, asset in path.w.rates}
+    nearest = min([path.nearest, path.margins.nearest, path.auctions.nearest, path.halts.nearest,
+                   *(breaker.nearest for breaker in path.w.breakers)])
     falls = path.margins.waterfalls
     deficit = dict(path.deficit) | {(name, "USD"): fall.deficit for name, fall in falls.items()}
     bad = sum(units * price[asset] for (_, asset), units in deficit.items())
@@ -35,13 +37,14 @@ def result_of(path: Path, longest: int) -> Result:
         virtual={m: market.virtual() for m, market in path.w.markets.items()},
         deficit=deficit, liquidated=path.liquidated | path.margins.liquidated, counts=path.counts, bad_debt=bad,
         shortfall=short, longest_steps=longest, longest_blocks=path.longest_blocks,
-        extrapolated=path.x.extrapolated, traded=path.x.traded, nearest=min(path.nearest, path.margins.nearest),
+        extrapolated=path.x.extrapolated, traded=path.x.traded, nearest=nearest,
         exchanges={exchange.name: exchange for exchange in path.w.exchanges},
         fund=dict(path.fund) | {(name, "USD"): fall.fund["USD"] for name, fall in falls.items()},
         socialised=dict(path.socialised) | {(name, "USD"): fall.served["socialised_loss"] for name, fall in falls.items()},
         served={(name, layer): usd for name, fall in falls.items() for layer, usd in fall.served.items()},
         dry={(name, layer): t for name, fall in falls.items() for layer, t in fall.dry.items()},
-        spot={one.name: one.spot for one in path.w.arbitrageurs})
+        spot={one.name: one.spot for one in path.w.arbitrageurs}, treasury=dict(path.auctions.treasury),
+        lots=[(lot.account.name, lot.units, lot.owed, lot.tab, lot.started, lot.top) for lot in path.auctions.lots])
 
 
 def late(path: Path, views: dict[str, View]) -> bool:

@@ -7,21 +7,23 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from reference import accounts as rule
-from reference.accounts import Account, Claim, View
+from reference.accounts import Account, View
+from reference.auctions import Auctions
+from reference.bidding import Bids, Offer
+from reference.blocks import fill
+from reference.breakers import Breaker, Halts
 from reference.default_waterfall import absorb_lending
-from reference.exchange import Exchange, Sale
+from reference.exchange import Exchange
 from reference.margin import Sight
 from reference.margin_engine import Margins
 from reference.marks import follow, sample_mark
 from reference.outcome import late, result_of
 from reference.randomness import BORROWERS, philox, uniform
-from reference.setting import Feed, Order, Result, Setting, Transaction
-
-PAYER = {"oracle": "reporters", "claim": "liquidators", "top_up": "owners", "order": "order_owners"}
-BATCH = {"oracle": 0, "top_up": 1, "claim": 2, "order": 3}
+from reference.setting import Result, Setting, Transaction
+from reference.settlement import Settlement
 
 
-class Path:
+class Path(Settlement):
     """The state of one path."""
 
     def __init__(self, setting: Setting) -> None:
@@ -38,10 +40,15 @@ class Path:
         self.margins = Margins(setting.exchanges, setting.arbitrageurs, self.x, self.counts)
         self.socialised: dict[tuple[str, str], float] = defaultdict(float)
         self.fund = setting.funds()
+        self.auctions = Auctions(setting.auctions, self.x.ledger, self.deficit, self.counts)
+        self.halts = Halts(setting.breakers, setting.margin_calls, self.counts)
+        self.repaid: dict[str, float] = defaultdict(float)  # per protocol, at prices seen then [USD]
         follow(self.x, setting.follows)
         for feed in setting.feeds.values():
             if math.isnan(feed.answer):  # none given: the market's
                 feed.answer = self.x.pair(feed.base, feed.quote)
+        for breaker in setting.breakers:
+            breaker.begin(self.looked_at(breaker))
 
     # ---- what protocols see ---------------------------------------------------------------------------------
 
@@ -79,6 +86,9 @@ class Path:
     # ---- a step ----------------------------------------------------------------------------------------------
 
     def step(self, k: int) -> None:
+        for breaker in self.w.breakers:
+            if k > 1:
+                breaker.next_step(self.looked_at(breaker), (k - 1) * self.w.dt)
         self.k = k
         for m, move in self.w.moves[k - 1].items():
             self.w.markets[m].e += move
@@ -94,39 +104,94 @@ class Path:
         for b in range(1, self.w.blocks + 1):
             self.time = (k - 1) * self.w.dt + b * self.w.dt / self.w.blocks
             if self.time < wake:
+                self.counts["slept"] += 1
                 continue
             before = self.counts["liquidations"]
-            wake = self.block(b == 1)
+            wake = self.block(b)
             self.cascade = self.cascade + 1 if self.counts["liquidations"] > before else 0
             self.longest_blocks = max(self.longest_blocks, self.cascade)
 
-    def block(self, first: bool) -> float:
-        """One block, the first of its step or not; when the path next has something to do."""
+    def block(self, b: int) -> float:
+        """Block b = 1, 2, ... of its step; when the path next has something to do."""
         follow(self.x, self.w.follows)
-        offered = self.oracles(first)
+        self.auctions.at(self.time)
+        offered = self.oracles(b == 1)
         views = {protocol: self.seen(protocol) for protocol in self.w.rules}
         sights = {e.name: Sight(self.prices(e.name, e.weight), self.prices(e.name, e.tiers)) for e in self.w.exchanges}
-        claims = self.claims(views)
+        unhealthy = [a for a in self.w.accounts if self.health(a, views[a.protocol]) < 1.0]
+        self.halts.look(self.looked_at, self.time)
+        spared = {a.number for a in unhealthy if self.spared(a, views)}
         self.counts["late_blocks"] += late(self, views)
         called = self.margins.call(sights, self.time)
-        top_ups = [t for claim in claims if (t := self.top_up(claim.account, views)) is not None]
-        orders = [Transaction("order", order, order.fee, amount=order.left(self.k))
+        calls, answers = self.calls(unhealthy, spared, views)
+        top_ups = [t for account in answers if (t := self.top_up(account, views)) is not None]
+        orders = [Transaction("order", order, order.fee, amount=order.left(self.k), chain=order.chain, payer="order_owners",
+                              routes=[(order.asset, order.into)])
                   for order in self.w.orders if order.left(self.k) > 0.0]
-        offered += self.bids(claims) + top_ups + orders
-        # without a network there is no fee to bid: what is offered is executed in the order offered
-        ranked = sorted(offered, key=lambda t: -t.bid) if self.w.network.gas else offered  # stable
-        able = [t for t in ranked if t.bid >= self.w.network.base_fee]
-        room = int(min(self.w.network.room, len(able)))
-        included, unfit = able[:room], able[room:]
-        self.counts["unfit"] += len(unfit)
-        self.counts["underbid"] += len(ranked) - len(able)
-        self.execute(included)
+        offers = calls + self.lots_offered(views)
+        bids = Bids(self.x, self.w.chains, self.w.sequential)
+        offered += bids.decide(self.w.bidders, offers, self.resized) + top_ups + orders + bids.more
+        self.counts["declined"] += sum(offer.by is None for offer in offers)
+        closed = {id(t): until for t in offered if (until := self.closed_until(t)) > self.time}
+        self.counts["waited for a market"] += len(closed)
+        block = fill([t for t in offered if id(t) not in closed], self.w.chains, (self.k - 1) * self.w.blocks + b,
+                     self.w.dt / self.w.blocks)
+        for name in ("unfit", "underbid", "waits"):
+            self.counts[name] += getattr(block, name)
+        self.execute(block.rows)
         absorb_lending(self.w.waterfalls, self.fund, self.deficit, self.socialised)
         fell = self.margins.absorb(sights, self.time)
         self.margins.arbitrage(sights)
-        if included or unfit or called or fell:
+        views = {protocol: self.seen(protocol) for protocol in self.w.margin_calls}
+        self.halts.lapse(a for a in self.w.accounts if a.protocol in views
+                         and not self.health(a, views[a.protocol]) < 1.0)
+        if block.rows or called or fell:
             return self.time
-        return min((feed.next_look() for feed in self.w.feeds.values()), default=math.inf)
+        return min([block.wake, *closed.values(), self.halts.wake(self.time),
+                    self.auctions.wake(self.time, self.halts.liquidations),
+                    *(feed.next_look() for feed in self.w.feeds.values())])
+
+    # ---- policies --------------------------------------------------------------------------------------------
+
+    def looked_at(self, breaker: Breaker) -> dict[str, float]:
+        """What a breaker looks at, as it is now: log prices of assets in USD, of markets in their quote; volumes [USD]."""
+        if breaker.trigger == "liquidations":
+            return {protocol: self.repaid[protocol] for protocol in breaker.of}
+        return {name: self.x.pair(*name.split("/")) if "/" in name else self.x.log_price(name) for name in breaker.of}
+
+    def spared(self, account: Account, views: dict[str, View]) -> bool:
+        """Whether an unhealthy account may not be called now."""
+        graced = self.halts.grace(account, rule.health(account, views[account.protocol]), self.time)
+        halted = self.halts.liquidations.get(account.protocol, -math.inf) > self.time
+        self.counts["halted calls"] += halted
+        return graced or halted
+
+    def closed_until(self, t: Transaction) -> float:
+        """When all markets on which it would trade are open [s]."""
+        return max((self.halts.trading.get(m, -math.inf) for a, b in t.routes
+                    for m in {*self.x.chain(a)} ^ {*self.x.chain(b)}), default=-math.inf)
+
+    # ---- what is offered -------------------------------------------------------------------------------------
+
+    def calls(self, unhealthy: list[Account], spared: set[int], views: dict[str, View]) -> tuple[list[Offer], list[Account]]:
+        """What may be called now; and whose owners see a call, whether it is spared or not."""
+        vaults = [a for a in unhealthy if a.protocol in self.w.auctions and a.debt]
+        kicks = self.auctions.kicks([a for a in vaults if a.number not in spared], views)
+        offers, answers = [], []
+        for account in unhealthy:
+            if account.protocol in self.w.auctions:
+                kick = kicks.get(account.number)
+                offer = self.offer_of_kick(account, kick) if kick is not None else None
+                seen = kick is not None or account.number in spared
+            else:
+                claim = rule.assess(account, self.w.rules[account.protocol], views[account.protocol])
+                offer = self.offer_of_claim(claim) if claim is not None else None
+                seen = claim is not None
+            if seen:
+                answers.append(account)
+            if offer is not None and account.number not in spared:
+                offers.append(offer)
+        return offers, answers
 
     def oracles(self, first: bool) -> list[Transaction]:
         """Oracle answers that are offered; marks are sampled."""
@@ -143,17 +208,20 @@ class Path:
                         or feed.updated <= self.time - feed.heartbeat):
                     feed.flight, feed.land = observed, self.time + feed.delay
             if feed.flight is not None and self.time >= feed.land:
-                offered.append(Transaction("oracle", name, feed.fee))
+                offered.append(Transaction("oracle", name, feed.fee, chain=feed.chain, payer="reporters"))
         return offered
 
-    def claims(self, views: dict[str, View]) -> list[Claim]:
+    def lots_offered(self, views: dict[str, View]) -> list[Offer]:
+        """What is for sale, or must be started anew."""
         found = []
-        for account in self.w.accounts:
-            if self.health(account, views[account.protocol]) < 1.0:
-                claim = rule.assess(account, self.w.rules[account.protocol], views[account.protocol])
-                if claim is not None:
-                    found.append(claim)
-        return found
+        for lot in self.auctions.lots:
+            if self.halts.liquidations.get(lot.protocol, -math.inf) > self.time:
+                self.counts["halted lots"] += 1
+            elif self.auctions.over(lot):
+                found.append(self.offer_of_redo(lot, views[lot.protocol]))
+            else:
+                found.append(self.offer_of_take(lot, 0.0))
+        return [offer for offer in found if offer is not None]
 
     def top_up(self, account: Account, views: dict[str, View]) -> Transaction | None:
         """What the owner of an account that is offered answers."""
@@ -169,115 +237,8 @@ class Path:
         missing = (self.w.target * rule.owing(account, view) - rule.backing(account, view)) / (price * leg.threshold)
         if missing * price > self.w.budget * sum(view.held_value(c) for c in account.collateral):
             return None
-        return Transaction("top_up", account, self.w.top_up_fee, amount=missing, leg=leg)
-
-    # ---- liquidators -----------------------------------------------------------------------------------------
-
-    def sales(self, claim: Claim) -> list[Sale]:
-        return [(c.asset, d.asset, units, "liquidators") for c, d, units in claim.sales]
-
-    def gain(self, claim: Claim) -> float:
-        """What selling now brings beyond the repaid debt [USD]."""
-        out: dict[str, float] = defaultdict(float)
-        for (_, debt, _), units in zip(claim.sales, self.x.trade(self.sales(claim), real=False), strict=True):
-            out[debt.asset] += units
-        for debt, units in claim.repay:
-            out[debt.asset] -= units
-        return sum(units * self.x.usd(asset) for asset, units in out.items())
-
-    def bids(self, claims: list[Claim]) -> list[Transaction]:
-        """The claims that liquidators want, with what they bid."""
-        wanted = []
-        for claim in claims:
-            net, gain = self.w.network, self.gain(claim)
-            gwei = net.gas["liquidation"] * 1e-9 * self.x.usd(net.native) if net.gas else 0.0
-            profit = gain - gwei * net.base_fee
-            if self.w.profitable and profit < self.w.min_profit:
-                self.counts["declined"] += 1
-                continue
-            bid = net.base_fee + self.w.fee_share * max(profit, 0.0) / gwei if net.gas else 0.0
-            wanted.append(Transaction("claim", claim.account, bid))
-        return wanted
-
-    # ---- execution -------------------------------------------------------------------------------------------
-
-    def execute(self, included: list[Transaction]) -> None:
-        claimed = {id(t.ref) for t in included if t.kind == "claim"}
-        self.counts["raced"] += sum(t.kind == "top_up" and id(t.ref) in claimed for t in included)
-        if self.w.sequential:
-            for t in included:
-                self.x.trade(self.settle(t), real=True)
-        else:
-            fills = [f for t in sorted(included, key=lambda t: BATCH[t.kind]) for f in self.settle(t)]
-            self.x.trade(fills, real=True)
-
-    def settle(self, t: Transaction) -> list[Sale]:
-        """Do one transaction; what it sells."""
-        net = self.w.network
-        if net.gas:
-            paid = net.gas["liquidation" if t.kind == "claim" else t.kind] * t.bid * 1e-9
-            self.x.ledger.move(net.native, paid, PAYER[t.kind], "block_builders")
-        if isinstance(t.ref, str):
-            self.answered(self.w.feeds[t.ref])
-        elif isinstance(t.ref, Order):
-            t.ref.sold += t.amount
-            self.counts["orders"] += 1
-            return [(t.ref.asset, t.ref.into, t.amount, "order_owners")]
-        elif isinstance(t.ref, Account):
-            done = self.topped_up(t, t.ref) if t.kind == "top_up" else self.claimed(t.ref)
-            if done is None:
-                self.counts["reverted"] += 1
-                self.counts[f"reverted_{t.kind}"] += 1
-            else:
-                return done
-        return []
-
-    def answered(self, feed: Feed) -> None:
-        assert feed.flight is not None
-        feed.answer, feed.updated, feed.flight, feed.land = feed.flight, self.time, None, math.inf
-        self.counts["answers"] += 1
-
-    def topped_up(self, t: Transaction, account: Account) -> list[Sale] | None:
-        view = self.seen(account.protocol)
-        if self.health(account, view) >= 1.0:
-            return None
-        leg = t.leg
-        assert isinstance(leg, rule.Leg)
-        leg.amount += t.amount / view.supply_index[leg.asset]
-        account.answered = True
-        self.x.ledger.move(leg.asset, t.amount, "owners", "cash")
-        self.counts["top_ups"] += 1
-        return []
-
-    def claimed(self, account: Account) -> list[Sale] | None:
-        view = self.seen(account.protocol)
-        if self.health(account, view) >= 1.0:
-            return None
-        claim = rule.assess(account, self.w.rules[account.protocol], view)
-        if claim is None or (self.w.profitable and self.w.sequential and self.gain(claim) < 0.0):
-            return None
-        for leg, seize, kept in claim.seize:
-            leg.amount = 0.0 if leg in claim.cleared else leg.amount - seize / view.supply_index[leg.asset]
-            self.x.ledger.move(leg.asset, seize - kept, "cash", "liquidators")
-            if self.w.feeds_fund(account.protocol):
-                self.fund[account.protocol, leg.asset] += kept
-        for leg, repay in claim.repay:
-            leg.amount = 0.0 if leg in claim.cleared else leg.amount - repay / view.borrow_index[leg.asset]
-            self.x.ledger.move(leg.asset, repay, "liquidators", "cash")
-        self.counts["liquidations"] += 1
-        self.liquidated[account.protocol] += 1
-        self.absorb(account, view)
-        return self.sales(claim)
-
-    def absorb(self, account: Account, view: View) -> None:
-        """What is owed without any collateral is booked as a deficit, where the rules say so."""
-        if self.w.rules[account.protocol].kind not in ("v3_3", "pro_rata"):
-            return
-        if any(leg.amount > 0.0 for leg in account.collateral):
-            return
-        for leg in account.debt:
-            self.deficit[account.protocol, leg.asset] += view.owed(leg)
-            leg.amount = 0.0
+        return Transaction("top_up", account, self.w.top_up_fee, amount=missing, leg=leg, payer="owners",
+                           chain=self.w.home.get(account.protocol, ""))
 
     # ---- the whole path --------------------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from reference.accounts import Account, Rules
+from reference.auctions import Terms
+from reference.breakers import Breaker
 from reference.margin import Layer, MarginExchange
 from reference.pool import Market
 
@@ -31,6 +33,7 @@ class Feed:
     exchange: str = ""  # mark: whose funding it uses
     book: float = 0.0  # mark: average of the perp's own price [USD]
     gap: defaultdict[float, float] = field(default_factory=lambda: defaultdict(float))  # mark: averages by tau [s]
+    chain: str = ""  # the network on which it answers
 
     def next_look(self) -> float:
         """When it next has something to do [s]: an answer in flight lands, or the last one is too old."""
@@ -65,6 +68,7 @@ class Order:
     steps: int  # over which it is spread evenly
     fee: float  # [gwei]
     sold: float = 0.0
+    chain: str = ""  # the network on which it is sent
 
     def left(self, step: int) -> float:
         """Units that are due and not sold yet."""
@@ -80,6 +84,19 @@ class Network:
     base_fee: float = 0.0  # [gwei]
     native: str = ""
     gas: dict[str, float] = field(default_factory=dict)  # per kind of transaction; none: gas is free
+    every: int = 1  # blocks of the world's clock from one of its own to the next
+
+
+@dataclass
+class Bidder:
+    """Somebody who takes what is offered, on one network or on all."""
+
+    name: str
+    profitable: bool = True  # or he takes everything
+    min_profit: float = 0.0  # [USD]
+    fee_share: float = 0.0
+    chain: str | None = None
+    pairs: bool = False  # takes two calls in one transaction, nothing else
 
 
 @dataclass
@@ -101,10 +118,6 @@ class Setting:
     rules: dict[str, Rules]
     accounts: list[Account]
     orders: list[Order]
-    network: Network
-    profitable: bool  # liquidators' rule
-    min_profit: float  # [USD]
-    fee_share: float
     attentive: float  # probability; 0: nobody tops up
     target: float = 1.1
     budget: float = 0.0
@@ -114,6 +127,12 @@ class Setting:
     exchanges: list[MarginExchange] = field(default_factory=list)
     arbitrageurs: list[Arbitrageur] = field(default_factory=list)
     waterfalls: dict[str, list[Layer]] = field(default_factory=dict)  # of lending protocols
+    chains: dict[str, Network] = field(default_factory=lambda: {"": Network()})
+    home: dict[str, str] = field(default_factory=dict)  # per protocol: its network
+    bidders: list[Bidder] = field(default_factory=lambda: [Bidder("liquidators", profitable=False)])
+    auctions: dict[str, Terms] = field(default_factory=dict)  # of protocols with clip rules
+    breakers: list[Breaker] = field(default_factory=list)
+    margin_calls: dict[str, tuple[float, float]] = field(default_factory=dict)  # per protocol: grace [s], floor
 
     def funds(self) -> defaultdict[tuple[str, str], float]:
         """Units in the insurance funds of lending protocols, by protocol and asset."""
@@ -134,15 +153,22 @@ class Setting:
         return {perp: asset for exchange in self.exchanges for perp, asset in exchange.underlying.items()}
 
 
-@dataclass
+@dataclass(eq=False)
 class Transaction:
     """What wants to happen in a block."""
 
-    kind: str  # oracle, claim, top_up, order
+    kind: str  # oracle, top_up, claim, kick, take, redo, joint, order
     ref: object
     bid: float  # [gwei]
     amount: float = 0.0  # top_up: units added to the first leg; order: units sold
     leg: object = None
+    chain: str = ""
+    payer: str = ""  # of gas; who gets what it brings
+    must_pay: bool = False  # reverts if what it brings does not repay what it takes
+    most: float = 0.0  # units that he brings at most; 0: whatever it takes
+    price: float = math.inf  # take: that he saw
+    parts: tuple[Transaction, ...] = ()  # joint: both calls
+    routes: list[tuple[str, str]] = field(default_factory=list)  # what it sells, for what
 
 
 @dataclass
@@ -172,6 +198,8 @@ class Result:
     served: dict[tuple[str, str], float] = field(default_factory=dict)  # per exchange and layer: what it bore [USD]
     dry: dict[tuple[str, str], float] = field(default_factory=dict)  # per exchange and layer: first time [s]
     spot: dict[str, float] = field(default_factory=dict)  # per arbitrageur: units of the underlying
+    treasury: dict[tuple[str, str], float] = field(default_factory=dict)  # per protocol with auctions and asset: units
+    lots: list[tuple[str, float, float, float, float, float]] = field(default_factory=list)  # open: account, units, owed, ...
 
 
 class Ledger:

@@ -12,23 +12,22 @@ from delever.model.world import World
 from reference.accounts import Account, Leg, Rules
 from reference.pool import Market, Profile
 from reference.randomness import cholesky, normals
-from reference.setting import Feed, Network, Order, Setting
+from reference.setting import Feed, Order, Setting
+from reference.setup_house import auctions_of, bidders_of, breakers_of, chain_of, chains_of, margin_calls_of
 from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, waterfall_of
 
 YEAR = 365.0 * 86400.0  # [s]
-GAS = {"oracle": 100_000.0, "top_up": 250_000.0, "liquidation": 500_000.0, "order": 300_000.0}
 
 
 def setting_of(world: World, path: int, source: Any = None) -> Setting:
     """What path `path` of the world starts from. source: where venues find their data, if they need any."""
     scenario, markets = world.scenario, markets_of(world, source)
     moves, depth_shocks = outside(world, list(markets), path)
-    network = next(iter(world.networks.values()), None)
-    blocks = round(scenario.step / network.block_time) if network else world.execution.rounds
+    chains, blocks = chains_of(world)
     lending = {name: p for name, p in world.protocols.items() if not is_exchange(p)}
     exchanges = exchanges_of(world)
     actors = {actor.kind: actor for actor in world.actors.values()}
-    people, bidders = actors.get("borrowers"), actors.get("liquidators")
+    people = actors.get("borrowers")
     return Setting(
         steps=scenario.steps, dt=scenario.step, blocks=blocks, sequential=world.execution.mode == "sequential",
         markets=markets, wraps={name: (a.wraps, a.rate) for name, a in world.assets.items() if a.wraps},
@@ -38,9 +37,8 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
                for name, p in lending.items() for asset, r in p.parameters.items()},
         rules={name: rules_of(p.rules) for name, p in lending.items()}, accounts=accounts_of(world),
         orders=orders_of(world),
-        network=(Network(network.room, network.base_fee, network.native, {**GAS, **network.gas})
-                 if network else Network()),
-        profitable=bidders.rule == "profitable", min_profit=bidders.min_profit, fee_share=bidders.fee_share,
+        chains=chains, home={name: chain_of(world, p) for name, p in world.protocols.items()}, bidders=bidders_of(world),
+        auctions=auctions_of(world), breakers=breakers_of(world), margin_calls=margin_calls_of(world),
         attentive=people.attentive if people else 0.0, target=people.target if people else 1.1,
         budget=people.budget if people else 0.0, top_up_fee=people.fee if people else 0.0,
         path=path, seed=scenario.seed, exchanges=exchanges,
@@ -100,7 +98,7 @@ def outside(world: World, markets: list[str], path: int
 def orders_of(world: World) -> list[Order]:
     step = world.scenario.step
     return [Order(s.order.asset, s.order.into or "USD", s.order.amount, int(s.at // step) + 1,
-                  max(1, round(s.over / step)), s.fee) for s in world.scenario.events if s.kind == "order"]
+                  max(1, round(s.over / step)), s.fee, chain=chain_of(world, s)) for s in world.scenario.events if s.kind == "order"]
 
 
 def feed_of(spec: Any, world: World) -> Feed:
@@ -112,7 +110,7 @@ def feed_of(spec: Any, world: World) -> Feed:
         feed.index, feed.exchange = mark_of(world, spec)
     if spec.kind == "push":
         feed.heartbeat, feed.deviation, feed.delay, feed.fee = spec.heartbeat, spec.deviation, spec.delay, spec.fee
-        feed.updated = -spec.age
+        feed.updated, feed.chain = -spec.age, chain_of(world, spec)
     return feed
 
 
@@ -126,6 +124,8 @@ def sight_of(world: World) -> dict[tuple[str, str], tuple[float, list[tuple[str,
 
 
 def rules_of(spec: Any) -> Rules:
+    if spec.kind == "clip":
+        return Rules("clip")
     if spec.kind == "pro_rata":
         return Rules("pro_rata", spec.close_factor, dust=spec.dust, full_below=spec.full_below)
     return Rules(spec.version, spec.close_factor)

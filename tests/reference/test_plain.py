@@ -10,10 +10,12 @@ from reference.accounts import Account, Leg, Rules
 from reference.plain import simulate
 from reference.pool import Market, Profile
 from reference.randomness import cholesky, normals, philox
-from reference.setting import Feed, Network, Order, Setting
+from reference.setting import Bidder, Feed, Network, Order, Setting
 
 POOL = Profile(w=[2000.0**-0.5, 500.0**-0.5], liquidity=[math.sqrt(1000.0 * 2_000_000.0)],
                sold=[0.0, 1000.0], fee_in=0.0, fee_out=0.0, anchored=False)  # 1000 ETH, 2,000,000 USD: 2000 USD each
+
+PROFITABLE = [Bidder("liquidators")]
 
 
 def setting(collateral: float, debt: float, **changes: object) -> Setting:
@@ -24,8 +26,7 @@ def setting(collateral: float, debt: float, **changes: object) -> Setting:
         wraps={}, moves=[{}] * 9, depth_shocks=[[]] * 9, feeds={"pool": Feed("market", "ETH", "USD")},
         sight={("lender", "ETH"): (0.0, [("pool", 1)]), ("lender", "USD"): (0.0, [])}, unit={"lender": "USD"},
         rates={("lender", "ETH"): (0.0, 0.0), ("lender", "USD"): (0.0, 0.0)}, rules={"lender": Rules("v2")},
-        accounts=[account], orders=[], network=Network(), profitable=False, min_profit=0.0, fee_share=0.0,
-        attentive=0.0)
+        accounts=[account], orders=[], attentive=0.0)
     return Setting(**{**given, **changes})  # type: ignore[arg-type]
 
 
@@ -58,15 +59,15 @@ def test_profitable_liquidators_decline_what_slippage_makes_a_loss() -> None:
     # 46.75 ETH bring 89,323 USD for 85,000 repaid in the pool; in one a tenth as deep 63,719
     shallow = Profile(POOL.w, [POOL.liquidity[0] / 10.0], [0.0, 100.0], 0.0, 0.0, False)
     market = {"ETH": Market("ETH", "USD", math.log(2000.0), shallow)}
-    declined = simulate(setting(100.0, 170_000.0, profitable=True, markets=market))
+    declined = simulate(setting(100.0, 170_000.0, bidders=PROFITABLE, markets=market))
     assert declined.counts["declined"] == 1 and declined.counts["liquidations"] == 0
-    assert simulate(setting(100.0, 170_000.0, profitable=True)).counts["liquidations"] == 1
+    assert simulate(setting(100.0, 170_000.0, bidders=PROFITABLE)).counts["liquidations"] == 1
 
 
 def test_an_attentive_owner_comes_before_the_liquidator_who_bids_less() -> None:
     # he adds (1.1 x 161,000 - 160,000) / (2000 x 0.8) = 10.6875 ETH; the claim then finds a healthy account
     network = Network(10, 10.0, "ETH", {"liquidation": 5e5, "top_up": 25e4})
-    result = simulate(setting(100.0, 161_000.0, attentive=1.0, budget=0.2, top_up_fee=40.0, network=network))
+    result = simulate(setting(100.0, 161_000.0, attentive=1.0, budget=0.2, top_up_fee=40.0, chains={"": network}))
     assert result.amounts[0][0] == [pytest.approx(110.6875, rel=1e-14)]
     assert result.counts["top_ups"] == 1 and result.counts["reverted_claim"] == 1 and result.counts["raced"] == 1
 
@@ -91,7 +92,7 @@ def test_a_full_block_takes_the_highest_bid_and_the_rest_waits() -> None:
     accounts = [Account("lender", "ab"[i], i, [Leg("ETH", 1.0 + i, 0.8, 0.1)], [Leg("USD", 1700.0 * (1 + i))])
                 for i in range(2)]
     network = Network(1, 10.0, "ETH", {"liquidation": 5e5})
-    result = simulate(setting(0.0, 0.0, accounts=accounts, network=network, fee_share=0.5))
+    result = simulate(setting(0.0, 0.0, accounts=accounts, chains={"": network}, bidders=[Bidder("liquidators", False, fee_share=0.5)]))
     assert result.amounts[0][1] == [1700.0] and result.amounts[1][1] == [pytest.approx(1700.0)]  # b had 3400
     assert result.counts["unfit"] == 1
 

@@ -204,7 +204,7 @@ class DrawMargin(Draw, Terms):
             if self.chance(0.4):
                 perp = rng.choice(names)
                 if f"book_{perp}" in self.venues:
-                    found.append({"at": at, "depth": {f"{perp}/USD": rng.choice([-0.8, -0.5, 0.5])},
+                    found.append({"at": at, "kind": "depth", "change": {f"{perp}/USD": rng.choice([-0.8, -0.5, 0.5])},
                                   "side": rng.choice(["both", "bids", "asks"])})
         return found
 

@@ -13,7 +13,8 @@ from delever.core.state import State
 from delever.engine.step import step
 from delever.model.book import Book
 from delever.model.world import World
-from delever.run.assemble import Model, assemble, new_state, phases
+from delever.run.assemble import Model, assemble, phases
+from delever.run.start import new_state
 
 Mapping = dict[str, Any]
 Leg = tuple[str, str, str, float]  # account, asset, side, amount; a remainder's side begins with "rest of "

@@ -48,10 +48,10 @@ def test_what_only_passes_through_is_measured_by_what_was_traded() -> None:
         assets={"ETH": {"price": 1000.0}, "T": {"price": 1000.0 / 7}, "U": {"price": 131.0}},
         parameters={"T": terms, "U": terms}, scenario={"events": [fall(0.13, 60.0, "T")]})
     model = assemble(world)
-    state, _, _ = run_state(model, 0, 1, [])
+    state, mechanisms, *_ = run_state(model, 0, 1, [])
     usd = state.ledgers.tokens[:, 0, 0]
     assert np.abs(usd).max() < 1e-9 < 100.0 < state.ledgers.turnover[0, 0]
-    assert float(np.max(tabulate_paths(model, state)["residual.USD"])) < 1e-12
+    assert float(np.max(tabulate_paths(model, mechanisms, state)["residual.USD"])) < 1e-12
 
 
 def token_from_nothing(state: State) -> None:
@@ -96,8 +96,8 @@ def test_a_corrupted_ledger_is_an_error_that_names_path_and_asset(corrupt: Calla
                        execution={"rounds": 3})
     world = world.replace("venues.pool.half_life", "5 min")
     model = assemble(world)
-    state, _, _ = run_state(model, 10, 4, [])
-    tabulate_paths(model, state)  # all is well
+    state, mechanisms, *_ = run_state(model, 10, 4, [])
+    tabulate_paths(model, mechanisms, state)  # all is well
     corrupt(state)
     with pytest.raises(ConservationError, match=r"path 12: \w+ is not conserved, residual .* a fault of the program"):
-        tabulate_paths(model, state)
+        tabulate_paths(model, mechanisms, state)

@@ -12,14 +12,15 @@ import pyarrow.compute as pc
 import pytest
 
 from delever.model.world import World
-from delever.run.exchange_figures import BORE, MONEY
+from delever.protocols.margin import FLOWS
 from delever.run.figures import summarise
 from delever.run.stress import Run, stress
 from delever.run.timeline import AT_MOST, digest, medians
 from run.exchange_small import ETH, exchange
 from run.small import everything, unlike
 
-LAYERS = tuple(BORE)
+LAYERS = ("insurance_fund", "backstop", "adl", "socialised_loss")
+MONEY = tuple(column.name for column in FLOWS.values())
 SAFETY = ("timeline", "adl", "perps")
 
 

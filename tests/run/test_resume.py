@@ -42,7 +42,7 @@ SETTINGS = {"scenario.paths": "32", "scenario.seed": "3", "scenario.horizon": "8
 
 def start(out: Path) -> subprocess.Popen[bytes]:
     """`delever stress first`, cut into many small chunks, as a user runs it: calls of kernels are not checked."""
-    typed = ["stress", "first", "--out", str(out), "--memory", "0.05 MB", "--trace", "0,40"]
+    typed = ["stress", "first", "--out", str(out), "--memory", "0.05 MB", "--trace", "0,20"]
     for setting in SETTINGS.items():
         typed += ["--set", "=".join(setting)]
     return subprocess.Popen([sys.executable, "-m", "delever", *typed], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -79,7 +79,7 @@ def test_a_run_killed_at_random_moments_ends_as_an_uninterrupted_one(tmp_path: P
             continue  # it was quicker
         killed += 1
         left = len(list((out / "parts").glob("*.parquet")))
-        stress(world, out, memory=SMALL_CHUNKS, trace=[0, 40])
+        stress(world, out, memory=SMALL_CHUNKS, trace=[0, 20])
         assert folder_bits(out) == expected, f"KILL_SEED={seed}, killed after {left} parts"
         assert not [name for name in names(out) if name.endswith(".part") or name == "parts"]
         if killed == KILLS:

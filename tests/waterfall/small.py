@@ -16,7 +16,8 @@ from delever.engine.conservation import LIMIT, residual
 from delever.engine.step import step
 from delever.model.book import Book
 from delever.model.world import World
-from delever.run.assemble import Model, assemble, new_state, phases
+from delever.run.assemble import Model, assemble, phases
+from delever.run.start import new_state
 
 Mapping = dict[str, Any]
 Row = tuple[str, str, float, float, float]  # account, perp ("": collateral alone), units, entry price, collateral

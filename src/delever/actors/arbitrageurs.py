@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from delever.actors.base import Actor
+from delever.core.columns import Column, Value, mean_of
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
 from delever.core.margin import close_leg, equity_of, move_cash
@@ -221,6 +222,11 @@ def arbitrage(desks: Desks, may: np.ndarray, accounts: Accounts, liquidity: Liqu
                 spot[i, p] += units
 
 
+NAKED = Column("naked", "units", "spot and perp of this arbitrageur together at the end", mean_of(
+    "naked", "spot and perp of this arbitrageur together at the end, units of what the perp follows"),
+    section="Arbitrageurs: what stands naked at the end")
+
+
 class Arbitrage(Phase):
     """All arbitrageurs. n: how many, R: reserves, P: paths."""
 
@@ -256,6 +262,10 @@ class Arbitrage(Phase):
                 slot = slot_of(p, account, state.watch)
                 out[i, p] += state.pool.touched.amount[slot, leg] if slot >= 0 else state.book.amount[account, leg]
         return dict(zip(self.names, out, strict=True))
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. What of each stands naked."""
+        return [Value(NAKED, units, of=name) for name, units in self.naked(state).items()]
 
 
 def _only_leg(name: str, spec: Arbitrageurs, account: int, book: BookTables) -> int:

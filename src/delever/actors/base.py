@@ -4,7 +4,8 @@ An actor has a row of the token ledger of his own, `setting.holder(name)`: what 
 all actors of the kind and overrides of core/phase.py what it needs: `observe` once a step; in a block `react` (owners), `bid`
 (who takes what rules offer), `offer` (rows of his own), `trade` (on exchanges' books, off chain). He appends rows to
 state.transactions, with his row of the ledger as `actor`; how they are carried out says the kind (`kinds`).
-He may touch rows, sales and ledgers, and accounts only in `execute` of a kind or in `trade`.
+He may touch rows, sales and ledgers, and accounts only in `execute` of a kind or in `trade`. What those who bid earn, Earnings
+says for all of them; what else is to be said of him says his phase (`columns`).
 """
 
 from __future__ import annotations
@@ -13,8 +14,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
+import numpy as np
+
+from delever.core.columns import OF, Column, Value, mean_of
 from delever.core.phase import Phase
 from delever.core.setting import Setting
+from delever.core.state import State
+from delever.core.tables import HOLDERS
 from delever.model.spec import Spec
 
 
@@ -40,3 +46,41 @@ class Actor(Spec, ABC):
     def says(self) -> str:
         """What of him is assumed, in a few words, for reports."""
         return f"assumed: {self.kind}"
+
+
+CALLS = "Liquidations"  # section of a report
+HELD = "at the end, after gas and with what is on its way over bridges, at market prices of the end"
+PROFIT = Column("liquidator_profit", "USD", f"what liquidators hold {HELD}")
+EARNED = PROFIT._replace(figures=mean_of(PROFIT.name, PROFIT.meaning), section=CALLS)  # where somebody lends
+EACH = Column("profit", "USD", f"what {OF} gained: what they hold {HELD}", mean_of("profit", f"what {OF} holds {HELD}"),
+              section=CALLS)
+
+
+class Earnings(Phase):
+    """What those who take what rules offer earn: all of them together, and each of several."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.holders = {name: setting.holder(name) for name, actor in setting.world.actors.items()
+                        if getattr(actor, "bids", False)}  # by name: row of the token ledger
+        self.column = EARNED if setting.world.lending else PROFIT
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py."""
+        whole = Value(self.column, worth(state, list(self.holders.values())))
+        several = self.holders if len(self.holders) > 1 else {}
+        return [whole, *(Value(EACH, worth(state, [holder]), of=name) for name, holder in several.items())]
+
+
+def worth(state: State, holders: list[int]) -> np.ndarray:
+    """Market value of what these have gained [P], USD; what is in flight over a bridge, also over a dead one, is still theirs."""
+    tree, usd = state.tree, np.zeros(state.paths)
+    for a in range(state.ledgers.tokens.shape[1]):
+        log_price = np.full(state.paths, tree.log_rate[a])
+        for m in tree.chain[a, :tree.length[a]]:
+            log_price += state.markets.price[m]
+        for holder in holders:  # row by row: NumPy's sum has another order, which moves a bit
+            units = state.ledgers.tokens[holder, a]
+            if len(state.bridges.fee):
+                units = units + state.purses.coming[:, holder - HOLDERS, a].sum(0)
+            usd += units * np.exp(log_price)
+    return usd

@@ -170,6 +170,7 @@ class TopUp(Kind):
     gas: ClassVar[float] = 250_000.0
     turn: ClassVar[int] = 1
     looks: ClassVar[bool] = True
+    accounts = Kind.in_slots
 
     def check(self, state: State, picked: np.ndarray) -> None:
         """See Kind."""

@@ -28,8 +28,8 @@ from delever.core.market import purchase, sale, usd_price
 from delever.core.phase import Kind, Phase, Resize
 from delever.core.profile import Profiles
 from delever.core.setting import Setting
-from delever.core.state import Markets, State, Tree
-from delever.core.tables import EXECUTED, INCLUDED, NOTHING, OFFERED, REVERTED, Networks, Sales, Transactions
+from delever.core.state import State
+from delever.core.tables import EXECUTED, INCLUDED, NOTHING, OFFERED, REVERTED, Markets, Networks, Sales, Transactions, Tree
 from delever.model.quantity import Share, Usd
 
 MIN_PROFIT, FEE_SHARE, HOLDER = range(3)  # columns of the rules

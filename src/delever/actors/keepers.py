@@ -29,8 +29,8 @@ from delever.core.phase import Kind, Phase, Resize
 from delever.core.profile import Profiles
 from delever.core.setting import Setting
 from delever.core.sizing import best_share
-from delever.core.state import Markets, State, Tree
-from delever.core.tables import HOLDERS, NOBODY, OFFERED, Networks, Transactions
+from delever.core.state import State
+from delever.core.tables import HOLDERS, NOBODY, OFFERED, Markets, Networks, Transactions, Tree
 from delever.model.asset import USD
 from delever.model.errors import InputError
 from delever.model.quantity import Amount, Share, Text, Usd

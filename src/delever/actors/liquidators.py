@@ -22,8 +22,8 @@ from delever.core.market import quote_route, usd_price
 from delever.core.phase import Phase, Resize
 from delever.core.profile import Profiles
 from delever.core.setting import Setting
-from delever.core.state import Markets, State, Tree
-from delever.core.tables import NOBODY, OFFERED, Networks, Transactions
+from delever.core.state import State
+from delever.core.tables import NOBODY, OFFERED, Markets, Networks, Transactions, Tree
 from delever.model.quantity import Share, Text, Usd
 
 SLACK = 1e-9  # share of the debt: no rounding may decline what a quote would accept

@@ -23,12 +23,12 @@ import numpy as np
 from delever.analysis.samples import run_model, with_events
 from delever.events.order import OrderEvent
 from delever.model.errors import InputError, nearest
-from delever.model.exchange import is_exchange
 from delever.model.scenario import Order
 from delever.model.spec import Spec
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
-from delever.run.figures import debt_at_start, total
+from delever.run.collect import together
+from delever.run.figures import debt_at_start
 
 PATHS = 20  # at most, if not told otherwise: a crash takes a second a path
 SMALLEST, LARGEST = 2.0**-9, 20.0  # sizes tried, in sales that halve the price on the first venue of the order's way
@@ -99,8 +99,7 @@ class Search:
     """Runs the order at one size after the other."""
 
     def __init__(self, model: Model, event: Spec, order: Order, others: list[Spec], paths: int) -> None:
-        self.lending = [name for name, spec in model.world.protocols.items() if not is_exchange(spec)]
-        if not self.lending:
+        if not model.world.lending:
             raise InputError("no protocol of this world lends", "order", None,
                              "what is searched are sales of seized collateral and bad debt: write a size instead")
         self.model, self.event, self.order, self.others, self.paths = model, event, order, others, paths
@@ -142,7 +141,7 @@ class Search:
         events = [*self.others, self.event.model_copy(update={"order": order})] if point.size else self.others
         result = run_model(with_events(self.model, events), done, paths)
         point.forced = np.append(point.forced, np.asarray(result[f"forced_sales.{self.traded}"]))
-        point.bad = np.append(point.bad, total(result, "bad_debt", self.lending))
+        point.bad = np.append(point.bad, together(result, "bad_debt"))
 
     def runs_away(self, point: Point) -> bool:
         """Forced selling beyond the base exceeds the order, whatever the paths not run yet add."""

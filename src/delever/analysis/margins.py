@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from delever.analysis.tables import Column, named, table
-from delever.model.exchange import is_exchange
 from delever.run.assemble import Model
 
 
@@ -50,7 +49,8 @@ class MarginBook:
     @cached_property
     def exchanges(self) -> list[tuple[int, str]]:
         """(number, name) of the margin exchanges."""
-        return [(number, name) for number, (name, spec) in enumerate(self.model.world.protocols.items()) if is_exchange(spec)]
+        return [(number, name) for number, name in enumerate(self.model.world.protocols)
+                if name in self.model.world.exchanges]
 
     def at(self, price: np.ndarray) -> Standing:
         """Everybody at prices [R], USD."""

@@ -10,7 +10,6 @@ from delever.analysis.tables import Column, table
 from delever.analysis.valuation import Health, Legs
 from delever.ingest.recompute import leg_totals, recomputation
 from delever.model.book import Book
-from delever.model.exchange import is_exchange
 from delever.model.parameters import ReserveParameters, look_up
 from delever.run.assemble import Model
 
@@ -25,9 +24,9 @@ def reproduction(model: Model) -> pa.Table:
     nor have those of margin exchanges, whose sources report none.
     """
     rows = []
-    for protocol in model.world.protocols:
+    for protocol in model.world.lending:
         book = model.positions.book.of(protocol)
-        if book.accounts.num_rows == 0 or is_exchange(model.world.protocols[protocol]):
+        if book.accounts.num_rows == 0:
             continue
         legs, price = with_thresholds(model, protocol, book), unit_prices(model, protocol)
         healthy, totals = recomputation(legs, book.accounts, price), leg_totals(legs, book.accounts, price, False)
@@ -88,8 +87,8 @@ def bands(model: Model, legs: Legs, at_start: Health) -> pa.Table:
     """Accounts with debt by protocol and health factor at the start."""
     positions, rows = model.positions, []
     collateral = legs.total(at_start.value, ~legs.debt)
-    for number, (protocol, spec) in enumerate(model.world.protocols.items()):
-        if is_exchange(spec):
+    for number, protocol in enumerate(model.world.protocols):
+        if protocol not in model.world.lending:
             continue
         mine = (positions.protocol == number) & (at_start.debt > 0.0)
         for low, high, name in BANDS:

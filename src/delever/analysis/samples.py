@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from delever.model.errors import InputError, nearest
 from delever.model.spec import Spec
 from delever.run.assemble import Model
 from delever.run.chunk import run_state, simulate
@@ -30,8 +29,8 @@ def run_watched(model: Model, paths: int, accounts: Sequence[int]) -> tuple[pa.T
     """Paths 0 .. paths - 1, and on which of them each of these accounts came into reach of liquidation."""
     tables, met = [], {account: [np.empty(0, np.int64)] for account in accounts}
     for at, count in chunks(model, 0, paths):
-        state, _, _ = run_state(model, at, count, [])
-        tables.append(tabulate_paths(model, state))
+        state, mechanisms, *_ = run_state(model, at, count, [])
+        tables.append(tabulate_paths(model, mechanisms, state))
         touched = state.pool.touched  # rows not used yet read path 0: one path too many does no harm
         for account in accounts:
             met[account].append(at + np.unique(touched.path[touched.account == account]))
@@ -54,18 +53,6 @@ def without(model: Model, accounts: Iterable[int]) -> Model:
     amount, cost = tables.amount.copy(), tables.cost.copy()
     amount[emptied], cost[emptied] = 0.0, 0.0
     return replace(model, positions=replace(model.positions, tables=tables._replace(amount=amount, cost=cost)))
-
-
-def account_number(model: Model, protocol: str, account: str) -> int:
-    """Number of an account."""
-    protocols, names = list(model.world.protocols), model.positions.accounts
-    if protocol not in protocols:
-        raise InputError("unknown protocol", "account", protocol, nearest(protocol, protocols))
-    of = protocols.index(protocol)
-    for number, name in enumerate(names):
-        if name == account and model.positions.protocol[number] == of:
-            return number
-    raise InputError("unknown account", protocol, account, "take one from the book")
 
 
 def with_events(model: Model, events: Sequence[Spec]) -> Model:

@@ -17,7 +17,6 @@ from delever.analysis.seen_prices import SeenPrice, prices_table, seen_prices
 from delever.analysis.tables import Column, table
 from delever.analysis.valuation import Health, Legs, chain, health, legs_of, remainders
 from delever.model.book import COLLATERAL, DEBT
-from delever.model.exchange import is_exchange
 from delever.model.oracle import compose
 from delever.model.parameters import look_up
 from delever.model.world import World
@@ -219,7 +218,7 @@ def _trades(book: BookView, reserve: int) -> bool:
 
 def actors_found(world: World) -> Iterator[Finding]:
     """Who is missing."""
-    lends = not all(is_exchange(spec) for spec in world.protocols.values())
+    lends = bool(world.lending)
     actors = world.actors.values()
     if lends and not any(getattr(actor, "bids", False) for actor in actors):
         yield Finding(WARN, "nobody liquidates", "actors", "none", "write `actors: {liquidators: {kind: liquidators}}`")

@@ -18,7 +18,6 @@ from delever.analysis.shocks import Shocks, parse_shocks
 from delever.analysis.tables import Column, named, table
 from delever.analysis.valuation import Legs, callable_now, health, legs_of, market_of, sensitivity
 from delever.model.book import COLLATERAL, DEBT
-from delever.model.exchange import is_exchange
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
 
@@ -223,7 +222,7 @@ def _table(pairs: Pairs, move: float, rows: dict[str, np.ndarray]) -> pa.Table:
 
 def _totals(model: Model, move: float, rows: dict[str, np.ndarray]) -> pa.Table:
     protocols = list(model.world.protocols)
-    lends = [number for number, name in enumerate(protocols) if not is_exchange(model.world.protocols[name])]
+    lends = [number for number, name in enumerate(protocols) if name in model.world.lending]
     return table(
         Column("shock", "share", np.full(len(lends), move)),
         Column("protocol", "", [protocols[number] for number in lends], kind=pa.string()),

@@ -116,6 +116,22 @@ def check(world: World, settings: Set = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def replay(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, as stress made it.")],
+    path: Annotated[int, typer.Option(help="The path that is played again.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where its transactions are written (.parquet), instead of into RUN.")
+    ] = None,
+    declined: Annotated[bool, typer.Option("--declined", help="Also what was offered and nobody took.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Play one path of a run again, alone; print and write every transaction."""
+    from delever.cli import replay as command
+
+    command.run(run, path, out, declined, as_json)
+
+
+@app.command()
 def contagion(
     world: World,
     group: Annotated[

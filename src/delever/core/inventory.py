@@ -14,8 +14,8 @@ from delever.core.jit import kernel
 from delever.core.market import usd_price
 from delever.core.orders import sell
 from delever.core.phase import Kind
-from delever.core.state import State, Tree
-from delever.core.tables import HOLDERS, OFFERED, Networks, Transactions
+from delever.core.state import State
+from delever.core.tables import HOLDERS, OFFERED, Networks, Transactions, Tree
 
 
 @kernel

@@ -12,10 +12,10 @@ import math
 import numpy as np
 
 from delever.core.elementary import log_
+from delever.core.exchange_tables import BACKSTOP, Margins
 from delever.core.jit import helper, laid_in
 from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
 from delever.core.tables import (
-    BACKSTOP,
     CASH,
     DEFICIT,
     DEPOSITS,
@@ -25,7 +25,6 @@ from delever.core.tables import (
     BookTables,
     Ledgers,
     Liquidity,
-    Margins,
     Records,
     Touched,
 )

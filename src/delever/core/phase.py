@@ -10,6 +10,11 @@
                    afford    actors: at its slot, what cannot be paid for reverts
                    trade     actors who act on exchanges' books, off chain, at the end of the block
                    wake      whoever waits for a moment says so: state.wake is the earliest of all
+Of its results it says, in the columns of core/columns.py:
+
+    amounts       at any moment: what has come together up to then, and what is there. They make the timeline
+    columns       what else is to be said at the end of a run
+    counters      what its kernels count: rows of Ledgers.totals, whose numbers they are handed (`row`)
 A mechanism overrides what it needs and is called for nothing else. On all paths of a chunk at once; on those of
 state.active. docs/mechanisms.md has a complete example of every role.
 """
@@ -21,6 +26,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from delever.core.columns import Column, Value
 from delever.core.state import State
 
 Resize = Callable[[State, np.ndarray], None]  # sizes the rows of these numbers anew, within their `most`
@@ -36,8 +42,17 @@ class Kind:
     liquidates: ClassVar[bool] = False  # an executed one is a liquidation
     trades: ClassVar[bool] = False  # sells what it gets or gives, for the other: waits while a market on that way is halted
     looks: ClassVar[bool] = False  # wants fresh price levels of the paths concerned
+    answers: ClassVar[bool] = False  # by which a feed answers: `ref` is the feed
     moves_seen: ClassVar[bool] = False  # what protocols see is composed anew after it
     number: int = -1  # given at assembly
+
+    def accounts(self, state: State, picked: np.ndarray) -> np.ndarray:
+        """Whose accounts these rows are about, by number [rows]; -1: nobody's. Where `ref` is a touched slot, see `in_slots`."""
+        return np.full(len(picked), -1)
+
+    def in_slots(self, state: State, picked: np.ndarray) -> np.ndarray:
+        """Accounts in the slots that the rows name [rows]."""
+        return state.pool.touched.account[state.transactions.ref[picked]]
 
     def check(self, state: State, picked: np.ndarray) -> None:
         """Revert those of these rows that no longer hold: asked before a group of rows is carried out.
@@ -55,6 +70,10 @@ class Phase:
     """Does nothing."""
 
     moves: np.ndarray | None = None  # [steps + 1, M] log-moves of outside prices that it is known to bring; for planning
+    counters: ClassVar[tuple[Column, ...]] = ()
+    first_row: int = -1  # of its counters in Ledgers.totals; -1: none is reserved yet
+    numbers: tuple[int, ...] = ()  # of the protocols that it belongs to; none: it acts for all
+    parts: Sequence[Phase] = ()  # phases that it is made of, which say their results themselves
 
     def kinds(self) -> Sequence[Kind]:
         """Kinds of transaction of its own."""
@@ -89,6 +108,34 @@ class Phase:
 
     def wake(self, state: State) -> None:
         """At the end of every block: lower state.wake to when this mechanism next wants a block, where it does."""
+
+    def amounts(self, state: State) -> list[Value]:
+        """What has come together up to now, or is there; state.seen.price is fresh."""
+        return []
+
+    def columns(self, state: State) -> list[Value]:
+        """What else is to be said at the end of a run; state.seen.price is fresh."""
+        return []
+
+    def reserve(self, state: State) -> None:
+        """Rows of Ledgers.totals for its counters, once."""
+        if self.first_row < 0 and self.counters:
+            totals = state.ledgers.totals
+            self.first_row = len(totals)
+            more = np.zeros((len(self.counters), *totals.shape[1:]))
+            state.ledgers = state.ledgers._replace(totals=np.concatenate([totals, more]))
+
+    def row(self, state: State, counter: int = 0) -> int:
+        """The row of one of its counters, which a kernel takes as an argument: totals[row, protocol, path] += 1."""
+        self.reserve(state)
+        return self.first_row + counter
+
+    def counted(self, state: State) -> list[Value]:
+        """Its counters, of its protocols or of every one."""
+        self.reserve(state)
+        totals = state.ledgers.totals
+        return [Value(column, totals[self.first_row + i, p], p) for i, column in enumerate(self.counters)
+                for p in self.numbers or range(totals.shape[1])]
 
 
 def overriding(phases: Iterable[AnyPhase], hook: str) -> list[AnyPhase]:

@@ -11,10 +11,11 @@ import math
 import numpy as np
 
 from delever.core.elementary import TICKS, exp_, log_
+from delever.core.exchange_tables import Margins
 from delever.core.jit import helper, kernel
 from delever.core.market import usd_price
-from delever.core.state import SeenPrices, State, Tree
-from delever.core.tables import Margins
+from delever.core.state import State
+from delever.core.tables import SeenPrices, Tree
 
 LEAST = 1e-9  # a mark less its funding, as a share of the mark: only so that the log exists
 
@@ -27,70 +28,96 @@ def funded_moves(seen: float, start: float, paid: float, gross: float) -> tuple[
     return (np.int32(math.floor((log_(low) - start) * TICKS)), np.int32(math.ceil((log_(high) - start) * TICKS)))
 
 
+@helper
+def round_down(moves: np.ndarray, seen: np.ndarray, index: float, moving: bool) -> None:
+    """Moves of a series in whole ticks: what its reserve is seen at, and the log of its index since the start. [P]"""
+    if moving:
+        for p in range(moves.shape[0]):
+            moves[p] = np.int32(math.floor((seen[p] + index) * TICKS))
+    else:
+        moves[:] = np.int32(math.floor((seen[0] + index) * TICKS))
+
+
+@helper
+def round_up(moves: np.ndarray, seen: np.ndarray, index: float, moving: bool) -> None:
+    """The same, rounded up."""
+    if moving:
+        for p in range(moves.shape[0]):
+            moves[p] = np.int32(math.ceil((seen[p] + index) * TICKS))
+    else:
+        moves[:] = np.int32(math.ceil((seen[0] + index) * TICKS))
+
+
 @kernel
 def compose(prices: SeenPrices, answer: np.ndarray, supply_log: np.ndarray, borrow_log: np.ndarray, margins: Margins) -> None:
-    """Compose what every reserve is seen at, and the moves of both its series. Log indices: [R]."""
-    funded, paid, gross = margins.funded, margins.paid, margins.gross
+    """Compose what every reserve is seen at, and the moves of its series that some pair reads. Log indices: [R].
+
+    A reserve without a feed is seen at the same price on every path; what is seen as an earlier one is has that one's row.
+    """
+    funded, paid, gross, like = margins.funded, margins.paid, margins.gross, prices.like
     log_price, down, up, feed, sign = prices.log_price, prices.down, prices.up, prices.feed, prices.sign
     prices.number[0] += 1
     for r in range(log_price.shape[0]):
-        now, constant, start = log_price[r], prices.constant[r], prices.start[r]
-        for p in range(now.shape[0]):
-            now[p] = constant
-        for t in range(feed.shape[1]):
-            if feed[r, t] < 0:
-                break
-            value, factor = answer[feed[r, t]], sign[r, t]
+        now, start = log_price[like[r]], prices.start[r]
+        if like[r] == r:
             for p in range(now.shape[0]):
-                now[p] += factor * value[p]
+                now[p] = prices.constant[r]
+            for t in range(feed.shape[1]):
+                if feed[r, t] < 0:
+                    break
+                value, factor = answer[feed[r, t]], sign[r, t]
+                for p in range(now.shape[0]):
+                    now[p] += factor * value[p]
         if funded[r]:
             for p in range(now.shape[0]):
                 down[2 * r, p], up[2 * r + 1, p] = funded_moves(now[p], start, paid[r, p], gross[r, p])
             continue
-        backing, burden = supply_log[r] - start, borrow_log[r] - start
-        low, high = down[2 * r], up[2 * r]
-        for p in range(now.shape[0]):
-            low[p] = np.int32(math.floor((now[p] + backing) * TICKS))
-        for p in range(now.shape[0]):
-            high[p] = np.int32(math.ceil((now[p] + backing) * TICKS))
-        low, high = down[2 * r + 1], up[2 * r + 1]
-        for p in range(now.shape[0]):
-            low[p] = np.int32(math.floor((now[p] + burden) * TICKS))
-        for p in range(now.shape[0]):
-            high[p] = np.int32(math.ceil((now[p] + burden) * TICKS))
+        for side, index in ((0, supply_log[r] - start), (1, borrow_log[r] - start)):
+            if prices.falls[2 * r + side]:
+                round_down(down[2 * r + side], now, index, feed[r, 0] >= 0)
+            if prices.rises[2 * r + side]:
+                round_up(up[2 * r + side], now, index, feed[r, 0] >= 0)
 
 
 @kernel
 def compose_again(paths: np.ndarray, prices: SeenPrices, answer: np.ndarray, supply_log: np.ndarray, borrow_log: np.ndarray,
-               margins: Margins) -> None:
+                  margins: Margins) -> None:
     """The same for a few paths only, whose feeds have answered since. paths: their numbers, repeats allowed."""
     log_price, down, up, feed, sign, stamp = prices.log_price, prices.down, prices.up, prices.feed, prices.sign, prices.stamp
-    for p in paths:
-        stamp[p] = -1
-        for r in range(log_price.shape[0]):
-            if margins.weight[r] >= 0.0:
-                continue  # an exchange sees what it saw at the start of the block
-            seen = prices.constant[r]
-            for t in range(feed.shape[1]):
-                if feed[r, t] < 0:
-                    break
-                seen += sign[r, t] * answer[feed[r, t], p]
-            log_price[r, p] = seen
-            for side, index in ((0, supply_log[r]), (1, borrow_log[r])):
-                move = seen + (index - prices.start[r])
-                down[2 * r + side, p] = np.int32(math.floor(move * TICKS))
-                up[2 * r + side, p] = np.int32(math.ceil(move * TICKS))
+    stamp[paths] = -1
+    for r in range(log_price.shape[0]):
+        if margins.weight[r] >= 0.0 or feed[r, 0] < 0:
+            continue  # an exchange sees what it saw at the start of the block; no feed: nothing to answer
+        now = log_price[prices.like[r]]
+        if prices.like[r] == r:
+            for p in paths:
+                seen = prices.constant[r]
+                for t in range(feed.shape[1]):
+                    if feed[r, t] < 0:
+                        break
+                    seen += sign[r, t] * answer[feed[r, t], p]
+                now[p] = seen
+        for side, index in ((0, supply_log[r] - prices.start[r]), (1, borrow_log[r] - prices.start[r])):
+            if prices.falls[2 * r + side]:
+                for p in paths:
+                    down[2 * r + side, p] = np.int32(math.floor((now[p] + index) * TICKS))
+            if prices.rises[2 * r + side]:
+                for p in paths:
+                    up[2 * r + side, p] = np.int32(math.ceil((now[p] + index) * TICKS))
 
 
 @helper
-def price_path(p: int, log_price: np.ndarray, price: np.ndarray, unit: np.ndarray, tree: Tree, market: np.ndarray
-               ) -> None:
+def price_path(p: int, log_price: np.ndarray, like: np.ndarray, price: np.ndarray, unit: np.ndarray, tree: Tree,
+               market: np.ndarray) -> None:
     """Levels of the seen prices of one path, in USD: at the market price of the unit that the protocol counts in.
 
-    unit: [R] asset; market: [M, P] log market prices. A common factor moves no health factor.
+    like, unit: [R] reserve, asset; market: [M, P] log market prices. A common factor moves no health factor.
     """
     last, in_usd = 0, 1.0  # USD; reserves of a protocol stand together
     for r in range(log_price.shape[0]):
+        if like[r] != r:
+            price[p, r] = price[p, like[r]]
+            continue
         if unit[r] != last:
             last = unit[r]
             in_usd = usd_price(last, p, tree, market)
@@ -100,12 +127,13 @@ def price_path(p: int, log_price: np.ndarray, price: np.ndarray, unit: np.ndarra
 @kernel
 def price_paths(picked: np.ndarray, path: np.ndarray, prices: SeenPrices, tree: Tree, market: np.ndarray) -> None:
     """Fill the seen price levels of the paths of these rows, unless they are fresh."""
-    log_price, price, stamp, now, unit = prices.log_price, prices.price, prices.stamp, prices.number[0], prices.unit
+    log_price, like, price, stamp, now, unit = (prices.log_price, prices.like, prices.price, prices.stamp, prices.number[0],
+                                                prices.unit)
     for i in picked:
         p = path[i]
         if stamp[p] != now:
             stamp[p] = now
-            price_path(p, log_price, price, unit, tree, market)
+            price_path(p, log_price, like, price, unit, tree, market)
 
 
 def price_rows(state: State, picked: np.ndarray) -> None:

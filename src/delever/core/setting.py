@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delever.core.exchange_tables import Margins
 from delever.core.profile import Profiles
-from delever.core.state import Tree
-from delever.core.tables import HOLDERS, BookTables, Margins
+from delever.core.tables import HOLDERS, BookTables, Tree
 from delever.model.errors import InputError, nearest
 from delever.model.world import World
 

@@ -11,7 +11,6 @@ from delever.core.jit import helper, kernel
 from delever.core.market import quote_route
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, DEFICITS, LIQUIDATIONS, PROTOCOL_FEE, REPAID, SEIZED
 from delever.core.profile import Profiles
-from delever.core.state import Markets, Tree
 from delever.core.tables import (
     CASH,
     DEBTS,
@@ -24,10 +23,12 @@ from delever.core.tables import (
     TREASURY,
     BookTables,
     Ledgers,
+    Markets,
     Reserves,
     Sales,
     Touched,
     Transactions,
+    Tree,
 )
 
 

@@ -11,30 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delever.core.empty import longer, new_touched, who_of
+from delever.core.exchange_tables import Closings, Fallen, Flows, Margins, Safety
 from delever.core.holdings import Bridges, Messages, Purses
 from delever.core.profile import Profiles
 from delever.core.tables import (
-    BOOKED,
-    COVERABILITY,
-    HOLDERS,
-    LAYERS,
-    ROUNDS,
     Accounts,
     BookTables,
-    Closings,
-    Fallen,
-    Flows,
     Halts,
     Ledgers,
     Liquidity,
     Lots,
-    Margins,
     Markets,
     Moment,
     Networks,
     Records,
     Reserves,
-    Safety,
     Sales,
     SeenPrices,
     Tally,
@@ -136,7 +128,6 @@ class State:
     flows: Flows = field(kw_only=True)
     closings: Closings = field(kw_only=True)
     n_closings: int = 0
-    naked: dict[str, np.ndarray] = field(default_factory=dict)  # by arbitrageur [P] units of the underlying that no perp covers
     n_called: int = 0  # margin accounts called in this block: state.pool.called
     fallen: np.ndarray = field(kw_only=True)  # [slots] called accounts that are below zero, in order; -1: absorbed
     n_fallen: int = 0
@@ -226,122 +217,3 @@ class State:
     def room_for_sales(self, more: int) -> None:
         """Lengthen the table of sales until `more` rows fit."""
         self.sales = Sales(*longer(self.sales, self.n_sales + more))
-
-
-def longer(table: tuple[np.ndarray, ...], size: int) -> tuple[np.ndarray, ...]:
-    """The columns of a table, doubled until they hold `size` rows."""
-    have = len(table[0])
-    if have >= size:
-        return table
-    while have < size:
-        have *= 2
-    return tuple(_longer(column, have) for column in table)
-
-
-def _longer(column: np.ndarray, size: int) -> np.ndarray:
-    """A copy of `size` rows; what is new is zero, and no memory until it is written."""
-    out = np.zeros((size, *column.shape[1:]), column.dtype)
-    out[:len(column)] = column
-    return out
-
-
-def new_touched(who: np.ndarray, amount: np.ndarray, cost: np.ndarray, until: np.ndarray) -> Touched:
-    """Columns of one table [slots, 4], so that what is known of an account lies in one cache line.
-
-    At least two rows: columns of one row are contiguous, and kernels that were compiled for such would misread others.
-    """
-    if len(who) < 2:
-        who = np.concatenate((who, np.zeros((2, 4), np.int32)))
-    return Touched(who[:, 0], who[:, 1], who[:, 2], who[:, 3], amount, cost, until)
-
-
-def who_of(touched: Touched) -> np.ndarray:
-    """That table."""
-    table = touched.account.base
-    assert isinstance(table, np.ndarray)
-    return table
-
-
-def new_transactions(size: int) -> Transactions:
-    """An empty transaction table."""
-    i, f = np.int64, np.float64
-    return Transactions(*(np.zeros(size, kind) for kind in (i,) * 15 + (f,) * 6))
-
-
-def new_lots(size: int) -> Lots:
-    """Nothing is for sale."""
-    i, f = np.int64, np.float64
-    return Lots(*(np.zeros(size, kind) for kind in (i,) * 9 + (f,) * 5))
-
-
-def new_sales(size: int) -> Sales:
-    """An empty table of sales."""
-    i, f = np.int64, np.float64
-    return Sales(*(np.zeros(size, kind) for kind in (i, i, i, i, i, i, f, f)))
-
-
-def new_tally(assets: int, paths: int) -> Tally:
-    """Counts at zero."""
-    counts = [np.zeros(paths, np.int64) for _ in Tally._fields[:-2]]
-    return Tally(*[*counts, np.zeros(paths), np.zeros((assets, paths))])
-
-
-def new_halts(protocols: int, markets: int, networks: int, feeds: int, bridges: int, paths: int) -> Halts:
-    """Nothing is halted."""
-    return Halts(*(np.full((rows, paths), -np.inf) for rows in (protocols, protocols, markets, networks, feeds, bridges)))
-
-
-def new_ledgers(assets: int, reserves: int, protocols: int, outcomes: int, paths: int, actors: int = 0) -> Ledgers:
-    """Ledgers at zero."""
-    return Ledgers(tokens=np.zeros((HOLDERS + actors, assets, paths)), booked=np.zeros((BOOKED, reserves, paths)),
-                   scaled=np.zeros((2, reserves, paths)), totals=np.zeros((outcomes, protocols, paths)),
-                   turnover=np.zeros((assets, paths)))
-
-
-def new_flows(reserves: int, paths: int) -> Flows:
-    """Nothing has happened."""
-    return Flows(*(np.zeros((reserves, paths)) for _ in Flows._fields))
-
-
-def new_closings(size: int) -> Closings:
-    """An empty list of deleveraged positions."""
-    i, f = np.int64, np.float64
-    return Closings(*(np.zeros(size, kind) for kind in (i, i, i, i, f, f, f)))
-
-
-def new_safety(fund: np.ndarray, vault: np.ndarray, backed: np.ndarray, paths: int) -> Safety:
-    """Funds and vaults at the start. fund, vault: [R] units; backed: [protocols]."""
-    def across(row: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(np.repeat(row[:, None], paths, axis=1))
-
-    protocols = len(backed)
-    rounds = np.zeros((ROUNDS, protocols, paths))
-    rounds[COVERABILITY] = np.inf
-    return Safety(across(fund), across(vault), backed, np.zeros((LAYERS, protocols, paths)), rounds,
-                  np.full((LAYERS, protocols, paths), np.inf), np.full((2, protocols, paths), np.inf))
-
-
-__all__ = [
-    "NEVER",
-    "Feeds",
-    "Flows",
-    "Index",
-    "Markets",
-    "Pool",
-    "Queue",
-    "SeenPrices",
-    "State",
-    "Tally",
-    "Tree",
-    "Watch",
-    "longer",
-    "new_closings",
-    "new_flows",
-    "new_ledgers",
-    "new_lots",
-    "new_safety",
-    "new_sales",
-    "new_tally",
-    "new_touched",
-    "new_transactions",
-]

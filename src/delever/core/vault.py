@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from delever.core.exchange_tables import Margins, Safety
 from delever.core.jit import helper
 from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
-from delever.core.tables import CASH, DEFICIT, FUNDING, VAULT, Accounts, Liquidity, Margins, Records, Safety
+from delever.core.tables import CASH, DEFICIT, FUNDING, VAULT, Accounts, Liquidity, Records
 
 
 @helper

@@ -26,11 +26,12 @@ import math
 import numpy as np
 
 from delever.core.elementary import TICKS, log_
+from delever.core.exchange_tables import Margins
 from delever.core.jit import helper, kernel
 from delever.core.margin import FAR as MARGIN_FAR
 from delever.core.margin import reach_of, sums_of
 from delever.core.seen_prices import price_path
-from delever.core.state import NEVER, Index, Pool, SeenPrices, State, Tally, Tree, Watch
+from delever.core.state import NEVER, Index, Pool, State, Watch
 from delever.core.tables import (
     CALLED,
     CLAIM_ROWS,
@@ -44,9 +45,11 @@ from delever.core.tables import (
     SLOTS,
     STANDING,
     BookTables,
-    Margins,
     Reserves,
+    SeenPrices,
+    Tally,
     Transactions,
+    Tree,
 )
 from delever.engine.index import BOUND, BUCKETS, FAR, MASK, NEXT, SHIFT, SLOT, VISIT
 
@@ -161,7 +164,7 @@ def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPric
     slot_account, slot_path, amount = pool.touched.account, pool.touched.path, pool.touched.amount
     signature, reserve, threshold, collaterals, debts, first_debt = (
         book.signature, book.reserve, book.threshold, book.collaterals, book.debts, book.first_debt[0])
-    log_price, price, stamp, now, unit = seen.log_price, seen.price, seen.stamp, seen.number[0], seen.unit
+    log_price, like, price, stamp, now, unit = seen.log_price, seen.like, seen.price, seen.stamp, seen.number[0], seen.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
     of_margin = book.margin
     n_claims, accounts = 0, signature.shape[0]
@@ -170,7 +173,7 @@ def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPric
         account, p = int(slot_account[slot]), int(slot_path[slot])
         if stamp[p] != now:
             stamp[p] = now
-            price_path(p, log_price, price, unit, tree, market)
+            price_path(p, log_price, like, price, unit, tree, market)
         g, backing, debt = signature[account], 0.0, 0.0  # as in account_health: slices here would cost 1.5x
         if of_margin[g]:
             backing, debt, _, _, _ = sums_of(slot, p, g, amount, book, margins, price)
@@ -225,7 +228,7 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
     collaterals, debts, first_debt, pair = book.collaterals, book.debts, book.first_debt[0], index.pair
     wheel, reach, falling, rising, down, up, count = (watch.wheel, watch.reach, index.falling, index.rising, seen.down,
                                                       seen.up, watch.counts)
-    log_price, price, stamp, now, unit = seen.log_price, seen.price, seen.stamp, seen.number[0], seen.unit
+    log_price, like, price, stamp, now, unit = seen.log_price, seen.like, seen.price, seen.stamp, seen.number[0], seen.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
     n_nodes, free, standing, n_standing, of_margin = count[NODES], count[FREE], pool.standing, count[STANDING], book.margin
     for j in range(count[DUE]):
@@ -234,7 +237,7 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
         p, g = int(slot_path[slot]), signature[slot_account[slot]]
         if stamp[p] != now:
             stamp[p] = now
-            price_path(p, log_price, price, unit, tree, market)
+            price_path(p, log_price, like, price, unit, tree, market)
         backing, burden, radius = 0.0, 0.0, 0.0
         if of_margin[g]:
             backing, burden, radius = reach_of(slot, p, g, amount, book, margins, price)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from delever.core.exchange_tables import Margins
 from delever.core.jit import kernel
 from delever.core.market import route_halted
-from delever.core.state import State, Tree
-from delever.core.tables import NOTHING, BookTables, Halts, Margins, Reserves, Touched, Transactions
+from delever.core.state import State
+from delever.core.tables import NOTHING, BookTables, Halts, Reserves, Touched, Transactions, Tree
 
 
 @kernel
@@ -54,8 +55,9 @@ def leave_out(called: np.ndarray, n_called: int, touched: Touched, book: BookTab
 
 def leave_halted(state: State, first: int, last: int) -> None:
     """What is halted now is not called, and stands: rows first..last-1 of lending are struck, accounts of exchanges left out."""
-    if last > first:
+    if last > first and (state.halts.liquidation > state.time).any():
         strike(first, last, state.transactions, state.halts.liquidation, state.time, state.wake)
-    if state.n_called:
+    halted = max(table.max(initial=-np.inf) for table in (state.halts.liquidation, state.halts.trading))
+    if state.n_called and halted > state.time:
         state.n_called = leave_out(state.pool.called, state.n_called, state.pool.touched, state.book, state.reserves,
                                    state.margins, state.tree, state.halts, state.time, state.wake)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from delever.core.columns import Column, Figure, Value
 from delever.core.jit import helper, kernel
 from delever.core.market import route_halted
 from delever.core.outcomes import REVERTED as REVERTS
-from delever.core.state import Queue, State, Tally, Tree
+from delever.core.phase import Phase
+from delever.core.state import Queue, State
 from delever.core.tables import (
     BLOCK_BUILDERS,
     EXECUTED,
@@ -24,8 +26,10 @@ from delever.core.tables import (
     BookTables,
     Networks,
     Reserves,
+    Tally,
     Touched,
     Transactions,
+    Tree,
 )
 
 
@@ -239,7 +243,15 @@ def close(n: int, rows: Transactions, networks: Networks, liquidates: np.ndarray
             executed[p] = 0
 
 
-class Inclusion:
+CASCADE = Column("cascade_length", "blocks", "longest row of blocks with liquidations", (
+    Figure("cascade_length", "quantile", "95th percentile over paths of the longest row of blocks with liquidations",
+           level=0.95),), section="Liquidations")
+FAILED = Column("reverted", "count", "included transactions that reverted")
+SPENT = Column("gas", "native", "fees paid")
+UNFIT = Column("found_no_room", "count", "transactions that found no room in a block, or bid too little")
+
+
+class Inclusion(Phase):
     """What goes into the blocks of all networks, and in which order."""
 
     def __init__(self, liquidates: np.ndarray, trades: np.ndarray, sequential: bool) -> None:
@@ -249,8 +261,9 @@ class Inclusion:
     def include(self, state: State) -> None:
         """Decide what goes in; state.queue says what is executed when."""
         n, networks = state.n_rows, state.networks
-        hold_back(n, state.transactions, self.trades, state.halts.trading, state.time, state.wake, state.tree, state.book,
-                  state.pool.touched, state.reserves)
+        if (state.halts.trading > state.time).any():
+            hold_back(n, state.transactions, self.trades, state.halts.trading, state.time, state.wake, state.tree, state.book,
+                      state.pool.touched, state.reserves)
         clock = (state.step - 1) * state.blocks + state.block
         has_block = (clock % networks.every == 0)[:, None] & (state.halts.network <= state.time)
         places = state.paths * len(networks.every)
@@ -266,3 +279,8 @@ class Inclusion:
         clock = (state.step - 1) * state.blocks + state.block
         close(state.n_rows, state.transactions, state.networks, self.liquidates, state.time, state.step_length / state.blocks,
               clock, state.active, state.wake, state.ledgers.tokens, state.tally, state.ledgers.totals)
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py."""
+        tally = state.tally
+        return [Value(CASCADE, tally.longest), Value(FAILED, tally.reverted), Value(SPENT, tally.gas), Value(UNFIT, tally.unfit)]

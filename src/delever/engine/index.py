@@ -5,15 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from delever.core.elementary import TICKS
+from delever.core.empty import new_touched
+from delever.core.exchange_tables import Margins
 from delever.core.jit import kernel
 from delever.core.margin import reach_of
-from delever.core.state import NEVER, Index, Pool, Watch, new_touched
-from delever.core.tables import (
-    COUNTERS,
-    NODES,
-    BookTables,
-    Margins,
-)
+from delever.core.state import NEVER, Index, Pool, Watch
+from delever.core.tables import COUNTERS, NODES, BookTables
 
 SHIFT, BUCKETS, MASK = 14, 256, 255  # 2^14 ticks (0.1 %) a bucket, 256 of them (25 %) before the wheel wraps
 BOUND, SLOT, VISIT, NEXT = range(4)  # columns of Pool.node

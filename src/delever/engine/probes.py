@@ -5,15 +5,18 @@ What they keep is either a number a path, or counts of paths, so that chunks mer
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
+from delever.core.columns import BASE, OF, QUOTE, Column, Figure, Value
 from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, REPAID
+from delever.core.phase import Phase
 from delever.core.seen_prices import price_all
-from delever.core.state import Markets, State
-from delever.core.tables import ADL, BACKSTOP, INSURANCE, SOCIALISED
+from delever.core.state import State
+from delever.core.tables import Markets
 
 BINS = 48  # of the horizon
 PER_DECADE = 5  # buckets of a money histogram: 10^(1/5) wide, from 1 USD; bucket 0 holds what is below
@@ -37,12 +40,33 @@ def lower(markets: Markets) -> None:
                 low[p] = min(low[p], now[p] - start)
 
 
-class Extremes:
+LOWEST = Column("lowest", "share", f"deepest fall of {OF} on its venues since the start")
+OUTSIDE = Column("lowest_outside", "share", f"deepest fall of {OF} outside since the start")
+EXTRA = OUTSIDE._replace(section="Markets", figures=(Figure(
+    "extra_fall", "mean", f"mean over paths of how much deeper {OF} fell on its venues than outside: deepest fall less deepest "
+    "outside fall, both since the start", minus="lowest"),))
+LAST = Column("last_price", QUOTE, f"market price of {OF} at the end")
+BEYOND = Column("extrapolated", BASE, f"units of {OF} traded beyond what its data quote", section="Markets")
+QUOTED = BEYOND._replace(figures=(Figure("extrapolated", "share_above", f"paths in which {OF} traded beyond the last quote, "
+                                         "where depth is extrapolated", "share"),))
+
+
+class Extremes(Phase):
     """How deep prices fell."""
 
     def observe(self, state: State) -> None:
         """Once a step."""
         lower(state.markets)
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. Figures are of markets with venues: nothing moves others."""
+        out, markets = [], state.markets
+        for m, venue in enumerate(state.profiles.has_venue):
+            out += [Value(LOWEST, np.expm1(markets.lowest[m]), market=m),
+                    Value(EXTRA if venue else OUTSIDE, np.expm1(markets.lowest_exogenous[m]), market=m),
+                    Value(LAST, np.exp(markets.price[m]), market=m),
+                    Value(QUOTED if venue else BEYOND, markets.extrapolated[m], market=m)]
+        return out
 
 
 def ends_of_bins(steps: int) -> dict[int, int]:
@@ -94,40 +118,26 @@ class Trace:
                                   *totals[0, :, p], totals[REPAID, :, p].sum(), totals[DEFICITS, :, p].sum()))
 
 
-USES = ("liquidated", "taken_over", "deleveraged", "haircut", "insurance_fund", "backstop", "adl", "socialised_loss",
-        "fund_left", "vault_equity")  # of a protocol up to a moment, USD; the first four at marks, the next four by layer
-
-
 class Timeline:
-    """What engines and layers of default waterfalls had done on every path, at the end of each bin of the horizon."""
+    """What had come together on every path, and what was there, at the end of each bin of the horizon: Phase.amounts."""
 
-    def __init__(self, steps: int, protocols: list[int]) -> None:
-        """protocols: numbers of those that are watched."""
-        self.ends, self.protocols = ends_of_bins(steps), protocols
+    def __init__(self, steps: int) -> None:
+        self.ends = ends_of_bins(steps)
+        self.mechanisms: Sequence[Phase] = ()  # whose amounts are asked for; set once they are there
         self.steps: list[int] = []  # looked at so far
-        self.rows: list[np.ndarray] = []  # of each: [USES, watched protocols, P] USD
+        self.rows: list[list[Value]] = []  # of each
 
     def observe(self, state: State) -> None:
         """At the end of each bin."""
         if state.step not in self.ends:
             return
-        state.seen.stamp[:] = -1  # whether a path was priced before its market moved must not depend on its neighbours
-        price_all(state)
-        margins, safety, flows = state.margins, state.safety, state.flows
-        table = np.zeros((len(USES), len(self.protocols), state.paths))
-        for i, number in enumerate(self.protocols):
-            for r in range(margins.first[number], margins.first[number + 1]):  # added row by row: NumPy's sum has another order
-                for use, row in enumerate((flows.liquidated[r], flows.taken[r], flows.deleveraged[r], flows.haircut[r])):
-                    table[use, i] += row
-                table[8, i] += safety.fund[r] * state.seen.price[:, r]
-                table[9, i] += safety.vault[r] * worth(state, r)
-            table[4:8, i] = safety.served[[INSURANCE, BACKSTOP, ADL, SOCIALISED], number]
+        fresh_prices(state)
         self.steps.append(state.step)
-        self.rows.append(table)
+        self.rows.append([value._replace(values=value.values.copy())
+                          for mechanism in self.mechanisms for value in mechanism.amounts(state)])
 
 
-def worth(state: State, r: int) -> np.ndarray:
-    """What a unit of a reserve counts in the equity of a vault [P], USD: perps less funding, collateral after its haircut."""
-    margins, price = state.margins, state.seen.price[:, r]
-    value: np.ndarray = price - margins.paid[r] if margins.perp[r] else price * margins.weight[r]
-    return value
+def fresh_prices(state: State) -> None:
+    """state.seen.price of all paths: whether one was priced before its market moved must not depend on its neighbours."""
+    state.seen.stamp[:] = -1
+    price_all(state)

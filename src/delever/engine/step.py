@@ -66,7 +66,7 @@ class Layer(Protocol):
 
 
 class Recorder(Protocol):
-    """Who writes down what happened in a block: the state as it is when transactions have been carried out."""
+    """Who writes down what happened in a block: the state as it is when all of it has been carried out."""
 
     def record(self, state: State) -> None: ...
 
@@ -186,8 +186,6 @@ def block(phases: Phases, state: State) -> None:
     if state.n_rows:
         phases.inclusion.include(state)
         execute(phases, state)
-    if phases.recorder is not None:
-        phases.recorder.record(state)
     if phases.waterfall and (state.n_called or state.n_rows or phases.vaults or state.ledgers.booked[DEFICIT].any()):
         seen_prices.price_all(state)
         for layer in phases.waterfall:
@@ -196,6 +194,8 @@ def block(phases: Phases, state: State) -> None:
         seen_prices.price_all(state)
         for phase in phases.trading_off_chain:
             phase.trade(state)
+    if phases.recorder is not None:
+        phases.recorder.record(state)
     boundary.put_back(state)
     phases.inclusion.close(state)
     for phase in phases.waiting:

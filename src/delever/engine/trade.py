@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delever.core.columns import ASSET, Column, Value
 from delever.core.jit import helper, kernel
 from delever.core.market import log_price_at, purchase, sale
+from delever.core.phase import Phase
 from delever.core.state import State
 from delever.core.tables import MAKERS, VENUES, WRAPPER, Ledgers, Liquidity, Sales
 
@@ -111,11 +113,18 @@ def trade(n: int, sales: Sales, liquidity: Liquidity, ledgers: Ledgers, forced: 
             tokens[h, b, p] += amount[i]
 
 
-class Trading:
+FORCED = Column("forced_sales", ASSET, "units that liquidators sold")
+
+
+class Trading(Phase):
     """Brings the sales of a slot to the market."""
 
     def __init__(self, markets: int, paths: int) -> None:
         self.meeting = Meeting(np.zeros((markets, paths)), np.zeros((markets, paths)), np.zeros(markets * paths, np.int64))
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py."""
+        return [Value(FORCED, units, asset=a) for a, units in enumerate(state.tally.forced)]
 
     def execute(self, state: State) -> None:
         """Trade what stands in state.sales; their `amount` is then what was bought."""

@@ -15,8 +15,8 @@ from delever.core.elementary import exp_
 from delever.core.jit import kernel
 from delever.core.market import log_price_at
 from delever.core.profile import Profiles, sell, sold_at
-from delever.core.state import Markets, State, Tree
-from delever.core.tables import ARBITRAGEURS, VENUES
+from delever.core.state import State
+from delever.core.tables import ARBITRAGEURS, VENUES, Markets, Tree
 
 
 @kernel

@@ -1,8 +1,9 @@
-"""Something is down for a time: a venue, an exchange's engine, or a network.
+"""Something is down for a time: a venue, an exchange's engine, a network or a bridge.
 
     venue      nothing trades on its market, in blocks of begin < t <= begin + lasting
     exchange   its engine calls nobody and opens nothing; its book, where others trade, is a venue of its own
     network    it produces no block; what was sent waits and bids again
+    bridge     nothing leaves, nothing arrives; one that is down to the end keeps what is on its way
 begin: of the step in which the event falls. All venues of one pair are one market, so one of them is down with all of them.
 Source: the scenario.
 """
@@ -24,19 +25,20 @@ from delever.model.world import World
 
 
 class Outage(Spell):
-    """One of three is down."""
+    """One of four is down."""
 
     kind: ClassVar[str] = "outage"
     venue: Text | None = Field(None, description="venue where nothing trades")
     exchange: Text | None = Field(None, description="exchange whose engine stands still")
     network: Text | None = Field(None, examples=["ethereum"], description="chain that produces no blocks")
+    bridge: Text | None = Field(None, description="bridge over which nothing leaves and nothing arrives")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        named = [name for name in ("venue", "exchange", "network") if getattr(self, name) is not None]
+        named = [name for name in ("venue", "exchange", "network", "bridge") if getattr(self, name) is not None]
         if len(named) != 1:
             raise InputError("names nothing" if not named else "names more than one thing", value=", ".join(named) or None,
-                             remedy="an outage is of one `venue`, `exchange` or `network`")
+                             remedy="an outage is of one `venue`, `exchange`, `network` or `bridge`")
         return self
 
     def check(self, world: World, path: tuple[str | int, ...]) -> None:
@@ -54,12 +56,19 @@ class Outage(Spell):
                 raise InputError("is no exchange", path=(*path, "exchange"), value=self.exchange,
                                  remedy="a lending protocol has no engine: write `kind: pause`")
         if self.network is not None:
-            known_name(self.network, world.networks, "network", (*path, "network"))
+            known_name(self.network, _linked(world, False), "network", (*path, "network"))
+        if self.bridge is not None:
+            known_name(self.bridge, _linked(world, True), "bridge", (*path, "bridge"))
 
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
         """All outages."""
         return Halting([halt for place, spec in specs.items() for halt in halts(spec, setting, place)])
+
+
+def _linked(world: World, wanted: bool) -> list[str]:
+    """Names of networks that are bridges, or that are chains."""
+    return [name for name, network in world.networks.items() if hasattr(network, "between") == wanted]
 
 
 def halts(spec: Outage, setting: Setting, place: str) -> list[Halt]:
@@ -73,4 +82,6 @@ def halts(spec: Outage, setting: Setting, place: str) -> list[Halt]:
     if spec.exchange is not None:
         number = setting.protocol(spec.exchange)
         return [halt("liquidation", number), halt("opening", number)]
+    if spec.bridge is not None:
+        return [halt("bridge", setting.bridges.index(spec.bridge))]
     return [halt("network", setting.network(spec.network, "scenario", "events", place, "network"))]

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .asset import USD, check_assets
+from .book import Book
 from .book_rows import row_error
 from .errors import InputError, nearest
 from .exchange import check_one_home, check_sides, check_terms, check_waterfall
 from .oracle import compose
+from .parts import WorldParts
 from .references import Path, known_asset, market, own_price, pair_of_assets
-
-if TYPE_CHECKING:
-    from .book import Book
-    from .spec import Spec
-    from .world import World
+from .spec import Spec
 
 BY_ASSET = ("volatility", "drift")  # fields of a price process that are tables by asset
 
 
-def check_world(world: World) -> None:
+def check_world(world: WorldParts) -> None:
     """Raise InputError for the first name that leads nowhere."""
     check_assets(world.assets)
     _protocols(world)
@@ -36,7 +33,7 @@ def check_world(world: World) -> None:
     _ages(world)
 
 
-def check_book(book: Book, world: World, where: str, protocol: str | None = None) -> None:
+def check_book(book: Book, world: WorldParts, where: str, protocol: str | None = None) -> None:
     """Every asset of a book is an asset of the world, and its legs are such as the protocol has, where one is named."""
     if protocol is not None:
         check_sides(book, world, where, protocol)
@@ -47,7 +44,7 @@ def check_book(book: Book, world: World, where: str, protocol: str | None = None
         raise row_error("unknown asset", where, row, "asset", name, nearest(name, world.assets))
 
 
-def _protocols(world: World) -> None:
+def _protocols(world: WorldParts) -> None:
     if not world.protocols:
         raise InputError("has no protocol", path=("protocols",), remedy="a stress test needs a book to stress")
     for name, protocol in world.protocols.items():
@@ -63,7 +60,7 @@ def _protocols(world: World) -> None:
             check_book(protocol.book, world, f"book of {name}", name)
 
 
-def _feeds_and_oracles(world: World) -> None:
+def _feeds_and_oracles(world: WorldParts) -> None:
     for name, feed in world.feeds.items():
         pair_of_assets(getattr(feed, "of", None), world, ("feeds", name, "of"))
     for protocol, seen in world.oracles.items():
@@ -79,12 +76,12 @@ def _feeds_and_oracles(world: World) -> None:
                 raise error.at("", *path) from None
 
 
-def _venues(world: World) -> None:
+def _venues(world: WorldParts) -> None:
     for name, venue in world.venues.items():
         market(getattr(venue, "pair", None), world, ("venues", name, "pair"))
 
 
-def _networks(world: World) -> None:
+def _networks(world: WorldParts) -> None:
     for name, network in world.networks.items():
         native, block_time = getattr(network, "native", None), getattr(network, "block_time", None)
         if native is not None:
@@ -97,7 +94,7 @@ def _networks(world: World) -> None:
                 raise InputError(what, path=("scenario", "step"), remedy=remedy)
 
 
-def _scenario(world: World) -> None:
+def _scenario(world: WorldParts) -> None:
     prices = world.scenario.prices
     for field in BY_ASSET:
         for asset in getattr(prices, field, ()):
@@ -109,7 +106,7 @@ def _scenario(world: World) -> None:
             own_price(asset, world, ("scenario", "prices", "correlation", pair))
 
 
-def _mechanisms(world: World) -> None:
+def _mechanisms(world: WorldParts) -> None:
     """What mechanisms check of their own: a method `check(world, path)` of their specs."""
     for path, spec in mechanisms(world):
         check = getattr(spec, "check", None)
@@ -117,7 +114,7 @@ def _mechanisms(world: World) -> None:
             check(world, path)
 
 
-def mechanisms(world: World) -> Iterator[tuple[Path, Spec]]:
+def mechanisms(world: WorldParts) -> Iterator[tuple[Path, Spec]]:
     """Every mechanism of a world and where it stands."""
     for name, protocol in world.protocols.items():
         yield ("protocols", name, "rules"), protocol.rules
@@ -128,7 +125,7 @@ def mechanisms(world: World) -> Iterator[tuple[Path, Spec]]:
     yield from ((("scenario", "events", n), event) for n, event in enumerate(world.scenario.events))
 
 
-def _ages(world: World) -> None:
+def _ages(world: WorldParts) -> None:
     known: dict[str, Collection[str]] = {
         "book": world.protocols, "parameters": world.protocols, "venue": world.venues, "feed": world.feeds,
     }

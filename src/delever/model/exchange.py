@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .asset import USD, perps, price_usd
+from .book import Book
 from .errors import InputError, nearest
 from .parameters import CollateralParameters, Parameters, PerpParameters, ReserveParameters, Tier, look_up
-
-if TYPE_CHECKING:
-    from .book import Book
-    from .world import Protocol, World
+from .parts import ProtocolParts, WorldParts
 
 OPENING_COSTS = 0.001  # share of a position that fees may have taken from its margin; assumption, above takers' fees
 
 
-def is_exchange(protocol: Protocol) -> bool:
+def is_exchange(protocol: ProtocolParts) -> bool:
     """Whether its rules are a margin engine."""
     return bool(getattr(protocol.rules, "margin", False))
 
 
-def instruments(name: str, world: World) -> dict[str, str]:
+def instruments(name: str, world: WorldParts) -> dict[str, str]:
     """What exchanges call the perps of one of them -> the perp here: BTC, BTCUSDT, BTCUSDC, BTCPERP, and its own name."""
     parameters = look_up(world.protocols[name].parameters)
     traded = {perp: underlying for perp, underlying in perps(world.assets).items() if perp in parameters}
@@ -34,11 +31,11 @@ def instruments(name: str, world: World) -> dict[str, str]:
     return found | {perp: perp for perp in traded}
 
 
-def check_terms(name: str, world: World) -> None:
+def check_terms(name: str, world: WorldParts) -> None:
     """Unit, funding and the kinds of parameters of one protocol."""
     protocol = world.protocols[name]
-    path = ("protocols", name)
-    if is_exchange(protocol):
+    path, exchange = ("protocols", name), is_exchange(protocol)
+    if exchange:
         if protocol.unit != USD:
             raise InputError(f"is {protocol.unit}", path=(*path, "unit"), value=protocol.unit,
                              remedy="a margin exchange counts in USD: leave it out")
@@ -48,10 +45,10 @@ def check_terms(name: str, world: World) -> None:
         raise InputError("has no meaning here", path=(*path, "funding"), remedy=remedy)
     if not isinstance(protocol.parameters, str):
         for asset, entry in protocol.parameters.items():
-            _check_kind(asset, entry, world, is_exchange(protocol), (*path, "parameters", asset))
+            _check_kind(asset, entry, world, exchange, (*path, "parameters", asset))
 
 
-def _check_funding(name: str, world: World) -> None:
+def _check_funding(name: str, world: WorldParts) -> None:
     funding, step = world.protocols[name].funding, world.scenario.step
     if funding is None:
         return
@@ -62,7 +59,7 @@ def _check_funding(name: str, world: World) -> None:
         raise InputError(what, path=("protocols", name, "funding", "interval"), remedy=remedy)
 
 
-def _check_kind(asset: str, entry: Parameters, world: World, exchange: bool, path: tuple[str, ...]) -> None:
+def _check_kind(asset: str, entry: Parameters, world: WorldParts, exchange: bool, path: tuple[str, ...]) -> None:
     """Perps have tiers, other margin of an exchange a haircut, reserves of lending a threshold."""
     perp = asset != USD and asset in world.assets and world.assets[asset].perp is not None
     if not exchange:
@@ -79,11 +76,11 @@ def _check_kind(asset: str, entry: Parameters, world: World, exchange: bool, pat
         raise InputError("is no perp", path=path, remedy=remedy)
 
 
-def check_one_home(world: World) -> None:
+def check_one_home(world: WorldParts) -> None:
     """A perp belongs to one exchange, whose market it is."""
     home: dict[str, str] = {}
     for name, protocol in world.protocols.items():
-        if not is_exchange(protocol) or isinstance(protocol.parameters, str):
+        if isinstance(protocol.parameters, str):
             continue
         for asset, entry in protocol.parameters.items():
             if isinstance(entry, PerpParameters) and home.setdefault(asset, name) != name:
@@ -91,7 +88,7 @@ def check_one_home(world: World) -> None:
                 raise InputError("stands on two exchanges", path=("protocols", name, "parameters", asset), remedy=remedy)
 
 
-def check_waterfall(name: str, world: World) -> None:
+def check_waterfall(name: str, world: WorldParts) -> None:
     """Each kind of layer once, holding assets that are there."""
     seen: set[str] = set()
     for number, layer in enumerate(world.protocols[name].waterfall):
@@ -109,22 +106,23 @@ def check_waterfall(name: str, world: World) -> None:
                 raise InputError("unknown asset", path=(*path, "start", asset), value=asset, remedy=remedy)
 
 
-def check_sides(book: Book, world: World, where: str, name: str) -> None:
+def check_sides(book: Book, world: WorldParts, where: str, name: str) -> None:
     """Debts stand in books of lending, positions in those of exchanges, on instruments with terms."""
     protocol = world.protocols[name]
-    wrong, right = ("debt", "position") if is_exchange(protocol) else ("position", "debt")
+    exchange = is_exchange(protocol)
+    wrong, right = ("debt", "position") if exchange else ("position", "debt")
     row = int(pc.index(book.legs["side"], wrong).as_py())
     if row >= 0:
-        lends = "is a margin exchange" if is_exchange(protocol) else "lends"
+        lends = "is a margin exchange" if exchange else "lends"
         raise InputError(f"has a {wrong}", _account(where, book.legs, row), book.legs["asset"][row].as_py(),
                          f"{name} {lends}: the other side of its collateral is `{right}`")
-    if is_exchange(protocol):
+    if exchange:
         parameters = look_up(protocol.parameters)
         _check_instruments(book.legs, world, parameters, where, name)
         check_leverage(book.legs, world, parameters, where)
 
 
-def _check_instruments(legs: pa.Table, world: World, parameters: Mapping[str, Parameters], where: str, name: str) -> None:
+def _check_instruments(legs: pa.Table, world: WorldParts, parameters: Mapping[str, Parameters], where: str, name: str) -> None:
     """Positions are in perps with tiers, collateral is USD or has a haircut."""
     pairs = legs.group_by(["side", "asset"], use_threads=False).aggregate([]).to_pylist()
     known = perps(world.assets)
@@ -144,7 +142,7 @@ def _check_instruments(legs: pa.Table, world: World, parameters: Mapping[str, Pa
         raise InputError(what, _account(where, legs, row), pair["asset"], remedy)
 
 
-def check_leverage(legs: pa.Table, world: World, parameters: Mapping[str, Parameters], where: str) -> None:
+def check_leverage(legs: pa.Table, world: WorldParts, parameters: Mapping[str, Parameters], where: str) -> None:
     """No account with one position that its tier did not let it open; `legs` are those of one exchange.
 
     A position that has lost may stand above its tier's leverage, and one whose owner added to it out of profits was

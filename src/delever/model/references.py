@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from .asset import USD, markets
+from .asset import USD, Asset, markets
 from .errors import InputError, nearest
-
-if TYPE_CHECKING:
-    from .asset import Asset
 
 Path = tuple[str | int, ...]
 

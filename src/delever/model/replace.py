@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from .errors import InputError, near, nearest
-from .spec import Spec
 
 NOTHING = ("null", "none", "~")
 
@@ -19,6 +19,11 @@ def put(node: Any, path: str, value: Any, new_keys: Iterable[str] = ()) -> Any:
         return _put(node, keys_of(path), value, frozenset(new_keys))
     except InputError as error:
         raise error.at("") from None
+
+
+def fields_of(node: BaseModel) -> dict[str, Any]:
+    """Field name -> value, specs left as they are."""
+    return {name: getattr(node, name) for name in type(node).model_fields}
 
 
 def keys_of(path: str) -> list[str]:
@@ -43,18 +48,18 @@ def from_text(text: str) -> Any:
 
 def _put(node: Any, keys: list[str], value: Any, new_keys: frozenset[str]) -> Any:
     key, rest = keys[0], keys[1:]
-    if isinstance(node, Spec):
-        values = node.fields()
+    if isinstance(node, BaseModel):
+        values = fields_of(node)
         if key not in values:
             raise InputError("unknown field", value=key, remedy=_remedy(key, node))
         values[key] = _below(values[key], key, rest, value, new_keys)
         return type(node)(**values)
     if isinstance(node, dict):
         name = _key_of(node, key)
-        if name not in node and (rest or not (isinstance(value, Spec) or _may_gain(node, key, new_keys))):
+        if name not in node and (rest or not (isinstance(value, BaseModel) or _may_gain(node, key, new_keys))):
             raise InputError("unknown name", value=key, remedy=nearest(key, map(str, node)))
         inner = _below(node.get(name), key, rest, value, new_keys)
-        if inner is None and isinstance(node.get(name), Spec):
+        if inner is None and isinstance(node.get(name), BaseModel):
             return {other: kept for other, kept in node.items() if other != name}  # null takes it away
         return {**node, name: inner}
     if isinstance(node, tuple):
@@ -82,7 +87,7 @@ def _key_of(node: dict[Any, Any], key: str) -> Any:
 
 def _place_of(node: tuple[Any, ...], key: str) -> int:
     """Number of the place that a key means: the number itself, or the kind of the mechanism that stands there."""
-    kinds = [inner.kind if isinstance(inner, Spec) else "" for inner in node]
+    kinds = [getattr(inner, "kind", "") for inner in node]
     if key in kinds:
         return kinds.index(key)
     if key.isdigit() and int(key) < len(node):
@@ -97,16 +102,16 @@ def _place_of(node: tuple[Any, ...], key: str) -> int:
 
 def _may_gain(node: dict[Any, Any], key: str, new_keys: frozenset[str]) -> bool:
     """A table of plain values may gain a row named after known things, `ETH` or `ETH/USD`; blocks may not."""
-    return not any(isinstance(value, Spec | dict) for value in node.values()) and all(
+    return not any(isinstance(value, BaseModel | dict) for value in node.values()) and all(
         part in new_keys for part in key.split("/")
     )
 
 
-def _remedy(key: str, node: Spec) -> str:
+def _remedy(key: str, node: BaseModel) -> str:
     """The nearest field; failing that, the same name one level down."""
-    values = node.fields()
+    values = fields_of(node)
     if near(key, values) is None:
         for name, inner in values.items():
-            if isinstance(inner, Spec) and key in type(inner).model_fields:
+            if isinstance(inner, BaseModel) and key in type(inner).model_fields:
                 return f"did you mean {name}.{key}?"
     return nearest(key, values)

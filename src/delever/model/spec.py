@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from .errors import InputError, near, nearest, show
+from .replace import fields_of, put
 
 # Unknown names first: a misspelt field is also a missing one, and the spelling is the remedy.
 FIRST = {"extra_forbidden": 0, "missing": 1}
@@ -39,12 +40,10 @@ class Spec(BaseModel):
 
     def fields(self) -> dict[str, Any]:
         """Field name -> value, specs left as they are."""
-        return {name: getattr(self, name) for name in type(self).model_fields}
+        return fields_of(self)
 
     def replace(self, path: str, value: Any) -> Self:
         """The same spec with the value at a dotted path changed, and checked again."""
-        from .replace import put  # it needs Spec
-
         changed: Self = put(self, path, value)
         return changed
 

@@ -14,6 +14,7 @@ from .book import Book
 from .checks import check_world
 from .dump import plain
 from .errors import InputError
+from .exchange import is_exchange
 from .mechanism import Resolve, lift
 from .oracle import OraclePath, compose
 from .parameters import (
@@ -112,6 +113,16 @@ class World(Spec):
     def folder(self) -> Path | None:
         """The folder its file lies in, where its data are looked for; None for a world built in Python."""
         return self._folder
+
+    @property
+    def exchanges(self) -> tuple[str, ...]:
+        """Its margin exchanges, by name."""
+        return tuple(name for name, protocol in self.protocols.items() if is_exchange(protocol))
+
+    @property
+    def lending(self) -> tuple[str, ...]:
+        """Its lending protocols, by name."""
+        return tuple(name for name, protocol in self.protocols.items() if not is_exchange(protocol))
 
     def replace(self, path: str, value: Any) -> World:
         """A world with one value changed: `world.replace("actors.liquidators.rule", "always")`.

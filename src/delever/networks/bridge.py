@@ -24,8 +24,8 @@ from delever.core.jit import kernel
 from delever.core.market import usd_price
 from delever.core.phase import Kind, Phase
 from delever.core.setting import Setting
-from delever.core.state import State, Tree
-from delever.core.tables import EXECUTED, HOLDERS, IN_FLIGHT, INCLUDED, OUTSIDE, REVERTED, Halts, Transactions
+from delever.core.state import State
+from delever.core.tables import EXECUTED, HOLDERS, IN_FLIGHT, INCLUDED, OUTSIDE, REVERTED, Halts, Transactions, Tree
 from delever.model.errors import InputError
 from delever.model.quantity import Seconds, Share, Text, Usd
 from delever.model.references import known_name

@@ -21,7 +21,8 @@ from delever.core.elementary import exp_, log_
 from delever.core.jit import kernel
 from delever.core.phase import Phase
 from delever.core.setting import Setting
-from delever.core.state import State, Tree
+from delever.core.state import State
+from delever.core.tables import Tree
 from delever.model.errors import InputError
 from delever.model.quantity import PerYear, Ratio, Seconds, Text
 from delever.model.references import known_asset

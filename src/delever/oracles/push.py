@@ -15,11 +15,12 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field
 
+from delever.core.columns import Column, Value
 from delever.core.jit import kernel
 from delever.core.phase import Kind
 from delever.core.setting import Setting
-from delever.core.state import Feeds, State, Tally
-from delever.core.tables import EXECUTED, OFFERED, REPORTERS, Transactions
+from delever.core.state import Feeds, State
+from delever.core.tables import EXECUTED, OFFERED, REPORTERS, Tally, Transactions
 from delever.model.quantity import Gwei, Seconds, Share, Text
 from delever.oracles.base import FeedPhase, FeedSpec
 
@@ -123,11 +124,15 @@ class Answer(Kind):
     name: ClassVar[str] = "oracle"
     gas: ClassVar[float] = 100_000.0
     turn: ClassVar[int] = 0
+    answers: ClassVar[bool] = True
     moves_seen: ClassVar[bool] = True
 
     def execute(self, state: State, picked: np.ndarray) -> None:
         """See Kind."""
         apply_answers(picked, state.transactions, state.time, state.feeds, state.tally)
+
+
+ANSWERS = Column("oracle_answers", "count", "oracle answers that landed")
 
 
 class PushFeeds(FeedPhase):
@@ -150,3 +155,7 @@ class PushFeeds(FeedPhase):
     def wake(self, state: State) -> None:
         """For what is on its way, and for the heartbeat."""
         await_answers(self.number, self.rules, state.feeds, state.halts.feed, state.wake)
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py."""
+        return [Value(ANSWERS, state.tally.answers)]

@@ -16,13 +16,15 @@ from typing import Annotated, ClassVar, NamedTuple, Self
 import numpy as np
 from pydantic import BeforeValidator, Field
 
+from delever.core.empty import longer
+from delever.core.exchange_tables import Margins
 from delever.core.health import account_health
 from delever.core.jit import helper, kernel
 from delever.core.margin import equity_of
 from delever.core.phase import Phase
 from delever.core.setting import Setting
-from delever.core.state import State, longer
-from delever.core.tables import NOTHING, STANDING, BookTables, Margins, Reserves, Touched, Transactions
+from delever.core.state import State
+from delever.core.tables import NOTHING, STANDING, BookTables, Reserves, Touched, Transactions
 from delever.model.errors import InputError
 from delever.model.quantity import Seconds, Share, Text
 from delever.model.references import known_name

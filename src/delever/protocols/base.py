@@ -13,16 +13,19 @@ State they may touch: rows of their kinds, touched accounts of their protocols, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from delever.core.columns import Value
+from delever.core.empty import new_touched, new_transactions
+from delever.core.loans import loan_columns
 from delever.core.phase import Kind, Phase
 from delever.core.seen_prices import price_rows
 from delever.core.setting import Setting, Terms
 from delever.core.settlement import settle, still_pays
-from delever.core.state import State, new_touched, new_transactions
+from delever.core.state import State
 from delever.core.tables import OFFERED, BookTables, Reserves, Touched, Transactions
 from delever.model.spec import Spec
 
@@ -90,6 +93,10 @@ class RulesPhase(Phase):
         if len(mine):
             self.assess(state.transactions, mine, state.pool.touched, state.book, state.reserves, state.seen.price)
 
+    def columns(self, state: State) -> list[Value]:
+        """See Phase. What became of the protocols' loans; rules that have more to say add to it."""
+        return [value for number in self.numbers for value in loan_columns(state, number)]
+
     def liquidatable(self, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> Liquidatable:
         """A whole book at once, no paths: what one call may do to each account now. seen_price: [reserves]."""
         accounts = len(book.signature)
@@ -115,6 +122,20 @@ class RulesPhase(Phase):
         return Liquidatable(leg(rows.get_asset, False), leg(rows.give_asset, True), *sizes)
 
 
+def rounds(ref: np.ndarray) -> Iterator[tuple[np.ndarray, bool]]:
+    """Places of rows in rounds in which no account stands twice, in their order; and whether it is a later round. ref: [rows]."""
+    order = np.argsort(ref, kind="stable")
+    same = np.append(False, ref[order][1:] == ref[order][:-1])
+    if not same.any():
+        yield np.arange(len(ref)), False
+        return
+    first = np.maximum.accumulate(np.where(same, 0, np.arange(len(ref))))
+    turn = np.empty(len(ref), np.int64)
+    turn[order] = np.arange(len(ref)) - first
+    for number in range(int(turn.max()) + 1):
+        yield np.flatnonzero(turn == number), number > 0
+
+
 class Call(Kind):
     """The call of an unhealthy account: sized anew where anything went before on its path, and settled at once."""
 
@@ -126,6 +147,8 @@ class Call(Kind):
     def __init__(self, rules: RulesPhase) -> None:
         self.rules = rules
 
+    accounts = Kind.in_slots
+
     def check(self, state: State, picked: np.ndarray) -> None:
         """As at its slot."""
         price_rows(state, picked)
@@ -133,8 +156,13 @@ class Call(Kind):
         still_pays(picked, state.transactions, state.tree, state.profiles, state.markets)
 
     def execute(self, state: State, picked: np.ndarray) -> None:
-        """See Kind."""
-        again = picked if state.slot else picked[state.changed[state.transactions.path[picked]]]
+        """See Kind. Of several who call one account in a batch, the first included comes first."""
+        for round_of, later in rounds(state.transactions.ref[picked]):
+            self.settle(state, picked[round_of], later)
+
+    def settle(self, state: State, picked: np.ndarray, later: bool) -> None:
+        """Calls of different accounts. later: others have called these before, in the same slot."""
+        again = picked if state.slot or later else picked[state.changed[state.transactions.path[picked]]]
         again = again[state.transactions.group[again] == 0]  # a group has been sized as a whole, at this very slot
         if len(again):
             self.check(state, again)

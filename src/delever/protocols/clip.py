@@ -228,12 +228,18 @@ class ClipPhase(RulesPhase):
         return Liquidatable(np.where(called, 0, -1), np.where(called, first, -1), sizes[0], sizes[1], np.zeros(accounts))
 
 
+def of_lots(kind: Kind, state: State, picked: np.ndarray) -> np.ndarray:
+    """Whose collateral is in the lots that the rows name [rows]."""
+    return state.pool.touched.account[state.lots.slot[state.transactions.ref[picked]]]
+
+
 class Kick(Kind):
     """The call of an unsafe vault: it is put up for sale."""
 
     name: ClassVar[str] = "kick"
     gas: ClassVar[float] = 300_000.0  # assumption
     looks: ClassVar[bool] = True
+    accounts = Kind.in_slots
 
     def __init__(self, rules: ClipPhase) -> None:
         self.rules = rules
@@ -258,6 +264,7 @@ class Take(Kind):
     gas: ClassVar[float] = 400_000.0  # assumption
     liquidates: ClassVar[bool] = True
     looks: ClassVar[bool] = True
+    accounts = of_lots
 
     def __init__(self, rules: ClipPhase) -> None:
         self.rules = rules
@@ -285,6 +292,7 @@ class Redo(Kind):
     name: ClassVar[str] = "redo"
     gas: ClassVar[float] = 150_000.0  # assumption
     looks: ClassVar[bool] = True
+    accounts = of_lots
 
     def __init__(self, rules: ClipPhase) -> None:
         self.rules = rules

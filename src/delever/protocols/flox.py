@@ -16,28 +16,12 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
+from delever.core.exchange_tables import ADL, INSURANCE, Closings, Safety
 from delever.core.jit import helper, kernel
 from delever.core.margin import book_deficit, close_leg, move_cash
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, LIQUIDATIONS
 from delever.core.state import Pool, State, Watch
-from delever.core.tables import (
-    ADL,
-    CASH,
-    COVERED,
-    DEFICIT,
-    FUND,
-    HIT,
-    INSURANCE,
-    MAKERS,
-    SLOTS,
-    Accounts,
-    BookTables,
-    Closings,
-    Ledgers,
-    Moment,
-    Records,
-    Safety,
-)
+from delever.core.tables import CASH, COVERED, DEFICIT, FUND, HIT, MAKERS, SLOTS, Accounts, BookTables, Ledgers, Moment, Records
 from delever.core.touch import enter_slots, slot_of, touch
 from delever.model.errors import InputError
 from delever.model.quantity import Share

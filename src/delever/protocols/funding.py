@@ -16,10 +16,12 @@ from typing import NamedTuple
 import numpy as np
 
 from delever.core.elementary import exp_
+from delever.core.exchange_tables import Margins
 from delever.core.jit import helper, kernel
+from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
-from delever.core.tables import CASH, FUNDING, MAKERS, VAULT, Ledgers, Margins, Tree
+from delever.core.tables import CASH, FUNDING, MAKERS, VAULT, Ledgers, Tree
 
 INTEREST, CLAMP, SCALE, CAP = range(4)  # columns of the terms
 
@@ -76,7 +78,7 @@ def sample_and_pay(perps: Funded, step: int, tree: Tree, price: np.ndarray, marg
             traded[p] += abs(usd)
 
 
-class FundingPhase:
+class FundingPhase(Phase):
     """The funding of all exchanges that have it."""
 
     def __init__(self, perps: Funded) -> None:

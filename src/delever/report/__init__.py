@@ -8,6 +8,7 @@ from delever.report.chart import wall_chart
 from delever.report.check import check_json, check_report, has_errors
 from delever.report.document import Remark, Remarks, Report, Section
 from delever.report.files import check_target, json_text, write_table, write_text
+from delever.report.replay import replay_report
 from delever.report.sections import Extras
 from delever.report.stress import stress_json, stress_report, write_summary
 from delever.report.wall import wall_json, wall_report
@@ -23,6 +24,7 @@ __all__ = [
     "check_target",
     "has_errors",
     "json_text",
+    "replay_report",
     "show",
     "stress_json",
     "stress_report",

@@ -16,17 +16,6 @@ LABELS = {
     "evar": "EVaR (99 %)",
     "lar": "LaR (95 %)",
     "expected_shortfall": "expected shortfall (5 %)",
-    "probability_of_adl": "probability of ADL",
-    "first_adl": "first ADL",
-    "adl_delay": "delay of ADL",
-    "adl_accounts": "accounts deleveraged",
-    "adl_severity": "severity of ADL",
-    "adl_profit_taken": "profit taken by ADL",
-    "adl_largest_haircut": "largest haircut",
-    "adl_largest_part": "largest part borne",
-    "adl_coverability": "coverability",
-    "adl_overshoot": "overshoot of ADL",
-    "adl_unfairness": "fairness regret",
 }
 SHORT = {"probability_of_bad_debt": "P(bad debt)", "expected_shortfall": "expected shortfall"}  # as headings
 MAIN = ("bad_debt", "probability_of_bad_debt", "var", "expected_shortfall", "lar", "seized_collateral")

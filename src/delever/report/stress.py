@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,33 +9,17 @@ import pyarrow as pa
 
 from delever import __version__
 from delever.actors.base import Actor
-from delever.model.exchange import is_exchange
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
-from delever.report.exchange import (
-    CLOSED,
-    adl_section,
-    exchange_json,
-    of_arbitrageurs,
-    of_protocol,
-    over_time,
-    perps_section,
-    waterfall_section,
-)
 from delever.report.files import write_text
-from delever.report.numbers import NONE, TIMES, TINY, duration, human, moment, percent
-from delever.report.sections import NO_EXTRAS, Extras, extra_sections, label
+from delever.report.mechanisms import declared_sections, tables_json
+from delever.report.numbers import TINY, duration, percent
+from delever.report.sections import NO_EXTRAS, Extras, extra_sections
 
 if TYPE_CHECKING:
     from delever.model.world import World
     from delever.run.stress import Run
 
 SUMMARY_FILE = "summary.md"
-INTERVAL = "95 % interval"
-GROUPS = (
-    ("Losses", ("bad_debt", "probability_of_bad_debt", "var", "expected_shortfall", "evar", "shortfall")),
-    ("Liquidations", ("lar", "seized_collateral", "repaid_debt", "liquidations", "accounts_liquidated",
-                      "cascade_length", "liquidator_profit")),
-)  # fmt: skip
 EXTRA_FALL, EXTRAPOLATED, RESIDUAL = "extra_fall.", "extrapolated.", "conservation_residual"
 ESTIMATES = (
     "Estimates from sampled paths; an interval is sampling error alone, and says nothing of whether the assumptions hold."
@@ -68,80 +50,15 @@ def lead(world: World, paths: int) -> str:
 
 
 def summary_sections(summary: pa.Table, paths: int, run: Run | None = None) -> list[Section | Remarks]:
-    """The figures by what they are about; markets that forced selling did not move are left out. run: for exchanges."""
+    """The figures by what they are about; markets that forced selling did not move are left out."""
     rows = {str(row["figure"]): row for row in summary.to_pylist()}
-    sections: list[Section | Remarks] = []
-    both = run is not None and any(f"liquidated.{name}" in rows for name in run.world.protocols)
-    for heading, names in GROUPS:
-        found = [rows.pop(name) for name in names if name in rows and not (both and name == "cascade_length")]
-        if found:
-            sections.append(_figures(f"{heading} of lending protocols" if both else heading, found, paths))
-    if run is not None:
-        sections += _safety(rows, run, paths)
     markets = _markets({name: rows.pop(name) for name in list(rows) if name.startswith((EXTRA_FALL, EXTRAPOLATED))})
     residual = rows.pop(RESIDUAL, None)
-    if rows:
-        sections.append(_figures("All protocols together" if both else "Figures", list(rows.values()), paths))
-    sections += markets
+    sections = [*declared_sections(list(rows.values()), paths, run), *markets]
     if residual is not None:
         text = f"{residual['value']:.1e} of turnover, {residual['definition'].split(', as')[0]}"
-        sections.append(Remarks("Soundness of the run", (Remark("conservation", text),)))
+        sections.append(Remarks(residual["section"], (Remark("conservation", text),)))
     return sections
-
-
-def _safety(rows: dict[str, dict[str, Any]], run: Run, paths: int) -> list[Section | Remarks]:
-    """Sections of every exchange and default waterfall; takes their rows away."""
-    sections: list[Section | Remarks | None] = []
-    for name, protocol in run.world.protocols.items():
-        closed = of_protocol(rows, name, CLOSED)
-        if closed:
-            quiet = [row["figure"] for row in closed if row["value"] is None or row["value"] != row["value"]]
-            shown = [row for row in closed if row["figure"] not in quiet]
-            sections.append(_figures(f"Positions closed on {name}", shown, paths))
-        sections.append(waterfall_section(rows, name, [layer.kind for layer in protocol.waterfall], paths))
-        if sections[-1] is not None:
-            sections.append(over_time(run, name))
-        if closed:
-            sections += [perps_section(run.perps, name), adl_section(run.adl, name, paths)]
-        for figure in [figure for figure in rows if figure.endswith(f".{name}")]:
-            rows.pop(figure)
-    naked = of_arbitrageurs(rows, list(run.world.actors))
-    if naked:
-        sections.append(_figures("Arbitrageurs: what stands naked at the end", naked, paths))
-    return [section for section in sections if section is not None]
-
-
-def _figures(heading: str, rows: Sequence[dict[str, Any]], paths: int) -> Section:
-    columns = [
-        column("figure", [label(row["figure"]) for row in rows]),
-        column("value", [_with_unit(row["value"], row["unit"] or "") for row in rows], right=True),
-        column(INTERVAL, [_interval(row["low"], row["high"], row["unit"] or "") for row in rows])
-        if paths > 1 and "low" in rows[0]
-        else None,
-        column("horizon", [row["horizon"] for row in rows]),
-        column("definition", [row["definition"] for row in rows]),
-    ]
-    return Section(heading, table_of(*(c for c in columns if c is not None)), under="definition")
-
-
-def _with_unit(value: float | None, unit: str) -> str:
-    if unit in TIMES and value is not None:
-        return moment(value)
-    text = human(value, unit)
-    unit = unit.removesuffix("s") if text == "1" else unit
-    return text if text == NONE or unit in ("", "1", "share", "count") else f"{text} {unit}"
-
-
-def _interval(low: float | None, high: float | None, unit: str) -> str:
-    """From low to high; empty where the paths are too few to say either."""
-    shares = unit == "share"
-    if unit in TIMES:
-        known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
-        return f"{moment(low)} to {moment(high)}" if known and low != high else ""  # type: ignore[arg-type]
-    ends = [human(0.0 if shares and end is not None and abs(end) < TINY else end, unit) for end in (low, high)]
-    if NONE in ends:
-        return "" if ends == [NONE, NONE] else f"at most {ends[1]}" if ends[0] == NONE else f"at least {ends[0]}"
-    return " to ".join(ends)
 
 
 def _markets(rows: dict[str, dict[str, Any]]) -> list[Section | Remarks]:
@@ -170,7 +87,7 @@ def _markets(rows: dict[str, dict[str, Any]]) -> list[Section | Remarks]:
 def assumptions(world: World) -> list[Remark]:
     """What a reader must know before quoting a figure."""
     late = [name for name in world.ages if abs((world.as_of - world.ages[name]).total_seconds()) > 30 * 86_400.0]
-    lends = not all(is_exchange(protocol) for protocol in world.protocols.values())
+    lends = bool(world.lending)
     found = [
         Remark("estimate", ESTIMATES),
         *(Remark(name, actor.says()) for name, actor in world.actors.items() if isinstance(actor, Actor)),
@@ -178,7 +95,7 @@ def assumptions(world: World) -> list[Remark]:
           else []),
         *([Remark("owners", "assumed: no owner answers a coming liquidation")] if lends and not any(
             getattr(actor, "answers", False) for actor in world.actors.values()) else []),
-        *_exchange_assumptions(world),
+        *_protocol_assumptions(world),
         Remark("execution", f"{world.execution.mode}; where figures hinge on it, try --set execution.mode="
                + ("batched" if world.execution.mode == "sequential" else "sequential")),
         *(Remark("depth", text) for text in [_recovery(world)] if text),
@@ -188,15 +105,14 @@ def assumptions(world: World) -> list[Remark]:
     return found
 
 
-def _exchange_assumptions(world: World) -> list[Remark]:
-    """What is assumed of margin exchanges."""
+def _protocol_assumptions(world: World) -> list[Remark]:
+    """What the rules of protocols assume, and who bears nothing."""
     found = []
     for name, protocol in world.protocols.items():
-        if not is_exchange(protocol):
-            continue
-        found.append(Remark(name, "assumed: no trader adds margin or closes of his own accord, and none opens a position; "
-                            "ADL closes everybody it needs at once"))
-        if not protocol.waterfall:
+        assumed = getattr(protocol.rules, "assumes", "")
+        if assumed:
+            found.append(Remark(name, f"assumed: {assumed}"))
+        if assumed and not protocol.waterfall:
             found.append(Remark("", f"{name} has no default waterfall: what closed accounts owe stays as deficit"))
     return found
 
@@ -220,7 +136,7 @@ def stress_json(name: str, run: Run, extras: Extras = NO_EXTRAS) -> dict[str, An
         "step_s": scenario.step,
         "seed": scenario.seed,
         "figures": {row.pop("figure"): row for row in run.summary.to_pylist()},
-        **exchange_json(run),
+        **tables_json(run),
         **extras.for_json(),
     }
 

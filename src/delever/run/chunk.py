@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from delever.core.phase import Phase
 from delever.core.state import State
 from delever.engine.probes import Extremes, History, Probe, Timeline, Trace
 from delever.engine.step import step
-from delever.run.assemble import Model, new_state, phases
-from delever.run.exchange_outcomes import deleveraged_positions, watched
+from delever.run.assemble import Model, phases
+from delever.run.closings import deleveraged_positions
+from delever.run.collect import mechanisms_of
 from delever.run.outcomes import tabulate_paths
+from delever.run.start import new_state
 from delever.run.timeline import timeline_table
 
 
@@ -25,27 +29,39 @@ class ChunkResult:
     paths: pa.Table
     history: np.ndarray  # [quantities, BINS, BUCKETS] number of paths
     trace: list[tuple[float, ...]]
-    safety: dict[str, pa.Table] = field(default_factory=dict)  # `timeline` and `adl`, where the world has either
+    safety: dict[str, pa.Table] = field(default_factory=dict)  # `timeline` and `adl`, where a protocol declares amounts
+
+
+class Played(NamedTuple):
+    """A chunk at the end."""
+
+    state: State
+    mechanisms: Sequence[Phase]
+    history: History
+    trace: Trace
 
 
 def simulate(model: Model, first_path: int, count: int, traced: list[int]) -> ChunkResult:
     """Paths first_path .. first_path + count - 1."""
-    seen = watched(model)
-    timeline = Timeline(model.steps, seen)
-    state, history, trace = run_state(model, first_path, count, traced, [timeline] if seen else [])
-    safety = {"timeline": timeline_table(model, first_path, timeline), "adl": deleveraged_positions(model, state)} if seen else {}
-    return ChunkResult(first_path, tabulate_paths(model, state), history.counts, trace.rows, safety)
+    timeline = Timeline(model.steps)
+    state, mechanisms, history, trace = run_state(model, first_path, count, traced, timeline=timeline)
+    grown = timeline_table(model, first_path, timeline)
+    safety = {} if grown is None else {"timeline": grown, "adl": deleveraged_positions(model, state)}
+    return ChunkResult(first_path, tabulate_paths(model, mechanisms, state), history.counts, trace.rows, safety)
 
 
-def run_state(model: Model, first_path: int, count: int, traced: list[int], more: Sequence[Probe] = ()
-              ) -> tuple[State, History, Trace]:
-    """The state of a chunk at the end. more: probes besides those that every run has."""
+def run_state(model: Model, first_path: int, count: int, traced: list[int], more: Sequence[Probe] = (),
+              timeline: Timeline | None = None) -> Played:
+    """A chunk, run to the end. more: probes besides those that every run has; timeline: filled where one is given."""
     history, trace = History(model.steps), Trace(traced)
-    chunk = phases(model, count, (Extremes(), history, *([trace] if traced else []), *more))
+    probes: list[Probe] = [Extremes(), history, *([trace] if traced else []), *([timeline] if timeline else []), *more]
+    chunk = phases(model, count, probes)
     state = new_state(model, first_path, count, chunk)
+    mechanisms = mechanisms_of(chunk)
+    for mechanism in mechanisms:
+        mechanism.reserve(state)
+    if timeline is not None:
+        timeline.mechanisms = mechanisms
     for _ in range(model.steps):
         step(chunk, state)
-    for phase in chunk.everybody:
-        if hasattr(phase, "naked"):
-            state.naked = phase.naked(state)
-    return state, history, trace
+    return Played(state, mechanisms, history, trace)

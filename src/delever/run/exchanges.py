@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from delever.core.tables import BookTables, Margins
+from delever.core.exchange_tables import Margins
+from delever.core.tables import BookTables
 from delever.model.asset import USD
 from delever.model.book import COLLATERAL, POSITION
 from delever.model.errors import InputError
-from delever.model.exchange import is_exchange
 from delever.model.parameters import CollateralParameters, Parameters, PerpParameters
 from delever.model.world import World
 from delever.waterfall.base import Layer
@@ -22,10 +22,9 @@ MOST = 62  # positions of an account: the engine notes in one integer which it h
 
 def with_cash(legs: pa.Table, world: World) -> pa.Table:
     """The legs, in which every margin account begins with its cash: wallet less size x entry price [USD]."""
-    exchanges = [name for name in world.protocols if is_exchange(world.protocols[name])]
-    if not exchanges:
+    if not world.exchanges:
         return legs
-    mine = pc.is_in(legs["protocol"], pa.array(exchanges)).to_numpy(zero_copy_only=False)
+    mine = pc.is_in(legs["protocol"], pa.array(world.exchanges)).to_numpy(zero_copy_only=False)
     names = pc.binary_join_element_wise(legs["protocol"], legs["account"], "\0").combine_chunks().dictionary_encode()
     account, amount = names.indices.to_numpy(), legs["amount"].to_numpy()
     position = pc.equal(legs["side"], POSITION).to_numpy(zero_copy_only=False)
@@ -62,7 +61,7 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
     markets = [name for name in world.assets if world.assets[name].wraps is None]
     market = np.full(count, -1)
     for r, ((protocol, asset), entry) in enumerate(zip(reserves, entries, strict=True)):
-        if not is_exchange(world.protocols[protocol]):
+        if protocol not in world.exchanges:
             continue
         weight[r] = 0.0 if perp[r] else 1.0 - entry.haircut if isinstance(entry, CollateralParameters) else 1.0
         if isinstance(entry, PerpParameters):
@@ -72,8 +71,8 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
                 if k:
                     deducted[r, k] = deducted[r, k - 1] + tier.floor * (rate[r, k] - rate[r, k - 1])
     of = np.array([protocols.index(protocol) for protocol, _ in reserves])
-    cash = np.array([reserves.index((name, USD)) if is_exchange(world.protocols[name]) and (name, USD) in reserves else -1
-                     for name in protocols])
+    own = [(name, USD) if name in world.exchanges else None for name in protocols]
+    cash = np.array([reserves.index(home) if home in reserves else -1 for home in own])
     position_first, holder, position_leg = positions_by_perp(book, count)
     return Margins(
         perp.astype(np.int64), weight, np.searchsorted(of, np.arange(len(protocols) + 1)), cash, tiers, floor, rate, deducted,

@@ -1,19 +1,42 @@
-"""Risk figures of a run, each with its definition, horizon and 95 % interval."""
+"""Risk figures of a run, each with its definition, horizon and 95 % interval: they follow from the columns of its paths."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from delever.model.exchange import is_exchange
+from delever.core.columns import Column, Figure
+from delever.core.loans import debt_of
 from delever.run.assemble import Model
+from delever.run.collect import Declared, declared, numbers, together
 from delever.run.estimates import Estimate, mean, quantile, share, tail_mean
-from delever.run.exchange_figures import by_exchange, by_layer
 
-SCHEMA = pa.schema([("figure", pa.string()), ("value", pa.float64()), ("unit", pa.string()), ("low", pa.float64()),
-                    ("high", pa.float64()), ("definition", pa.string()), ("horizon", pa.string())])
+SCHEMA = pa.schema([
+    ("figure", pa.string()), ("value", pa.float64()), ("unit", pa.string()), ("low", pa.float64()), ("high", pa.float64()),
+    ("definition", pa.string()), ("horizon", pa.string()),
+    pa.field("protocol", pa.string(), metadata={"meaning": "whose figure it is; empty: of several, or of the whole"}),
+    pa.field("section", pa.string(), metadata={"meaning": "heading under which a report shows it"}),
+    pa.field("label", pa.string(), metadata={"meaning": "what a report calls it"}),
+    pa.field("under", pa.string(), metadata={"meaning": "in a table with a row a label: its column"})])
+UNKNOWN: Estimate = (math.nan, math.nan, math.nan)
+
+
+class Row(NamedTuple):
+    """A figure of a run."""
+
+    figure: str
+    estimate: Estimate
+    unit: str
+    definition: str
+    protocol: str = ""
+    section: str = ""
+    label: str = ""
+    under: str = ""
+
 
 def duration(seconds: float) -> str:
     """A length of time in the largest unit that divides it."""
@@ -24,67 +47,71 @@ def duration(seconds: float) -> str:
     return f"{seconds:g} s"
 
 
-def total(paths: pa.Table, name: str, protocols: list[str]) -> np.ndarray:
-    """Sum of a column over protocols, a number a path."""
-    summed: np.ndarray = np.sum([np.asarray(paths[f"{name}.{protocol}"]) for protocol in protocols], axis=0)
-    return summed
-
-
 def summarise(model: Model, paths: pa.Table) -> pa.Table:
     """The figures of a run, a row each."""
     horizon = duration(model.world.scenario.horizon)
-    lending = [name for name, protocol in model.world.protocols.items() if not is_exchange(protocol)]
-    rows = [*(by_lending(model, paths, lending) if lending else []), *by_exchange(model, paths), *by_layer(model, paths)]
-    rows.append(
-        ("cascade_length", quantile(np.asarray(paths["cascade_length"], float), 0.95), "blocks",
-         "95th percentile over paths of the longest row of blocks with liquidations"))
-    for pair in model.layout.pairs:
-        if model.venues[model.layout.pairs.index(pair)] is None:
-            continue
-        extra = np.asarray(paths[f"lowest_outside.{pair}"]) - np.asarray(paths[f"lowest.{pair}"])
-        rows.append((f"extra_fall.{pair}", mean(extra), "share", f"mean over paths of how much deeper {pair} fell on its "
-                     "venues than outside: deepest fall less deepest outside fall, both since the start"))
-        beyond = np.asarray(paths[f"extrapolated.{pair}"])
-        rows.append((f"extrapolated.{pair}", share(beyond > 0), "share",
-                     f"paths in which {pair} traded beyond the last quote, where depth is extrapolated"))
-    residual = max(float(np.max(np.asarray(paths[name]))) for name in paths.column_names if name.startswith("residual."))
-    rows.append(("conservation_residual", (residual, math.nan, math.nan), "share",
-                 "largest violation of conservation of any asset on any path, as a share of its turnover"))
-    return pa.Table.from_pylist([{"figure": name, "value": value, "unit": unit, "low": low, "high": high,
-                                  "definition": definition, "horizon": horizon}
-                                 for name, (value, low, high), unit, definition in rows], schema=SCHEMA)
+    return pa.Table.from_pylist([{
+        "figure": row.figure, "value": row.estimate[0], "unit": row.unit, "low": row.estimate[1], "high": row.estimate[2],
+        "definition": row.definition, "horizon": horizon, "protocol": row.protocol, "section": row.section, "label": row.label,
+        "under": row.under} for row in rows_of(model, paths)], schema=SCHEMA)
 
 
-def by_lending(model: Model, paths: pa.Table, protocols: list[str]) -> list[tuple[str, Estimate, str, str]]:
-    """Transactions of the lending protocols together."""
-    bad, short = total(paths, "bad_debt", protocols), total(paths, "shortfall", protocols)
-    repaid, seized = total(paths, "repaid_debt", protocols), total(paths, "seized_collateral", protocols)
-    count, owed = total(paths, "liquidations", protocols), debt_at_start(model)
-    return [
-        ("var", quantile(short, 0.95), "USD", "95th percentile over paths of shortfall: written off, or owed beyond the "
-         "collateral at the end, at the prices protocols see"),
-        ("expected_shortfall", tail_mean(short, 0.95), "USD", "mean shortfall of the worst 5 % of paths"),
-        ("evar", quantile(short, 0.99), "USD", "99th percentile over paths of shortfall"),
-        ("bad_debt", mean(bad), "USD", "mean over paths of debt without collateral, written off or still open"),
-        ("shortfall", mean(short), "USD", "mean over paths of shortfall"),
-        ("probability_of_bad_debt", share(short > 0.01 * owed), "share", "paths whose shortfall exceeds 1 % of all debt"),
-        ("lar", quantile(seized, 0.95), "USD", "95th percentile over paths of collateral seized, at prices seen"),
-        ("seized_collateral", mean(seized), "USD", "mean over paths of collateral seized, at prices seen"),
-        ("repaid_debt", mean(repaid), "USD", "mean over paths of debt repaid by liquidators, at prices seen"),
-        ("liquidations", mean(count), "count", "mean over paths of liquidation calls"),
-        ("accounts_liquidated", mean(total(paths, "accounts_liquidated", protocols)), "count",
-         "mean over paths of accounts liquidated at least once"),
-        ("liquidator_profit", mean(np.asarray(paths["liquidator_profit"])), "USD",
-         "mean over paths of what liquidators hold at the end, after gas, at market prices of the end"),
-    ]
+def rows_of(model: Model, paths: pa.Table) -> Iterator[Row]:
+    """Figures in the order of the columns; one of several columns stands where the first of them does."""
+    every, done = declared(paths), set()
+    for one in every:
+        column = one.column
+        if column.over and column.name not in done:
+            done.add(column.name)
+            of = [other.protocol for other in every if other.column.name == column.name and other.column.over]
+            section = section_of(column.section, of, list(model.world.protocols))
+            values = together(paths, column.name) if column.figures else np.zeros(0)
+            yield from (row_of(one, figure, values, section) for figure in column.figures)
+        elif not column.over and not (one.protocol and one.asset):  # those stand in a table of their own: run/by_asset.py
+            yield from (row_of(one, figure, values_of(paths, one, figure), column.section) for figure in column.figures)
+
+
+def section_of(section: str, of: list[str], protocols: list[str]) -> str:
+    """A heading that says whose figures these are, where they are not everybody's."""
+    some = [name for name in dict.fromkeys(of) if name]
+    return section if not some or len(some) == len(protocols) else f"{section} of {', '.join(some)}"
+
+
+def row_of(one: Declared, figure: Figure, values: np.ndarray, section: str) -> Row:
+    """A figure of a column, or of several that add up."""
+    unit = figure.unit or one.column.unit
+    name, protocol = (figure.name, "") if one.column.over else (figure.name + one.suffix, one.protocol)
+    named = one.suffix.removeprefix(".") if one.suffix and not one.protocol and not one.column.over else ""
+    label = figure.label or named or figure.name.replace("_", " ")
+    return Row(name, reduced(values, figure, unit), unit, figure.meaning, protocol, section, label, figure.under)
+
+
+def values_of(paths: pa.Table, one: Declared, figure: Figure) -> np.ndarray:
+    """What a figure is of: the column, or how much it exceeds another one."""
+    values = numbers(paths, one.field)
+    return values - numbers(paths, figure.minus + one.suffix) if figure.minus else values
+
+
+def reduced(values: np.ndarray, figure: Figure, unit: str) -> Estimate:
+    """What the paths say of a figure."""
+    some = ~np.isnan(values)
+    if figure.reduce in ("mean_where", "mean_positive", "median_where"):
+        values = values[values > 0.0] if figure.reduce == "mean_positive" else values[some]
+        if not len(values):
+            return UNKNOWN
+        value, low, high = quantile(values, 0.5) if figure.reduce == "median_where" else mean(values)
+        bounded = unit == "share" and figure.reduce == "mean_where"  # a normal interval knows no bounds
+        return (value, max(low, 0.0), min(high, 1.0)) if bounded else (value, low, high)
+    reduce: dict[str, Callable[[], Estimate]] = {
+        "mean": lambda: mean(values), "quantile": lambda: quantile(values, figure.level),
+        "tail_mean": lambda: tail_mean(values, figure.level), "share_above": lambda: share(values > figure.level),
+        "share_where": lambda: share(some), "largest": lambda: (float(values.max()), math.nan, math.nan)}
+    return reduce[figure.reduce]()
 
 
 def debt_at_start(model: Model) -> float:
     """What all accounts of lending protocols owe at the start, at prices seen [USD]."""
-    tables, price = model.positions.tables, model.seen_price()
-    first, lent = int(tables.first_debt[0]), tables.margin[tables.signature] == 0
-    reserve = tables.reserve[tables.signature[lent]][:, first:]
-    return float((tables.amount[lent, first:] * price[reserve]).sum())
+    return debt_of(model.positions.tables, model.seen_price())
 
 
-__all__ = ["debt_at_start", "duration", "mean", "quantile", "share", "summarise", "tail_mean", "total"]
+__all__ = ["Column", "debt_at_start", "duration", "mean", "quantile", "share", "summarise", "tail_mean"]

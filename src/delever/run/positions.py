@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from delever.actors.base import Actor
-from delever.core.tables import BookTables, Margins
+from delever.core.exchange_tables import Margins
+from delever.core.tables import BookTables
 from delever.engine.index import EITHER
 from delever.ingest.positions import from_export
 from delever.ingest.source import BookTables as Sourced
@@ -17,7 +18,7 @@ from delever.ingest.source import Source
 from delever.model.book import COLLATERAL, POSITION, REMAINDER, Book
 from delever.model.checks import check_book
 from delever.model.errors import InputError, nearest
-from delever.model.exchange import instruments, is_exchange
+from delever.model.exchange import instruments
 from delever.model.parameters import CollateralParameters, look_up
 from delever.model.world import ReserveParameters, World
 from delever.run.exchanges import lay_margins, with_cash
@@ -100,7 +101,7 @@ def tabulate(world: World, book: Book) -> Positions:
     held, reserve = np.unique(key, return_inverse=True)
     reserves = tuple((protocols[k // number_of_assets], assets[k % number_of_assets]) for k in held)
     parameters = {name: look_up(spec.parameters) for name, spec in world.protocols.items()}
-    exchange = np.array([is_exchange(spec) for spec in world.protocols.values()])
+    exchange = np.array([name in world.exchanges for name in protocols])
 
     # threshold, incentive and seizability of each leg, worked out once for each (reserve, e-mode, side)
     threshold, incentive = np.where(is_debt, 0.0, own), np.zeros(len(amount))

@@ -10,7 +10,7 @@ import numpy as np
 
 from delever.core.profile import Profiles
 from delever.core.setting import Layout, ragged
-from delever.core.state import Tree
+from delever.core.tables import Tree
 from delever.ingest.source import Source
 from delever.model.asset import USD, Asset, factor_of, perps
 from delever.model.errors import InputError
@@ -115,6 +115,16 @@ def compose(world: World, layout: Layout, reserves: Sequence[tuple[str, str]]) -
     feed, seen_sign = ragged([[(names.index(name), s) for name, s in terms] for _, terms in seen])
     return Oracles(tuple(specs.values()), names, np.array([c for c, _ in feeds]), market, sign,
                   np.array([c for c, _ in seen]), feed, seen_sign)
+
+
+def seen_alike(oracles: Oracles, unit: np.ndarray, lends: np.ndarray) -> np.ndarray:
+    """[R] the first reserve that is seen at the same price on every path at any time: of the same feeds, in the same unit.
+
+    lends: [R] of a lending protocol; an exchange sees what it saw at the start of the block, and is like exchanges alone.
+    """
+    first: dict[tuple[float, ...], int] = {}
+    seen = np.column_stack([oracles.seen_constant, oracles.seen_feed, oracles.seen_sign, unit, lends])
+    return np.array([first.setdefault(tuple(row), r) for r, row in enumerate(seen.tolist())], np.int64)
 
 
 def start_answers(oracles: Oracles, price: np.ndarray) -> np.ndarray:

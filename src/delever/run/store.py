@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,7 +28,7 @@ from delever.run.chunk import ChunkResult
 
 MANIFEST, PARTS = "manifest.json", "parts"
 TABLES = ("paths", "history", "trace", "summary")
-SAFETY = ("timeline", "adl", "perps")  # besides, of worlds with exchanges or default waterfalls
+SAFETY = ("timeline", "adl", "perps")  # besides, where a protocol's mechanisms declare amounts
 PART = ".part"  # ends the name of a file that is being written
 IDENTITY = {"world_hash": "world", "inputs": "state of the input files", "program": "version of the program",
             "trace": "choice of traced paths"}  # what tells runs apart, in words
@@ -180,7 +180,7 @@ class Store:
         """Write the tables, then say so in the manifest, then drop the parts."""
         for name, table in tables.items():
             write_table(self.folder / f"{name}.parquet", table)
-        self.manifest.update(more, status="complete")
+        self.manifest.update(more, status="complete", tables=list(tables))
         self.save()
         self.tidy()
 
@@ -191,10 +191,10 @@ class Store:
         if (self.folder / PARTS).exists():
             (self.folder / PARTS).rmdir()
 
-    def tables(self, names: Sequence[str] = TABLES) -> dict[str, pa.Table]:
-        """The tables of a complete run."""
+    def tables(self) -> dict[str, pa.Table]:
+        """The tables of a complete run, those that its manifest names."""
         found = {}
-        for name in names:
+        for name in self.manifest["tables"]:
             path = self.folder / f"{name}.parquet"
             try:
                 found[name] = pq.read_table(path)

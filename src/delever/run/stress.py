@@ -14,10 +14,11 @@ from delever.engine.probes import BINS, BUCKETS, HISTORIES, PER_DECADE
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
+from delever.run.by_asset import by_asset
 from delever.run.chunk import ChunkResult
-from delever.run.exchange_figures import by_perp
-from delever.run.exchange_outcomes import watched
 from delever.run.figures import summarise
+from delever.run.outcomes import ConservationError
+from delever.run.replay import replay_model, write_replay
 from delever.run.store import SAFETY, TABLES, Store, describe, fingerprint
 from delever.run.work import Progress, run_chunks
 
@@ -33,7 +34,7 @@ class Run:
     summary: pa.Table  # figure, value, unit, interval, definition, horizon
     folder: Path | None
     manifest: dict[str, Any]
-    # of worlds with exchanges or default waterfalls; else without columns
+    # of worlds in which a protocol's mechanisms declare amounts (core/columns.py); else without columns
     timeline: pa.Table = field(default_factory=lambda: pa.table({}))  # a row a path, time and protocol: cumulative use of layers
     adl: pa.Table = field(default_factory=lambda: pa.table({}))  # a row a position that ADL closed
     perps: pa.Table = field(default_factory=lambda: pa.table({}))  # figures of each perp of each exchange
@@ -42,6 +43,12 @@ class Run:
     def world(self) -> World:
         """What was run."""
         return self.model.world
+
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        """All that have columns, by name."""
+        found = {name: getattr(self, name) for name in (*TABLES, *SAFETY)}
+        return {name: table for name, table in found.items() if name in TABLES or table.num_columns}
 
 
 def stress(world: World, out: str | Path | None = None, threads: int | None = None, memory: float | None = None,
@@ -71,16 +78,16 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
     with Store(folder, identity) as store:
         if store.open():
             tell("simulating", world.scenario.paths, world.scenario.paths)
-            return Run(model, **store.tables(tables_of(model)), folder=folder, manifest=store.manifest)
-        run_chunks(model, gaps(store.parts(), world.scenario.paths), threads, memory, tell, chosen, chunk, store.add)
-        run = finished(model, store.parts(), folder, {**identity, "world": description, "version": version()})
-        store.finish({name: getattr(run, name) for name in tables_of(model)}, run.manifest)
+            return Run(model, **store.tables(), folder=folder, manifest=store.manifest)
+        try:
+            run_chunks(model, gaps(store.parts(), world.scenario.paths), threads, memory, tell, chosen, chunk, store.add)
+        except ConservationError as error:
+            written = write_replay(replay_model(model, error.path), folder, error.path)
+            raise ConservationError(f"{error}; every transaction of the path stands in {written}", error.path) from error
+        run = finished(model, store.parts(), folder, {**identity, "world": description, "version": version(),
+                                                      "folder": str(world.folder) if world.folder else None})
+        store.finish(run.tables, run.manifest)
     return run
-
-
-def tables_of(model: Model) -> tuple[str, ...]:
-    """The tables that a run of this world keeps."""
-    return (*TABLES, *SAFETY) if watched(model) else TABLES
 
 
 def version() -> str:
@@ -111,7 +118,7 @@ def finished(model: Model, results: list[ChunkResult], folder: Path | None, mani
     trace = [row for result in results for row in result.trace]
     safety = {name: pa.concat_tables([result.safety[name] for result in results]).combine_chunks() for name in results[0].safety}
     if safety:
-        safety["perps"] = by_perp(model, paths)
+        safety["perps"] = by_asset(model, paths)
     return Run(model, paths, history_table(model, counts), trace_table(model, trace), summarise(model, paths), folder, manifest,
                **safety)
 

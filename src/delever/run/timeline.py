@@ -1,46 +1,62 @@
-"""How the use of a default waterfall grew over time: a row a path, time and protocol, and what of it is typical."""
+"""How what mechanisms declare grew over time: a row a path, time and protocol, and what of it is typical."""
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from delever.engine.probes import USES, Timeline
+from delever.core.columns import Column, Value
+from delever.engine.probes import Timeline
 from delever.run.assemble import Model
 
 AT_MOST = 12  # times that a digest shows
 WORTH = 0.01  # a change worth showing, share of the largest value of its column
-MEANINGS = {
-    "liquidated": "positions that the engine closed up to then, at marks",
-    "taken_over": "positions that the backstop vault took over up to then, at marks",
-    "deleveraged": "positions of winners that ADL closed up to then, at marks",
-    "haircut": "what ADL cost winners up to then, against the mark",
-    "insurance_fund": "deficits that the insurance fund paid up to then",
-    "backstop": "equity below zero that the vault took over up to then",
-    "adl": "haircuts that the layer ADL imposed up to then",
-    "socialised_loss": "deficits taken from accounts or claims up to then",
-    "fund_left": "what the insurance fund holds then, at prices seen",
-    "vault_equity": "what the backstop vault is worth then, collateral after haircuts",
-}
-assert tuple(MEANINGS) == USES
+KEYS = 3  # leading columns: path, time, protocol
 
 
-def timeline_table(model: Model, first_path: int, timeline: Timeline) -> pa.Table:
-    """What the probe saw of a chunk, by path, then time, then protocol."""
-    names = list(model.world.protocols)
-    times, watched = len(timeline.steps), len(timeline.protocols)
-    seen = np.array(timeline.rows).reshape(times, len(USES), watched, -1)  # [times, USES, protocols, P]
-    paths = seen.shape[3]
-    path = np.repeat(first_path + np.arange(paths), times * watched)
-    time = np.tile(np.repeat(np.array(timeline.steps) * model.step_length, watched), paths)
-    of = pa.array([names[number] for number in timeline.protocols], pa.string()).take(
-        pa.array(np.tile(np.arange(watched), times * paths)))
+def timeline_table(model: Model, first_path: int, timeline: Timeline) -> pa.Table | None:
+    """What the probe saw of a chunk, by path, then time, then protocol; none where no protocol declares an amount.
+
+    0 where a protocol has no such column: the field's metadata say which have it.
+    """
+    first = timeline.rows[0] if timeline.rows else []
+    watched = sorted({value.protocol for value in first if value.protocol >= 0})
+    if not watched:
+        return None
+    columns = {value.column.name: value.column for value in first if value.protocol >= 0}
+    names, order = list(model.world.protocols), list(columns)
+    times, paths = len(timeline.steps), len(first[0].values)
+    seen = np.zeros((times, len(order), len(watched), paths))
+    for t, row in enumerate(timeline.rows):
+        for value in row:
+            if value.protocol >= 0:
+                seen[t, order.index(value.column.name), watched.index(value.protocol)] = value.values
+    time = np.tile(np.repeat(np.array(timeline.steps) * model.step_length, len(watched)), paths)
+    of = pa.array([names[number] for number in watched], pa.string()).take(
+        pa.array(np.tile(np.arange(len(watched)), times * paths)))
     fields = [pa.field("path", pa.int64()), pa.field("time", pa.float64(), metadata={"unit": "s"}),
-              pa.field("protocol", pa.string())]
-    fields += [pa.field(use, pa.float64(), metadata={"unit": "USD", "meaning": MEANINGS[use]}) for use in USES]
-    columns = [np.ascontiguousarray(seen[:, u].transpose(2, 0, 1)).ravel() for u in range(len(USES))]
-    return pa.table([pa.array(path), pa.array(time), of, *map(pa.array, columns)], schema=pa.schema(fields))
+              pa.field("protocol", pa.string()), *(field_of(columns[name], first, names) for name in order)]
+    return pa.table([pa.array(np.repeat(first_path + np.arange(paths), times * len(watched))), pa.array(time), of,
+                     *(pa.array(np.ascontiguousarray(seen[:, u].transpose(2, 0, 1)).ravel()) for u in range(len(order)))],
+                    schema=pa.schema(fields))
+
+
+def field_of(column: Column, first: list[Value], names: list[str]) -> pa.Field:
+    """A column of the timeline, and whose it is."""
+    mine = sorted({names[value.protocol] for value in first if value.protocol >= 0 and value.column.name == column.name})
+    when = "then" if column.stock else "up to then"
+    return pa.field(column.name, pa.float64(), metadata={
+        "unit": column.unit, "meaning": f"{column.meaning}, {when}", "label": column.label or column.name.replace("_", " "),
+        "protocols": json.dumps(mine), "stock": "yes" if column.stock else ""})
+
+
+def uses(timeline: pa.Table, protocol: str = "") -> list[pa.Field]:
+    """The columns behind the keys; of a protocol, those that it has."""
+    fields = list(timeline.schema)[KEYS:]
+    return [field for field in fields if not protocol or protocol in json.loads(field.metadata[b"protocols"])]
 
 
 def medians(timeline: pa.Table, protocol: str) -> pa.Table:
@@ -48,9 +64,9 @@ def medians(timeline: pa.Table, protocol: str) -> pa.Table:
     mine = timeline.filter(pc.equal(timeline["protocol"], protocol))
     time, at = np.unique(mine["time"].to_numpy(), return_inverse=True)
     columns = {"time": time}
-    for use in USES:
-        values = mine[use].to_numpy()
-        columns[use] = np.array([np.median(values[at == i]) for i in range(len(time))])
+    for use in uses(timeline):
+        values = mine[use.name].to_numpy()
+        columns[use.name] = np.array([np.median(values[at == i]) for i in range(len(time))])
     kept = [mine.schema.field(name) for name in columns]
     return pa.table([pa.array(values) for values in columns.values()], schema=pa.schema(kept))
 
@@ -58,7 +74,7 @@ def medians(timeline: pa.Table, protocol: str) -> pa.Table:
 def digest(timeline: pa.Table, protocol: str, most: int = AT_MOST) -> pa.Table:
     """The medians before and after the largest changes, at most `most` times, and at the end."""
     table = medians(timeline, protocol)
-    values = np.array([table[use].to_numpy() for use in USES])  # [USES, times]
+    values = np.array([table[use.name].to_numpy() for use in uses(timeline)])  # [uses, times]
     scale = np.abs(values).max(axis=1, initial=0.0)[:, None]
     change = (np.abs(np.diff(values, axis=1)) / np.where(scale > 0.0, scale, 1.0)).max(axis=0, initial=0.0)  # from time to time
     shown = {table.num_rows - 1}

@@ -12,30 +12,16 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from delever.core.adl import RULES
+from delever.core.exchange_tables import ADL, Closings, Fallen, Safety
 from delever.core.jit import helper, kernel
 from delever.core.margin import book_deficit, close_leg, equity_of, move_cash, sell_collateral, vault_of
 from delever.core.state import Pool, State, Watch
-from delever.core.tables import (
-    ADL,
-    CASH,
-    SLOTS,
-    TREASURY,
-    Accounts,
-    BookTables,
-    Closings,
-    Fallen,
-    Ledgers,
-    Liquidity,
-    Moment,
-    Records,
-    Safety,
-    Touched,
-)
+from delever.core.tables import CASH, SLOTS, TREASURY, Accounts, BookTables, Ledgers, Liquidity, Moment, Records, Touched
 from delever.core.touch import enter_slots
 from delever.core.vault import close_of_vault, finish_vault, holds_position
 from delever.model.errors import InputError
 from delever.model.quantity import Share
-from delever.waterfall.base import Layer, LayerPhase
+from delever.waterfall.base import Layer, LayerPhase, Served
 from delever.waterfall.winners import AdlRules, Candidates, Unclosed, choose, close_winners, note_round
 
 ROUNDING = 1e-12  # of the notional closed: a debt below that is what closing at the bankruptcy price loses in digits
@@ -188,6 +174,9 @@ def new_scratch(holders: int) -> Scratch:
 
 class AdlPhase(LayerPhase):
     """Auto-deleveraging on one exchange, ready to run."""
+
+    serves = Served(ADL, "adl", "ADL", "haircuts that auto-deleveraging imposed on winners",
+                    "auto-deleveraging found too few positions on the other side")
 
     def __init__(self, number: int, rule: int, at_bankruptcy: bool, cap: float) -> None:
         """rule: number of the rule in core.adl.RULES; cap: share of a winner's position."""

@@ -11,13 +11,15 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from delever.core.columns import Value, added, of_protocol
+from delever.core.exchange_tables import BACKSTOP, Fallen
 from delever.core.jit import kernel
 from delever.core.margin import take_over
 from delever.core.state import State
-from delever.core.tables import Accounts, Fallen, Liquidity, Records
+from delever.core.tables import Accounts, Liquidity, Records
 from delever.core.vault import unwind
 from delever.model.quantity import Ratio, Seconds, Usd
-from delever.waterfall.base import Layer, LayerPhase
+from delever.waterfall.base import Layer, LayerPhase, Served
 
 
 class Backstop(Layer):
@@ -69,6 +71,9 @@ def take_fallen(fallen: Fallen, number: int, time: float, accounts: Accounts, re
 class BackstopPhase(LayerPhase):
     """The vault of one exchange, ready to run."""
 
+    serves = Served(BACKSTOP, "backstop", "backstop", "equity below zero that the backstop vault took over",
+                    "the backstop vault refused an account")
+
     def __init__(self, number: int, share: float) -> None:
         """share: of each position that it trades away in a step."""
         super().__init__(number)
@@ -79,6 +84,13 @@ class BackstopPhase(LayerPhase):
         if self.share > 0.0:
             unwind_all(self.number, self.share, state.accounts, state.liquidity, state.records, state.halts.trading,
                        (state.step - 1) * state.step_length)
+
+    def amounts(self, state: State) -> list[Value]:
+        """See LayerPhase."""
+        margins, vault, price = state.margins, state.safety.vault, state.seen.price
+        equity = added([vault[r] * (price[:, r] - margins.paid[r] if margins.perp[r] else price[:, r] * margins.weight[r])
+                        for r in of_protocol(state, self.number)], state.paths)
+        return [*super().amounts(state), self.holds("vault_equity", "what the backstop vault is worth, at marks", equity)]
 
     def absorb(self, state: State) -> None:
         """At the end of a block: take over whom it can bear."""

@@ -14,8 +14,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+import numpy as np
+
+from delever.core.columns import OF, Column, Figure, Value, mean_of, never_as_nan
+from delever.core.phase import Phase
 from delever.core.state import State
 from delever.model.spec import Spec
 
@@ -38,14 +42,55 @@ class Layer(Spec, ABC):
         return 0.0, -1.0
 
 
-class LayerPhase:
+IN_ORDER = f"Default waterfall of {OF}, in its order"  # section of a report
+LEFT = "left at the end"  # column there
+
+
+class Served(NamedTuple):
+    """What a layer says of itself, in words."""
+
+    layer: int  # its row in core.tables.Safety.served and .dry
+    name: str
+    label: str  # in a report
+    bore: str  # what it bore
+    dry: str  # when it could not serve in full
+
+
+class LayerPhase(Phase):
     """A layer, ready to run; this one does nothing."""
 
+    serves: ClassVar[Served | None] = None  # None: it has nothing to say
+
     def __init__(self, number: int) -> None:
-        self.number = number
+        self.number, self.numbers = number, (number,)
 
     def begin(self, state: State) -> None:
         """Once a step, before the blocks."""
 
     def absorb(self, state: State) -> None:
         """At the end of a block."""
+
+    def amounts(self, state: State) -> list[Value]:
+        """See core/columns.py. What the layer bore up to now [USD]; one that holds something adds what it holds."""
+        if self.serves is None:
+            return []
+        layer, name, label, bore, _ = self.serves
+        column = Column(name, "USD", bore, mean_of(name, bore, label, "bore"), section=IN_ORDER, label=label)
+        return [Value(column, state.safety.served[layer, self.number], self.number)]
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. When it ran dry."""
+        if self.serves is None:
+            return []
+        layer, name, label, _, dry = self.serves
+        when = "median time at which that first happened, over them"
+        column = Column(f"{name}_dry", "s", f"first time at which {dry}; nan: never", (
+            Figure(f"{name}_ran_dry", "share_where", f"paths on which {dry}", "share", label=label, under="ran dry on paths"),
+            Figure(f"{name}_dry", "median_where", when, label=label, under="first after")), section=IN_ORDER, label=label)
+        return [Value(column, never_as_nan(state.safety.dry[layer, self.number]), self.number)]
+
+    def holds(self, name: str, meaning: str, values: np.ndarray) -> Value:
+        """A stock of the layer [P], USD."""
+        assert self.serves is not None
+        figures = mean_of(name, f"{meaning}, at the end", self.serves.label, LEFT)
+        return Value(Column(name, "USD", meaning, figures, section=IN_ORDER, stock=True), values, self.number)

@@ -13,25 +13,14 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from delever.core.columns import Value, worth
+from delever.core.exchange_tables import INSURANCE, Fallen, Safety
 from delever.core.jit import helper, kernel
 from delever.core.margin import close_out, equity_of
 from delever.core.state import State
-from delever.core.tables import (
-    CASH,
-    COVERED,
-    DEFICIT,
-    FUND,
-    INSURANCE,
-    TREASURY,
-    Accounts,
-    Fallen,
-    Ledgers,
-    Liquidity,
-    Records,
-    Safety,
-)
+from delever.core.tables import CASH, COVERED, DEFICIT, FUND, TREASURY, Accounts, Ledgers, Liquidity, Records
 from delever.model.quantity import Amount
-from delever.waterfall.base import Layer, LayerPhase
+from delever.waterfall.base import Layer, LayerPhase, Served
 
 
 class InsuranceFund(Layer):
@@ -116,6 +105,14 @@ def insure(fallen: Fallen, number: int, time: float, accounts: Accounts, liquidi
 
 class InsuranceFundPhase(LayerPhase):
     """The fund of one protocol, ready to run."""
+
+    serves = Served(INSURANCE, "insurance_fund", "insurance fund", "deficits that the insurance fund paid",
+                    "the insurance fund held less than was asked of it")
+
+    def amounts(self, state: State) -> list[Value]:
+        """See LayerPhase."""
+        held = worth(state, state.safety.fund, self.number)
+        return [*super().amounts(state), self.holds("fund_left", "what the insurance fund holds, at prices seen", held)]
 
     def absorb(self, state: State) -> None:
         """At the end of a block."""

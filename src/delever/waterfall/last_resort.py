@@ -5,11 +5,23 @@ Not a kind that a user names: every exchange ends with it. Source: docs/design.m
 
 from __future__ import annotations
 
+from delever.core.columns import Column, Figure, Value, mean_of, worth
+from delever.core.exchange_tables import Fallen
 from delever.core.jit import kernel
 from delever.core.margin import close_out
 from delever.core.state import State
-from delever.core.tables import Accounts, Fallen, Liquidity, Records
-from delever.waterfall.base import LayerPhase
+from delever.core.tables import COVERED, DEFICIT, Accounts, Liquidity, Records
+from delever.waterfall.base import IN_ORDER, LayerPhase
+
+BORE = "deficits that no layer bore"
+STAYS = Column("residual_shortfall", "USD", BORE, (
+    *mean_of("residual_shortfall", BORE, "nobody", "bore"),
+    Figure("residual_shortfall_95", "quantile", f"95th percentile over paths of {BORE}", level=0.95, label="deficit that stays"),
+    Figure("probability_of_shortfall", "share_above", f"paths with {BORE}", "share", label="some deficit stays")),
+    section=IN_ORDER)
+BOOKED = Column("deficit_booked", "USD", "deficits booked, whoever bore them afterwards", mean_of(
+    "deficit_booked", "deficits booked: what closed accounts owed, before the fund or socialised losses bore any"),
+    section=IN_ORDER)
 
 
 @kernel
@@ -33,7 +45,13 @@ def close_out_rest(state: State, number: int) -> None:
 
 
 class LastResort(LayerPhase):
-    """What stands behind the last layer of an exchange, or in the place of layers where it has none."""
+    """What stands behind the last layer of a protocol, or in the place of layers where an exchange has none."""
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. What the layers did not bear."""
+        booked = state.ledgers.booked
+        return [Value(STAYS, worth(state, booked[DEFICIT], self.number), self.number),
+                Value(BOOKED, worth(state, booked[DEFICIT] + booked[COVERED], self.number), self.number)]
 
     def absorb(self, state: State) -> None:
         """At the end of a block, after the exchange's layers."""

@@ -12,24 +12,13 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from delever.core.exchange_tables import SOCIALISED, Margins, Safety
 from delever.core.jit import helper, kernel
 from delever.core.margin import equity_of, move_cash
 from delever.core.state import Pool, State, Watch
-from delever.core.tables import (
-    COVERED,
-    DEFICIT,
-    DEPOSITS,
-    SLOTS,
-    SOCIALISED,
-    Accounts,
-    BookTables,
-    Ledgers,
-    Margins,
-    Records,
-    Safety,
-)
+from delever.core.tables import COVERED, DEFICIT, DEPOSITS, SLOTS, Accounts, BookTables, Ledgers, Records
 from delever.core.touch import enter_slots, slot_of, touch
-from delever.waterfall.base import Layer, LayerPhase
+from delever.waterfall.base import Layer, LayerPhase, Served
 from delever.waterfall.last_resort import close_out_rest
 
 MOST = 0.999  # share of what there is that may be taken: it is never rounding that puts an account below zero
@@ -117,6 +106,9 @@ def shrink_claims(number: int, active: np.ndarray, margins: Margins, ledgers: Le
 
 class SocialisedLossPhase(LayerPhase):
     """Socialised loss of one protocol, ready to run."""
+
+    serves = Served(SOCIALISED, "socialised_loss", "socialised loss", "deficits taken from accounts or claims pro rata",
+                    "there was less to take from than had to be borne")
 
     def __init__(self, number: int, by_profit: bool) -> None:
         super().__init__(number)

@@ -10,23 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from delever.core.adl import CAPPED_PRO_RATA, fill_pro_rata, fill_queue, is_queue, score
+from delever.core.exchange_tables import ADL, COVERABILITY, OVERSHOOT, UNFAIRNESS, Closings, Safety
 from delever.core.jit import helper
 from delever.core.margin import equity_of
 from delever.core.state import Pool, Watch
-from delever.core.tables import (
-    ADL,
-    CASH,
-    COVERABILITY,
-    DEPOSITS,
-    FUNDING,
-    OVERSHOOT,
-    QUEUED,
-    UNFAIRNESS,
-    Accounts,
-    Closings,
-    Records,
-    Safety,
-)
+from delever.core.tables import CASH, DEPOSITS, FUNDING, QUEUED, Accounts, Records
 from delever.core.touch import slot_of, touch
 
 BEARABLE = 0.999  # share of a winner's equity that his haircut may take: he does not fall by it

@@ -1,0 +1,28 @@
+"""`delever replay`: one path of a run played again, transaction by transaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from delever.cli.options import user_errors
+
+SHOWN = 60  # transactions that are printed; the file has all
+
+
+def run(folder: Path, path: int, out: Path | None, declined: bool, as_json: bool) -> None:
+    """The command."""
+    with user_errors():
+        from delever.report import json_text, replay_report
+        from delever.run.replay import replay, write_replay
+        from delever.run.store import write_table
+
+        table = replay(folder, path, declined)
+        if out is not None:
+            write_table(out, table)
+        target = out if out is not None else write_replay(table, folder, path)
+        if as_json:
+            typer.echo(json_text({"run": str(folder), "path": path, "written": str(target), "transactions": table.to_pylist()}))
+        else:
+            replay_report(folder.name, path, table, str(target), SHOWN).print()

@@ -1,0 +1,73 @@
+"""The tables of margin exchanges and of what stands behind every protocol. Axes as in core/tables.py."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+INSURANCE, BACKSTOP, ADL, SOCIALISED = range(4)  # layers of a default waterfall
+LAYERS = 4
+OVERSHOOT, UNFAIRNESS, COVERABILITY, ROUNDS = range(4)  # Safety.rounds: USD, USD, lowest profit of winners / deficit
+
+
+class Margins(NamedTuple):
+    """What exchanges ask for positions, and where these trade. Shared by all paths but for funding."""
+
+    perp: np.ndarray  # [reserves] 1: a position in a perp
+    weight: np.ndarray  # [reserves] of an exchange: 1 - haircut of collateral, 1 of cash, 0 of perps; of lending -1
+    first: np.ndarray  # [protocols + 1] reserves of a protocol stand together
+    cash: np.ndarray  # [protocols] reserve in which the exchange keeps its cash (USD); -1: a lending protocol
+    tiers: np.ndarray  # [reserves] number of tiers
+    floor: np.ndarray  # [reserves, tiers] notional at which a tier begins [USD]
+    rate: np.ndarray  # [reserves, tiers] maintenance margin, share of the notional
+    deducted: np.ndarray  # [reserves, tiers] maintenance amount: MM = notional x rate - deducted [USD]
+    market: np.ndarray  # [reserves] market of the perp, -1: none
+    position_first: np.ndarray  # [reserves + 1] where its holders begin
+    position_account: np.ndarray  # [positions]
+    position_leg: np.ndarray  # [positions] the leg in which it holds the perp
+    funded: np.ndarray  # [reserves] 1: pays funding
+    paid: np.ndarray  # [reserves, paths] F: funding that a long unit has paid so far [USD]
+    gross: np.ndarray  # [reserves, paths] its absolute changes, added up x the highest rate of the tiers [USD]
+
+
+class Safety(NamedTuple):
+    """What stands behind a protocol: funds and vaults, and what the layers of the default waterfall have done."""
+
+    fund: np.ndarray  # [reserves, paths] insurance fund, units
+    vault: np.ndarray  # [reserves, paths] backstop vault: cash at the cash reserve, positions and collateral at theirs
+    backed: np.ndarray  # [protocols] maintenance margins that the vault must hold to take an account; negative: no vault
+    served: np.ndarray  # [LAYERS, protocols, paths] what each bore: paid, taken over below zero, haircuts, socialised [USD]
+    rounds: np.ndarray  # [ROUNDS, protocols, paths] how auto-deleveraging fitted what was needed, round by round
+    dry: np.ndarray  # [LAYERS, protocols, paths] when the layer could first not serve in full [s]; inf: never
+    first: np.ndarray  # [2, protocols, paths] first liquidation, first deleveraging [s]; inf: never
+
+
+class Closings(NamedTuple):
+    """Positions that auto-deleveraging closed; grows by doubling."""
+
+    path: np.ndarray  # [closings]
+    step: np.ndarray  # [closings]
+    account: np.ndarray  # [closings]
+    reserve: np.ndarray  # [closings] the perp
+    units: np.ndarray  # [closings] closed, signed as the position was
+    price: np.ndarray  # [closings] at which [USD]
+    haircut: np.ndarray  # [closings] what that cost against the mark [USD]
+
+
+class Flows(NamedTuple):
+    """What happened to positions, in USD at the mark, and what it cost."""
+
+    liquidated: np.ndarray  # [R, P] closed by engines: on books, or close-outs
+    taken: np.ndarray  # [R, P] taken over by the vault
+    deleveraged: np.ndarray  # [R, P] of winners, closed by ADL
+    haircut: np.ndarray  # [R, P] what winners lost by it against the mark
+    slippage: np.ndarray  # [R, P] what closing on books cost against the mark
+
+
+class Fallen(NamedTuple):
+    """Called accounts of exchanges that are below zero, for the layers of the default waterfall."""
+
+    slot: np.ndarray  # [slots] in the order called; -1: an earlier layer has finished with it
+    n: int  # entries that mean something
+    active: np.ndarray  # [paths] takes part in this block

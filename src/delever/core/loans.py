@@ -1,0 +1,155 @@
+"""What became of loans: the columns of every lending protocol, at the prices that it sees.
+
+    bad debt    written off, or owed without any collateral at the end
+    shortfall   written off, or owed beyond the collateral at the end
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from delever.core.columns import ASSET, Column, Figure, Value, mean_of, of_protocol
+from delever.core.jit import kernel
+from delever.core.outcomes import DEFICITS, OUTCOMES, REPAID, SEIZED
+from delever.core.state import State
+from delever.core.tables import (
+    ADDED,
+    COVERED,
+    DEBTS,
+    DEFICIT,
+    DEPOSITS,
+    SLOTS,
+    STOLEN,
+    BookTables,
+    Lots,
+    Reserves,
+    Touched,
+)
+
+MATERIAL = 0.01  # share of all debt from which a shortfall counts as bad debt
+LOSSES, CALLS = "Losses", "Liquidations"  # sections of a report
+SEEN = ", at prices seen"
+
+COUNTED = (  # in the order of core/outcomes.py
+    Column("liquidations", "count", "liquidation calls that settled", mean_of("liquidations", "liquidation calls"), "sum", CALLS),
+    Column("accounts_liquidated", "count", "accounts that were liquidated at least once",
+           mean_of("accounts_liquidated", "accounts liquidated at least once"), "sum", CALLS),
+    Column("repaid_debt", "USD", f"debt that liquidators repaid{SEEN}",
+           mean_of("repaid_debt", f"debt repaid by liquidators{SEEN}"), "sum", CALLS),
+    Column("seized_collateral", "USD", f"collateral taken from accounts, protocol fee included{SEEN}", (
+        Figure("lar", "quantile", f"95th percentile over paths of collateral seized{SEEN}", level=0.95, label="LaR (95 %)"),
+        *mean_of("seized_collateral", f"collateral seized{SEEN}")), "sum", CALLS),
+    Column("protocol_fee", "USD", f"part of the seized collateral, or penalty beyond the debt, that the protocol kept{SEEN}"),
+    Column("deficit", "USD", f"debt written off by the protocol's rules because no collateral was left{SEEN}"),
+    Column("top_ups", "count", "collateral top-ups that settled"),
+    Column("topped_up", "USD", f"collateral that owners added{SEEN}"),
+    Column("declined", "count", "claims that liquidators found not worth a transaction, counted in every block"),
+    Column("reverted", "count", "included claims that were no longer valid at their slot"),
+)
+SHOWN_FIRST = (SEIZED, REPAID)  # how much, before how many
+assert len(COUNTED) == OUTCOMES
+
+
+@kernel
+def underwater(slots: int, number: int, touched: Touched, book: BookTables, reserves: Reserves, price: np.ndarray,
+               bare: np.ndarray, short: np.ndarray) -> None:
+    """At the end: debt without collateral, and what accounts owe beyond their collateral, at seen prices [USD].
+
+    price: [P, R]; bare, short: [P], of protocol `number`. Only touched accounts can be under water: the others are healthy.
+    """
+    account, path, amount, signature, reserve = (touched.account, touched.path, touched.amount, book.signature,
+                                                 book.reserve)
+    for slot in range(slots):
+        p, g = path[slot], signature[account[slot]]
+        if book.margin[g] or book.protocol[g] != number:
+            continue
+        value, debt, first = 0.0, 0.0, book.first_debt[0]
+        for k in range(book.collaterals[g]):
+            value += amount[slot, k] * reserves.supply_index[reserve[g, k]] * price[p, reserve[g, k]]
+        for k in range(first, first + book.debts[g]):
+            debt += amount[slot, k] * reserves.borrow_index[reserve[g, k]] * price[p, reserve[g, k]]
+        if debt > 0.0 and value <= 0.0:
+            bare[p] += debt
+        short[p] += max(debt - value, 0.0)
+
+
+@kernel
+def unsold(n_lots: int, number: int, lots: Lots, touched: Touched, book: BookTables, price: np.ndarray,
+           short: np.ndarray) -> None:
+    """At the end: debt that went into lots beyond what these are worth, at seen prices [USD].
+
+    price: [P, R]; short: [P], of protocol `number`.
+    """
+    for k in range(n_lots):
+        if lots.open[k] and lots.protocol[k] == number:
+            p, r = lots.path[k], book.reserve[book.signature[touched.account[lots.slot[k]]], lots.leg[k]]
+            short[p] += max(lots.owed[k] * price[p, lots.reserve[k]] - lots.units[k] * price[p, r], 0.0)
+
+
+def loan_columns(state: State, number: int) -> list[Value]:
+    """Everything about the loans of one protocol."""
+    return [*losses(state, number), *counts(state, number), *by_asset(state, number)]
+
+
+def losses(state: State, number: int) -> list[Value]:
+    """Bad debt and shortfall; their figures are of all lending protocols together."""
+    bare, short = np.zeros(state.paths), np.zeros(state.paths)
+    underwater(int(state.watch.counts[SLOTS]), number, state.pool.touched, state.book, state.reserves, state.seen.price,
+               bare, short)
+    if state.n_lots:
+        unsold(state.n_lots, number, state.lots, state.pool.touched, state.book, state.seen.price, short)
+    booked = state.ledgers.totals[DEFICITS, number]
+    words = "debt without collateral, written off or still open"
+    bad_debt = Column("bad_debt", "USD", words, mean_of("bad_debt", words), "sum", LOSSES)
+    shortfall = Column(
+        "shortfall", "USD", "debt written off, or owed beyond the collateral at the end, at prices seen", (
+            Figure("probability_of_bad_debt", "share_above", "paths whose shortfall exceeds 1 % of all debt", "share",
+                   MATERIAL * owed_at_start(state)),
+            Figure("var", "quantile", "95th percentile over paths of shortfall: written off, or owed beyond the collateral at "
+                   "the end, at the prices protocols see", level=0.95, label="VaR (95 %)"),
+            Figure("expected_shortfall", "tail_mean", "mean shortfall of the worst 5 % of paths", level=0.95,
+                   label="expected shortfall (5 %)"),
+            Figure("evar", "quantile", "99th percentile over paths of shortfall", level=0.99, label="EVaR (99 %)"),
+            *mean_of("shortfall", "shortfall")), "sum", LOSSES)
+    return [Value(bad_debt, booked + bare, number), Value(shortfall, booked + short, number)]
+
+
+def counts(state: State, number: int) -> list[Value]:
+    """What was counted of its calls."""
+    order = [*SHOWN_FIRST, *(i for i in range(OUTCOMES) if i not in SHOWN_FIRST)]
+    return [Value(COUNTED[i], state.ledgers.totals[i, number], number) for i in order]
+
+
+def by_asset(state: State, number: int) -> list[Value]:
+    """Units of each of its assets: seized (protocol fee included), repaid, written off."""
+    booked, book, first = state.ledgers.booked, state.book, int(state.book.first_debt[0])
+    held, owed = (set(np.unique(book.reserve[:, legs][used]).tolist()) for legs, used in (
+        (slice(None, first), np.arange(first) < book.collaterals[:, None]),
+        (slice(first, None), np.arange(book.reserve.shape[1] - first) < book.debts[:, None])))
+    seized = Column("seized", ASSET, "units seized, protocol fee included")
+    repaid = Column("repaid", ASSET, "units that liquidators repaid")
+    written_off = Column("written_off", ASSET, "units written off because no collateral was left")
+    out: list[Value] = []
+    for r in of_protocol(state, number):
+        asset, gone = int(state.reserves.asset[r]), booked[DEFICIT, r] + booked[COVERED, r] - booked[STOLEN, r]
+        if r in held:
+            out.append(Value(seized, booked[ADDED, r] - booked[DEPOSITS, r], number, asset))
+        if r in owed:
+            out += [Value(repaid, 0.0 - booked[DEBTS, r] - booked[DEFICIT, r] - booked[COVERED, r]
+                          + booked[STOLEN, r], number, asset),
+                    Value(written_off, gone, number, asset)]
+    return out
+
+
+def owed_at_start(state: State) -> float:
+    """What all accounts of lending protocols owe at the start, at prices seen [USD]."""
+    tree, start, book = state.tree, state.markets.start, state.book
+    unit = [float(tree.log_rate[a] + sum(start[m] for m in tree.chain[a, :tree.length[a]])) for a in state.seen.unit]
+    return debt_of(book, np.exp(state.seen.start + np.array(unit)))
+
+
+def debt_of(book: BookTables, price: np.ndarray) -> float:
+    """What all accounts of lending protocols owe [USD]. price: [R] USD a unit."""
+    first, lent = int(book.first_debt[0]), book.margin[book.signature] == 0
+    reserve = book.reserve[book.signature[lent]][:, first:]
+    return float((book.amount[lent, first:] * price[reserve]).sum())

@@ -1,0 +1,37 @@
+"""The positions that were closed against their owners' will, a row each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from delever.core.closings import marks, profits
+from delever.core.state import State
+from delever.run.assemble import Model
+
+
+def deleveraged_positions(model: Model, state: State) -> pa.Table:
+    """The positions that ADL closed, a row each, by path and then as they came. time: the end of the step [s]."""
+    n, positions = state.n_closings, model.positions
+    order = np.argsort(state.closings.path[:n], kind="stable")
+    account, reserve = state.closings.account[:n][order], state.closings.reserve[:n][order]
+    mark, units = marks(state)[order], state.closings.units[:n][order]
+    names = list(model.world.protocols)
+    of = [names[p] for p in positions.protocol[account].tolist()]
+    called = [positions.accounts[a] for a in account.tolist()]
+    legs = positions.book.legs.select(["protocol", "account", "owner"])
+    legs = legs.filter(pc.is_in(legs["account"], pa.array(sorted(set(called)), pa.string())))
+    owners = {(row["protocol"], row["account"]): row["owner"] for row in legs.to_pylist()}
+    columns: list[tuple[str, str, pa.Array]] = [
+        ("path", "number", pa.array(state.first_path + state.closings.path[:n][order])),
+        ("time", "s", pa.array(state.closings.step[:n][order] * state.step_length)),
+        ("protocol", "", pa.array(of, pa.string())), ("account", "", pa.array(called, pa.string())),
+        ("owner", "", pa.array([owners[key] for key in zip(of, called, strict=True)], pa.string())),
+        ("perp", "", pa.array([positions.reserves[r][1] for r in reserve.tolist()], pa.string())),
+        ("units", "units", pa.array(units)), ("price", "USD", pa.array(state.closings.price[:n][order])),
+        ("mark", "USD", pa.array(mark)), ("notional", "USD", pa.array(np.abs(units) * mark)),
+        ("haircut", "USD", pa.array(state.closings.haircut[:n][order])),
+        ("profit", "USD", pa.array(profits(state)[order]))]
+    return pa.table([column for _, _, column in columns], schema=pa.schema(
+        [pa.field(name, column.type, metadata={"unit": unit} if unit else None) for name, unit, column in columns]))

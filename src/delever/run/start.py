@@ -1,0 +1,126 @@
+"""The state of a chunk of paths at the start of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from delever.core.empty import (
+    new_closings,
+    new_flows,
+    new_halts,
+    new_ledgers,
+    new_lots,
+    new_safety,
+    new_sales,
+    new_tally,
+    new_transactions,
+)
+from delever.core.holdings import Bridges, new_messages, new_purses
+from delever.core.outcomes import OUTCOMES
+from delever.core.phase import Kind, Phase
+from delever.core.setting import Setting
+from delever.core.state import Feeds, Queue, State
+from delever.core.tables import Markets, Networks, Reserves, SeenPrices
+from delever.engine.index import new_pool, new_watch
+from delever.engine.step import Phases
+from delever.model.world import World
+from delever.networks.base import Link
+from delever.protocols.base import RulesPhase
+from delever.run.assemble import Model, chains, phases
+from delever.run.exchanges import stocks
+from delever.run.pricing import seen_alike
+
+AT_FIRST = 1 << 20  # touched accounts that a chunk has room for before it asks for more
+UNLIMITED = np.iinfo(np.int64).max
+
+
+def open_kinds(world: World, everybody: Sequence[Phase]) -> np.ndarray:
+    """[protocols] kind of transaction that an unhealthy account offers; -1: none."""
+    out = np.full(len(world.protocols), -1)
+    for phase in everybody:
+        if isinstance(phase, RulesPhase):
+            out[list(phase.numbers)] = phase.kinds()[0].number
+    return out
+
+
+def new_networks(model: Model, kinds: Sequence[Kind], paths: int) -> Networks:
+    """The chains at the start; where a world has none, one that takes in everything."""
+    found = list(chains(model.world).values())
+    if not found:
+        return Networks(np.ones(1, np.int64), np.zeros(1, np.int64), np.zeros((1, len(kinds))), np.zeros(1, np.int64),
+                        np.full((1, paths), UNLIMITED), np.zeros((1, paths)))
+    tick, column = model.step_length / model.blocks, np.ones((1, paths))
+    room, fee, native = zip(*(chain.start() for chain in found), strict=True)
+    return Networks(np.array([round(chain.time_between_blocks() / tick) for chain in found]),
+                    np.array([model.layout.asset(name) for name in native]),
+                    np.array([[chain.gas_of(kind.name, kind.gas) for kind in kinds] for chain in found]).reshape(len(found), -1),
+                    np.ones(len(found), np.int64), np.array(room)[:, None] * column.astype(np.int64),
+                    np.array(fee)[:, None] * column)
+
+
+def new_bridges(setting: Setting, kinds: Sequence[Kind]) -> Bridges:
+    """The ways between chains at the start."""
+    links = [link for link in setting.world.networks.values() if isinstance(link, Link)]
+    ends = [[setting.network(end, "networks", name, "between") for end in link.ends()]
+            for name, link in setting.world.networks.items() if isinstance(link, Link)]
+    terms = np.array([link.terms() for link in links]).reshape(-1, 5)
+    sends = next((kind.number for kind in kinds if kind.name == "bridge"), -1)
+    fee, capacity, window = terms[:, 2:].T.copy()
+    return Bridges(np.array(ends, np.int64).reshape(-1, 2), terms[:, :2].copy(), fee, capacity, window,
+                   np.zeros((len(links), setting.paths)), np.array([sends]))
+
+
+def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = None) -> State:
+    """The start of a chunk of paths. chunk: its phases, whose kinds of transaction it knows."""
+    chunk, setting = chunk or phases(model, paths, ()), model.setting(paths)
+    layout, positions, oracles = model.layout, model.positions, model.oracles
+    assets, markets, reserves, feeds = len(layout.assets), len(layout.markets), len(positions.reserves), len(oracles.specs)
+
+    def across(row: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(np.repeat(row[:, None], paths, axis=1))
+
+    unit = np.array([layout.asset(model.world.protocols[p].unit) for p, _ in positions.reserves])
+    number = {name: i for i, name in enumerate(model.world.protocols)}
+    ones, seed = np.ones(reserves), model.world.scenario.seed
+    slots = max(1024, min(len(positions.accounts) * paths, AT_FIRST))  # no memory until they are written
+    state = State(
+        first_path, paths, np.array([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF], np.uint64), model.step_length,
+        model.blocks,
+        tree=layout.tree, profiles=model.profiles,
+        markets=Markets(across(layout.start), np.zeros((markets, paths)), across(model.start_price),
+                        np.ones((2, markets, paths)), model.start_price, layout.start, np.zeros((markets, paths)),
+                        np.zeros((markets, paths)), np.zeros((markets, paths))),
+        feeds=Feeds(oracles.constant, oracles.market, oracles.sign, across(model.start_answer),
+                    across(np.array([-spec.start_age() for spec in oracles.specs])), np.zeros((feeds, paths)),
+                    np.full((feeds, paths), np.inf), np.zeros(feeds)),
+        seen=SeenPrices(oracles.seen_constant, oracles.seen_feed, oracles.seen_sign, model.start_seen,
+                    across(model.start_seen), np.zeros((2 * reserves, paths), np.int32),
+                    np.zeros((2 * reserves, paths), np.int32),
+                    unit, np.zeros((paths, reserves)), np.zeros(paths, np.int64), np.zeros(1, np.int64),
+                    seen_alike(oracles, unit, positions.margins.weight < 0.0),
+                    *(np.isin(np.arange(2 * reserves), read) for read in (model.index.falling, model.index.rising))),
+        reserves=Reserves(np.array([number[p] for p, _ in positions.reserves]),
+                          np.array([layout.asset(a) for _, a in positions.reserves]), ones, ones, ones * 0, ones * 0),
+        book=positions.tables, index=model.index,
+        watch=new_watch(len(positions.accounts), model.index, paths, bool(positions.margins.perp.any())),
+        pool=new_pool(slots, 4 * slots, positions.tables.amount.shape[1], positions.tables.cost.shape[1]),
+        margins=positions.margins._replace(paid=np.zeros((reserves, paths)), gross=np.zeros((reserves, paths))),
+        safety=new_safety(*stocks(model.world, positions.reserves), paths), flows=new_flows(reserves, paths),
+        closings=new_closings(64), fallen=np.zeros(slots, np.int32),
+        transactions=new_transactions(1024), sales=new_sales(1024), active=np.ones(paths, np.bool_),
+        changed=np.zeros(paths, np.bool_), wake=np.full(paths, np.inf), lots=new_lots(64),
+        networks=new_networks(model, chunk.kinds, paths), home=setting.homes,
+        halts=new_halts(len(model.world.protocols), markets, max(len(chains(model.world)), 1), feeds,
+                        len(setting.bridges), paths),
+        purses=new_purses(len(setting.networks), len(model.world.actors), assets, paths),
+        bridges=new_bridges(setting, chunk.kinds), messages=new_messages(64),
+        moves=np.zeros(markets), opens=open_kinds(model.world, chunk.everybody),
+        queue=Queue(np.empty(1024, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64)),
+        ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths, len(model.world.actors)),
+        tally=new_tally(assets, paths),
+    )
+    for name in model.spared:
+        state.halts.liquidation[setting.protocol(name)] = np.inf
+    return state

@@ -1,0 +1,126 @@
+"""Policies: circuit breakers that halt liquidations or trading for a time, and margin calls with a period of grace."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from reference.accounts import Account
+
+YEAR = 365.0 * 86400.0  # [s]
+BEFORE = 1.0 - 1e-12  # what ends at a block is over in it
+
+
+@dataclass
+class Breaker:
+    """What it looks at, when it trips, what it halts and for how long."""
+
+    of: list[str]  # assets or markets, or protocols
+    trigger: str  # move, volatility, liquidations
+    limit: float
+    direction: str  # down, up, both: of a move
+    steps: int  # of the window
+    dt: float  # length of a step [s]
+    lasts: float  # [s]
+    cool_off: float  # [s]
+    liquidations: list[str]  # protocols that it halts
+    trading: list[str]  # markets, by their base
+    window: dict[str, list[float]] = field(default_factory=dict)  # at the ends of the last steps, the newest last
+    ends: float = -math.inf  # of the last halt [s]
+    armed: float = -math.inf  # from when on it may trip [s]
+    anew: bool = False  # the window begins anew once it is armed
+    nearest: float = math.inf
+
+    @property
+    def length(self) -> int:
+        """Ends of steps that it remembers: a volume is counted from the beginning of the first."""
+        return self.steps + (self.trigger == "liquidations")
+
+    def begin(self, values: dict[str, float]) -> None:
+        """Before the start nothing has moved."""
+        self.window = {name: [value] * self.length for name, value in values.items()}
+
+    def next_step(self, values: dict[str, float], time: float) -> None:
+        """values: at the end of the one before; time: of that [s]."""
+        for name, value in values.items():
+            self.window[name] = [*self.window[name], value][-self.length:]
+        self.renew(values, time)
+
+    def renew(self, values: dict[str, float], time: float) -> None:
+        if self.anew and self.armed <= time:
+            self.begin(values)
+            self.anew = False
+
+    def look(self, values: dict[str, float], time: float) -> bool:
+        """Whether it trips now."""
+        self.renew(values, time)
+        if self.armed > time or not any([self.beyond(name, value) for name, value in values.items()]):
+            return False
+        self.ends, self.anew = (time + self.lasts) * BEFORE, True
+        self.armed = (time + self.lasts + self.cool_off) * BEFORE
+        return True
+
+    def beyond(self, name: str, value: float) -> bool:
+        past = self.window[name]
+        if self.trigger == "liquidations":
+            return self.reaches(value - min(past), self.limit)
+        if self.trigger == "volatility":
+            returns = [b - a for a, b in zip(past, [*past[1:], value], strict=True)]
+            return self.reaches(sum(r * r for r in returns), self.limit**2 * self.steps * self.dt / YEAR)
+        falls = self.direction != "up" and self.reaches(max(past) - value, -math.log(1.0 - self.limit) - 1e-9)
+        rises = self.direction != "down" and self.reaches(value - min(past), math.log(1.0 + self.limit) - 1e-9)
+        return falls or rises
+
+    def reaches(self, x: float, limit: float) -> bool:
+        self.nearest = min(self.nearest, abs(x / limit - 1.0))
+        return x >= limit
+
+
+class Halts:
+    """Until when something is halted [s], on one path; and whose owners have been called."""
+
+    def __init__(self, breakers: list[Breaker], margin_calls: dict[str, tuple[float, float]], counts: Counter[str]) -> None:
+        self.breakers, self.terms, self.counts = breakers, margin_calls, counts
+        self.liquidations: dict[str, float] = {}  # by protocol
+        self.trading: dict[str, float] = {}  # by the base of a market
+        self.deadline: dict[int, float] = {}  # by account that has been called [s]
+        self.sold: set[int] = set()  # of these, let to liquidators
+        self.nearest = math.inf
+
+    def look(self, values: Callable[[Breaker], dict[str, float]], time: float) -> None:
+        for breaker in self.breakers:
+            if breaker.look(values(breaker), time):
+                self.counts["trips"] += 1
+                for table, names in ((self.liquidations, breaker.liquidations), (self.trading, breaker.trading)):
+                    for name in names:
+                        table[name] = max(table.get(name, -math.inf), breaker.ends)
+
+    def grace(self, account: Account, health: float, time: float) -> bool:
+        """Whether an unhealthy account is spared for now; it is called if it has not been."""
+        if account.protocol not in self.terms:
+            return False
+        grace, floor = self.terms[account.protocol]
+        if account.number not in self.deadline:
+            self.deadline[account.number] = (time + grace) * BEFORE
+            self.counts["margin calls"] += 1
+        if floor > 0.0:
+            self.nearest = min(self.nearest, abs(health / floor - 1.0))
+        if account.number not in self.sold and (
+                health <= 0.0 or health < floor or time >= self.deadline[account.number]):
+            self.sold.add(account.number)
+            self.counts["sold after a margin call"] += 1
+        return account.number not in self.sold
+
+    def lapse(self, healthy: Iterable[Account]) -> None:
+        """At the end of a block."""
+        for account in healthy:
+            if self.deadline.pop(account.number, None) is not None:
+                self.counts["lapsed margin calls"] += account.number not in self.sold
+                self.sold.discard(account.number)
+
+    def wake(self, time: float) -> float:
+        """When something ends that the path may wait for [s]."""
+        ends = [b.ends for b in self.breakers if b.ends > time]
+        return min([*ends, *(at for number, at in self.deadline.items() if number not in self.sold)], default=math.inf)

@@ -1,0 +1,207 @@
+"""What included transactions do, one after the other or as a batch: they are looked at anew, and hold or revert."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+
+from reference import accounts as rule
+from reference.accounts import Account, Claim, View
+from reference.auctions import Auctions, Kick, Lot
+from reference.bidding import GAS_OF, Offer, brings, for_sale, gain, left_over, sold
+from reference.exchange import Exchange, Sale
+from reference.setting import Feed, Order, Setting, Transaction
+
+BATCH = ("oracle", "top_up", "claim", "kick", "take", "redo", "order")
+
+
+class Settlement:
+    """The part of a path that carries out what its blocks take in."""
+
+    w: Setting
+    x: Exchange
+    counts: Counter[str]
+    auctions: Auctions
+    deficit: dict[tuple[str, str], float]
+    fund: defaultdict[tuple[str, str], float]
+    liquidated: dict[str, int]
+    repaid: dict[str, float]
+    time: float
+
+    def seen(self, protocol: str) -> View:
+        raise NotImplementedError
+
+    def health(self, account: Account, view: View) -> float:
+        raise NotImplementedError
+
+    # ---- offers ------------------------------------------------------------------------------------------------
+
+    def offer_of_claim(self, claim: Claim) -> Offer:
+        protocol = claim.account.protocol
+        offer = Offer.of_claim(claim, self.w.home.get(protocol, ""))
+        offer.named = self.w.rules[protocol].kind != "pro_rata"
+        return offer
+
+    def offer_of_kick(self, account: Account, kick: Kick) -> Offer:
+        return Offer("kick", account.protocol, account, self.w.home.get(account.protocol, ""), [],
+                     [(account.debt[0].asset, kick.reward)], [], kick)
+
+    def offer_of_take(self, lot: Lot, most: float) -> Offer | None:
+        bought = self.auctions.take_of(lot, most)
+        if bought is None:
+            return None
+        paid, units = bought
+        return Offer("take", lot.protocol, lot, self.w.home.get(lot.protocol, ""), [(lot.owing.asset, paid)],
+                     [(lot.leg.asset, units)], [(lot.leg.asset, lot.owing.asset, units)], bought)
+
+    def offer_of_redo(self, lot: Lot, view: View) -> Offer | None:
+        reward = self.auctions.redo_of(lot, view)
+        if reward is None:
+            return None
+        return Offer("redo", lot.protocol, lot, self.w.home.get(lot.protocol, ""), [], [(lot.owing.asset, reward)], [], reward)
+
+    def resized(self, offer: Offer, most: float) -> Offer | None:
+        """The same with at most so many units brought, at what is now."""
+        if offer.kind == "take":
+            assert isinstance(offer.ref, Lot)
+            return self.offer_of_take(offer.ref, most)
+        assert isinstance(offer.ref, Account)
+        claim = rule.assess(offer.ref, self.w.rules[offer.protocol], self.seen(offer.protocol), most)
+        return self.offer_of_claim(claim) if claim is not None else None
+
+    def anew(self, t: Transaction) -> Offer | None:
+        """What it would do now; None: nothing."""
+        if isinstance(t.ref, Lot):
+            if t.kind == "redo":
+                return self.offer_of_redo(t.ref, self.seen(t.ref.protocol))
+            offer = self.offer_of_take(t.ref, t.most)
+            return None if offer is None or offer.pays[0][1] / offer.gets[0][1] > t.price * (1.0 + 1e-9) else offer
+        assert isinstance(t.ref, Account)
+        account, view = t.ref, self.seen(t.ref.protocol)
+        if t.kind == "kick":
+            kick = self.auctions.kick_of(account, view, self.auctions.raising())
+            return self.offer_of_kick(account, kick) if kick is not None else None
+        if self.health(account, view) >= 1.0:
+            return None
+        claim = rule.assess(account, self.w.rules[account.protocol], view, t.most or math.inf)
+        return self.offer_of_claim(claim) if claim is not None else None
+
+    # ---- execution ---------------------------------------------------------------------------------------------
+
+    def execute(self, included: list[Transaction]) -> None:
+        claimed = {id(t.ref) for t in included if t.kind == "claim"}
+        self.counts["raced"] += sum(t.kind == "top_up" and id(t.ref) in claimed for t in included)
+        together = [] if self.w.sequential else [t for t in included if not t.parts]
+        alone = [t for t in included if t.parts or self.w.sequential]
+        self.x.trade([f for t in sorted(together, key=lambda t: BATCH.index(t.kind)) for f in self.settle(t)], real=True)
+        for t in alone:
+            self.x.trade(self.settle(t), real=True)
+
+    def pay_gas(self, t: Transaction, kind: str) -> None:
+        net = self.w.chains[t.chain]
+        if net.gas:
+            self.x.ledger.move(net.native, net.gas[GAS_OF.get(kind, kind)] * t.bid * 1e-9, t.payer, "block_builders")
+
+    def settle(self, t: Transaction) -> list[Sale]:
+        """Do one transaction; what it sells."""
+        for one in (t, *t.parts):
+            self.pay_gas(t, one.kind)
+        if isinstance(t.ref, str):
+            self.answered(self.w.feeds[t.ref])
+            return []
+        if isinstance(t.ref, Order):
+            t.ref.sold += t.amount
+            self.counts["orders"] += 1
+            return [(t.ref.asset, t.ref.into, t.amount, "order_owners")]
+        if t.kind == "top_up":
+            assert isinstance(t.ref, Account)
+            done = self.topped_up(t, t.ref)
+        else:
+            done = self.both(t) if t.parts else self.taken(t)
+        if done is None:
+            self.counts["reverted"] += 1 + len(t.parts)
+            self.counts[f"reverted_{t.kind}"] += 1
+            return []
+        return done
+
+    def answered(self, feed: Feed) -> None:
+        assert feed.flight is not None
+        feed.answer, feed.updated, feed.flight, feed.land = feed.flight, self.time, None, math.inf
+        self.counts["answers"] += 1
+
+    def topped_up(self, t: Transaction, account: Account) -> list[Sale] | None:
+        view = self.seen(account.protocol)
+        if self.health(account, view) >= 1.0:
+            return None
+        leg = t.leg
+        assert isinstance(leg, rule.Leg)
+        leg.amount += t.amount / view.supply_index[leg.asset]
+        account.answered = True
+        self.x.ledger.move(leg.asset, t.amount, "owners", "cash")
+        self.counts["top_ups"] += 1
+        return []
+
+    def taken(self, t: Transaction) -> list[Sale] | None:
+        """One call, sold at once."""
+        offer = self.anew(t)
+        if offer is None or (t.must_pay and offer.pays and gain(offer, self.x) < 0.0):
+            return None
+        self.carry_out(offer, t.payer)
+        return sold(offer.sales, t.payer)
+
+    def both(self, t: Transaction) -> list[Sale] | None:
+        """Two calls, of which the first pays for the second: all or none."""
+        a, b = (self.anew(part) for part in t.parts)
+        if a is None or b is None or (out := brings(a, b, self.x)) is None or out < a.pays[0][1]:
+            return None
+        self.carry_out(a, t.payer)
+        self.carry_out(b, t.payer)
+        self.counts["pairs"] += 1
+        return sold(for_sale(left_over(a, b) or []), t.payer)
+
+    def carry_out(self, offer: Offer, who: str) -> None:
+        """The protocol's side of it."""
+        view = self.seen(offer.protocol)
+        if isinstance(offer.what, Claim):
+            self.claimed(offer.what, view, who)
+        elif isinstance(offer.what, Kick):
+            assert isinstance(offer.ref, Account)
+            self.auctions.kick(offer.ref, view, offer.what, who)
+            return
+        elif isinstance(offer.what, tuple):
+            assert isinstance(offer.ref, Lot)
+            repaid = self.auctions.take(offer.ref, *offer.what, who)
+            self.volume(offer.protocol, offer.ref.owing.asset, repaid, view)
+            self.auctions.close(offer.ref, view)
+        else:
+            assert isinstance(offer.ref, Lot) and isinstance(offer.what, float)
+            self.auctions.redo(offer.ref, view, offer.what, who)
+            return
+        self.counts["liquidations"] += 1
+        self.liquidated[offer.protocol] += 1
+
+    def volume(self, protocol: str, asset: str, units: float, view: View) -> None:
+        self.repaid[protocol] += units * view.price[asset] * self.x.usd(self.w.unit[protocol])
+
+    def claimed(self, claim: Claim, view: View, who: str) -> None:
+        account = claim.account
+        for leg, seize, kept in claim.seize:
+            leg.amount = 0.0 if leg in claim.cleared else leg.amount - seize / view.supply_index[leg.asset]
+            self.x.ledger.move(leg.asset, seize - kept, "cash", who)
+            if self.w.feeds_fund(account.protocol):
+                self.fund[account.protocol, leg.asset] += kept
+        for leg, repay in claim.repay:
+            leg.amount = 0.0 if leg in claim.cleared else leg.amount - repay / view.borrow_index[leg.asset]
+            self.x.ledger.move(leg.asset, repay, who, "cash")
+            self.volume(account.protocol, leg.asset, repay, view)
+        self.absorb(account, view)
+
+    def absorb(self, account: Account, view: View) -> None:
+        """What is owed without any collateral is booked as a deficit, where the rules say so."""
+        if self.w.rules[account.protocol].kind not in ("v3_3", "pro_rata"):
+            return
+        if any(leg.amount > 0.0 for leg in account.collateral):
+            return
+        for leg in account.debt:
+            self.deficit[account.protocol, leg.asset] += view.owed(leg)
+            leg.amount = 0.0

@@ -1,0 +1,73 @@
+"""Reads networks, bidders, auctions and policies of a world into what the plain implementation starts from."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+from delever.model.world import World
+from reference.auctions import Terms
+from reference.breakers import Breaker
+from reference.setting import Bidder, Network
+
+GAS = {"oracle": 100_000.0, "top_up": 250_000.0, "liquidation": 500_000.0, "order": 300_000.0, "kick": 300_000.0,
+       "take": 400_000.0, "redo": 150_000.0, "joint": 0.0}
+TERMS = ("curve", "buf", "tail", "cusp", "cut", "step", "tau", "tip", "chip", "dust", "hole", "hole_of_all")
+
+
+def chains_of(world: World) -> tuple[dict[str, Network], int]:
+    """Networks, and blocks in a step of a clock on which the blocks of all of them fall."""
+    found = world.networks
+    if not found:
+        return {"": Network()}, world.execution.rounds
+    times = [Fraction(net.block_time).limit_denominator(10**6) for net in found.values()]
+    common = math.lcm(*(time.denominator for time in times))
+    tick = Fraction(math.gcd(*(int(time * common) for time in times)), common)
+    chains = {name: Network(net.room, net.base_fee, net.native, {**GAS, **net.gas}, int(time / tick))
+              for (name, net), time in zip(found.items(), times, strict=True)}
+    return chains, round(world.scenario.step / float(tick))
+
+
+def chain_of(world: World, spec: Any) -> str:
+    """The network of a protocol, a feed, an order; the only one, where it does not say."""
+    named = getattr(spec, "network", None)
+    return str(named) if named is not None else next(iter(world.networks), "")
+
+
+def bidders_of(world: World) -> list[Bidder]:
+    """In the order in which they are stated."""
+    found = []
+    for name, actor in world.actors.items():
+        if actor.kind == "liquidators":
+            found.append(Bidder(name, actor.rule == "profitable", actor.min_profit, actor.fee_share, actor.network))
+        elif actor.kind == "joint":
+            found.append(Bidder(name, True, actor.min_profit, actor.fee_share, pairs=True))
+    return found
+
+
+def auctions_of(world: World) -> dict[str, Terms]:
+    """Of protocols with clip rules."""
+    return {name: Terms(**{f: value for f in TERMS if (value := getattr(p.rules, f)) is not None})
+            for name, p in world.protocols.items() if p.rules.kind == "clip"}
+
+
+def breakers_of(world: World) -> list[Breaker]:
+    """What each looks at and halts; names are protocols, assets or markets."""
+    found, step = [], world.scenario.step
+    for spec in world.policies.values():
+        if spec.kind != "breaker":
+            continue
+        trigger = next(name for name in ("move", "volatility", "liquidations") if getattr(spec, name) is not None)
+        where = spec.where or spec.of
+        found.append(Breaker(
+            list(spec.of), trigger, getattr(spec, trigger), spec.direction, round(spec.window / step), step, spec.lasts,
+            spec.cool_off, liquidations=[name for name in where if name in world.protocols] * ("liquidations" in spec.halts),
+            trading=[name.split("/")[0] for name in where if "/" in name] * ("trading" in spec.halts)))
+    return found
+
+
+def margin_calls_of(world: World) -> dict[str, tuple[float, float]]:
+    """Per protocol: grace, floor."""
+    return {name: (spec.grace, -math.inf if spec.floor is None else spec.floor)
+            for spec in world.policies.values() if spec.kind == "margin_call" for name in spec.protocols}
