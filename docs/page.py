@@ -94,7 +94,8 @@ def played(world: Mapping[str, Any], folder: Path, chunk: int) -> list[bytes]:
     from delever.core.tables import SLOTS
     from delever.engine.conservation import LIMIT, residual
     from delever.engine.step import step
-    from delever.run.assemble import assemble, new_state, phases
+    from delever.run.assemble import assemble, phases
+    from delever.run.start import new_state
 
     for protocol in (stated := copy.deepcopy(dict(world)))["protocols"].values():
         protocol["book"] = str(folder / protocol["book"])

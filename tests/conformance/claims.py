@@ -95,3 +95,9 @@ class WithPhase(EveryMechanism):
             assert made.gas >= 0.0
             assert made.turn in range(4)
         assert len({made.name for made in kinds}) == len(kinds)
+
+    def test_what_it_counts_has_a_unit_and_a_meaning(self, kind: str) -> None:
+        for column in self.phase(kind)[0].counters:
+            assert re.fullmatch(r"[a-z][a-z_0-9]*", column.name)
+            assert column.unit
+            assert len(column.meaning.split()) >= 2

@@ -22,14 +22,15 @@ from delever.model.replace import from_text
 from delever.model.spec import Spec
 from delever.model.world import World
 from delever.networks.base import Link
-from delever.run.assemble import assemble, new_state, phases
+from delever.run.assemble import assemble, phases
+from delever.run.start import new_state
 from run.small import book
 
 PATHS = 3
 HERE = Path(__file__).resolve().parent  # with prices.csv, which the example of a replay names
 
 # Which hooks of core/phase.Phase the step calls of a role (run/assemble.py); another one would never be heard.
-EVERY = {"adapt", "wake", "kinds"}
+EVERY = {"adapt", "wake", "kinds", "amounts", "columns", "reserve", "row", "counted"}
 HOOKS = {
     "events": EVERY | {"happen", "observe", "offer"},
     "networks": EVERY | {"offer"},

@@ -11,7 +11,8 @@ from conformance.house import example, world_with
 from delever import worlds
 from delever.core.phase import Phase
 from delever.oracles.base import FeedPhase
-from delever.run.assemble import assemble, new_state, phases
+from delever.run.assemble import assemble, phases
+from delever.run.start import new_state
 
 
 class TestOracles(WithPhase):

@@ -8,7 +8,8 @@ import numpy as np
 
 from conformance.claims import EveryMechanism
 from conformance.house import world_with
-from delever.run.assemble import assemble, new_state
+from delever.run.assemble import assemble
+from delever.run.start import new_state
 
 
 class TestPrices(EveryMechanism):

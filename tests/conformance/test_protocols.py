@@ -48,6 +48,6 @@ class TestProtocols(WithPhase):
 
     def reserves(self, model: Any) -> Any:
         """Indices at the start."""
-        from delever.run.assemble import new_state
+        from delever.run.start import new_state
 
         return new_state(model, 0, 1).reserves
