@@ -95,6 +95,7 @@ def played(world: Mapping[str, Any], folder: Path, chunk: int) -> list[bytes]:
     from delever.engine.conservation import LIMIT, residual
     from delever.engine.step import step
     from delever.run.assemble import assemble, phases
+    from delever.run.collect import collect, mechanisms_of
     from delever.run.start import new_state
 
     for protocol in (stated := copy.deepcopy(dict(world)))["protocols"].values():
@@ -109,6 +110,7 @@ def played(world: Mapping[str, Any], folder: Path, chunk: int) -> list[bytes]:
             worst = float(residual(state, int(state.watch.counts[SLOTS])).max())
             if not worst < LIMIT:
                 raise RuntimeError(f"step {state.step}: {worst:g} of an asset's turnover is not accounted for")
+        collect(mechanisms_of(acting), state)
         tables = (state.ledgers.tokens, state.ledgers.booked, state.markets.price, state.feeds.answer)
         ends += [b"".join(table[..., p].tobytes() for table in tables) for p in range(paths)]
     return ends
