@@ -79,12 +79,15 @@ def safe_growth(spare: float, falling: float, rising: float) -> float:
 
 
 @laid_in
-def sums_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margins: Margins, price: np.ndarray
+def sums_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray, debts: np.ndarray, first: int,
+            reserve: np.ndarray, threshold: np.ndarray, price: np.ndarray, funded: np.ndarray, paid: np.ndarray,
+            gross: np.ndarray, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray
             ) -> tuple[float, float, float, float, bool]:
-    """(E, M, what falls, what rises, whether shorts could climb a tier) of row i of `amount`, in USD; see reach_of."""
-    collaterals, debts, threshold, deducted = book.collaterals, book.debts, book.threshold, margins.deducted
-    reserve, first, paid, gross, funded = book.reserve, book.first_debt[0], margins.paid, margins.gross, margins.funded
-    tiers, floor, rate = margins.tiers, margins.floor, margins.rate
+    """(E, M, what falls, what rises, whether shorts could climb a tier) of row i of `amount`, in USD; see reach_of.
+
+    The columns of BookTables and Margins one by one: with the two tuples in their place, putting margin accounts back on
+    watch took 1.65 times as long (boundary.rearm on benchmarks/perps.py, crash).
+    """
     equity, margin, falling, rising, climbs = 0.0, 0.0, 0.0, 0.0, False
     for k in range(collaterals[g]):
         value = amount[i, k] * price[p, reserve[g, k]] * threshold[g, k]
@@ -110,7 +113,9 @@ def sums_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margin
 
 
 @laid_in
-def reach_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margins: Margins, price: np.ndarray
+def reach_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray, debts: np.ndarray, first: int,
+             reserve: np.ndarray, threshold: np.ndarray, price: np.ndarray, funded: np.ndarray, paid: np.ndarray,
+             gross: np.ndarray, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray
              ) -> tuple[float, float, float]:
     """(E, M, safe radius): E >= M as long as no series of the account has moved against it by more than the radius [log].
 
@@ -118,7 +123,8 @@ def reach_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margi
     proportion, and a short's grows at most at the rate of the tier that it could reach. Funding: series move with
     m - F -+ the highest rate x the absolute funding, which covers what F changes in MM's share of the mark.
     """
-    equity, margin, falling, rising, climbs = sums_of(i, p, g, amount, book, margins, price)
+    equity, margin, falling, rising, climbs = sums_of(i, p, g, amount, collaterals, debts, first, reserve, threshold, price,
+                                                      funded, paid, gross, tiers, floor, rate, deducted)
     spare = equity - margin
     if spare >= 0.0 and falling <= 0.0 and rising <= 0.0:
         return equity, margin, FAR  # nothing that moves
@@ -126,10 +132,8 @@ def reach_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margi
         return equity, margin, 0.0
     z = safe_growth(spare, falling, rising)
     if climbs:  # shorts that could climb a tier within that: by the rate they could come to
-        reserve, first, paid, gross, funded = book.reserve, book.first_debt[0], margins.paid, margins.gross, margins.funded
-        tiers, floor, rate = margins.tiers, margins.floor, margins.rate
         rising = 0.0
-        for k in range(first, first + book.debts[g]):
+        for k in range(first, first + debts[g]):
             r, q = reserve[g, k], amount[i, k]
             if q < 0.0:
                 n = -q * price[p, r]

@@ -166,7 +166,8 @@ def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPric
         book.signature, book.reserve, book.threshold, book.collaterals, book.debts, book.first_debt[0])
     log_price, like, price, stamp, now, unit = seen.log_price, seen.like, seen.price, seen.stamp, seen.number[0], seen.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
-    of_margin = book.margin
+    of_margin, funded, paid, gross = book.margin, margins.funded, margins.paid, margins.gross
+    tiers, floor, rate, deducted = margins.tiers, margins.floor, margins.rate, margins.deducted
     n_claims, accounts = 0, signature.shape[0]
     for j in range(watch.counts[DUE]):
         slot = int(due[j])
@@ -176,7 +177,8 @@ def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPric
             price_path(p, log_price, like, price, unit, tree, market)
         g, backing, debt = signature[account], 0.0, 0.0  # as in account_health: slices here would cost 1.5x
         if of_margin[g]:
-            backing, debt, _, _, _ = sums_of(slot, p, g, amount, book, margins, price)
+            backing, debt, _, _, _ = sums_of(slot, p, g, amount, collaterals, debts, first_debt, reserve, threshold, price,
+                                             funded, paid, gross, tiers, floor, rate, deducted)
         else:
             for k in range(collaterals[g]):
                 r = reserve[g, k]
@@ -230,7 +232,9 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
                                                       seen.up, watch.counts)
     log_price, like, price, stamp, now, unit = seen.log_price, seen.like, seen.price, seen.stamp, seen.number[0], seen.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
-    n_nodes, free, standing, n_standing, of_margin = count[NODES], count[FREE], pool.standing, count[STANDING], book.margin
+    of_margin, funded, paid, gross = book.margin, margins.funded, margins.paid, margins.gross
+    tiers, floor, rate, deducted = margins.tiers, margins.floor, margins.rate, margins.deducted
+    n_nodes, free, standing, n_standing = count[NODES], count[FREE], pool.standing, count[STANDING]
     for j in range(count[DUE]):
         slot = int(due[j])
         flags[slot] &= ~QUEUED
@@ -240,7 +244,8 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
             price_path(p, log_price, like, price, unit, tree, market)
         backing, burden, radius = 0.0, 0.0, 0.0
         if of_margin[g]:
-            backing, burden, radius = reach_of(slot, p, g, amount, book, margins, price)
+            backing, burden, radius = reach_of(slot, p, g, amount, collaterals, debts, first_debt, reserve, threshold, price,
+                                               funded, paid, gross, tiers, floor, rate, deducted)
             if radius >= MARGIN_FAR:
                 continue  # nothing that moves
         else:
