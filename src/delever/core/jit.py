@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Callable
 from functools import cache, cached_property
 from operator import attrgetter
@@ -31,11 +32,17 @@ CHECKED = bool(os.environ.get("DELEVER_CHECKED"))
 
 
 def source_hash() -> str:
-    """Hash of the package's source, 16 hexadecimal digits: what version of the program a run was made with."""
+    """Hash of the package's source, 16 hexadecimal digits: what version of the program a run was made with.
+
+    Mechanisms from folders beside the package's own count too.
+    """
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        digest.update(path.relative_to(PACKAGE).as_posix().encode())
-        digest.update(path.read_bytes())
+    packages = (vars(module).get("__path__", ()) for name, module in list(sys.modules.items()) if name.startswith("delever."))
+    outside = {Path(folder) for folders in packages for folder in folders if PACKAGE not in Path(folder).parents}
+    for root in (PACKAGE, *sorted(outside)):
+        for path in sorted(root.rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -65,8 +65,9 @@ class Clip(Rules):
     buf: Ratio = Field(examples=[1.2], description="price at which an auction starts, of the price seen then")
     tail: Seconds = Field(gt=0, examples=["140 min"], description="age beyond which it must be started anew")
     cusp: Share = Field(lt=1, examples=["40 %"], description="price, of the one it started at, below which it must be, too")
-    cut: Share | None = Field(None, gt=0, lt=1, description="factor on the price, a step (stairstep) or a second (exponential)")
-    step: Seconds | None = Field(None, gt=0, description="time between two prices (stairstep)")
+    cut: Share | None = Field(
+        None, gt=0, lt=1, examples=["99 %"], description="factor on the price, a step (stairstep) or a second (exponential)")
+    step: Seconds | None = Field(None, gt=0, examples=["90 s"], description="time between two prices (stairstep)")
     tau: Seconds | None = Field(None, gt=0, description="time until the price is 0 (linear)")
     tip: Amount = Field(0.0, description="what a keeper gets for a kick or a redo")
     chip: Share = Field(0.0, description="what he gets on top, of what the auction must raise")
