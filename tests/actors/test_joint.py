@@ -14,9 +14,10 @@ from delever.core.outcomes import LIQUIDATIONS, REPAID
 from delever.core.state import State
 from delever.core.tables import BLOCK_BUILDERS, DEFICIT, SLOTS
 from delever.engine.conservation import residual
+from delever.engine.step import step
 from delever.model.errors import InputError
 from delever.model.world import World
-from delever.run.assemble import assemble
+from delever.run.assemble import assemble, phases
 from delever.run.start import new_state
 from run.small import Mapping, book, fall, last, loan, one_market, pool
 
@@ -118,6 +119,18 @@ def test_an_owner_who_saves_one_of_the_accounts_saves_the_other_too(protocol: st
     assert float(residual(state, 2).max()) < 1e-9
 
 
+def test_a_pair_waits_while_a_market_on_its_way_is_halted() -> None:
+    world = two(JOINT, horizon=180)
+    model = assemble(world)
+    chunk = phases(model, 1, ())
+    state = new_state(model, 0, 1, chunk)
+    state.halts.trading[model.layout.pairs.index("X/USD")] = 120.0
+    step(chunk, state)
+    assert calls(state) == [0.0, 0.0] and state.wake[0] == 120.0 and state.tally.reverted[0] == 0
+    step(chunk, state)
+    assert calls(state) == [1.0, 1.0]
+
+
 def test_he_does_not_act_below_his_least_profit() -> None:
     _, state = last(two({"joint": {"kind": "joint", "min_profit": 280}}))
     assert calls(state) == [1.0, 1.0]
@@ -133,6 +146,18 @@ def test_the_second_call_takes_no_more_than_the_first_brings() -> None:
     _, state = last(world)
     assert state.ledgers.totals[REPAID, OTHER, 0] == pytest.approx(GOT * 900.0)
     assert state.ledgers.tokens[HOLDER, USD, 0] == pytest.approx(GOT * 900.0 * 1.05 - 4000.0)
+
+
+@pytest.mark.parametrize("size", [61.3, 64.1, 67.7, 73.9])
+def test_of_calls_that_gain_the_same_but_for_rounding_the_first_is_taken(size: float) -> None:
+    """All of them are larger than what the first call brings."""
+    legs = [leg for name, owed in (("b", 60.0), ("c", size), ("d", 1.7 * size))
+            for leg in ((name, "X", "collateral", owed * 8.0 / 6.0), (name, "ETH", "debt", owed))]
+    model, state = last(two(JOINT).replace("protocols.other.book", book(legs, "other")))
+    slots = int(state.watch.counts[SLOTS])
+    amount, account = state.pool.touched.amount[:slots], state.pool.touched.account[:slots]
+    called = amount != model.positions.tables.amount[account]
+    assert {model.positions.accounts[i] for i in account[called.any(1)]} == {"a", "b"}
 
 
 def test_two_calls_that_close_a_circle_need_no_market() -> None:

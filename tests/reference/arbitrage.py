@@ -19,11 +19,13 @@ def arbitrage(one: Arbitrageur, exchange: MarginExchange, x: Exchange, sight: Si
     to = spot - one.threshold if buying else spot + one.threshold
     held = account.positions[one.perp].units if one.perp in account.positions else 0.0
     allowed = one.leverage * max(exchange.equity(account, sight), 0.0) / sight.mark[one.perp]
-    units = min(one.share * market.room(to, selling=not buying), max(0.0, allowed - held if buying else allowed + held))
+    wanted = one.share * market.room(to, selling=not buying)
+    units = min(wanted, max(0.0, allowed - held if buying else allowed + held))
     if buying:
         units = min(units, one.spot)
     if units <= 0.0:
         return False
+    exchange.least_left = min(exchange.least_left, units / wanted)  # equity that is rounding allows a crumb
     d = units if buying else -units
     exchange.trade(account, one.perp, d, x.trade_perp(one.perp, d))
     if buying:

@@ -117,8 +117,6 @@ class Auctions:
             return None
         of_all = sum(tab for (protocol, _), tab in raising.items() if protocol == account.protocol)
         room = min(terms.hole_of_all - of_all, terms.hole - raising[account.protocol, leg.asset])
-        if abs(room) < 1e-9 * min(terms.hole_of_all, terms.hole):
-            self.nearest = 0.0
         if room <= 0.0:
             return None
         due = min(debt, room / chop)
@@ -189,6 +187,7 @@ class Auctions:
             return lot.tab, lot.tab / price
         if owe < lot.tab and units < lot.units:  # in part
             self.near(lot.tab - owe, chost)
+            self.near(lot.tab, chost)
             if lot.tab - owe < chost:
                 if lot.tab <= chost:
                     return None

@@ -71,7 +71,8 @@ class Bids:
 
     def decide(self, bidders: list[Bidder], offers: list[Offer], resize: Resize) -> list[Transaction]:
         """What is taken, in the order offered."""
-        for bidder in bidders:
+        first = [bidder.pairs for bidder in bidders]
+        for bidder in sorted(bidders, key=lambda b: first.index(b.pairs)):  # those of a kind look together
             if bidder.pairs:
                 self.pair(bidder, offers, resize)
                 continue
@@ -110,7 +111,7 @@ class Bids:
                     continue
                 net = self.chains[a.chain]
                 most = self.most_to_gain(a, b) - gas_price([a.kind, b.kind, "joint"], net, self.x) * net.base_fee
-                if most + 1e-9 * abs(most) >= bidder.min_profit and (found is None or most > found[0]):
+                if most + 1e-9 * abs(most) >= bidder.min_profit and (found is None or most > found[0] + 1e-9 * abs(found[0])):
                     found = most, b
             if found is not None:
                 paired |= {id(a), id(found[1])}

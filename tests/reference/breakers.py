@@ -56,7 +56,8 @@ class Breaker:
     def look(self, values: dict[str, float], time: float) -> bool:
         """Whether it trips now."""
         self.renew(values, time)
-        if self.armed > time or not any([self.beyond(name, value) for name, value in values.items()]):
+        beyond = [self.beyond(name, value) for name, value in values.items()]  # all of them, to know how near each is
+        if self.armed > time or not any(beyond):
             return False
         self.ends, self.anew = (time + self.lasts) * BEFORE, True
         self.armed = (time + self.lasts + self.cool_off) * BEFORE

@@ -130,6 +130,7 @@ class MarginExchange:
     to_makers: float = 0.0  # funding that makers, who balance the book, got so far [USD]
     fallen: list[MarginAccount] = field(default_factory=list)  # of this block, in the order called
     closings: list[Closing] = field(default_factory=list)
+    least_left: float = math.inf  # least share of a position that a closing left: below rounding it is there, or is not
 
     def __post_init__(self) -> None:
         equity = sum(layer.equity for layer in self.waterfall if layer.kind == "backstop")
@@ -175,6 +176,7 @@ class MarginExchange:
             del account.positions[perp]
         else:
             position.cost -= position.cost * d / position.units
+            self.least_left = min(self.least_left, abs((position.units - d) / position.units))
             position.units -= d
 
     def trade(self, account: MarginAccount, perp: str, d: float, x: float) -> None:
@@ -185,6 +187,7 @@ class MarginExchange:
             self.close(account, perp, closed, x)
         opened = d + closed
         if opened:
+            self.least_left = min(self.least_left, abs(opened / d))
             account.cash -= opened * (x - self.paid[perp])
             self.in_transit -= opened * self.paid[perp]
             position = account.positions.setdefault(perp, Position(0.0, 0.0))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from delever.core import tables
+from delever.core.exchange_tables import ADL, BACKSTOP, INSURANCE, SOCIALISED
 from delever.core.state import State
 from delever.model.world import World
 from delever.run.assemble import Model
@@ -19,8 +20,7 @@ from reference.setup_margin import exchanges_of, is_exchange
 
 TOLERANCE = 1e-12  # relative
 INSIDE = (tables.CASH, tables.FUND, tables.VAULT, tables.FUNDING)  # of a protocol: one holder in the plain ledger
-LAYERS = {"insurance_fund": tables.INSURANCE, "backstop": tables.BACKSTOP, "adl": tables.ADL,
-          "socialised_loss": tables.SOCIALISED}
+LAYERS = {"insurance_fund": INSURANCE, "backstop": BACKSTOP, "adl": ADL, "socialised_loss": SOCIALISED}
 
 Held = dict[str, float]
 

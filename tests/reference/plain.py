@@ -95,6 +95,8 @@ class Path(Settlement):
         for m, side, factor in self.w.depth_shocks[k - 1]:
             self.w.markets[m].depth[side] *= factor
         for market in self.w.markets.values():
+            if self.halts.trading.get(market.asset, -math.inf) > (k - 1) * self.w.dt and market.keeper == "venues":
+                continue  # nobody trades a pool while its market is halted
             base, quote = market.relax(self.w.dt)
             self.x.ledger.move(market.asset, base, "arbitrageurs", "venues")
             self.x.ledger.move(market.quote, quote, "arbitrageurs", "venues")

@@ -98,7 +98,8 @@ def outside(world: World, markets: list[str], path: int
 def orders_of(world: World) -> list[Order]:
     step = world.scenario.step
     return [Order(s.order.asset, s.order.into or "USD", s.order.amount, int(s.at // step) + 1,
-                  max(1, round(s.over / step)), s.fee, chain=chain_of(world, s)) for s in world.scenario.events if s.kind == "order"]
+                  max(1, round(s.over / step)), s.fee, chain=chain_of(world, s))
+            for s in world.scenario.events if s.kind == "order"]
 
 
 def feed_of(spec: Any, world: World) -> Feed:

@@ -92,7 +92,8 @@ def test_a_full_block_takes_the_highest_bid_and_the_rest_waits() -> None:
     accounts = [Account("lender", "ab"[i], i, [Leg("ETH", 1.0 + i, 0.8, 0.1)], [Leg("USD", 1700.0 * (1 + i))])
                 for i in range(2)]
     network = Network(1, 10.0, "ETH", {"liquidation": 5e5})
-    result = simulate(setting(0.0, 0.0, accounts=accounts, chains={"": network}, bidders=[Bidder("liquidators", False, fee_share=0.5)]))
+    bidders = [Bidder("liquidators", profitable=False, fee_share=0.5)]
+    result = simulate(setting(0.0, 0.0, accounts=accounts, chains={"": network}, bidders=bidders))
     assert result.amounts[0][1] == [1700.0] and result.amounts[1][1] == [pytest.approx(1700.0)]  # b had 3400
     assert result.counts["unfit"] == 1
 

@@ -8,7 +8,8 @@
 He borrows give_A for the length of the transaction. c is not sold and bought back, so its slippage is paid on what is left
 alone. The two calls and the sale are a group: at their slot they are sized anew, and all revert where a call no longer holds,
 B no longer takes what A brings, or out < give_A.
-Each call stands in one pair at most: A in the order offered, B the one with most to gain at market prices, without slippage.
+Each call stands in one pair at most: A in the order offered, B the one with most to gain at market prices, without slippage;
+the first of equals (to 1e-9: calls that are larger than what A brings gain the same but for rounding).
 A call that only he takes counts as declined: alone it was not worth a transaction.
 Source: flash-loan liquidations over several protocols (Qin et al., 2021); which calls he pairs is an assumption.
 """
@@ -25,12 +26,24 @@ from delever.actors.base import Actor
 from delever.actors.liquidators import SLACK, copy_row
 from delever.core.columns import OF, Column, Value, mean_of
 from delever.core.jit import helper, kernel
-from delever.core.market import purchase, sale, usd_price
+from delever.core.market import purchase, route_halted, sale, usd_price
 from delever.core.phase import Kind, Phase, Resize
 from delever.core.profile import Profiles
 from delever.core.setting import Setting
 from delever.core.state import State
-from delever.core.tables import EXECUTED, INCLUDED, NOTHING, OFFERED, REVERTED, Markets, Networks, Sales, Transactions, Tree
+from delever.core.tables import (
+    EXECUTED,
+    HALTED,
+    INCLUDED,
+    NOTHING,
+    OFFERED,
+    REVERTED,
+    Markets,
+    Networks,
+    Sales,
+    Transactions,
+    Tree,
+)
 from delever.model.quantity import Share, Usd
 
 MIN_PROFIT, FEE_SHARE, HOLDER = range(3)  # columns of the rules
@@ -140,7 +153,7 @@ def pair_up(by_path: np.ndarray, rules: np.ndarray, sale_kind: int, rows: Transa
                 continue
             gain = most_to_gain(i, j, rows, tree, price)
             gain -= gas_of(i, j, sale_kind, rows, networks, tree, price) * networks.base_fee[c, p]
-            if gain + SLACK * abs(gain) >= rules[MIN_PROFIT] and (chosen < 0 or gain > best):
+            if gain + SLACK * abs(gain) >= rules[MIN_PROFIT] and (chosen < 0 or gain > best + SLACK * abs(best)):
                 best, chosen = gain, y
         if chosen < 0:
             continue
@@ -158,8 +171,11 @@ def pair_up(by_path: np.ndarray, rules: np.ndarray, sale_kind: int, rows: Transa
 
 @kernel
 def decide(first: int, last: int, rules: np.ndarray, sale_kind: int, rows: Transactions, networks: Networks, tree: Tree,
-           profiles: Profiles, markets: Markets) -> None:
-    """Bid for the pairs in rows first..last-1 that pay; the others are nothing."""
+           profiles: Profiles, markets: Markets, trading: np.ndarray, time: float, wake: np.ndarray) -> None:
+    """Bid for the pairs in rows first..last-1 that pay; the others are nothing. trading: [M, P] until when halted [s].
+
+    A pair waits, as a single call does, while a market is halted on the way of what either call gets to what is borrowed.
+    """
     for a in range(first, last, 3):
         b, p, c = a + 1, rows.path[a], rows.network[a]
         gas, base_fee = gas_of(a, b, sale_kind, rows, networks, tree, markets.price), networks.base_fee[rows.network[a], p]
@@ -174,6 +190,11 @@ def decide(first: int, last: int, rules: np.ndarray, sale_kind: int, rows: Trans
             rows.bid[k] = bid
             if not pays:
                 rows.state[k] = NOTHING
+        until = max(route_halted(p, rows.get_asset[a], rows.give_asset[a], tree.chain, tree.sells, tree.buys, trading),
+                    route_halted(p, rows.get_asset[b], rows.give_asset[a], tree.chain, tree.sells, tree.buys, trading))
+        if pays and until > time:
+            wake[p] = min(wake[p], until)
+            rows.state[a:a + 3] = HALTED
 
 
 @kernel
@@ -252,7 +273,7 @@ class Pairing(Phase):
             if state.n_rows > begin:
                 resize(state, np.arange(begin + 1, state.n_rows, 3))
                 decide(begin, state.n_rows, rules, self.sale.number, state.transactions, state.networks, state.tree,
-                       state.profiles, state.markets)
+                       state.profiles, state.markets, state.halts.trading, state.time, state.wake)
 
     def wake(self, state: State) -> None:
         """The block is over: what was carried out counts."""

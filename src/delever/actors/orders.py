@@ -41,7 +41,8 @@ class RestingOrder(Actor):
     kind: ClassVar[str] = "orders"
     asset: Text = Field(examples=["ETH"], description="what he sells")
     amount: Amount = Field(gt=0, examples=[500], description="units that he holds, all for sale; assumption")
-    when: Literal["stop", "limit"] = Field(description="sells at or below the level (stop) or at or above it (limit)")
+    when: Literal["stop", "limit"] = Field(
+        examples=["stop"], description="sells at or below the level (stop) or at or above it (limit)")
     level: Ratio = Field(examples=[1500], description="market price, units of `into` for one; assumption")
     into: Text | None = Field(None, description="what he sells for; null: what the asset's own market is quoted in")
     per_block: Amount | None = Field(None, gt=0, description="most units that he sells in a block; null: all at once; assumption")

@@ -59,7 +59,8 @@ class Breaker(Policy):
     of: Annotated[tuple[Text, ...], BeforeValidator(names)] = Field(
         min_length=1, examples=["ETH"], description="what it looks at: assets, markets or venues for prices, protocols for "
         "liquidations")
-    move: Share | None = Field(None, gt=0, lt=1, description="trips when a price is so far from its extreme in the window")
+    move: Share | None = Field(
+        None, gt=0, lt=1, examples=["5 %"], description="trips when a price is so far from its extreme in the window")
     direction: Literal["down", "up", "both"] = Field("both", description="which moves count; move")
     volatility: PerYear | None = Field(None, gt=0, description="trips when the realised volatility of the window is so high")
     liquidations: Usd | None = Field(None, gt=0, description="trips when so much was liquidated in the window")

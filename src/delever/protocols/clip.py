@@ -21,7 +21,7 @@ from delever.core.seen_prices import price_rows
 from delever.core.setting import Setting
 from delever.core.settlement import still_pays
 from delever.core.state import State
-from delever.core.tables import BookTables, Reserves, Touched, Transactions
+from delever.core.tables import NOTHING, BookTables, Reserves, Touched, Transactions
 from delever.model.errors import InputError
 from delever.model.quantity import Amount, Ratio, Seconds, Share
 from delever.protocols.base import Liquidatable, Rules, RulesPhase
@@ -38,7 +38,7 @@ from delever.protocols.clip_auction import (
     whole_tabs,
 )
 from delever.protocols.clip_book import check_vaults
-from delever.protocols.clip_formulas import seconds
+from delever.protocols.clip_formulas import HOLE, HOLE_OF_ALL, seconds
 from delever.protocols.clip_offers import offer_lots, wake_for_lots
 from delever.protocols.clip_results import COUNTED, KICKS, REDOS, TAKES, lots_now, surplus_now
 
@@ -65,8 +65,9 @@ class Clip(Rules):
     buf: Ratio = Field(examples=[1.2], description="price at which an auction starts, of the price seen then")
     tail: Seconds = Field(gt=0, examples=["140 min"], description="age beyond which it must be started anew")
     cusp: Share = Field(lt=1, examples=["40 %"], description="price, of the one it started at, below which it must be, too")
-    cut: Share | None = Field(None, gt=0, lt=1, description="factor on the price, a step (stairstep) or a second (exponential)")
-    step: Seconds | None = Field(None, gt=0, description="time between two prices (stairstep)")
+    cut: Share | None = Field(
+        None, gt=0, lt=1, examples=["99 %"], description="factor on the price, a step (stairstep) or a second (exponential)")
+    step: Seconds | None = Field(None, gt=0, examples=["90 s"], description="time between two prices (stairstep)")
     tau: Seconds | None = Field(None, gt=0, description="time until the price is 0 (linear)")
     tip: Amount = Field(0.0, description="what a keeper gets for a kick or a redo")
     chip: Share = Field(0.0, description="what he gets on top, of what the auction must raise")
@@ -110,6 +111,8 @@ class ClipPhase(RulesPhase):
     def __init__(self, setting: Setting, rows: Mapping[str, Sequence[float]], writes_off: Mapping[str, bool]) -> None:
         super().__init__(setting, rows, writes_off)
         self.assets = len(setting.layout.assets)
+        self.without_holes = self.parameters.copy()
+        self.without_holes[:, [HOLE, HOLE_OF_ALL]] = np.inf
         self.call, self.take, self.redo = Kick(self), Take(self), Redo(self)
 
     def kinds(self) -> Sequence[Kind]:
@@ -134,7 +137,10 @@ class ClipPhase(RulesPhase):
         size_kicks(picked, rows, self.parameters, raised, touched, book, reserves, seen_price)
 
     def size(self, state: State, picked: np.ndarray) -> None:
-        """Kicks (the largest first: none is offered for whom it leaves no room), takes, redos, at what is seen now."""
+        """Kicks (the largest first: none is offered for whom it leaves no room), takes, redos, at what is seen now.
+
+        A vault that may not be called now takes up no room; its owner sees the call whatever room there is.
+        """
         rows, touched, book, now = state.transactions, state.pool.touched, state.book, seconds(state.time)
         kind = rows.kind[picked]
         kicks, takes, redos = (picked[kind == one.number] for one in self.kinds())
@@ -142,7 +148,9 @@ class ClipPhase(RulesPhase):
             tabs = np.zeros(len(kicks))
             whole_tabs(kicks, rows, touched, book, state.reserves, tabs)
             kicks = kicks[np.lexsort((kicks, -tabs, rows.path[kicks]))]
-            size_kicks(kicks, rows, self.parameters, self.raised(state), touched, book, state.reserves, state.seen.price)
+            struck = rows.state[kicks] == NOTHING
+            for some, terms in ((kicks[~struck], self.parameters), (kicks[struck], self.without_holes)):
+                size_kicks(some, rows, terms, self.raised(state), touched, book, state.reserves, state.seen.price)
         if len(takes):
             size_takes(takes, rows, self.parameters, now, touched, book, state.lots)
         if len(redos):
@@ -225,6 +233,7 @@ class Take(Kind):
     name: ClassVar[str] = "take"
     gas: ClassVar[float] = 400_000.0  # assumption
     liquidates: ClassVar[bool] = True
+    trades: ClassVar[bool] = True
     looks: ClassVar[bool] = True
     accounts = of_lots
 
