@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delever.actors.arbitrageurs import Arbitrage, Arbitrageurs
-from delever.core.empty import new_ledgers
+from delever.core.empty import new_halts, new_ledgers
 from delever.core.exchange_tables import Margins
 from delever.core.market import log_price_at
 from delever.core.state import Watch
@@ -81,7 +81,7 @@ class Bench:
         self.watch = Watch(z((1, 2)), z((1, 2)), z((1, 2, 1)), z((2, 1), np.int64), z((2, 2), np.int32), z(1, int),
                            z(COUNTERS, np.int64))
         self.pool, self.ledgers = new_pool(16, 4, legs, legs), new_ledgers(4, 2, 1, 1, 2)
-        setting: Any = SimpleNamespace(account=lambda *_: 1, book=self.book, margins=self.margins, paths=2,
+        setting: Any = SimpleNamespace(account=lambda *_: 1, protocol=lambda *_: 0, book=self.book, margins=self.margins, paths=2,
                                        layout=SimpleNamespace(follows=((BOOK, WETH),)))
         self.phase = Arbitrage({"one": spec}, setting)
         self.active = np.array([True, False])
@@ -103,7 +103,8 @@ class Bench:
         return SimpleNamespace(
             paths=2, accounts=Accounts(self.pool.touched, self.book, self.reserves, self.margins, seen), book=self.book,
             liquidity=Liquidity(self.tree, self.profiles, self.markets), watch=self.watch, pool=self.pool,
-            ledgers=self.ledgers, active=self.active, room_for_slots=lambda slots, nodes=0: None)
+            ledgers=self.ledgers, active=self.active, halts=new_halts(1, 2, 1, 0, 0, 2), time=0.0, tree=self.tree,
+            room_for_slots=lambda slots, nodes=0: None)
 
     def trade(self) -> float:
         """A block; the units of the perp that he bought on path 0 (sold: negative)."""

@@ -124,7 +124,7 @@ def ready(groups: Sequence[Group], room: int = 100, mode: str = "sequential", po
         kind.number = number
     crowd = Crowd(groups, kinds)
     chunk = replace(chunk, kinds=every, placing=[crowd], waiting=[*chunk.waiting, crowd],
-                    inclusion=Inclusion(np.zeros(len(every), np.bool_), mode == "sequential"))
+                    inclusion=Inclusion(np.zeros(len(every), np.bool_), np.zeros(len(every), np.bool_), mode == "sequential"))
     return chunk, new_state(model, 0, 2, chunk), crowd, left
 
 

@@ -194,7 +194,7 @@ def test_the_compiler_changes_no_bit(mode: str) -> None:
 @pytest.mark.parametrize(("policy", "message"), [
     ({"grace": "0 s"}, "policies.desk.grace is 0.0; it must be greater than 0"),
     ({"protocols": "pol"}, "policies.desk.protocols: unknown protocol: 'pol'; did you mean pool?"),
-    ({"protocols": []}, "policies.desk.protocols is []; "),
+    ({"protocols": []}, "policies.desk.protocols is empty; it needs at least one entry"),
     ({"protocols": ["pool", "pool"]}, "policies.desk.protocols has two periods of grace: 'pool'; name it once: desk"),
     ({"floor": 1.5}, "policies.desk.floor is 1.5; it is a share, so 0.015"),
 ])
