@@ -1,5 +1,7 @@
 """Sphinx settings: Markdown pages, the furo theme; the schema page is made from the specs."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,3 +56,16 @@ def declared_columns() -> list[Any]:
 
 
 write_schema()
+
+
+def run_examples() -> None:
+    """The examples of the page on mechanisms, with the compiler off; the build ends where one fails."""
+    page = Path(__file__).parent / "page.py"
+    done = subprocess.run([sys.executable, str(page)], env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, capture_output=True,
+                          text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"docs/mechanisms.md: {done.stderr}")
+    print(done.stdout)
+
+
+run_examples()

@@ -1,7 +1,11 @@
-"""Worlds from files: where specs meet the mechanisms of the roles' folders."""
+"""Worlds from files: where specs meet the mechanisms of the roles' folders.
+
+A role's folder is that of the package, and beside it FOLDER/ROLE for every FOLDER that DELEVER_MECHANISMS names.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +19,7 @@ from delever.model.world import World
 
 ROLES = ("protocols", "venues", "oracles", "networks", "actors", "policies", "prices", "events", "waterfall")
 FILE = "world.yaml"  # what a folder's world is called
+OWN = "DELEVER_MECHANISMS"  # names folders with mechanisms of one's own
 
 
 def load(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] | None = None) -> World:
@@ -72,8 +77,20 @@ def resolve(role: str, kind: str) -> type[Spec]:
 
 
 def _modules(role: str) -> list[str]:
-    folder = import_module(f"delever.{role}").__path__
-    return sorted(module.name for module in iter_modules(folder) if module.name not in ("base",))
+    folders = import_module(f"delever.{role}").__path__
+    known = {module.name for module in iter_modules(folders)}
+    for own in filter(None, os.environ.get(OWN, "").split(os.pathsep)):
+        folder = str(Path(own).resolve() / role)
+        if not Path(own).is_dir():
+            raise InputError("is no folder", OWN, own, "name one that holds folders such as actors/ or policies/")
+        if not Path(folder).is_dir() or folder in folders:
+            continue
+        here = {module.name for module in iter_modules([folder])}
+        for taken in sorted(here & known):
+            raise InputError("is the name of a mechanism already", f"{folder}/{taken}.py", taken, "give the file another name")
+        folders.append(folder)
+        known |= here
+    return sorted(known - {"base"})
 
 
 def _spec(role: str, kind: str) -> type[Spec] | None:

@@ -37,6 +37,7 @@ from delever.report import (
     write_table,
 )
 from delever.report.document import column, table_of
+from delever.report.positions import adl_section
 from delever.report.stress import summary_sections
 from delever.run.stress import Run
 
@@ -333,3 +334,8 @@ def test_a_comparison_reads_by_the_unit_of_each_row() -> None:
         assert "8.2 %" in text and "4 %" in text
         assert "paths with bad debt" in " ".join(text.split())
         assert max(map(len, text.splitlines())) <= width
+
+
+def test_a_world_in_which_nobody_could_deleverage_has_no_table_of_it() -> None:
+    """A protocol may have figures of its own all the same."""
+    assert adl_section(pa.table({}), "pool", 3) is None

@@ -16,7 +16,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from delever.core.columns import OF, Column, Value, mean_of
+from delever.core.columns import OF, Column, Value, market_price, mean_of
 from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
@@ -73,14 +73,12 @@ class Earnings(Phase):
 
 def worth(state: State, holders: list[int]) -> np.ndarray:
     """Market value of what these have gained [P], USD; what is in flight over a bridge, also over a dead one, is still theirs."""
-    tree, usd = state.tree, np.zeros(state.paths)
+    usd = np.zeros(state.paths)
     for a in range(state.ledgers.tokens.shape[1]):
-        log_price = np.full(state.paths, tree.log_rate[a])
-        for m in tree.chain[a, :tree.length[a]]:
-            log_price += state.markets.price[m]
+        price = market_price(state, a)
         for holder in holders:  # row by row: NumPy's sum has another order, which moves a bit
             units = state.ledgers.tokens[holder, a]
             if len(state.bridges.fee):
                 units = units + state.purses.coming[:, holder - HOLDERS, a].sum(0)
-            usd += units * np.exp(log_price)
+            usd += units * price
     return usd

@@ -49,7 +49,7 @@ class Borrowers(Actor):
 
     kind: ClassVar[str] = "borrowers"
     answers: ClassVar[bool] = True
-    attentive: Share = Field(ge=0, le=1, description="share of borrowers who react; assumption")
+    attentive: Share = Field(ge=0, le=1, examples=["50 %"], description="share of borrowers who react; assumption")
     target: float = Field(default=1.1, gt=1, description="health factor that a top-up restores; assumption")
     budget: Share = Field(default=0.2, gt=0, description="most that is added, share of the collateral; assumption")
     fee: Gwei = Field(default=40.0, ge=0, description="bid, a unit of gas; assumption")

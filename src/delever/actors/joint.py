@@ -24,6 +24,7 @@ from pydantic import Field
 
 from delever.actors.base import Actor
 from delever.actors.liquidators import SLACK, copy_row
+from delever.core.columns import OF, Column, Value, mean_of
 from delever.core.jit import helper, kernel
 from delever.core.market import purchase, route_halted, sale, usd_price
 from delever.core.phase import Kind, Phase, Resize
@@ -60,7 +61,8 @@ class Joint(Actor):
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
         """Each of them looks at what is offered, in their order."""
-        return Pairing(np.array([[spec.min_profit, spec.fee_share, setting.holder(name)] for name, spec in specs.items()]))
+        rules = [[spec.min_profit, spec.fee_share, setting.holder(name)] for name, spec in specs.items()]
+        return Pairing(tuple(specs), np.array(rules), setting)
 
     def says(self) -> str:
         """See Actor."""
@@ -238,12 +240,17 @@ class JointSale(Kind):
         state.n_sales = sell_rest(picked, state.transactions, state.sales, state.n_sales)
 
 
+PAIRS = Column("pairs", "count", f"pairs of calls that {OF} carried out", mean_of(
+    "pairs", f"pairs of calls that {OF} carried out"), section="Pairs of calls")
+
+
 class Pairing(Phase):
     """All groups of them."""
 
-    def __init__(self, rules: np.ndarray) -> None:
+    def __init__(self, names: Sequence[str], rules: np.ndarray, setting: Setting) -> None:
         """rules: [groups, columns]."""
-        self.rules, self.sale = rules, JointSale()
+        self.names, self.rules, self.sale = names, rules, JointSale()
+        self.pairs = np.zeros((len(rules), setting.paths), np.int64)  # [groups, P] carried out
 
     def kinds(self) -> Sequence[Kind]:
         """The sale of what is left."""
@@ -267,3 +274,14 @@ class Pairing(Phase):
                 resize(state, np.arange(begin + 1, state.n_rows, 3))
                 decide(begin, state.n_rows, rules, self.sale.number, state.transactions, state.networks, state.tree,
                        state.profiles, state.markets, state.halts.trading, state.time, state.wake)
+
+    def wake(self, state: State) -> None:
+        """The block is over: what was carried out counts."""
+        rows, n = state.transactions, state.n_rows
+        done = np.flatnonzero((rows.kind[:n] == self.sale.number) & (rows.state[:n] == EXECUTED))
+        for pairs, rules in zip(self.pairs, self.rules, strict=True):
+            np.add.at(pairs, rows.path[done[rows.actor[done] == rules[HOLDER]]], 1)
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py."""
+        return [Value(PAIRS, pairs, of=name) for name, pairs in zip(self.names, self.pairs, strict=True)]

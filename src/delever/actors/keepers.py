@@ -21,6 +21,7 @@ from pydantic import Field
 from delever.actors.base import Actor
 from delever.actors.liquidators import SLACK, copy_row
 from delever.core.bridging import Wants, send_for
+from delever.core.columns import Value
 from delever.core.holdings import BORROWED, SPARE, Purses, account, afford, free
 from delever.core.inventory import Inventory
 from delever.core.jit import kernel
@@ -82,7 +83,7 @@ class Keepers(Actor):
             places += [(setting.network(at, "actors", name, "elsewhere", at), m) for at, m in s.elsewhere.items()]
             money += [(c, holder, setting.layout.asset(a), units) for c, m in places for a, units in m.items()]
             _has_gas(name, setting, {(c, a) for c, m in places for a, units in m.items() if units > 0.0})
-        return Keeping(np.array(rules, np.float64), money, setting)
+        return Keeping(tuple(specs), np.array(rules, np.float64), money, setting)
 
     def quotes(self) -> bool:
         """See Actor."""
@@ -191,7 +192,8 @@ def allocate(calls: Calls, rules: np.ndarray, rows: Transactions, networks: Netw
 class Keeping(Phase):
     """All groups of keepers."""
 
-    def __init__(self, rules: np.ndarray, money: Sequence[tuple[int, int, int, float]], setting: Setting) -> None:
+    def __init__(self, names: Sequence[str], rules: np.ndarray, money: Sequence[tuple[int, int, int, float]], setting: Setting
+                 ) -> None:
         """rules: [groups, columns]; money: (network, holder, asset, units) at the start."""
         shape = (len(setting.networks), len(setting.world.actors), len(setting.layout.assets))
         self.rules, self.wanted = rules, np.zeros(shape)  # [N, actors, A]
@@ -199,7 +201,7 @@ class Keeping(Phase):
             self.wanted[c, holder - HOLDERS, asset] += units
         self.has_purse = np.zeros(HOLDERS + shape[1], np.bool_)
         self.has_purse[rules[:, HOLDER].astype(np.int64)] = True
-        self.inventory = Inventory(self.wanted, setting.paths)
+        self.names, self.inventory = names, Inventory(self.wanted, setting.paths)
 
     def kinds(self) -> Sequence[Kind]:
         """Sales of inventory."""
@@ -251,8 +253,8 @@ class Keeping(Phase):
         calls = Calls(*(column[order] for column in calls))
         known = (rules, rows, state.networks, state.tree)
         allocate(calls, *known, state.markets.price, state.purses)
-        lacking = np.flatnonzero(calls.lacks >= 0)
-        wanting = calls.row[lacking]
+        lacking, wanting = calls.lacks >= 0, calls.row[calls.lacks >= 0]
+        np.add.at(self.inventory.lacked, (holder - HOLDERS, rows.path[wanting]), 1)
         wants = Wants(rows.path[wanting], rows.network[wanting], calls.lacks[lacking], calls.missing[lacking])
         short = np.flatnonzero(calls.taken == SHORT)
         if len(short):
@@ -291,3 +293,8 @@ class Keeping(Phase):
     def wake(self, state: State) -> None:
         """The block is over: purses follow what it did."""
         account(state.n_rows, self.has_purse, state.transactions, state.networks, state.purses)
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. For how much their money was too little, and what they did not sell."""
+        return [value for name, rules in zip(self.names, self.rules, strict=True)
+                for value in self.inventory.said(state, name, int(rules[HOLDER]), int(rules[INTO]))]

@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from delever.actors.base import Actor
+from delever.core.columns import ASSET, OF, Column, Figure, Value, mean_of
 from delever.core.jit import helper, kernel
 from delever.core.orders import Order
 from delever.core.phase import Kind, Phase
@@ -40,7 +41,8 @@ class RestingOrder(Actor):
     kind: ClassVar[str] = "orders"
     asset: Text = Field(examples=["ETH"], description="what he sells")
     amount: Amount = Field(gt=0, examples=[500], description="units that he holds, all for sale; assumption")
-    when: Literal["stop", "limit"] = Field(description="sells at or below the level (stop) or at or above it (limit)")
+    when: Literal["stop", "limit"] = Field(
+        examples=["stop"], description="sells at or below the level (stop) or at or above it (limit)")
     level: Ratio = Field(examples=[1500], description="market price, units of `into` for one; assumption")
     into: Text | None = Field(None, description="what he sells for; null: what the asset's own market is quoted in")
     per_block: Amount | None = Field(None, gt=0, description="most units that he sells in a block; null: all at once; assumption")
@@ -143,6 +145,14 @@ class RestingSale(Order):
         super().execute(state, picked[state.transactions.state[picked] == INCLUDED])
 
 
+RESTING = "Resting orders"  # section of a report
+UNITS_SOLD = Column("order_sold", ASSET, "units that an order sold", (
+    *mean_of("order_sold", f"units of {OF} that the order sold"),
+    Figure("probability_of_order", "share_above", f"paths on which the order sold {OF}", "share")), section=RESTING)
+UNITS_LEFT = Column("order_left", ASSET, "units that an order has still to sell", mean_of(
+    "order_left", f"units of {OF} that the order has still to sell at the end"), section=RESTING, stock=True)
+
+
 class RestingOrders(Phase):
     """All orders. T: markets of a pair."""
 
@@ -156,6 +166,7 @@ class RestingOrders(Phase):
         self.terms = np.array([[math.log(spec.level), constant, np.inf if spec.per_block is None else spec.per_block, spec.fee]
                                for spec, (constant, _) in zip(specs.values(), pairs, strict=True)])
         amount = np.array([spec.amount for spec in specs.values()])
+        self.names, self.amount = tuple(specs), amount
         self.left = np.repeat(amount[:, None], setting.paths, axis=1)  # [orders, P] units
         self.met = np.zeros(self.left.shape, np.bool_)  # [orders, P] stops that have been reached
         self.sale = RestingSale(self)
@@ -169,3 +180,9 @@ class RestingOrders(Phase):
         state.room_for_rows(self.left.size)
         state.n_rows = offer(self.left, self.met, self.whole, self.terms, self.market, self.sign, state.markets.price,
                              self.sale.number, state.active, state.transactions, state.n_rows)
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. What each sold, and what is left of it."""
+        return [value for o, name in enumerate(self.names) for value in (
+            Value(UNITS_SOLD, self.amount[o] - self.left[o], asset=int(self.whole[o, SOLD]), of=name),
+            Value(UNITS_LEFT, self.left[o], asset=int(self.whole[o, SOLD]), of=name))]

@@ -216,6 +216,21 @@ def _trades(book: BookView, reserve: int) -> bool:
     return asset is None or asset.seizable
 
 
+def underbidding(world: World) -> Iterator[Finding]:
+    """Who bids less than the least bid of his chain, and so is never included."""
+    chains = {name: network for name, network in world.networks.items() if hasattr(network, "base_fee")}
+    bidders = [*((f"feeds.{name}", feed) for name, feed in world.feeds.items()),
+               *((f"actors.{name}", actor) for name, actor in world.actors.items()),
+               *((f"scenario.events.{n}", event) for n, event in enumerate(world.scenario.events))]
+    for where, spec in bidders:
+        fee, named = getattr(spec, "fee", None), getattr(spec, "network", None)
+        for name in [named] if named is not None else chains:
+            least = getattr(chains.get(name), "base_fee", 0.0)
+            if fee is not None and fee < least:
+                yield Finding(WARN, "bids less than the least bid: is never included", f"{where}.fee",
+                              f"{fee:g} gwei on {name}, where {least:g} is least", f"write `fee: {1.5 * least:g} gwei`")
+
+
 def actors_found(world: World) -> Iterator[Finding]:
     """Who is missing."""
     lends = bool(world.lending)
@@ -228,6 +243,7 @@ def actors_found(world: World) -> Iterator[Finding]:
     if not world.networks and lends:
         yield Finding(OK, "no network: room is unlimited and gas is free", "networks", "none",
                       "write `networks: {ethereum: {block_time: 12 s, room: 30, base_fee: 20 gwei}}`")
+    yield from underbidding(world)
     used = {name for protocol, rows in world.oracles.items() for asset, text in rows.items()
             for name, _ in compose(text, asset, world.assets, world.feeds).feeds}
     idle = sorted(set(world.feeds) - used)

@@ -92,6 +92,16 @@ def worth(state: State, units: np.ndarray, number: int) -> np.ndarray:
     return added([units[r] * state.seen.price[:, r] for r in of_protocol(state, number)], state.paths)
 
 
+def market_price(state: State, asset: int) -> np.ndarray:
+    """Market price of an asset now [P], USD."""
+    tree = state.tree
+    log_price = np.full(state.paths, tree.log_rate[asset])
+    for m in tree.chain[asset, :tree.length[asset]]:
+        log_price += state.markets.price[m]
+    price: np.ndarray = np.exp(log_price)
+    return price
+
+
 def never_as_nan(when: np.ndarray) -> np.ndarray:
     """Times [s]; nan where it did not happen."""
     return np.where(np.isinf(when), np.nan, when)

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from delever.core.columns import OF, Column, Figure, Value, added, market_price, mean_of
 from delever.core.holdings import SPARE, Purses, free
 from delever.core.jit import kernel
 from delever.core.market import usd_price
@@ -65,12 +66,23 @@ class Unwind(Kind):
         self.sold_in[rows.network[picked], rows.actor[picked] - HOLDERS, rows.give_asset[picked], rows.path[picked]] = state.step
 
 
+KEEPERS = "Keepers"  # section of a report
+DRY = f"for which {OF} had not all the money or gas"
+LACKED = Column("lacked_money", "count", f"calls that paid, counted in every block, {DRY}", (
+    *mean_of("lacked_money", f"calls that paid, counted in every block, {DRY}"),
+    Figure("ran_dry", "share_above", f"paths with a call that paid and {DRY}", "share")),
+    section=KEEPERS)
+HELD = Column("inventory", "USD", f"what {OF} has beyond what he wants, at market prices", mean_of(
+    "inventory", f"what {OF} has beyond what he wants at the end, at market prices"), section=KEEPERS, stock=True)
+
+
 class Inventory:
     """What some actors have beyond what they want."""
 
     def __init__(self, wanted: np.ndarray, paths: int) -> None:
         """wanted: [N, actors, A] units."""
         self.wanted, self.sale = wanted, Unwind(np.zeros((*wanted.shape, paths), np.int32))
+        self.lacked = np.zeros((wanted.shape[1], paths), np.int64)  # [actors, P] calls that they could not pay for in whole
 
     def offer(self, state: State, holder: int, into: int, pace: float) -> None:
         """In every block. pace: USD a step."""
@@ -81,3 +93,10 @@ class Inventory:
         state.room_for_rows(may.size)
         state.n_rows = unwind(holder, into, pace, self.sale.number, self.wanted[:, k].copy(), may, state.transactions,
                               state.n_rows, state.networks, state.tree, state.markets.price, state.purses)
+
+    def said(self, state: State, name: str, holder: int, into: int) -> list[Value]:
+        """Of one actor: for how many calls his money was too little, and what he has not sold yet."""
+        k = holder - HOLDERS
+        more = np.maximum(state.purses.held[:, k] - self.wanted[:, k, :, None], 0.0)  # [N, A, P]
+        rows = [more[c, a] * market_price(state, a) for c in range(len(more)) for a in range(more.shape[1]) if a != into]
+        return [Value(LACKED, self.lacked[k], of=name), Value(HELD, added(rows, state.paths), of=name)]

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Callable
 from functools import cache, cached_property
 from operator import attrgetter
@@ -31,11 +32,17 @@ CHECKED = bool(os.environ.get("DELEVER_CHECKED"))
 
 
 def source_hash() -> str:
-    """Hash of the package's source, 16 hexadecimal digits: what version of the program a run was made with."""
+    """Hash of the package's source, 16 hexadecimal digits: what version of the program a run was made with.
+
+    Mechanisms from folders beside the package's own count too.
+    """
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        digest.update(path.relative_to(PACKAGE).as_posix().encode())
-        digest.update(path.read_bytes())
+    packages = (vars(module).get("__path__", ()) for name, module in list(sys.modules.items()) if name.startswith("delever."))
+    outside = {Path(folder) for folders in packages for folder in folders if PACKAGE not in Path(folder).parents}
+    for root in (PACKAGE, *sorted(outside)):
+        for path in sorted(root.rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -125,27 +132,48 @@ class Kernel(Generic[P, R]):
 
 
 def guarded(name: str, entry: Callable[..., Any], first: tuple[Any, ...]) -> Callable[..., Any]:
-    """The entry point of a kernel, for arguments like those of its first call: it would read others as if they were."""
+    """The entry point of a kernel, for arguments like those of its first call: it would read others as if they were.
+
+    A table that is handed on once more is not looked at again. In checked mode everything is, in every call.
+    """
     if CHECKED:
-        looks: list[tuple[int, Callable[[Any], Any]]] = [(i, types_in) for i in range(len(first))]
+        looks: list[Look] = [(i, itself, types_in, types_in(given)) for i, given in enumerate(first)]
     else:
-        looks = [(i, attrgetter(*names)) for i, given in enumerate(first) if (names := dtypes_in(given))]
-    expected = [(i, look, look(first[i])) for i, look in looks]
+        looks = [(i, node, types, types(node(given))) for i, given in enumerate(first) for node, types in nodes_of(given)]
+    known = [0] * len(looks)  # identities of what was found to be right
 
     def enter(*args: Any) -> Any:
-        for i, look, types in expected:
-            if look(args[i]) != types:
-                raise TypeError(f"argument {i} of {name} is {look(args[i])}, and was {types} when the kernel was compiled")
+        for k, (i, node, types, expected) in enumerate(looks):
+            table = node(args[i])
+            if id(table) == known[k]:
+                continue
+            if types(table) != expected:
+                raise TypeError(f"argument {i} of {name} is {types(table)}, and was {expected} when the kernel was compiled")
+            if not CHECKED:
+                known[k] = id(table)
         return entry(*args)
 
     return enter
 
 
-def dtypes_in(given: Any, name: str = "") -> list[str]:
-    """Where the types of an argument's arrays are: "dtype" of an array, "touched.amount.dtype" inside of named tuples."""
+Look = tuple[int, Callable[[Any], Any], Callable[[Any], Any], Any]  # argument, the table in it, what its types are, as they were
+
+
+def itself(given: Any) -> Any:
+    """The argument."""
+    return given
+
+
+def nodes_of(given: Any, way: str = "") -> list[tuple[Callable[[Any], Any], Callable[[Any], Any]]]:
+    """Arrays, and tables with arrays of their own, in an argument: (how to get there, what the types of the arrays are)."""
+    node = attrgetter(way) if way else itself
     if isinstance(given, np.ndarray):
-        return [f"{name}dtype"]
-    return [found for field in getattr(given, "_fields", ()) for found in dtypes_in(getattr(given, field), f"{name}{field}.")]
+        return [(node, attrgetter("dtype"))]
+    fields = getattr(given, "_fields", ())
+    own = [f"{field}.dtype" for field in fields if isinstance(getattr(given, field), np.ndarray)]
+    below = [found for field in fields if not isinstance(getattr(given, field), np.ndarray)
+             for found in nodes_of(getattr(given, field), f"{way}.{field}" if way else field)]
+    return [*([(node, attrgetter(*own))] if own else []), *below]
 
 
 def types_in(given: Any) -> Any:

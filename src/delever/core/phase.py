@@ -28,6 +28,7 @@ import numpy as np
 
 from delever.core.columns import Column, Value
 from delever.core.state import State
+from delever.core.tables import EXECUTED
 
 Resize = Callable[[State, np.ndarray], None]  # sizes the rows of these numbers anew, within their `most`
 AnyPhase = TypeVar("AnyPhase", bound="Phase")
@@ -118,8 +119,8 @@ class Phase:
         return []
 
     def reserve(self, state: State) -> None:
-        """Rows of Ledgers.totals for its counters, once."""
-        if self.first_row < 0 and self.counters:
+        """Rows of Ledgers.totals for its counters, behind those that are there: once for each state."""
+        if self.counters:
             totals = state.ledgers.totals
             self.first_row = len(totals)
             more = np.zeros((len(self.counters), *totals.shape[1:]))
@@ -127,15 +128,32 @@ class Phase:
 
     def row(self, state: State, counter: int = 0) -> int:
         """The row of one of its counters, which a kernel takes as an argument: totals[row, protocol, path] += 1."""
-        self.reserve(state)
+        if self.first_row < 0:  # it came after the state was made
+            self.reserve(state)
         return self.first_row + counter
+
+    def count(self, state: State, picked: np.ndarray, counter: int = 0) -> None:
+        """Add those of these rows that have been executed to one of its counters."""
+        rows = state.transactions
+        done = picked[rows.state[picked] == EXECUTED]
+        np.add.at(state.ledgers.totals[self.row(state, counter)], (rows.protocol[done], rows.path[done]), 1.0)
 
     def counted(self, state: State) -> list[Value]:
         """Its counters, of its protocols or of every one."""
-        self.reserve(state)
-        totals = state.ledgers.totals
-        return [Value(column, totals[self.first_row + i, p], p) for i, column in enumerate(self.counters)
-                for p in self.numbers or range(totals.shape[1])]
+        return [Value(column, state.ledgers.totals[self.row(state, i), p], p) for i, column in enumerate(self.counters)
+                for p in self.numbers or range(state.ledgers.totals.shape[1])]
+
+
+def each_once(things: Iterable[Any]) -> list[Phase]:
+    """The phases among these things, those in lists and those that others are made of, each once."""
+    found: dict[int, Phase] = {}
+    todo = list(things)
+    while todo:
+        one = todo.pop(0)
+        if isinstance(one, Phase):
+            found.setdefault(id(one), one)
+        todo[:0] = one.parts if isinstance(one, Phase) else one if isinstance(one, list | tuple) else ()
+    return list(found.values())
 
 
 def overriding(phases: Iterable[AnyPhase], hook: str) -> list[AnyPhase]:

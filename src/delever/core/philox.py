@@ -7,6 +7,7 @@ seed, counted by (path, step, item, stream).
 from __future__ import annotations
 
 import math
+import zlib
 
 import numpy as np
 
@@ -17,7 +18,16 @@ M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 LOW, HALF, THREE_QUARTERS = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(3 << 30)
 
-PRICES, BORROWERS = np.uint64(0), np.uint64(1)  # streams: one per use
+PRICES, BORROWERS = np.uint64(0), np.uint64(1)  # streams: one per use; others have theirs from `stream`
+NAMED: dict[int, str] = {}  # of those, who has which
+
+
+def stream(name: str) -> np.uint64:
+    """The stream of a use, from its name, such as "prices.jumps": nobody else draws from it. To be called once, in a module."""
+    number = zlib.crc32(name.encode()) | 1 << 31  # above those that are numbered
+    if NAMED.setdefault(number, name) != name:
+        raise ValueError(f"the streams {name} and {NAMED[number]} have the same number: give one another name")
+    return np.uint64(number)
 
 
 @helper

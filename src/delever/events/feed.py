@@ -29,7 +29,7 @@ class Feed(Spell):
 
     kind: ClassVar[str] = "feed"
     feed: Text = Field(examples=["eth_usd"], description="the feed that goes wrong")
-    does: Literal["stops", "sticks", "lies"] = Field(description="what is wrong with it")
+    does: Literal["stops", "sticks", "lies"] = Field(examples=["stops"], description="what is wrong with it")
     factor: Number | None = Field(None, gt=0, description="what it multiplies the price by that it looks at; lies")
 
     @model_validator(mode="after")

@@ -30,7 +30,7 @@ class Outage(Spell):
     kind: ClassVar[str] = "outage"
     venue: Text | None = Field(None, description="venue where nothing trades")
     exchange: Text | None = Field(None, description="exchange whose engine stands still")
-    network: Text | None = Field(None, description="chain that produces no blocks")
+    network: Text | None = Field(None, examples=["ethereum"], description="chain that produces no blocks")
     bridge: Text | None = Field(None, description="bridge over which nothing leaves and nothing arrives")
 
     @model_validator(mode="after")

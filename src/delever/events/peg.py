@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from delever.events.price import Price
+from delever.model.quantity import Change
 
 
 class Peg(Price):
@@ -16,3 +19,4 @@ class Peg(Price):
 
     kind: ClassVar[str] = "peg"
     pegged: ClassVar[bool] = True
+    change: dict[str, Change] = Field(min_length=1, examples=["{stETH: -5 %}"], description="of the ratio, by pegged asset")

@@ -22,9 +22,9 @@ class Blocks(Chain):
     """A chain."""
 
     kind: ClassVar[str] = "blocks"
-    block_time: Seconds = Field(gt=0, description="time between blocks")
-    room: int = Field(gt=0, description="transactions of this world that fit in a block")
-    base_fee: Gwei = Field(ge=0, description="least bid, a unit of gas")
+    block_time: Seconds = Field(gt=0, examples=["12 s"], description="time between blocks")
+    room: int = Field(gt=0, examples=[20], description="transactions of this world that fit in a block")
+    base_fee: Gwei = Field(ge=0, examples=["20 gwei"], description="least bid, a unit of gas")
     native: str = Field(default="ETH", description="asset in which gas is paid")
     gas: dict[str, float] = Field(default_factory=dict, description="gas of a transaction by kind; assumption: what the kind "
                                   "itself says, such as oracle 100,000, top_up 250,000, liquidation 500,000, order 300,000")

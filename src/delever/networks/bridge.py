@@ -19,6 +19,7 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field
 
+from delever.core.columns import OF, Column, Figure, Value, mean_of
 from delever.core.holdings import Bridges, Messages, Purses
 from delever.core.jit import kernel
 from delever.core.market import usd_price
@@ -58,7 +59,7 @@ class Bridge(Link):
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
         """All bridges."""
         dies = np.array([math.inf if s.dies is None else s.dies for s in specs.values()])
-        return Carrying(np.array([setting.bridges.index(name) for name in specs]), dies)
+        return Carrying(tuple(specs), np.array([setting.bridges.index(name) for name in specs]), dies, setting)
 
     def ends(self) -> tuple[str, str]:
         """As stated."""
@@ -137,19 +138,38 @@ class Transfer(Kind):
     gas: ClassVar[float] = 150_000.0
     turn: ClassVar[int] = 3
 
+    def __init__(self, moved: np.ndarray) -> None:
+        """moved: [bridges, P] what has been sent, at market prices then [USD]."""
+        self.moved = moved
+
     def execute(self, state: State, picked: np.ndarray) -> None:
         """Send."""
         state.room_for_messages(len(picked))
+        before = state.n_messages
         state.n_messages = send(picked, state.time, state.transactions, state.bridges, state.halts.bridge, state.tree,
                                 state.markets.price, state.ledgers.tokens, state.purses, state.messages, state.n_messages)
+        sent = slice(before, state.n_messages)
+        np.add.at(self.moved, (state.messages.bridge[sent], state.messages.path[sent]), state.messages.usd[sent])
+
+
+BRIDGES = "Bridges"  # section of a report
+MOVED = Column("moved", "USD", f"what was sent over {OF}, at market prices then", mean_of(
+    "moved", f"what was sent over {OF}, at market prices then"), section=BRIDGES)
+IN_TRANSIT = Column("in_transit", "USD", f"what is on its way over {OF}, at market prices of when it was sent", mean_of(
+    "in_transit", f"what is on its way over {OF} at the end, at market prices of when it was sent"), section=BRIDGES, stock=True)
+STUCK = Column("stuck", "USD", f"what never arrives over {OF}, at market prices of when it was sent: the bridge is dead", (
+    *mean_of("stuck", f"what never arrives over {OF}, at market prices of when it was sent: the bridge is dead"),
+    Figure("probability_of_stuck", "share_above", f"paths on which something is stuck on {OF}", "share",
+           label="something is stuck")), section=BRIDGES, stock=True)
 
 
 class Carrying(Phase):
     """All bridges."""
 
-    def __init__(self, number: np.ndarray, dies: np.ndarray) -> None:
-        """number: [n] bridges; dies: [n] when each stops for ever [s]."""
-        self.number, self.dies, self.transfer = number, dies, Transfer()
+    def __init__(self, names: Sequence[str], number: np.ndarray, dies: np.ndarray, setting: Setting) -> None:
+        """names, number: of [n] bridges; dies: [n] when each stops for ever [s]."""
+        self.names, self.number, self.dies = names, number, dies
+        self.transfer = Transfer(np.zeros((len(setting.bridges), setting.paths)))
         self.windows = np.zeros(len(number), np.int64)  # number of the present window
 
     def kinds(self) -> Sequence[Kind]:
@@ -173,3 +193,13 @@ class Carrying(Phase):
         """For what is in flight."""
         if state.n_messages:
             await_arrivals(state.n_messages, state.messages, state.halts, state.wake)
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. What was sent, what is on its way, and what of that never arrives."""
+        n, transit, out = state.n_messages, np.zeros(self.transfer.moved.shape), []
+        np.add.at(transit, (state.messages.bridge[:n], state.messages.path[:n]), state.messages.usd[:n])
+        stuck = np.where(np.isposinf(state.halts.bridge), transit, 0.0)
+        for name, b in zip(self.names, self.number.tolist(), strict=True):
+            out += [Value(MOVED, self.transfer.moved[b], of=name), Value(IN_TRANSIT, transit[b], of=name),
+                    Value(STUCK, stuck[b], of=name)]
+        return out

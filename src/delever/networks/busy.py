@@ -11,12 +11,13 @@ Source: none; that base fees jump in crashes is seen on 12 March 2020 and 19 May
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 
+from delever.core.columns import OF, Column, Figure, Value, mean_of
 from delever.core.elementary import exp_, log_
 from delever.core.jit import kernel
 from delever.core.phase import Phase
@@ -57,7 +58,7 @@ class Busy(Blocks):
         """All such chains."""
         rules = [[s.usual, 2.0 ** (-setting.step_length / s.half_life), s.elasticity, s.crowd, s.most,
                   setting.networks.index(name), setting.layout.asset(s.follows)] for name, s in specs.items()]
-        return Demand(np.array(rules), setting)
+        return Demand(tuple(specs), np.array(rules), setting)
 
 
 @kernel
@@ -88,13 +89,19 @@ def follow(rules: np.ndarray, step_length: float, variance: np.ndarray, last: np
             written[0, i, p], written[1, i, p] = base_fee[c, p], room[c, p]
 
 
+HIGHEST = Column("highest_base_fee", "gwei", f"highest base fee of {OF}", (
+    *mean_of("highest_base_fee", f"the highest base fee of {OF}"),
+    Figure("highest_base_fee_95", "quantile", f"95th percentile over paths of the highest base fee of {OF}", level=0.95)),
+    section="Networks")
+
+
 class Demand(Phase):
     """All chains of this kind. n: how many, P: paths."""
 
-    def __init__(self, rules: np.ndarray, setting: Setting) -> None:
-        """rules: [n, columns]."""
+    def __init__(self, names: Sequence[str], rules: np.ndarray, setting: Setting) -> None:
+        """names: of each; rules: [n, columns]."""
         n, paths, tree = len(rules), setting.paths, setting.layout.tree
-        self.rules = rules
+        self.names, self.rules, self.highest = names, rules, np.zeros((n, paths))  # [n, P] gwei
         self.variance = np.repeat(rules[:, USUAL, None] ** 2, paths, axis=1)  # [n, P] 1 / year
         log_usd = [tree.log_rate[a] + sum(setting.start_price[m] for m in tree.chain[a, :tree.length[a]])
                    for a in rules[:, ASSET].astype(int)]
@@ -105,3 +112,8 @@ class Demand(Phase):
         """Once prices stand."""
         follow(self.rules, state.step_length, self.variance, self.last, self.stated, self.written, state.tree,
                state.markets.price, state.networks.base_fee, state.networks.room)
+        np.maximum(self.highest, self.written[0], out=self.highest)
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. How dear the chain was at its worst."""
+        return [Value(HIGHEST, fee, of=name) for name, fee in zip(self.names, self.highest, strict=True)]

@@ -22,7 +22,7 @@ from delever.model.spec import Spec
 class FeedSpec(Spec, ABC):
     """A feed of the price of `of`."""
 
-    of: str = Field(description="pair of assets, base/quote")
+    of: str = Field(examples=["ETH/USD"], description="pair of assets, base/quote")
     reports: ClassVar[bool] = False  # answers by transactions
     moves: ClassVar[bool] = True  # its answer may change
 

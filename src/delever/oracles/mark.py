@@ -52,8 +52,10 @@ class Mark(FeedSpec):
     """Index, book and funding."""
 
     kind: ClassVar[str] = "mark"
+    of: str = Field(examples=["ETH-PERP/USD"], description="the perp's pair: PERP/USD")
     index: Text | None = Field(None, description="pair whose market price is the index; null: what the perp follows, in USD")
-    formula: Literal["index", "hyperliquid", "binance"] = Field(description="how the mark is made of index, book and funding")
+    formula: Literal["index", "hyperliquid", "binance"] = Field(
+        examples=["hyperliquid"], description="how the mark is made of index, book and funding")
     exchange: Text | None = Field(None, description="exchange whose funding counts; null: the one that the perp stands on")
 
     def index_pair(self, underlying: Mapping[str, str]) -> str:

@@ -30,8 +30,8 @@ class Push(FeedSpec):
 
     kind: ClassVar[str] = "push"
     reports: ClassVar[bool] = True
-    heartbeat: Seconds = Field(gt=0, description="an answer older than this is renewed")
-    deviation: Share = Field(gt=0, lt=1, description="a move of the market that calls for an answer")
+    heartbeat: Seconds = Field(gt=0, examples=["1 h"], description="an answer older than this is renewed")
+    deviation: Share = Field(gt=0, lt=1, examples=["0.5 %"], description="a move of the market that calls for an answer")
     delay: Seconds = Field(default=0.0, ge=0, description="from the observation to the offer of the transaction")
     fee: Gwei = Field(default=30.0, ge=0, description="bid of the reporter, a unit of gas")
     answer: float | None = Field(default=None, gt=0, description="answer at the start; without one, the market's")

@@ -21,6 +21,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
+from delever.core.columns import OF, Column, Figure, Value, mean_of
 from delever.core.jit import kernel
 from delever.core.outcomes import REPAID
 from delever.core.phase import Phase
@@ -58,7 +59,8 @@ class Breaker(Policy):
     of: Annotated[tuple[Text, ...], BeforeValidator(names)] = Field(
         min_length=1, examples=["ETH"], description="what it looks at: assets, markets or venues for prices, protocols for "
         "liquidations")
-    move: Share | None = Field(None, gt=0, lt=1, description="trips when a price is so far from its extreme in the window")
+    move: Share | None = Field(
+        None, gt=0, lt=1, examples=["5 %"], description="trips when a price is so far from its extreme in the window")
     direction: Literal["down", "up", "both"] = Field("both", description="which moves count; move")
     volatility: PerYear | None = Field(None, gt=0, description="trips when the realised volatility of the window is so high")
     liquidations: Usd | None = Field(None, gt=0, description="trips when so much was liquidated in the window")
@@ -243,6 +245,14 @@ class Armed:
                 tables[what][row, who] = np.maximum(tables[what][row, who], until)
 
 
+BREAKERS = "Circuit breakers"  # section of a report
+TRIPS = Column("trips", "count", f"times that {OF} tripped", (
+    *mean_of("trips", f"times that {OF} tripped"),
+    Figure("tripped", "share_above", f"paths on which {OF} tripped", "share")), section=BREAKERS)
+HALTED = Column("time_halted", "s", f"time for which {OF} halted something, within the run", mean_of(
+    "time_halted", f"time for which {OF} halted something, within the run"), section=BREAKERS)
+
+
 class Breakers(Phase):
     """All circuit breakers, by name."""
 
@@ -266,6 +276,11 @@ class Breakers(Phase):
             pending = breaker.ends > state.time
             if pending.any():
                 state.wake[pending] = np.minimum(state.wake[pending], breaker.ends[pending])
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. How often each tripped, and for how long it halted something."""
+        return [value for name, breaker in self.breakers.items()
+                for value in (Value(TRIPS, breaker.trips, of=name), Value(HALTED, breaker.halted, of=name))]
 
 
 __all__ = ["Breaker", "Breakers"]

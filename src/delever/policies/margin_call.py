@@ -16,6 +16,7 @@ from typing import Annotated, ClassVar, NamedTuple, Self
 import numpy as np
 from pydantic import BeforeValidator, Field
 
+from delever.core.columns import Column, Value, mean_of
 from delever.core.empty import longer
 from delever.core.exchange_tables import Margins
 from delever.core.health import account_health
@@ -156,6 +157,16 @@ def follow_up(standing: np.ndarray, n_standing: int, touched: Touched, block: in
     n[0] = kept
 
 
+def called(name: str, words: str) -> Column:
+    """A number of margin calls."""
+    return Column(name, "count", words, mean_of(name, words), section="Margin calls")
+
+
+COUNTED = (called("margin_calls", "margin calls"),
+           called("margin_calls_lapsed", "margin calls that were answered, or overtaken by prices, in time"),
+           called("margin_calls_sold", "margin calls that ended in a liquidation: deadline passed, or below the floor"))  # Counts
+
+
 class MarginCalls(Phase):
     """Margin calls of all protocols that make them."""
 
@@ -186,6 +197,10 @@ class MarginCalls(Phase):
             self.table = Calls(*longer(self.table, len(state.pool.due)))
             follow_up(state.pool.standing, int(state.watch.counts[STANDING]), state.pool.touched, self.block, self.table,
                       self.open, self.counts, state.wake)
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. What became of the calls of all protocols."""
+        return [Value(column, values) for column, values in zip(COUNTED, self.counts, strict=True)]
 
 
 __all__ = ["MarginCall", "MarginCalls"]

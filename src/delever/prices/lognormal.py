@@ -26,7 +26,8 @@ class LogNormal(PriceSpec):
     """Volatility, drift and correlation of the assets that move by themselves."""
 
     kind: ClassVar[str] = "lognormal"
-    volatility: dict[str, PerYear] = Field(default_factory=dict, description="of log-returns, a square root of a year")
+    volatility: dict[str, PerYear] = Field(
+        default_factory=dict, examples=["{ETH: 80 %}"], description="of log-returns, a square root of a year")
     drift: dict[str, PerYear] = Field(default_factory=dict, description="expected growth a year")
     correlation: dict[str, float] = Field(default_factory=dict, description='"A/B": of log-returns; others 0')
 

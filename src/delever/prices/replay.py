@@ -3,6 +3,7 @@
     e = ln(price of the row in force at t) + what events bring;   rows are in force from their time on
 Columns: `time` [s from the start], one column per asset (base: USD; pegged: ratio), and, if the paths differ, `path`
 (0, 1, ...; path i replays i modulo their number). Assets without a column stay at their start price.
+Source: the table; what it is from is the world's to say.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Replay(PriceSpec):
     """A table of prices."""
 
     kind: ClassVar[str] = "replay"
-    data: str = Field(description="table (.csv or .parquet) with column time [s] and one column per asset")
+    data: str = Field(
+        examples=["prices.csv"], description="table (.csv or .parquet) with column time [s] and one column per asset")
 
     def compile(self, markets: Sequence[str], source: Source, step_length: float, steps: int) -> Process:
         """See PriceSpec."""

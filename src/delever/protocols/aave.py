@@ -3,6 +3,7 @@
 Versions: v2 (lending pool of 2020), v3_0 (3.0 to 3.2, read in 3.0.2), v3_3 (3.3 and later, read in 3.6). The arithmetic is
 protocols/fixed_spread.py's; here are the rows. 3.0 floors the average threshold to whole basis points before the health
 factor, which is up to one basis point of the collateral lower than here.
+Source: the contracts named beside each row.
 """
 
 from __future__ import annotations

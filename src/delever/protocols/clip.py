@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from delever.core.columns import Value
 from delever.core.phase import Kind
 from delever.core.seen_prices import price_rows
 from delever.core.setting import Setting
@@ -36,8 +37,10 @@ from delever.protocols.clip_auction import (
     take,
     whole_tabs,
 )
+from delever.protocols.clip_book import check_vaults
 from delever.protocols.clip_formulas import HOLE, HOLE_OF_ALL, seconds
-from delever.protocols.clip_lots import offer_lots, wake_for_lots
+from delever.protocols.clip_offers import offer_lots, wake_for_lots
+from delever.protocols.clip_results import COUNTED, KICKS, REDOS, TAKES, lots_now, surplus_now
 
 CURVES = ("linear", "stairstep", "exponential")
 NEEDS = {"linear": ("tau",), "stairstep": ("cut", "step"), "exponential": ("cut",)}
@@ -62,8 +65,9 @@ class Clip(Rules):
     buf: Ratio = Field(examples=[1.2], description="price at which an auction starts, of the price seen then")
     tail: Seconds = Field(gt=0, examples=["140 min"], description="age beyond which it must be started anew")
     cusp: Share = Field(lt=1, examples=["40 %"], description="price, of the one it started at, below which it must be, too")
-    cut: Share | None = Field(None, gt=0, lt=1, description="factor on the price, a step (stairstep) or a second (exponential)")
-    step: Seconds | None = Field(None, gt=0, description="time between two prices (stairstep)")
+    cut: Share | None = Field(
+        None, gt=0, lt=1, examples=["99 %"], description="factor on the price, a step (stairstep) or a second (exponential)")
+    step: Seconds | None = Field(None, gt=0, examples=["90 s"], description="time between two prices (stairstep)")
     tau: Seconds | None = Field(None, gt=0, description="time until the price is 0 (linear)")
     tip: Amount = Field(0.0, description="what a keeper gets for a kick or a redo")
     chip: Share = Field(0.0, description="what he gets on top, of what the auction must raise")
@@ -99,25 +103,10 @@ class Clip(Rules):
                 self.cusp, self.tip, self.chip, self.dust, *holes]
 
 
-def check_vaults(name: str, setting: Setting) -> None:
-    """One collateral and at most one debt a vault, and the same debt asset for all: holes and tips are in it."""
-    book, number = setting.book, setting.protocols.index(name)
-    mine = np.flatnonzero(setting.account_protocol == number)
-    g = book.signature[mine]
-    many = (book.collaterals[g] != 1) | (book.debts[g] > 1)
-    if many.any():
-        i = int(many.argmax())
-        raise InputError(f"has {book.collaterals[g[i]]} collaterals and {book.debts[g[i]]} debts", f"protocols.{name}.book",
-                         setting.accounts[mine[i]], "a vault of clip has one of each: make it a vault for each pair")
-    owed = np.unique(book.reserve[g[book.debts[g] == 1], book.first_debt[0]])
-    if len(owed) > 1:
-        assets = " and ".join(setting.reserves[r][1] for r in owed)
-        raise InputError(f"owes {assets}", f"protocols.{name}.book", None,
-                         "vaults of clip owe one asset, in which holes and tips are counted: make it two protocols")
-
-
 class ClipPhase(RulesPhase):
     """The auctions, ready to run."""
+
+    counters = COUNTED
 
     def __init__(self, setting: Setting, rows: Mapping[str, Sequence[float]], writes_off: Mapping[str, bool]) -> None:
         super().__init__(setting, rows, writes_off)
@@ -185,6 +174,14 @@ class ClipPhase(RulesPhase):
         if state.n_lots:
             wake_for_lots(state.n_lots, state.lots, self.parameters, state.time, state.halts.liquidation, state.wake)
 
+    def amounts(self, state: State) -> list[Value]:
+        """See core/columns.py. What is for sale."""
+        return [value for number in self.numbers for value in lots_now(state, number)]
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. Of loans, and what auctions earned."""
+        return [*super().columns(state), *(surplus_now(state, number) for number in self.numbers)]
+
     def liquidatable(self, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> Liquidatable:
         """See RulesPhase: what goes into a lot, and the debt that goes with it, of vaults that may be kicked now.
 
@@ -227,6 +224,7 @@ class Kick(Kind):
         state.n_lots = kick(picked, state.transactions, self.rules.parameters, self.rules.raised(state), seconds(state.time),
                             state.pool.touched, state.book, state.reserves, state.seen.price, state.ledgers, state.lots,
                             state.n_lots)
+        self.rules.count(state, picked, KICKS)
 
 
 class Take(Kind):
@@ -257,6 +255,7 @@ class Take(Kind):
                              state.book, state.reserves, state.seen.price, state.ledgers, state.lots, state.sales, state.n_sales)
         close_lots(picked, state.transactions, state.pool, state.watch, state.book, state.reserves, state.seen.price,
                    state.ledgers, state.lots)
+        self.rules.count(state, picked, TAKES)
 
 
 class Redo(Kind):
@@ -279,3 +278,4 @@ class Redo(Kind):
         """See Kind."""
         redo(picked, state.transactions, self.rules.parameters, seconds(state.time), state.pool.touched, state.book,
              state.seen.price, state.ledgers, state.lots)
+        self.rules.count(state, picked, REDOS)

@@ -6,7 +6,7 @@
 
 The arithmetic is protocols/fixed_spread.py's, in units of the underlying: cTokens x exchange rate, which is the index of what
 is supplied. An asset's `liquidation_threshold` is its collateral factor. A call that would seize more than there is reverts in
-the contract; here the liquidator offers as much less. Read as version v2: Comptroller.liquidateBorrowAllowed,
+the contract; here the liquidator offers as much less. Source, read as version v2: Comptroller.liquidateBorrowAllowed,
 liquidateCalculateSeizeTokens; CToken.seizeInternal (compound-finance/compound-protocol @1245e5d). Executed: Venus 0.7.0, a fork,
 whose ratio of prices has 18 digits behind the point; of a cheap debt against a dear collateral that leaves about five.
 Not modelled: markets declared deprecated, whose borrows may be repaid whole without a shortfall.

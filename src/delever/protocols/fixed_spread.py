@@ -12,8 +12,9 @@ over pairs of legs, and one phase serves all protocols of all these kinds. For a
     called      the pair of highest value x incentive, the first of equals
     deficit     all debt of an account without positive collateral, where the protocol writes off
 
-Real arithmetic: contracts round to their units. As a kind of its own, `fixed_spread` takes the row from the user; rows
-of protocols as deployed stand in files of their own, with what they cite.
+Source: what the contracts of the protocols in this folder have in common. Real arithmetic: they round to their units. As
+a kind of its own, `fixed_spread` takes the row from the user; rows of protocols as deployed stand in files of their own, with
+what they cite.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def declared_sections(rows: Sequence[Row], paths: int, run: Run | None = None) -
         mine = [row for row in rows if row["protocol"] == name]
         for heading in dict.fromkeys(row["section"] for row in mine):
             sections += section_of(heading, [row for row in mine if row["section"] == heading], paths)
-        if run is not None:
+        if run is not None and run.timeline.num_columns:
             of_tables = (over_time(run, name), perps_section(run.perps, name), adl_section(run.adl, name, paths))
             sections += [section for section in of_tables if section is not None]
     together: list[Section | Remarks] = []

@@ -43,6 +43,8 @@ def perps_section(perps: pa.Table, name: str) -> Section | None:
 
 def hardest_hit(adl: pa.Table, name: str, paths: int) -> list[dict[str, Any]]:
     """Positions by what ADL cost them, means over all paths; on how many it did. The hardest first."""
+    if not len(adl):
+        return []  # a table without columns, where no protocol could deleverage
     mine = adl.filter(pc.equal(adl["protocol"], name)).group_by(["account", "perp"], use_threads=False)
     found = mine.aggregate([("notional", "sum"), ("haircut", "sum"), ("units", "sum"), ("path", "count_distinct")]).to_pylist()
     found.sort(key=lambda row: (-row["haircut_sum"], -row["notional_sum"], row["account"], row["perp"]))

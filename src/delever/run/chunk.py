@@ -58,8 +58,6 @@ def run_state(model: Model, first_path: int, count: int, traced: list[int], more
     chunk = phases(model, count, probes)
     state = new_state(model, first_path, count, chunk)
     mechanisms = mechanisms_of(chunk)
-    for mechanism in mechanisms:
-        mechanism.reserve(state)
     if timeline is not None:
         timeline.mechanisms = mechanisms
     for _ in range(model.steps):

@@ -7,7 +7,6 @@ itself, from which figures (run/figures.py) and reports follow.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from delever.core.columns import ASSET, BASE, OF, QUOTE, Column, Value, read, written
-from delever.core.phase import Phase
+from delever.core.phase import Phase, each_once
 from delever.core.state import State
 from delever.engine.probes import fresh_prices
 from delever.engine.step import Phases
@@ -24,14 +23,7 @@ from delever.run.assemble import Model
 
 def mechanisms_of(phases: Phases) -> list[Phase]:
     """Everybody of a model who may have something to say, each once."""
-    found: dict[int, Phase] = {}
-    todo = [getattr(phases, field.name) for field in fields(phases)]
-    while todo:
-        one = todo.pop(0)
-        if isinstance(one, Phase):
-            found.setdefault(id(one), one)
-        todo[:0] = one.parts if isinstance(one, Phase) else one if isinstance(one, Sequence) else ()
-    return list(found.values())
+    return each_once(vars(phases).values())
 
 
 def collect(mechanisms: Sequence[Phase], state: State) -> list[Value]:

@@ -19,7 +19,7 @@ from delever.core.empty import (
 )
 from delever.core.holdings import Bridges, new_messages, new_purses
 from delever.core.outcomes import OUTCOMES
-from delever.core.phase import Kind, Phase
+from delever.core.phase import Kind, Phase, each_once
 from delever.core.setting import Setting
 from delever.core.state import Feeds, Queue, State
 from delever.core.tables import Markets, Networks, Reserves, SeenPrices
@@ -121,6 +121,8 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
         ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths, len(model.world.actors)),
         tally=new_tally(assets, paths),
     )
+    for phase in each_once(vars(chunk).values()):
+        phase.reserve(state)
     for name in model.spared:
         state.halts.liquidation[setting.protocol(name)] = np.inf
     return state

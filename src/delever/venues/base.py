@@ -28,7 +28,8 @@ EVERYWHERE = (-np.inf, np.inf)  # quoted range of a venue whose formula holds at
 class Venue(Spec):
     """A place where one pair trades."""
 
-    pair: str = Field(description='"BASE/QUOTE": the asset that is bought and sold, and what it is paid for in')
+    pair: str = Field(
+        examples=["ETH/USD"], description='"BASE/QUOTE": the asset that is bought and sold, and what it is paid for in')
     half_life: Seconds | None = Field(
         default=None, gt=0, description="time in which outsiders trade back half of a displacement; none: never")
 

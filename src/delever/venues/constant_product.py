@@ -25,7 +25,8 @@ class ConstantProduct(Venue):
 
     kind: ClassVar[str] = "constant_product"
 
-    reserves: dict[str, Amount] = Field(description="units of either asset that the pool holds")
+    reserves: dict[str, Amount] = Field(
+        examples=["{ETH: 5000, USD: 10m}"], description="units of either asset that the pool holds")
     fee: Share = Field(default=0.0, ge=0, lt=1, description="share kept of the input")
     follows: bool = Field(default=False, description="its makers re-centre it on the outside price, at the same base reserve")
 

@@ -32,8 +32,10 @@ class DepthTable(Venue):
     kind: ClassVar[str] = "depth_table"
 
     data: str | None = Field(default=None, description="folder of aggregator quotes; or give bids and asks here")
-    bids: tuple[tuple[Amount, Ratio], ...] = Field(default=(), description="units sold in all, price reached; falling")
-    asks: tuple[tuple[Amount, Ratio], ...] = Field(default=(), description="units bought in all, price reached; rising")
+    bids: tuple[tuple[Amount, Ratio], ...] = Field(
+        default=(), examples=["[[500, 0.98], [2000, 0.9]]"], description="units sold in all, price reached; falling")
+    asks: tuple[tuple[Amount, Ratio], ...] = Field(
+        default=(), examples=["[[500, 1.02], [2000, 1.1]]"], description="units bought in all, price reached; rising")
     fee: Share = Field(default=0.0, ge=0, lt=1, description="share kept of the input")
 
     @model_validator(mode="after")

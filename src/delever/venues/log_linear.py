@@ -27,7 +27,7 @@ class LogLinear(Venue):
 
     kind: ClassVar[str] = "log_linear"
 
-    depth: Amount = Field(gt=0, description="units whose sale moves the log price by -1")
+    depth: Amount = Field(gt=0, examples=["20k"], description="units whose sale moves the log price by -1")
     fee: Share = Field(default=0.0, ge=0, lt=1, description="share kept of the input")
 
     def table(self, source: Source, price: float) -> ProfileTable:

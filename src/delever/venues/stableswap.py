@@ -36,10 +36,12 @@ class StableSwap(Venue):
 
     kind: ClassVar[str] = "stableswap"
 
+    pair: str = Field(examples=["stETH/ETH"], description='"BASE/QUOTE": two assets that are worth about the same')
     data: str | None = Field(default=None, description="JSON file with A, fee and balances; or give the three here")
-    A: float | None = Field(default=None, gt=0, le=1e6, description="amplification, as the contract gives it")
-    balances: dict[str, Amount] | None = Field(default=None, description="units of either asset that the pool holds")
-    fee: Share | None = Field(default=None, ge=0, lt=1, description="share kept of the output")
+    A: float | None = Field(default=None, gt=0, le=1e6, examples=[30], description="amplification, as the contract gives it")
+    balances: dict[str, Amount] | None = Field(
+        default=None, examples=["{stETH: 12k, ETH: 10k}"], description="units of either asset that the pool holds")
+    fee: Share | None = Field(default=None, ge=0, lt=1, examples=["0.04 %"], description="share kept of the output")
     cells: int = Field(default=1024, ge=16, le=65536, multiple_of=2, description="cells of the profile")
 
     @model_validator(mode="after")

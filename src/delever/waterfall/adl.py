@@ -1,6 +1,6 @@
 """Auto-deleveraging: winners on the other side are closed against a position that nobody else can close.
 
-Rules and their sources: core/adl.py (exchanges' published scores; pro-rata rules of Chitra, arXiv 2512.01112). At the
+Source, rule by rule: core/adl.py (exchanges' published scores; pro-rata rules of Chitra, arXiv 2512.01112). At the
 bankruptcy price the fallen account ends with nothing and owes nothing: what it lacks is the winners' haircut.
 """
 

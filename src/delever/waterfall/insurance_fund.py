@@ -31,7 +31,7 @@ class InsuranceFund(Layer):
     """
 
     kind: ClassVar[str] = "insurance_fund"
-    start: dict[str, Amount] = Field({}, description="units of each asset in the fund at the start")
+    start: dict[str, Amount] = Field({}, examples=["{USD: 20_000}"], description="units of each asset in the fund at the start")
 
     def compile(self, number: int, step_length: float) -> InsuranceFundPhase:
         """The fund of the protocol of that number. step_length: not used."""

@@ -1,4 +1,4 @@
-"""What open lots of Maker's auctions offer in a block, and when they next want one."""
+"""What open lots of Maker's auctions offer, and when they wake their paths."""
 
 from __future__ import annotations
 
