@@ -1,4 +1,4 @@
-"""The engine against the plain implementation on random worlds with exchanges whose accounts are called before they are closed."""
+"""The engine against the plain implementation on random worlds with exchanges that call their accounts before they close them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from test_exchanges_against_reference import EXCUSED, by_engine
 
 WORLDS = 100
 BATCH = 25
-LEAST = {"called": 95, "margin calls": 95, "lapsed margin calls": 40, "sold after a margin call": 80, "halted calls": 30, "trips": 30}
+LEAST = {"called": 95, "margin calls": 95, "lapsed margin calls": 40, "sold after a margin call": 80, "halted calls": 30,
+         "trips": 30}
 
 
 @cache
