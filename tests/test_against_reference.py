@@ -123,6 +123,11 @@ def differences(world: World, plain: Result, engine: EngineResult) -> Iterator[s
         for holder in ("venues", "makers", "arbitrageurs"):
             moved[holder, m] += units
             moved[holder, world.assets[m].below] += units * math.exp(plain.log_price[m])
+        for name, asset in world.assets.items():
+            for holder in ("cash", "wrapper", "arbitrageurs"):
+                if asset.wraps == m:
+                    moved[holder, name] += units / asset.rate
+                    moved[holder, m] += units
     owed: dict[tuple[str, str], float] = defaultdict(float)
     for account in start:
         for leg in account.debt:

@@ -35,9 +35,8 @@ def plainly(seed: int) -> tuple[Result, ...]:
     return tuple(simulate(setting_of(world, path)) for path in range(world.scenario.paths))
 
 
-def by_engine(seed: int) -> list[tuple[EngineResult, ExchangeResult]]:
+def by_engine(world: World) -> list[tuple[EngineResult, ExchangeResult]]:
     """Every path, by the engine: lending and markets, and exchanges."""
-    world = margin_world(seed)
     model = assemble(world)
     state = run_state(model, 0, world.scenario.paths, []).state
     lends = [not is_exchange(world.protocols[list(world.protocols)[p]])
@@ -62,7 +61,7 @@ def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
     wrong, excused = [], 0
     for seed in range(first, first + BATCH):
         world = margin_world(seed)
-        for path, (plain, (lending, exchanges)) in enumerate(zip(plainly(seed), by_engine(seed), strict=True)):
+        for path, (plain, (lending, exchanges)) in enumerate(zip(plainly(seed), by_engine(world), strict=True)):
             found = [*differences(world, as_engine_counts(world, plain), lending),
                      *exchange_differences(world, plain, exchanges)]
             if found and (plain.nearest < EXCUSED or amplifies(world, path, plain)):
@@ -70,7 +69,7 @@ def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
             elif found:
                 wrong.append(f"world {seed}, path {path}: " + "; ".join(found[:3]) + f" ({len(found)} differences)")
     assert not wrong, f"{len(wrong)} paths differ, {excused} excused:\n" + "\n".join(wrong[:10])
-    assert excused <= 2  # worlds are drawn beside the edges, not on them
+    assert excused <= 4  # of 80: worlds are drawn beside the edges, not on them
 
 
 @dataclass

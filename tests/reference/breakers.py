@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from reference.accounts import Account
-
 YEAR = 365.0 * 86400.0  # [s]
 BEFORE = 1.0 - 1e-12  # what ends at a block is over in it
 
@@ -98,28 +96,37 @@ class Halts:
                     for name in names:
                         table[name] = max(table.get(name, -math.inf), breaker.ends)
 
-    def grace(self, account: Account, health: float, time: float) -> bool:
+    def grace(self, protocol: str, number: int, health: float, gone: bool, time: float) -> bool:
         """Whether an unhealthy account is spared for now; it is called if it has not been."""
-        if account.protocol not in self.terms:
+        if protocol not in self.terms:
             return False
-        grace, floor = self.terms[account.protocol]
-        if account.number not in self.deadline:
-            self.deadline[account.number] = (time + grace) * BEFORE
+        grace, floor = self.terms[protocol]
+        if number not in self.deadline:
+            self.deadline[number] = (time + grace) * BEFORE
             self.counts["margin calls"] += 1
         if floor > 0.0:
             self.nearest = min(self.nearest, abs(health / floor - 1.0))
-        if account.number not in self.sold and (
-                health <= 0.0 or health < floor or time >= self.deadline[account.number]):
-            self.sold.add(account.number)
+        if number not in self.sold and (gone or health < floor or time >= self.deadline[number]):
+            self.sold.add(number)
             self.counts["sold after a margin call"] += 1
-        return account.number not in self.sold
+        return number not in self.sold
 
-    def lapse(self, healthy: Iterable[Account]) -> None:
-        """At the end of a block."""
-        for account in healthy:
-            if self.deadline.pop(account.number, None) is not None:
-                self.counts["lapsed margin calls"] += account.number not in self.sold
-                self.sold.discard(account.number)
+    def spares(self, protocol: str, number: int, health: float, gone: bool, time: float) -> bool:
+        """Whether an unhealthy account may not be called now. health: backing by debt, or equity by maintenance margin.
+
+        gone: nothing is left that could mend it: no backing, or cash that is owed and no position.
+        """
+        graced = self.grace(protocol, number, health, gone, time)
+        halted = self.liquidations.get(protocol, -math.inf) > time
+        self.counts["halted calls"] += halted
+        return graced or halted
+
+    def lapse(self, healthy: Iterable[int]) -> None:
+        """At the end of a block: calls of accounts of these numbers."""
+        for number in healthy:
+            if self.deadline.pop(number, None) is not None:
+                self.counts["lapsed margin calls"] += number not in self.sold
+                self.sold.discard(number)
 
     def wake(self, time: float) -> float:
         """When something ends that the path may wait for [s]."""

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 
 from reference.arbitrage import arbitrage
+from reference.breakers import Halts
 from reference.default_waterfall import Waterfall
 from reference.exchange import Exchange
 from reference.margin import MOST, MarginAccount, MarginExchange, Sight, Stage
@@ -43,8 +44,8 @@ class Margins:
 
     # ---- in a block ----------------------------------------------------------------------------------------------
 
-    def call(self, sights: dict[str, Sight], t: float) -> bool:
-        """Engines call every unhealthy account; whether there was one."""
+    def call(self, sights: dict[str, Sight], t: float, halts: Halts) -> bool:
+        """Engines call every unhealthy account that is not spared; whether there was one."""
         before = self.counts["called"]
         for exchange in self.exchanges:
             sight = sights[exchange.name]
@@ -52,7 +53,7 @@ class Margins:
             for account in exchange.accounts:
                 e, m = exchange.equity(account, sight), exchange.maintenance(account, sight)
                 self.close_call(e, m, exchange.gross(account, sight))
-                if e < m:
+                if e < m and not halts.spares(exchange.name, account.number, e / m if m > 0.0 else 0.0, m <= 0.0, t):
                     self.counts["called"] += 1
                     did = self.called(exchange, account, sight, t)
                     self.counts["liquidations"] += did

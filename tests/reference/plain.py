@@ -122,9 +122,9 @@ class Path(Settlement):
         sights = {e.name: Sight(self.prices(e.name, e.weight), self.prices(e.name, e.tiers)) for e in self.w.exchanges}
         unhealthy = [a for a in self.w.accounts if self.health(a, views[a.protocol]) < 1.0]
         self.halts.look(self.looked_at, self.time)
-        spared = {a.number for a in unhealthy if self.spared(a, views)}
+        spared = {a.number for a in unhealthy if self.spared(a, views[a.protocol])}
         self.counts["late_blocks"] += late(self, views)
-        called = self.margins.call(sights, self.time)
+        called = self.margins.call(sights, self.time, self.halts)
         calls, answers = self.calls(unhealthy, spared, views)
         top_ups = [t for account in answers if (t := self.top_up(account, views)) is not None]
         orders = [Transaction("order", order, order.fee, amount=order.left(self.k), chain=order.chain, payer="order_owners",
@@ -141,12 +141,11 @@ class Path(Settlement):
         for name in ("unfit", "underbid", "waits"):
             self.counts[name] += getattr(block, name)
         self.execute(block.rows)
+        after = {protocol: self.seen(protocol) for protocol in self.w.rules if protocol in self.w.margin_calls}
         absorb_lending(self.w.waterfalls, self.fund, self.deficit, self.socialised)
         fell = self.margins.absorb(sights, self.time)
         self.margins.arbitrage(sights)
-        views = {protocol: self.seen(protocol) for protocol in self.w.margin_calls}
-        self.halts.lapse(a for a in self.w.accounts if a.protocol in views
-                         and not self.health(a, views[a.protocol]) < 1.0)
+        self.lapse(after, sights)
         if block.rows or called or fell:
             return self.time
         return min([block.wake, *closed.values(), self.halts.wake(self.time),
@@ -161,12 +160,22 @@ class Path(Settlement):
             return {protocol: self.repaid[protocol] for protocol in breaker.of}
         return {name: self.x.pair(*name.split("/")) if "/" in name else self.x.log_price(name) for name in breaker.of}
 
-    def spared(self, account: Account, views: dict[str, View]) -> bool:
+    def spared(self, account: Account, view: View) -> bool:
         """Whether an unhealthy account may not be called now."""
-        graced = self.halts.grace(account, rule.health(account, views[account.protocol]), self.time)
-        halted = self.halts.liquidations.get(account.protocol, -math.inf) > self.time
-        self.counts["halted calls"] += halted
-        return graced or halted
+        gone = rule.backing(account, view) <= 0.0
+        return self.halts.spares(account.protocol, account.number, rule.health(account, view), gone, self.time)
+
+    def lapse(self, views: dict[str, View], sights: dict[str, Sight]) -> None:
+        """At the end of a block: margin calls of accounts that are healthy, as lending sees them once transactions have been
+        carried out, before anybody arbitrages; exchanges see what they saw at the start of the block.
+        """
+        if not self.w.margin_calls:
+            return
+        self.halts.lapse(a.number for a in self.w.accounts if a.protocol in views
+                         and not self.health(a, views[a.protocol]) < 1.0)
+        for e in self.w.exchanges:
+            sight = sights[e.name]
+            self.halts.lapse(a.number for a in e.accounts if not e.equity(a, sight) < e.maintenance(a, sight))
 
     def closed_until(self, t: Transaction) -> float:
         """When all markets on which it would trade are open [s]."""

@@ -27,6 +27,20 @@ def margin_mapping(seed: int) -> Mapping:
     return DrawMargin(random.Random(f"margin {seed}"), seed).world()
 
 
+def called_world(seed: int) -> World:
+    """The same with policies: owners are called before they are closed, and liquidations halt when prices move."""
+    world, rng = margin_mapping(seed), random.Random(f"called {seed}")
+    step, names = world["scenario"]["step"], list(world["protocols"])
+    world["policies"] = {"calls": {"kind": "margin_call", "protocols": rng.sample(names, rng.randint(1, len(names))),
+                                   "grace": step * rng.choice([0.4, 1.0, 2.5]), "floor": rng.choice([None, 0.5, 0.9])}}
+    if rng.random() < 0.6:
+        world["policies"]["breaker"] = {
+            "kind": "breaker", "of": "ETH", "move": rng.choice([0.02, 0.05]), "window": step * rng.choice([1, 2]),
+            "halts": "liquidations", "where": rng.sample(names, rng.randint(1, len(names))),
+            "lasts": step * rng.choice([0.5, 1.0, 2.5]), "cool_off": step * rng.choice([0.0, 1.0])}
+    return worlds.load(world)
+
+
 class DrawMargin(Draw, Terms):
     """A world of lending first where there is one, then exchanges beside it."""
 
