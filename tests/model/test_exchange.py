@@ -68,7 +68,7 @@ def test_layers_and_arbitrageurs_are_lifted(world: World) -> None:
     layers = (InsuranceFund(start={"USD": 1e6}), Backstop(), Adl(rule="hyperliquid"))
     assert world.protocols["perps"].waterfall == layers
     assert world.protocols["aave"].waterfall == ()
-    assert world.actors == {"desk": Arbitrageurs(threshold=0.001)}
+    assert world.actors["desk"] == Arbitrageurs(threshold=0.001)
 
 
 def test_an_exchange_dumps_and_loads_as_the_same_world(world: World) -> None:
