@@ -22,7 +22,7 @@ from reference.randomness import BORROWERS, philox, uniform
 from reference.setting import Result, Setting, Transaction
 from reference.settlement import Settlement
 
-BROKEN = 40.0  # log price, of either sign, that nobody trades at: its rounding alone is more than two implementations may differ by
+BROKEN = 40.0  # log price, of either sign, at which nobody trades: its rounding is more than two implementations may differ by
 
 
 class Path(Settlement):
