@@ -22,6 +22,8 @@ from reference.randomness import BORROWERS, philox, uniform
 from reference.setting import Result, Setting, Transaction
 from reference.settlement import Settlement
 
+BROKEN = 40.0  # log price, of either sign, at which nobody trades: its rounding is more than two implementations may differ by
+
 
 class Path(Settlement):
     """The state of one path."""
@@ -146,6 +148,8 @@ class Path(Settlement):
         fell = self.margins.absorb(sights, self.time)
         self.margins.arbitrage(sights)
         self.lapse(after, sights)
+        if max(abs(m.u(m.s)) for m in self.w.markets.values()) > BROKEN:
+            self.nearest = 0.0
         if block.rows or called or fell:
             return self.time
         return min([block.wake, *closed.values(), self.halts.wake(self.time),
