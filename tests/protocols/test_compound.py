@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delever.core.outcomes import DEFICITS, PROTOCOL_FEE
-from delever.core.tables import CASH, SLOTS, TREASURY
-from delever.engine.conservation import residual
+from delever.core.tables import CASH, TREASURY
 from delever.model.errors import InputError
 from delever.protocols.aave import Aave
 from delever.protocols.compound import Compound
@@ -19,7 +17,9 @@ from delever.protocols.fixed_spread import FixedSpread
 from delever.worlds import resolve
 from protocols.one_account import LIQUIDATOR, Account, Call, Collateral, Debt, call, imbalance, ready
 from protocols.test_aave import accounts
-from run.small import book, fall, last, loan, one_market, pool
+from run.small import loan, one_market
+
+pytestmark = pytest.mark.usefixtures("tables_of_their_own")
 
 
 def liquidate(who: Account, **fields: float) -> Call:
@@ -86,24 +86,6 @@ def test_a_row_that_a_user_states_is_the_row_of_the_protocol(who: Account, versi
 def test_kinds_are_found_by_their_names() -> None:
     assert [resolve("protocols", name) for name in ("aave", "compound", "fixed_spread")] == [Aave, Compound, FixedSpread]
     assert one_market(loan("ann", 1.0, 100.0), rules="compound.v2").protocols["pool"].rules == Compound(version="v2")
-
-
-def loans() -> list[Any]:
-    """Thirty, at healths from 1.01 to 1.3."""
-    return [leg for i in range(30) for leg in loan(f"a{i}", 5.0, 5.0 * 850.0 / np.linspace(1.01, 1.3, 30)[i])]
-
-
-def test_a_world_of_both_conserves_value_and_treats_each_by_its_row() -> None:
-    """The same loans twice, in Aave v3_3 and in Compound, through one pool."""
-    terms = {name: {"liquidation_threshold": 0.85, "incentive": 0.05} for name in ("ETH", "USD")}
-    both = {name: {"rules": rules, "parameters": terms, "book": book(loans(), name)} for name, rules in (
-        ("first", "aave.v3_3"), ("second", {"kind": "compound.v2", "seize_share": 0.028}))}
-    _, state = last(one_market(loans(), protocols=both, venues={"amm": pool(500.0, 5e5, follows=True)},
-                               scenario={"events": [fall(0.25, 60.0)]}))
-    totals = state.ledgers.totals[:, :, 0]
-    assert (totals[PROTOCOL_FEE] > 0.0).tolist() == [False, True]
-    assert (totals[DEFICITS] > 0.0).tolist() == [True, False]
-    assert residual(state, int(state.watch.counts[SLOTS])).max() < 1e-9
 
 
 @pytest.mark.parametrize(("rules", "parameters", "message"), [

@@ -15,6 +15,8 @@ from delever.protocols.compound import Compound
 from protocols.one_account import Account, Call, Collateral, Debt, call, imbalance, ready
 from protocols.vectors import cases, number
 
+pytestmark = pytest.mark.usefixtures("tables_of_their_own")
+
 RELATIVE, UNITS = 1e-9, 5.0
 USD_UNIT = 1e-18  # of liquidity and shortfall
 VTOKEN_UNIT = 1e-8

@@ -41,7 +41,7 @@ def test_a_replayed_path_counts_what_the_run_counted(mode: str) -> None:
 
 def test_a_liquidation_in_the_block_after_a_sale_was_caused_by_it() -> None:
     """The first fall is the outside's; the second loan falls by what selling the first one's collateral did to the price."""
-    makers = {"kind": "log_linear", "pair": "ETH/USD", "depth": 1e5, "half_life": "1 d"}
+    makers = {"kind": "log_linear", "pair": "ETH/USD", "depth": 100, "half_life": "1 d"}
     world = one_market([*loan("first", 10.0, 8000.0), *loan("second", 1.0, 795.0)], venues={"makers": makers},
                        execution={"rounds": 4}, scenario={"horizon": 60, "events": [fall(0.06)]})
     found = rows_of(dl.replay(stress(world, keep=False), 0), kind="liquidation", outcome="executed")
