@@ -96,6 +96,22 @@ def test_an_array_of_another_type_is_refused(wrong: type, in_a_tuple: bool, chec
     assert summed(Table(right), right, 4) == 8.0  # nothing was compiled for the other type
 
 
+@pytest.mark.parametrize("kept", [True, False], ids=["its array lives on", "all of it is gone"])
+def test_a_table_at_the_address_of_one_that_is_gone_is_looked_at(kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    summed, right, other = compiled(False, monkeypatch), np.ones(4), np.ones(4, np.int64)
+    for _ in range(200):  # a freed tuple's place is the next one's
+        table = Table(right if kept else np.ones(4))
+        summed(table, right, 4)
+        address = id(table)
+        del table
+        table = Table(other)
+        with pytest.raises(TypeError, match="argument 0"):
+            summed(table, right, 4)
+        if id(table) == address:
+            return
+    pytest.fail("no address was used again")
+
+
 @pytest.mark.parametrize("checked", [True, False])
 @pytest.mark.parametrize("wrong", [[1.0] * 4, (np.ones(4),), 1.0], ids=["list", "tuple", "number"])
 def test_what_is_no_table_and_no_array_is_refused(wrong: object, checked: bool, monkeypatch: pytest.MonkeyPatch) -> None:

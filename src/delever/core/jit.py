@@ -21,6 +21,7 @@ from functools import cache, cached_property
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast
+from weakref import ref
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -134,29 +135,33 @@ class Kernel(Generic[P, R]):
 def guarded(name: str, entry: Callable[..., Any], first: tuple[Any, ...]) -> Callable[..., Any]:
     """The entry point of a kernel, for arguments like those of its first call: it would read others as if they were.
 
-    A table that is handed on once more is not looked at again. In checked mode everything is, in every call.
+    A table that is handed on once more is not looked at again: it is known by its address and by its first array, held
+    weakly, since another table may come to stand where one was. In checked mode everything is looked at in every call.
     """
     if CHECKED:
-        looks: list[Look] = [(i, itself, types_in, types_in(given)) for i, given in enumerate(first)]
+        looks: list[Look] = [(i, itself, types_in, itself, types_in(given)) for i, given in enumerate(first)]
     else:
-        looks = [(i, node, types, types(node(given))) for i, given in enumerate(first) for node, types in nodes_of(given)]
-    known = [0] * len(looks)  # identities of what was found to be right
+        looks = [(i, node, types, array, types(node(given)))
+                 for i, given in enumerate(first) for node, types, array in nodes_of(given)]
+    known: list[tuple[int, Callable[[], Any]]] = [(0, type(None))] * len(looks)  # of what was found to be right
 
     def enter(*args: Any) -> Any:
-        for k, (i, node, types, expected) in enumerate(looks):
+        for k, (i, node, types, array, expected) in enumerate(looks):
             table = node(args[i])
-            if id(table) == known[k]:
+            address, held = known[k]
+            if id(table) == address and array(table) is held():
                 continue
             if types(table) != expected:
                 raise TypeError(f"argument {i} of {name} is {types(table)}, and was {expected} when the kernel was compiled")
             if not CHECKED:
-                known[k] = id(table)
+                known[k] = id(table), ref(array(table))
         return entry(*args)
 
     return enter
 
 
-Look = tuple[int, Callable[[Any], Any], Callable[[Any], Any], Any]  # argument, the table in it, what its types are, as they were
+Way = Callable[[Any], Any]
+Look = tuple[int, Way, Way, Way, Any]  # argument, the table in it, what its types are, its first array, its types as they were
 
 
 def itself(given: Any) -> Any:
@@ -164,16 +169,16 @@ def itself(given: Any) -> Any:
     return given
 
 
-def nodes_of(given: Any, way: str = "") -> list[tuple[Callable[[Any], Any], Callable[[Any], Any]]]:
-    """Arrays, and tables with arrays of their own, in an argument: (how to get there, what the types of the arrays are)."""
+def nodes_of(given: Any, way: str = "") -> list[tuple[Way, Way, Way]]:
+    """Arrays, and tables with arrays of their own, in an argument: how to get there, to the arrays' types, to the first."""
     node = attrgetter(way) if way else itself
     if isinstance(given, np.ndarray):
-        return [(node, attrgetter("dtype"))]
+        return [(node, attrgetter("dtype"), itself)]
     fields = getattr(given, "_fields", ())
-    own = [f"{field}.dtype" for field in fields if isinstance(getattr(given, field), np.ndarray)]
-    below = [found for field in fields if not isinstance(getattr(given, field), np.ndarray)
+    own = [field for field in fields if isinstance(getattr(given, field), np.ndarray)]
+    below = [found for field in fields if field not in own
              for found in nodes_of(getattr(given, field), f"{way}.{field}" if way else field)]
-    return [*([(node, attrgetter(*own))] if own else []), *below]
+    return [*([(node, attrgetter(*(f"{field}.dtype" for field in own)), attrgetter(own[0]))] if own else []), *below]
 
 
 def types_in(given: Any) -> Any:
