@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from delever.actors.liquidators import Liquidators
+from delever.events.price import Price
 from delever.model.book import Book
 from delever.model.world import World
 from delever.oracles.push import Push
@@ -68,7 +69,7 @@ def make_world(book: Book, units: np.ndarray, rules: Rules, scenario: str, paths
                    for i, a in enumerate(ASSETS) for j, b in enumerate(ASSETS) if i < j}
     yearly = DAILY_VOLATILITY * math.sqrt(365.0)
     fall = {a: math.expm1(math.log1p(-FALLS[scenario]) * b) for a, b in zip(ASSETS, BETA, strict=True) if b}
-    events = [{"at": "8 h", "over": "4 h", "kind": "price", "change": fall}] if FALLS[scenario] else []
+    events = [Price(at=8 * 3600.0, over=4 * 3600.0, change=fall)] if FALLS[scenario] else []
     rates = {a: .06 if i >= 9 else .025 for i, a in enumerate(ASSETS)}
     return World.model_validate({
         "name": f"benchmark-{scenario}", "as_of": "2025-01-01T00:00:00Z",

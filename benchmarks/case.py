@@ -53,7 +53,7 @@ def measure(model: Model, threads: int, chunk: int | None, repeat: int) -> tuple
             "liquidations_per_s": round(liquidations * paths / seconds), "share_liquidated": round(hit / accounts, 5),
             "per_path": {"liquidations": round(liquidations, 1), "touched": round(column["accounts_touched"], 1),
                          "health_checks": round(column["health_checks"], 1),
-                         "oracle_answers": round(column["oracle_answers"], 1)},
+                         "oracle_answers": round(column.get("oracle_answers", 0.0), 1)},
             "largest_residual": max(float(np.max(table[n].to_numpy())) for n in table.column_names
                                     if n.startswith("residual."))}, table
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pyarrow as pa
 
+from delever.events.price import Price
 from delever.model.book import Book
 from delever.model.world import World
 from delever.prices.lognormal import LogNormal
@@ -68,7 +69,7 @@ def make_world(book: Book, interest: np.ndarray, scenario: str, paths: int, seed
         "venues": {a: LogLinear(pair=f"{a}-PERP/USD", depth=4.0 * float(units), half_life=600.0)
                    for a, units in zip(coins, interest, strict=True)},
         "scenario": {"horizon": "24 h", "step": "1 min", "paths": paths, "seed": seed,
-                     "events": [{"at": "8 h", "over": "4 h", "kind": "price", "change": fall}] if FALLS[scenario] else [],
+                     "events": [Price(at=8 * 3600.0, over=4 * 3600.0, change=fall)] if FALLS[scenario] else [],
                      "prices": LogNormal(volatility=dict(zip(coins, yearly.tolist(), strict=True)),
                                          correlation={f"{a}/{b}": .7 for i, a in enumerate(coins) for b in coins[i + 1:]})},
     })
