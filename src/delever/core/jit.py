@@ -21,7 +21,6 @@ from functools import cache, cached_property
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast
-from weakref import ref
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -135,33 +134,47 @@ class Kernel(Generic[P, R]):
 def guarded(name: str, entry: Callable[..., Any], first: tuple[Any, ...]) -> Callable[..., Any]:
     """The entry point of a kernel, for arguments like those of its first call: it would read others as if they were.
 
-    A table that is handed on once more is not looked at again: it is known by its address and by its first array, held
-    weakly, since another table may come to stand where one was. In checked mode everything is looked at in every call.
+    A table that is handed on once more is not looked at again; it is held until `forget`, so that no other comes to
+    stand where it was. In checked mode everything is looked at in every call.
     """
-    if CHECKED:
-        looks: list[Look] = [(i, itself, types_in, itself, types_in(given)) for i, given in enumerate(first)]
-    else:
-        looks = [(i, node, types, array, types(node(given)))
-                 for i, given in enumerate(first) for node, types, array in nodes_of(given)]
-    known: list[tuple[int, Callable[[], Any]]] = [(0, type(None))] * len(looks)  # of what was found to be right
+    looks: list[Look] = []
+    for i, given in enumerate(first):
+        nodes = [(itself, types_in)] if CHECKED else nodes_of(given)
+        if nodes:
+            HELD.append([None] * len(nodes))
+            looks.append((i, [(k, node, types, types(node(given))) for k, (node, types) in enumerate(nodes)], HELD[-1]))
+    known: list[Any] = [None] * len(first)
+    HELD.append(known)
 
     def enter(*args: Any) -> Any:
-        for k, (i, node, types, array, expected) in enumerate(looks):
-            table = node(args[i])
-            address, held = known[k]
-            if id(table) == address and array(table) is held():
+        for i, nodes, held in looks:
+            given = args[i]
+            if given is known[i]:
                 continue
-            if types(table) != expected:
-                raise TypeError(f"argument {i} of {name} is {types(table)}, and was {expected} when the kernel was compiled")
+            for k, node, types, expected in nodes:
+                table = node(given)
+                if table is held[k]:
+                    continue
+                if types(table) != expected:
+                    raise TypeError(f"argument {i} of {name} is {types(table)}, and was {expected} when the kernel was compiled")
+                if not CHECKED:
+                    held[k] = table
             if not CHECKED:
-                known[k] = id(table), ref(array(table))
+                known[i] = given
         return entry(*args)
 
     return enter
 
 
 Way = Callable[[Any], Any]
-Look = tuple[int, Way, Way, Way, Any]  # argument, the table in it, what its types are, its first array, its types as they were
+Look = tuple[int, list[tuple[int, Way, Way, Any]], list[Any]]  # argument, its tables: their types as they were; those seen last
+HELD: list[list[Any]] = []  # what guards know to be right, by kernel and argument
+
+
+def forget() -> None:
+    """Let go of the tables that guards hold: a chunk is over."""
+    for held in HELD:
+        held[:] = [None] * len(held)
 
 
 def itself(given: Any) -> Any:
@@ -169,16 +182,16 @@ def itself(given: Any) -> Any:
     return given
 
 
-def nodes_of(given: Any, way: str = "") -> list[tuple[Way, Way, Way]]:
-    """Arrays, and tables with arrays of their own, in an argument: how to get there, to the arrays' types, to the first."""
+def nodes_of(given: Any, way: str = "") -> list[tuple[Way, Way]]:
+    """Arrays, and tables with arrays of their own, in an argument: (how to get there, what the types of the arrays are)."""
     node = attrgetter(way) if way else itself
     if isinstance(given, np.ndarray):
-        return [(node, attrgetter("dtype"), itself)]
+        return [(node, attrgetter("dtype"))]
     fields = getattr(given, "_fields", ())
     own = [field for field in fields if isinstance(getattr(given, field), np.ndarray)]
     below = [found for field in fields if field not in own
              for found in nodes_of(getattr(given, field), f"{way}.{field}" if way else field)]
-    return [*([(node, attrgetter(*(f"{field}.dtype" for field in own)), attrgetter(own[0]))] if own else []), *below]
+    return [*([(node, attrgetter(*(f"{field}.dtype" for field in own)))] if own else []), *below]
 
 
 def types_in(given: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from delever.core.jit import forget
 from delever.core.phase import Phase
 from delever.core.state import State
 from delever.engine.probes import Extremes, History, Probe, Timeline, Trace
@@ -62,4 +63,5 @@ def run_state(model: Model, first_path: int, count: int, traced: list[int], more
         timeline.mechanisms = mechanisms
     for _ in range(model.steps):
         step(chunk, state)
+    forget()
     return Played(state, mechanisms, history, trace)
