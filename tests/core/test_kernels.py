@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,7 +54,7 @@ def signatures() -> list[str]:
         stress(world, keep=False, trace=[0], threads=1)
     found = {id(held): held for name, module in list(sys.modules.items()) if name.startswith("delever.")
              for held in vars(module).values() if isinstance(held, Kernel)}
-    return [f"{len(held.dispatcher.overloads)} {held.__module__}.{held.__name__}" for held in found.values()]
+    return [f"{len(held.dispatcher.overloads)} {held.__module__}.{held.__name__}" for held in found.values() if held.dispatcher]
 
 
 def fresh(code: str, **env: str) -> str:
@@ -146,6 +147,67 @@ def test_checked_calls_refuse_a_fraction_where_a_count_was(monkeypatch: pytest.M
     assert summed(Table(right), right, np.int64(2)) == 4.0
     with pytest.raises(TypeError, match="argument 2"):
         summed(Table(right), right, 2.5)  # type: ignore[arg-type]
+
+
+def test_a_table_is_unpacked_once_and_seen_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    summed, table, right = compiled(False, monkeypatch), Table(np.ones(4)), np.ones(4)
+    made: list[int] = []
+    monkeypatch.setattr(jit, "holder", lambda kind, holder=jit.holder: lambda given: (made.append(1), holder(kind)(given))[1])
+    assert [summed(table, right, 4), summed(table, right, 4)] == [8.0, 8.0]
+    table.units[:] = 2.0
+    assert summed(table, right, 4) == 12.0
+    assert len(made) == 1
+
+
+def test_a_kernel_called_by_threads_with_tables_of_their_own_reads_each_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    summed, right = compiled(False, monkeypatch), np.zeros(4)
+
+    def sums(k: int) -> set[float]:
+        table = Table(np.full(4, float(k)))
+        return {summed(table, right, 4) for _ in range(3000)}
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(sums, range(8))) == [{4.0 * k} for k in range(8)]
+
+
+# --- who allocates -------------------------------------------------------------------------------------------
+
+
+def doubled(units: np.ndarray) -> np.ndarray:
+    """Makes an array."""
+    return units * 2.0
+
+
+def tripled(units: np.ndarray) -> np.ndarray:
+    """Will be marked."""
+    return units * 3.0
+
+
+def handed_back(units: np.ndarray) -> np.ndarray:
+    """Makes none, but hands one out."""
+    return units
+
+
+def test_a_kernel_that_makes_an_array_says_so() -> None:
+    for function in (doubled, handed_back):
+        with pytest.raises(Exception, match=r"doubled|handed_back returns an array: mark it"):
+            kernel(function)(np.ones(4))
+    assert kernel(jit.allocates(tripled))(np.ones(4)).tolist() == [3.0] * 4
+
+
+def test_who_calls_what_allocates_says_so_too() -> None:
+    """Nobody frees what a kernel that does not count is handed."""
+    marked, called = set(), {}
+    for path in modules():
+        for function in filter(decorated, ast.parse(path.read_text(encoding="utf-8")).body):
+            assert isinstance(function, ast.FunctionDef)
+            if any(isinstance(mark, ast.Name) and mark.id == "allocates" for mark in function.decorator_list):
+                marked.add(function.name)
+            called[f"{path.stem}.{function.name}"] = {node.func.id for node in ast.walk(function) if isinstance(node, ast.Call)
+                                                      and isinstance(node.func, ast.Name)}
+    helpers = {"fill_queue", "fill_pro_rata", "choose"}
+    assert helpers <= marked
+    assert {name.split(".")[1] for name, names in called.items() if names & helpers} <= marked
 
 
 def test_the_tests_check_every_call() -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from delever.core.jit import helper
+from delever.core.jit import allocates, helper
 
 Floats = NDArray[np.float64]
 
@@ -58,6 +58,7 @@ def score(rule: int, q: float, mark: float, paid: float, cost: float, equity: fl
 
 
 @helper
+@allocates
 def fill_queue(n: int, score: Floats, size: Floats, wanted: float, out: Floats) -> float:
     """Close from the highest score down, equals in array order; units closed of each in out. Units closed in all.
 
@@ -76,6 +77,7 @@ def fill_queue(n: int, score: Floats, size: Floats, wanted: float, out: Floats) 
 
 
 @helper
+@allocates
 def fill_pro_rata(n: int, weight: Floats, size: Floats, wanted: float, out: Floats) -> float:
     """Close min(size, lambda x weight), lambda such that the sum is min(wanted, sum of size with weight > 0).
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
 from delever.core.exchange_tables import COVERABILITY, LAYERS, ROUNDS, Closings, Flows, Safety
 from delever.core.tables import BOOKED, HOLDERS, Halts, Ledgers, Lots, Sales, Tally, Touched, Transactions
 
+Columns = TypeVar("Columns", bound=tuple[np.ndarray, ...])
 
-def longer(table: tuple[np.ndarray, ...], size: int) -> tuple[np.ndarray, ...]:
-    """The columns of a table, doubled until they hold `size` rows."""
+
+def longer(table: Columns, size: int) -> Columns:
+    """A table, its columns doubled until they hold `size` rows; the same one where they do."""
     have = len(table[0])
     if have >= size:
         return table
     while have < size:
         have *= 2
-    return tuple(_longer(column, have) for column in table)
+    columns = [_longer(column, have) for column in table]
+    return getattr(type(table), "_make", type(table))(columns)
 
 
 def _longer(column: np.ndarray, size: int) -> np.ndarray:

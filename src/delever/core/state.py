@@ -7,7 +7,7 @@ collateral, as debt), Q pairs of series.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from delever.core.tables import (
     Tree,
 )
 
+Group = TypeVar("Group", bound=tuple[Any, ...])
 NEVER = np.iinfo(np.int32).max  # ticks: a move that does not happen
 
 
@@ -91,6 +92,7 @@ class Queue(NamedTuple):
     row: np.ndarray  # [rows] row numbers, sorted by (slot, kind), then path and order of inclusion
     start: np.ndarray  # [slots * kinds + 1] where each (slot, kind) begins
     grouped: np.ndarray  # [grouped rows] those that are carried out all or none
+    alone: bool  # no slot has two rows of one path
 
 
 @dataclass
@@ -160,20 +162,22 @@ class State:
     ledgers: Ledgers = field(kw_only=True)
     tally: Tally = field(kw_only=True)
 
+    groups: dict[type, Any] = field(default_factory=dict)  # see `group`
+
     @property
     def accounts(self) -> Accounts:
         """Who is in it."""
-        return Accounts(self.pool.touched, self.book, self.reserves, self.margins, self.seen.price)
+        return self.group(Accounts, self.pool.touched, self.book, self.reserves, self.margins, self.seen.price)
 
     @property
     def liquidity(self) -> Liquidity:
         """What can be traded."""
-        return Liquidity(self.tree, self.profiles, self.markets)
+        return self.group(Liquidity, self.tree, self.profiles, self.markets)
 
     @property
     def records(self) -> Records:
         """Who has what."""
-        return Records(self.ledgers, self.flows, self.safety, self.tally)
+        return self.group(Records, self.ledgers, self.flows, self.safety, self.tally)
 
     @property
     def below_zero(self) -> Fallen:
@@ -184,6 +188,13 @@ class State:
     def now(self) -> Moment:
         """When it happens."""
         return Moment(self.step, self.time)
+
+    def group(self, kind: type[Group], *members: Any) -> Group:
+        """Tables that are handed on together, made once: kernels know a table again that they have seen (core/jit.py)."""
+        known = self.groups.get(kind)
+        if known is None or any(one is not other for one, other in zip(known, members, strict=True)):
+            known = self.groups[kind] = kind(*members)
+        return cast(Group, known)
 
     def room_for_slots(self, slots: int, nodes: int = 0) -> None:
         """Lengthen the pool until so many touched accounts and wheel entries fit."""
@@ -200,20 +211,20 @@ class State:
 
     def room_for_rows(self, more: int) -> None:
         """Lengthen the transaction table until `more` rows fit."""
-        self.transactions = Transactions(*longer(self.transactions, self.n_rows + more))
+        self.transactions = longer(self.transactions, self.n_rows + more)
 
     def room_for_lots(self, more: int) -> None:
         """Lengthen the table of lots until `more` fit."""
-        self.lots = Lots(*longer(self.lots, self.n_lots + more))
+        self.lots = longer(self.lots, self.n_lots + more)
 
     def room_for_messages(self, more: int) -> None:
         """Lengthen the table of messages between chains until `more` fit."""
-        self.messages = Messages(*longer(self.messages, self.n_messages + more))
+        self.messages = longer(self.messages, self.n_messages + more)
 
     def room_for_closings(self, more: int) -> None:
         """Lengthen the list of deleveraged positions until `more` fit."""
-        self.closings = Closings(*longer(self.closings, self.n_closings + more))
+        self.closings = longer(self.closings, self.n_closings + more)
 
     def room_for_sales(self, more: int) -> None:
         """Lengthen the table of sales until `more` rows fit."""
-        self.sales = Sales(*longer(self.sales, self.n_sales + more))
+        self.sales = longer(self.sales, self.n_sales + more)

@@ -27,7 +27,7 @@ import numpy as np
 
 from delever.core.elementary import TICKS, log_
 from delever.core.exchange_tables import Margins
-from delever.core.jit import helper, kernel
+from delever.core.jit import allocates, helper, kernel
 from delever.core.margin import FAR as MARGIN_FAR
 from delever.core.margin import reach_of, sums_of
 from delever.core.seen_prices import price_path
@@ -157,6 +157,7 @@ def collect(book: BookTables, index: Index, seen: SeenPrices, active: np.ndarray
 
 
 @kernel
+@allocates
 def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPrices, watch: Watch, pool: Pool, tally: Tally,
           tree: Tree, market: np.ndarray) -> None:
     """The exact test, on what is due; the unhealthy become claims, in the order of path and account."""

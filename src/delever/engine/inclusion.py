@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from delever.core.columns import Column, Figure, Value
-from delever.core.jit import helper, kernel
+from delever.core.jit import allocates, helper, kernel, laid_in
 from delever.core.market import route_halted
 from delever.core.outcomes import REVERTED as REVERTS
 from delever.core.phase import Phase
@@ -33,7 +33,7 @@ from delever.core.tables import (
 )
 
 
-@helper
+@laid_in
 def follows(i: int, rows: Transactions) -> bool:
     """Whether a row stands in the group of the one before it."""
     return i > 0 and rows.group[i] > 0 and rows.group[i] == rows.group[i - 1] and rows.path[i] == rows.path[i - 1]
@@ -120,10 +120,10 @@ def rank(n: int, rows: Transactions, networks: Networks, has_block: np.ndarray, 
             unfit[p] += 1
         else:
             start[p * chains + c + 1] += 1
+    end = start[places + 1:]
     for place in range(places):
         start[place + 1] += start[place]
-    end = start[places + 1:]
-    end[:] = start[:places]
+        end[place] = start[place]
     for i in range(n):  # a stable insertion, cut off at the room of the block
         if state[i] != OFFERED or follows(i, rows):
             continue
@@ -151,6 +151,7 @@ def rank(n: int, rows: Transactions, networks: Networks, has_block: np.ndarray, 
 
 
 @kernel
+@allocates
 def line_up(n: int, rows: Transactions, chains: int, sequential: bool, kinds: int, start: np.ndarray, by_place: np.ndarray,
             queue: np.ndarray, issued: np.ndarray, mover: np.ndarray) -> tuple[np.ndarray, int]:
     """Number the included rows and lay them into slots: (where each (slot, kind) begins in `queue`, grouped rows).
@@ -272,7 +273,7 @@ class Inclusion(Phase):
         row = state.queue.row if len(state.queue.row) >= 2 * n else np.empty(4 * n, np.int64)
         begin, groups = line_up(n, state.transactions, len(networks.every), self.sequential, len(self.liquidates), start,
                                 by_place, row, state.tally.issued, state.tally.mover)
-        state.queue = Queue(row, begin, row[begin[-1]:begin[-1] + groups])
+        state.queue = Queue(row, begin, row[begin[-1]:begin[-1] + groups], self.sequential and groups == 0)
 
     def close(self, state: State) -> None:
         """Gas, and who was busy."""

@@ -21,7 +21,6 @@ class Interest:
 
     def accrue(self, state: State) -> None:
         """Indices at the end of the step."""
-        k = state.step
-        state.reserves = state.reserves._replace(
-            supply_index=self.supply[k], borrow_index=self.borrow[k], log_supply=self.log_supply[k],
-            log_borrow=self.log_borrow[k])
+        k, reserves = state.step, state.reserves
+        reserves.supply_index[:], reserves.borrow_index[:] = self.supply[k], self.borrow[k]
+        reserves.log_supply[:], reserves.log_borrow[:] = self.log_supply[k], self.log_borrow[k]

@@ -79,6 +79,7 @@ class Phases:
     venues: Venues
     accruals: Sequence[Accrual]
     feeds: Sequence[Feed]
+    rereading: Sequence[Feed]  # of these, who reads the market again within a block
     rules: Sequence[Rules]
     engines: Sequence[Engine]
     waterfall: Sequence[Layer]
@@ -233,7 +234,7 @@ def decline(first: int, last: int, rows: Transactions, totals: np.ndarray) -> No
 def execute(phases: Phases, state: State) -> None:
     """Included transactions, slot by slot and kind by kind: revalidate, take, trade on the venues, settle."""
     start, kinds, queued = state.queue.start, phases.kinds, state.queue.row
-    if state.n_called and sum(feed.refresh(state) for feed in phases.feeds):
+    if state.n_called and sum(feed.refresh(state) for feed in phases.rereading):
         see_again(state, np.flatnonzero(state.changed))  # calls were offered before the engines traded
     state.n_sales, last, wanted = 0, 0, -1
     for cell in np.flatnonzero(start[1:] > start[:-1]).tolist():
@@ -268,10 +269,7 @@ def trade(phases: Phases, state: State) -> None:
     """What a slot has brought to the market is traded; feeds that read it see that."""
     if state.n_sales:
         phases.trading.execute(state)
-        sold = state.sales.row[:state.n_sales]
-        np.add.at(state.transactions.brought, sold, state.sales.amount[:state.n_sales])
-        state.tally.mover[state.sales.path[:state.n_sales]] = state.transactions.number[sold]
-        if sum(feed.refresh(state) for feed in phases.feeds):  # after the last slot too: it is not every path's last
+        if sum(feed.refresh(state) for feed in phases.rereading):  # after the last slot too: it is not every path's last
             see_again(state, state.sales.path[:state.n_sales])
         state.n_sales = 0
 

@@ -15,7 +15,7 @@ from delever.core.jit import helper, kernel
 from delever.core.market import log_price_at, purchase, sale
 from delever.core.phase import Phase
 from delever.core.state import State
-from delever.core.tables import MAKERS, VENUES, WRAPPER, Ledgers, Liquidity, Sales
+from delever.core.tables import MAKERS, VENUES, WRAPPER, Ledgers, Liquidity, Sales, Tally, Transactions
 
 
 class Meeting(NamedTuple):
@@ -56,8 +56,10 @@ def meet_market(waiting: int, buying: bool, meeting: Meeting, liquidity: Liquidi
 
 
 @kernel
-def trade(n: int, sales: Sales, liquidity: Liquidity, ledgers: Ledgers, forced: np.ndarray, meeting: Meeting) -> None:
-    """Trade rows 0..n-1 of `sales`. forced: [A, P] units that liquidators sold, counted here."""
+def trade(n: int, sales: Sales, liquidity: Liquidity, ledgers: Ledgers, meeting: Meeting, rows: Transactions, tally: Tally
+          ) -> None:
+    """Trade rows 0..n-1 of `sales`; the transactions that they come from are told what that brought."""
+    forced, number, mover, brought = tally.forced, rows.number, tally.mover, rows.brought
     tree, tokens, flow, average, queue = liquidity.tree, ledgers.tokens, meeting.flow, meeting.average, meeting.queue
     path, holder, amount, sold, sold_asset, bought_asset = (sales.path, sales.holder, sales.amount, sales.sold,
                                                             sales.sold_asset, sales.bought_asset)
@@ -111,6 +113,8 @@ def trade(n: int, sales: Sales, liquidity: Liquidity, ledgers: Ledgers, forced: 
             amount[i] /= rate[b]
             tokens[WRAPPER, b, p] -= amount[i]
             tokens[h, b, p] += amount[i]
+        brought[sales.row[i]] += amount[i]
+        mover[p] = number[sales.row[i]]
 
 
 FORCED = Column("forced_sales", ASSET, "units that liquidators sold")
@@ -129,4 +133,4 @@ class Trading(Phase):
     def execute(self, state: State) -> None:
         """Trade what stands in state.sales; their `amount` is then what was bought."""
         if state.n_sales:
-            trade(state.n_sales, state.sales, state.liquidity, state.ledgers, state.tally.forced, self.meeting)
+            trade(state.n_sales, state.sales, state.liquidity, state.ledgers, self.meeting, state.transactions, state.tally)

@@ -130,7 +130,8 @@ def sample(number: np.ndarray, formula: np.ndarray, share: np.ndarray, step: int
     for i in range(number.shape[0]):
         f, r, every, long = number[i], beside.reserve[i], beside.every[i], gap[1, i]
         answer, bias = feeds.answer[f], feeds.bias[f]
-        before[:] = answer
+        for p in range(answer.shape[0]):
+            before[p] = answer[p]
         if formula[i] == INDEX:
             add_up(beside.constant[i] + bias, beside.market[i], beside.sign[i], price, answer)
             stay(halted[f], time, before, answer)
@@ -152,7 +153,8 @@ def sample(number: np.ndarray, formula: np.ndarray, share: np.ndarray, step: int
             for p in range(first.shape[0]):
                 first[p] = index[p] * (1.0 + rate[p] * left)
         else:
-            first[:] = index
+            for p in range(first.shape[0]):
+                first[p] = index[p]
         for p in range(answer.shape[0]):
             a, b, c = first[p], book[p], index[p] + long[p]
             first[p] = max(max(min(a, b), min(max(a, b), c)), LEAST * index[p])  # the median

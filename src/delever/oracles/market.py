@@ -38,9 +38,8 @@ def read(number: np.ndarray, feeds: Feeds, halted: np.ndarray, time: float, pric
         answer, until, stuck = feeds.answer[f], halted[f], 0
         for p in range(answer.shape[0]):
             stuck += until[p] > time
-        if stuck:
-            before[:] = answer
         for p in range(answer.shape[0]):
+            before[p] = answer[p]
             answer[p] = constant[f] + feeds.bias[f]
         for t in range(market.shape[1]):
             if market[f, t] < 0:

@@ -182,7 +182,7 @@ class MarginCalls(Phase):
         """See Phase."""
         if last == first and not state.n_called:
             return
-        self.table = Calls(*longer(self.table, len(state.pool.due)))
+        self.table = longer(self.table, len(state.pool.due))
         if last > first:
             hold_rows(first, last, state.transactions, state.pool.touched, state.book, state.reserves, state.seen.price,
                       self.terms, state.time, self.table, self.open, self.counts)
@@ -194,7 +194,7 @@ class MarginCalls(Phase):
         """See Phase."""
         self.block += 1
         if self.open[0]:
-            self.table = Calls(*longer(self.table, len(state.pool.due)))
+            self.table = longer(self.table, len(state.pool.due))
             follow_up(state.pool.standing, int(state.watch.counts[STANDING]), state.pool.touched, self.block, self.table,
                       self.open, self.counts, state.wake)
 

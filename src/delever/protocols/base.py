@@ -91,7 +91,11 @@ class RulesPhase(Phase):
         """Those of these rows that are of its kinds, at what is seen now."""
         mine = picked[state.transactions.kind[picked] == self.call.number]
         if len(mine):
-            self.assess(state.transactions, mine, state.pool.touched, state.book, state.reserves, state.seen.price)
+            self.size_calls(state, mine)
+
+    def size_calls(self, state: State, picked: np.ndarray) -> None:
+        """These rows, all of its kind of call."""
+        self.assess(state.transactions, picked, state.pool.touched, state.book, state.reserves, state.seen.price)
 
     def columns(self, state: State) -> list[Value]:
         """See Phase. What became of the protocols' loans; rules that have more to say add to it."""
@@ -152,18 +156,22 @@ class Call(Kind):
     def check(self, state: State, picked: np.ndarray) -> None:
         """As at its slot."""
         price_rows(state, picked)
-        self.rules.size(state, picked)
+        self.rules.size_calls(state, picked)
         still_pays(picked, state.transactions, state.tree, state.profiles, state.markets)
 
     def execute(self, state: State, picked: np.ndarray) -> None:
         """See Kind. Of several who call one account in a batch, the first included comes first."""
+        if state.queue.alone:
+            self.settle(state, picked, False)
+            return
         for round_of, later in rounds(state.transactions.ref[picked]):
             self.settle(state, picked[round_of], later)
 
     def settle(self, state: State, picked: np.ndarray, later: bool) -> None:
         """Calls of different accounts. later: others have called these before, in the same slot."""
         again = picked if state.slot or later else picked[state.changed[state.transactions.path[picked]]]
-        again = again[state.transactions.group[again] == 0]  # a group has been sized as a whole, at this very slot
+        if len(state.queue.grouped):
+            again = again[state.transactions.group[again] == 0]  # a group has been sized as a whole, at this very slot
         if len(again):
             self.check(state, again)
         state.room_for_sales(self.rules.sales_per_call(state.book) * len(picked))

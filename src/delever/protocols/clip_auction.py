@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from delever.core.jit import helper, kernel
+from delever.core.jit import allocates, helper, kernel
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, DEFICITS, LIQUIDATIONS, PROTOCOL_FEE, REPAID, SEIZED
 from delever.core.state import Pool, Watch
 from delever.core.tables import (
@@ -174,6 +174,7 @@ def size_redos(picked: np.ndarray, rows: Transactions, rules: np.ndarray, now: f
 
 
 @kernel
+@allocates
 def kick(picked: np.ndarray, rows: Transactions, rules: np.ndarray, raised: np.ndarray, now: float, touched: Touched,
          book: BookTables, reserves: Reserves, price: np.ndarray, ledgers: Ledgers, lots: Lots, n: int) -> int:
     """Vaults become lots; rows of closed ones are used again. The number of rows of the table then. now: [whole s].

@@ -27,6 +27,7 @@ from delever.ingest.source import Source
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.networks.base import Chain
+from delever.oracles.base import FeedPhase
 from delever.prices.base import PriceSpec, Process
 from delever.protocols.base import Rules, RulesPhase
 from delever.protocols.funding import FundingPhase
@@ -171,6 +172,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
         accruals=[Interest(model.positions.supply_rate, model.positions.borrow_rate, model.step_length, model.steps),
                   FundingPhase.of(setting)],
         feeds=feeds,
+        rereading=[feed for feed in feeds if type(feed).refresh is not FeedPhase.refresh],
         rules=[phase for phase in protocols if isinstance(phase, RulesPhase)],
         engines=[phase for phase in protocols if isinstance(phase, Engines)],
         waterfall=waterfall(world, model.step_length),

@@ -83,7 +83,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
 
     unit = np.array([layout.asset(model.world.protocols[p].unit) for p, _ in positions.reserves])
     number = {name: i for i, name in enumerate(model.world.protocols)}
-    ones, seed = np.ones(reserves), model.world.scenario.seed
+    seed = model.world.scenario.seed
     slots = max(1024, min(len(positions.accounts) * paths, AT_FIRST))  # no memory until they are written
     state = State(
         first_path, paths, np.array([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF], np.uint64), model.step_length,
@@ -102,7 +102,8 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
                     seen_alike(oracles, unit, positions.margins.weight < 0.0),
                     *(np.isin(np.arange(2 * reserves), read) for read in (model.index.falling, model.index.rising))),
         reserves=Reserves(np.array([number[p] for p, _ in positions.reserves]),
-                          np.array([layout.asset(a) for _, a in positions.reserves]), ones, ones, ones * 0, ones * 0),
+                          np.array([layout.asset(a) for _, a in positions.reserves]),
+                          *np.repeat([1.0, 1.0, 0.0, 0.0], reserves).reshape(4, -1)),
         book=positions.tables, index=model.index,
         watch=new_watch(len(positions.accounts), model.index, paths, bool(positions.margins.perp.any())),
         pool=new_pool(slots, 4 * slots, positions.tables.amount.shape[1], positions.tables.cost.shape[1]),
@@ -117,7 +118,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
         purses=new_purses(len(setting.networks), len(model.world.actors), assets, paths),
         bridges=new_bridges(setting, chunk.kinds), messages=new_messages(64),
         moves=np.zeros(markets), opens=open_kinds(model.world, chunk.everybody),
-        queue=Queue(np.empty(1024, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64)),
+        queue=Queue(np.empty(1024, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64), False),
         ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths, len(model.world.actors)),
         tally=new_tally(assets, paths),
     )

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from delever.core.adl import RULES
 from delever.core.exchange_tables import ADL, Closings, Fallen, Safety
-from delever.core.jit import helper, kernel
+from delever.core.jit import allocates, helper, kernel
 from delever.core.margin import book_deficit, close_leg, equity_of, move_cash, sell_collateral, vault_of
 from delever.core.state import Pool, State, Watch
 from delever.core.tables import CASH, SLOTS, TREASURY, Accounts, BookTables, Ledgers, Liquidity, Moment, Records, Touched
@@ -102,6 +102,7 @@ def whose_turn(j: int, fallen: Fallen, number: int, accounts: Accounts, safety: 
 
 
 @kernel
+@allocates
 def deleverage(start: int, fallen: Fallen, rules: AdlRules, now: Moment, accounts: Accounts, watch: Watch, pool: Pool,
                liquidity: Liquidity, records: Records, closings: Closings, n_closings: int, scratch: Scratch
                ) -> tuple[int, int]:

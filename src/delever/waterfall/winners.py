@@ -11,7 +11,7 @@ import numpy as np
 
 from delever.core.adl import CAPPED_PRO_RATA, fill_pro_rata, fill_queue, is_queue, score
 from delever.core.exchange_tables import ADL, COVERABILITY, OVERSHOOT, UNFAIRNESS, Closings, Safety
-from delever.core.jit import helper
+from delever.core.jit import allocates, helper
 from delever.core.margin import equity_of
 from delever.core.state import Pool, Watch
 from delever.core.tables import CASH, DEPOSITS, FUNDING, QUEUED, Accounts, Records
@@ -82,6 +82,7 @@ def candidates(out: Unclosed, rules: AdlRules, accounts: Accounts, watch: Watch,
 
 
 @helper
+@allocates
 def choose(out: Unclosed, rules: AdlRules, accounts: Accounts, watch: Watch, found: Candidates) -> tuple[int, int, float]:
     """Who closes how much of a position: (candidates, how many of them close something, units closed in all)."""
     n, terms, wanted = candidates(out, rules, accounts, watch, found), found.terms, abs(out.units)
