@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from delever.core.columns import ASSET, Column, Figure, Value, mean_of, of_protocol
@@ -51,67 +53,72 @@ assert len(COUNTED) == OUTCOMES
 
 
 @kernel
-def underwater(slots: int, number: int, touched: Touched, book: BookTables, reserves: Reserves, price: np.ndarray,
+def underwater(slots: int, touched: Touched, book: BookTables, reserves: Reserves, price: np.ndarray,
                bare: np.ndarray, short: np.ndarray) -> None:
     """At the end: debt without collateral, and what accounts owe beyond their collateral, at seen prices [USD].
 
-    price: [P, R]; bare, short: [P], of protocol `number`. Only touched accounts can be under water: the others are healthy.
+    price: [P, R]; bare, short: [protocols, P]. Only touched accounts can be under water: the others are healthy.
     """
     account, path, amount, signature, reserve = (touched.account, touched.path, touched.amount, book.signature,
                                                  book.reserve)
     for slot in range(slots):
         p, g = path[slot], signature[account[slot]]
-        if book.margin[g] or book.protocol[g] != number:
+        if book.margin[g]:
             continue
-        value, debt, first = 0.0, 0.0, book.first_debt[0]
+        number, value, debt, first = book.protocol[g], 0.0, 0.0, book.first_debt[0]
         for k in range(book.collaterals[g]):
             value += amount[slot, k] * reserves.supply_index[reserve[g, k]] * price[p, reserve[g, k]]
         for k in range(first, first + book.debts[g]):
             debt += amount[slot, k] * reserves.borrow_index[reserve[g, k]] * price[p, reserve[g, k]]
         if debt > 0.0 and value <= 0.0:
-            bare[p] += debt
-        short[p] += max(debt - value, 0.0)
+            bare[number, p] += debt
+        short[number, p] += max(debt - value, 0.0)
 
 
 @kernel
-def unsold(n_lots: int, number: int, lots: Lots, touched: Touched, book: BookTables, price: np.ndarray,
-           short: np.ndarray) -> None:
+def unsold(n_lots: int, lots: Lots, touched: Touched, book: BookTables, price: np.ndarray, short: np.ndarray) -> None:
     """At the end: debt that went into lots beyond what these are worth, at seen prices [USD].
 
-    price: [P, R]; short: [P], of protocol `number`.
+    price: [P, R]; short: [protocols, P].
     """
     for k in range(n_lots):
-        if lots.open[k] and lots.protocol[k] == number:
+        if lots.open[k]:
             p, r = lots.path[k], book.reserve[book.signature[touched.account[lots.slot[k]]], lots.leg[k]]
-            short[p] += max(lots.owed[k] * price[p, lots.reserve[k]] - lots.units[k] * price[p, r], 0.0)
+            short[lots.protocol[k], p] += max(lots.owed[k] * price[p, lots.reserve[k]] - lots.units[k] * price[p, r], 0.0)
 
 
-def loan_columns(state: State, number: int) -> list[Value]:
-    """Everything about the loans of one protocol."""
-    return [*losses(state, number), *counts(state, number), *by_asset(state, number)]
+def loan_columns(state: State, numbers: Sequence[int]) -> list[Value]:
+    """Everything about the loans of these protocols."""
+    short, owed = losses(state), owed_at_start(state)
+    return [value for number in numbers
+            for value in (*said_of(state, number, *short, owed), *counts(state, number), *by_asset(state, number))]
 
 
-def losses(state: State, number: int) -> list[Value]:
-    """Bad debt and shortfall; their figures are of all lending protocols together."""
-    bare, short = np.zeros(state.paths), np.zeros(state.paths)
-    underwater(int(state.watch.counts[SLOTS]), number, state.pool.touched, state.book, state.reserves, state.seen.price,
-               bare, short)
+def losses(state: State) -> tuple[np.ndarray, np.ndarray]:
+    """Still open at the end: debt without collateral, and debt beyond the collateral [protocols, P]."""
+    bare, short = np.zeros((2, *state.ledgers.totals.shape[1:]))
+    underwater(int(state.watch.counts[SLOTS]), state.pool.touched, state.book, state.reserves, state.seen.price, bare, short)
     if state.n_lots:
-        unsold(state.n_lots, number, state.lots, state.pool.touched, state.book, state.seen.price, short)
+        unsold(state.n_lots, state.lots, state.pool.touched, state.book, state.seen.price, short)
+    return bare, short
+
+
+def said_of(state: State, number: int, bare: np.ndarray, short: np.ndarray, owed: float) -> list[Value]:
+    """Bad debt and shortfall of one; their figures are of all lending protocols together. See `losses`; owed: [USD]."""
     booked = state.ledgers.totals[DEFICITS, number]
     words = "debt without collateral, written off or still open"
     bad_debt = Column("bad_debt", "USD", words, mean_of("bad_debt", words), "sum", LOSSES)
     shortfall = Column(
         "shortfall", "USD", "debt written off, or owed beyond the collateral at the end, at prices seen", (
             Figure("probability_of_bad_debt", "share_above", "paths whose shortfall exceeds 1 % of all debt", "share",
-                   MATERIAL * owed_at_start(state)),
+                   MATERIAL * owed),
             Figure("var", "quantile", "95th percentile over paths of shortfall: written off, or owed beyond the collateral at "
                    "the end, at the prices protocols see", level=0.95, label="VaR (95 %)"),
             Figure("expected_shortfall", "tail_mean", "mean shortfall of the worst 5 % of paths", level=0.95,
                    label="expected shortfall (5 %)"),
             Figure("evar", "quantile", "99th percentile over paths of shortfall", level=0.99, label="EVaR (99 %)"),
             *mean_of("shortfall", "shortfall")), "sum", LOSSES)
-    return [Value(bad_debt, booked + bare, number), Value(shortfall, booked + short, number)]
+    return [Value(bad_debt, booked + bare[number], number), Value(shortfall, booked + short[number], number)]
 
 
 def counts(state: State, number: int) -> list[Value]:

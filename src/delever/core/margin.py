@@ -79,43 +79,37 @@ def safe_growth(spare: float, falling: float, rising: float) -> float:
 
 
 @laid_in
-def sums_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray, debts: np.ndarray, first: int,
-            reserve: np.ndarray, threshold: np.ndarray, price: np.ndarray, funded: np.ndarray, paid: np.ndarray,
-            gross: np.ndarray, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray
+def sums_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margins: Margins, price: np.ndarray
             ) -> tuple[float, float, float, float, bool]:
-    """(E, M, what falls, what rises, whether shorts could climb a tier) of row i of `amount`, in USD; see reach_of.
-
-    The columns of BookTables and Margins one by one: with the two tuples in their place, putting margin accounts back on
-    watch took 1.65 times as long (boundary.rearm on benchmarks/perps.py, crash).
-    """
+    """(E, M, what falls, what rises, whether shorts could climb a tier) of row i of `amount`, in USD; see reach_of."""
+    reserve, first, tiers, floor, rate, paid = (book.reserve, book.first_debt[0], margins.tiers, margins.floor, margins.rate,
+                                                margins.paid)
     equity, margin, falling, rising, climbs = 0.0, 0.0, 0.0, 0.0, False
-    for k in range(collaterals[g]):
-        value = amount[i, k] * price[p, reserve[g, k]] * threshold[g, k]
+    for k in range(book.collaterals[g]):
+        value = amount[i, k] * price[p, reserve[g, k]] * book.threshold[g, k]
         equity += value
         if k > 0:  # leg 0 is cash, which does not move
             falling += value
-    for k in range(first, first + debts[g]):
+    for k in range(first, first + book.debts[g]):
         r, q = reserve[g, k], amount[i, k]
         if q == 0.0:
             continue
         mark, n, top = price[p, r], abs(q) * price[p, r], tiers[r] - 1
         tier = tier_of(n, r, tiers, floor)
-        mm = n * rate[r, tier] - deducted[r, tier]
+        mm = n * rate[r, tier] - margins.deducted[r, tier]
         equity += q * (mark - paid[r, p])
         margin += mm
         if q > 0.0:
-            falling += q * (mark - paid[r, p] - gross[r, p]) - (0.0 if funded[r] else mm)
+            falling += q * (mark - paid[r, p] - margins.gross[r, p]) - (0.0 if margins.funded[r] else mm)
         else:
-            steep = rate[r, top if funded[r] else tier]
+            steep = rate[r, top if margins.funded[r] else tier]
             climbs = climbs or rate[r, top] > steep
-            rising -= q * (mark - paid[r, p] + gross[r, p]) * (1.0 + steep)
+            rising -= q * (mark - paid[r, p] + margins.gross[r, p]) * (1.0 + steep)
     return equity, margin, falling, rising, climbs
 
 
 @laid_in
-def reach_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray, debts: np.ndarray, first: int,
-             reserve: np.ndarray, threshold: np.ndarray, price: np.ndarray, funded: np.ndarray, paid: np.ndarray,
-             gross: np.ndarray, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray
+def reach_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margins: Margins, price: np.ndarray
              ) -> tuple[float, float, float]:
     """(E, M, safe radius): E >= M as long as no series of the account has moved against it by more than the radius [log].
 
@@ -123,8 +117,7 @@ def reach_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray
     proportion, and a short's grows at most at the rate of the tier that it could reach. Funding: series move with
     m - F -+ the highest rate x the absolute funding, which covers what F changes in MM's share of the mark.
     """
-    equity, margin, falling, rising, climbs = sums_of(i, p, g, amount, collaterals, debts, first, reserve, threshold, price,
-                                                      funded, paid, gross, tiers, floor, rate, deducted)
+    equity, margin, falling, rising, climbs = sums_of(i, p, g, amount, book, margins, price)
     spare = equity - margin
     if spare >= 0.0 and falling <= 0.0 and rising <= 0.0:
         return equity, margin, FAR  # nothing that moves
@@ -132,13 +125,13 @@ def reach_of(i: int, p: int, g: int, amount: np.ndarray, collaterals: np.ndarray
         return equity, margin, 0.0
     z = safe_growth(spare, falling, rising)
     if climbs:  # shorts that could climb a tier within that: by the rate they could come to
-        rising = 0.0
-        for k in range(first, first + debts[g]):
-            r, q = reserve[g, k], amount[i, k]
+        rising, first, tiers = 0.0, book.first_debt[0], margins.tiers
+        for k in range(first, first + book.debts[g]):
+            r, q = book.reserve[g, k], amount[i, k]
             if q < 0.0:
                 n = -q * price[p, r]
-                steep = rate[r, tiers[r] - 1 if funded[r] else tier_of(n * (1.0 + z), r, tiers, floor)]
-                rising += -q * (price[p, r] - paid[r, p] + gross[r, p]) * (1.0 + steep)
+                tier = tiers[r] - 1 if margins.funded[r] else tier_of(n * (1.0 + z), r, tiers, margins.floor)
+                rising += -q * (price[p, r] - margins.paid[r, p] + margins.gross[r, p]) * (1.0 + margins.rate[r, tier])
         z = safe_growth(spare, falling, rising)
     return equity, margin, log_(1.0 + z)
 

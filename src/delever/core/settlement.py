@@ -51,20 +51,20 @@ def lessen(amount: np.ndarray, k: int, index: float, moved: float, pro_rata: boo
 
 
 @helper
-def write_off(amount: np.ndarray, g: int, p: int, number: int, reserve: np.ndarray, collaterals: int, first: int,
-              last: int, borrow_index: np.ndarray, price: np.ndarray, booked: np.ndarray, scaled: np.ndarray,
-              totals: np.ndarray) -> None:
+def write_off(amount: np.ndarray, g: int, p: int, number: int, book: BookTables, borrow_index: np.ndarray, price: np.ndarray,
+              ledgers: Ledgers) -> None:
     """Where no positive collateral is left, all that is still owed becomes a deficit of its reserve."""
-    for k in range(collaterals):
+    for k in range(book.collaterals[g]):
         if amount[k] > 0.0:
             return
-    for k in range(first, last):
-        r = reserve[g, k]
+    first, booked = book.first_debt[0], ledgers.booked
+    for k in range(first, first + book.debts[g]):
+        r = book.reserve[g, k]
         units = amount[k] * borrow_index[r]
         booked[DEBTS, r, p] -= units
         booked[DEFICIT, r, p] += units
-        scaled[1, r, p] -= amount[k]
-        totals[DEFICITS, number, p] += units * price[r]
+        ledgers.scaled[1, r, p] -= amount[k]
+        ledgers.totals[DEFICITS, number, p] += units * price[r]
         amount[k] = 0.0
 
 
@@ -144,8 +144,7 @@ def settle(rows: Transactions, picked: np.ndarray, writes_off: np.ndarray, touch
             scaled[1, r, p] -= change
             totals[REPAID, number, p] += paid * price[r]
         if writes_off[number]:
-            write_off(amount, g, p, number, reserve, collaterals[g], first_debt, first_debt + debts[g], borrow_index,
-                      price, booked, scaled, totals)
+            write_off(amount, g, p, number, book, borrow_index, price, ledgers)
         totals[LIQUIDATIONS, number, p] += 1.0
         if flags[slot] & HIT == 0:
             totals[ACCOUNTS_LIQUIDATED, number, p] += 1.0

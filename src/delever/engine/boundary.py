@@ -27,7 +27,7 @@ import numpy as np
 
 from delever.core.elementary import TICKS, log_
 from delever.core.exchange_tables import Margins
-from delever.core.jit import allocates, helper, kernel
+from delever.core.jit import helper, kernel
 from delever.core.margin import FAR as MARGIN_FAR
 from delever.core.margin import reach_of, sums_of
 from delever.core.seen_prices import price_path
@@ -157,18 +157,16 @@ def collect(book: BookTables, index: Index, seen: SeenPrices, active: np.ndarray
 
 
 @kernel
-@allocates
 def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPrices, watch: Watch, pool: Pool, tally: Tally,
           tree: Tree, market: np.ndarray) -> None:
-    """The exact test, on what is due; the unhealthy become claims, in the order of path and account."""
+    """The exact test, on what is due; the unhealthy become claims, in any order."""
     due, claim, looked = pool.due, pool.claim, tally.looked
     slot_account, slot_path, amount = pool.touched.account, pool.touched.path, pool.touched.amount
     signature, reserve, threshold, collaterals, debts, first_debt = (
         book.signature, book.reserve, book.threshold, book.collaterals, book.debts, book.first_debt[0])
     log_price, like, price, stamp, now, unit = seen.log_price, seen.like, seen.price, seen.stamp, seen.number[0], seen.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
-    of_margin, funded, paid, gross = book.margin, margins.funded, margins.paid, margins.gross
-    tiers, floor, rate, deducted = margins.tiers, margins.floor, margins.rate, margins.deducted
+    of_margin = book.margin
     n_claims, accounts = 0, signature.shape[0]
     for j in range(watch.counts[DUE]):
         slot = int(due[j])
@@ -178,8 +176,7 @@ def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPric
             price_path(p, log_price, like, price, unit, tree, market)
         g, backing, debt = signature[account], 0.0, 0.0  # as in account_health: slices here would cost 1.5x
         if of_margin[g]:
-            backing, debt, _, _, _ = sums_of(slot, p, g, amount, collaterals, debts, first_debt, reserve, threshold, price,
-                                             funded, paid, gross, tiers, floor, rate, deducted)
+            backing, debt, _, _, _ = sums_of(slot, p, g, amount, book, margins, price)
         else:
             for k in range(collaterals[g]):
                 r = reserve[g, k]
@@ -191,7 +188,6 @@ def check(book: BookTables, reserves: Reserves, margins: Margins, seen: SeenPric
         if backing < debt:
             claim[n_claims] = (p * accounts + account) << 32 | slot
             n_claims += 1
-    claim[:n_claims].sort()
     watch.counts[CLAIM_ROWS] = n_claims
 
 
@@ -233,8 +229,7 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
                                                       seen.up, watch.counts)
     log_price, like, price, stamp, now, unit = seen.log_price, seen.like, seen.price, seen.stamp, seen.number[0], seen.unit
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
-    of_margin, funded, paid, gross = book.margin, margins.funded, margins.paid, margins.gross
-    tiers, floor, rate, deducted = margins.tiers, margins.floor, margins.rate, margins.deducted
+    of_margin = book.margin
     n_nodes, free, standing, n_standing = count[NODES], count[FREE], pool.standing, count[STANDING]
     for j in range(count[DUE]):
         slot = int(due[j])
@@ -245,8 +240,7 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
             price_path(p, log_price, like, price, unit, tree, market)
         backing, burden, radius = 0.0, 0.0, 0.0
         if of_margin[g]:
-            backing, burden, radius = reach_of(slot, p, g, amount, collaterals, debts, first_debt, reserve, threshold, price,
-                                               funded, paid, gross, tiers, floor, rate, deducted)
+            backing, burden, radius = reach_of(slot, p, g, amount, book, margins, price)
             if radius >= MARGIN_FAR:
                 continue  # nothing that moves
         else:
@@ -296,6 +290,7 @@ def search(state: State) -> None:
     check(state.book, state.reserves, state.margins, state.seen, watch, state.pool, state.tally, state.tree,
           state.markets.price)
     if count[CLAIM_ROWS]:
+        state.pool.claim[:count[CLAIM_ROWS]].sort()  # by path and account
         state.room_for_rows(int(count[CLAIM_ROWS]))
         offer(watch, state.pool, state.book, state.opens, state.home, state.halts.liquidation, state.transactions,
               state.n_rows)

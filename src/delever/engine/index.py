@@ -26,9 +26,7 @@ def margin_reaches(book: BookTables, margins: Margins, price: np.ndarray, health
     for i in range(book.signature.shape[0]):
         g = book.signature[i]
         if book.margin[g]:
-            equity, margin, radius = reach_of(
-                i, 0, g, book.amount, book.collaterals, book.debts, book.first_debt[0], book.reserve, book.threshold, price,
-                margins.funded, margins.paid, margins.gross, margins.tiers, margins.floor, margins.rate, margins.deducted)
+            equity, margin, radius = reach_of(i, 0, g, book.amount, book, margins, price)
             health[i] = radius if equity >= margin else -1.0
 
 

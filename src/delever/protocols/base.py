@@ -99,7 +99,7 @@ class RulesPhase(Phase):
 
     def columns(self, state: State) -> list[Value]:
         """See Phase. What became of the protocols' loans; rules that have more to say add to it."""
-        return [value for number in self.numbers for value in loan_columns(state, number)]
+        return loan_columns(state, self.numbers)
 
     def liquidatable(self, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> Liquidatable:
         """A whole book at once, no paths: what one call may do to each account now. seen_price: [reserves]."""
