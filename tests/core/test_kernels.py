@@ -210,14 +210,6 @@ def test_who_calls_what_allocates_says_so_too() -> None:
     assert {name.split(".")[1] for name, names in called.items() if names & helpers} <= marked
 
 
-def test_nothing_compiled_takes_more_than_twelve_arguments() -> None:
-    count = {f"{path.stem}.{function.name}": len(function.args.args) for path in modules()
-             for function in ast.parse(path.read_text(encoding="utf-8")).body
-             if decorated(function) and isinstance(function, ast.FunctionDef)}
-    assert len(count) > 200
-    assert {name: n for name, n in count.items() if n > 12} == {}
-
-
 def test_the_tests_check_every_call() -> None:
     assert jit.CHECKED
 
