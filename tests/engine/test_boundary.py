@@ -45,11 +45,11 @@ def dense(state: State) -> list[Claim]:
             g, backing, debt, something = book.signature[account], 0.0, 0.0, False
             for k in range(book.collaterals[g]):
                 r = book.reserve[g, k]
-                backing += row[k] * reserves.supply_index[r] * price[p, r] * book.threshold[g, k]
+                backing += row[k] * reserves.supply_index[r, p] * price[p, r] * book.threshold[g, k]
                 something |= row[k] > 0.0
             for k in range(first, first + book.debts[g]):
                 r = book.reserve[g, k]
-                debt += row[k] * reserves.borrow_index[r] * price[p, r]
+                debt += row[k] * reserves.borrow_index[r, p] * price[p, r]
                 something |= row[k] < 0.0
             if backing < debt and (something or account not in known):
                 found.append((int(p), account))
@@ -131,7 +131,7 @@ def moments(world: World, paths: int, moves: np.ndarray, rng: np.random.Generato
     """
     model = assemble(world)
     state = new_state(model, 0, paths)
-    growth = np.stack([model.positions.supply_rate, model.positions.borrow_rate]) * 86400.0
+    growth = np.stack([model.positions.supply_rate, model.positions.borrow_rate])[:, :, None] * 86400.0 * rng.uniform(0, 2, paths)
     feeds = [model.oracles.names.index(f"market {asset}/USD") for asset in ASSETS if f"market {asset}/USD" in
              model.oracles.names]
     for k, move in enumerate(moves):

@@ -88,12 +88,12 @@ class Account:
     @property
     def reserves(self) -> Reserves:
         n, name = len(self.assets), self.assets
-        supply, borrow = np.ones(n), np.ones(n)
+        supply, borrow = np.ones((n, 1)), np.ones((n, 1))
         for held in self.collaterals:
-            supply[name.index(held.asset)] = held.index
+            supply[name.index(held.asset), 0] = held.index
         for owed in self.debts:
-            borrow[name.index(owed.asset)] = owed.index
-        other = {field: np.zeros(n) for field in Reserves._fields}
+            borrow[name.index(owed.asset), 0] = owed.index
+        other = {field: np.zeros((n, 1)) for field in Reserves._fields}
         return Reserves(**other | {"protocol": np.zeros(n, np.int64), "asset": np.arange(1, n + 1),
                                    "supply_index": supply, "borrow_index": borrow})
 
@@ -106,9 +106,7 @@ class Account:
     def sides(self, amount: np.ndarray | None = None) -> tuple[float, float]:
         """(backing, debt) of the account, or with other amounts at index 1."""
         book, reserves = self.book, self.reserves
-        return account_health(book.amount[0] if amount is None else amount, 0, book.reserve, book.threshold,
-                              book.collaterals, book.debts, int(book.first_debt[0]), self.price[0],
-                              reserves.supply_index, reserves.borrow_index)
+        return account_health(0, 0, 0, book.amount if amount is None else amount[None, :], book, reserves, self.price)
 
     def health(self, amount: np.ndarray | None = None) -> float:
         backing, debt = self.sides(amount)
@@ -186,11 +184,12 @@ def imbalance(call: Call) -> float:
     first_debt, n = int(book.first_debt[0]), len(call.account.assets)
     had, change = np.full(n, 1e-300), np.zeros((2, n))
     for k, r in enumerate(book.reserve[0]):
-        had[r] += abs(book.amount[0, k]) * (reserves.supply_index[r] + reserves.borrow_index[r])
+        had[r] += abs(book.amount[0, k]) * (reserves.supply_index[r, 0] + reserves.borrow_index[r, 0])
         change[int(k >= first_debt), r] += call.amount[k] - book.amount[0, k]
     breaches = (
         tokens.sum(0)[1:],  # tokens move, none is made
         tokens[CASH, 1:] + booked[DEBTS] + booked[DEFICIT] - booked[DEPOSITS] - booked[TREASURY],
         change[0] - scaled[0], change[1] - scaled[1],  # the accounts changed as the ledgers say
-        scaled[0] * reserves.supply_index - booked[DEPOSITS], scaled[1] * reserves.borrow_index - booked[DEBTS])
+        scaled[0] * reserves.supply_index[:, 0] - booked[DEPOSITS],
+        scaled[1] * reserves.borrow_index[:, 0] - booked[DEBTS])
     return max(float((np.abs(breach) / had).max()) for breach in breaches)

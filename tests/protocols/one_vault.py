@@ -40,8 +40,8 @@ class OneVault:
                  "chip": 0.0, "dust": 0.0, "hole": np.inf, "hole_of_all": np.inf}
         self.rules.parameters[0] = [1.0, *(usual | terms).values()]
         assert OURS == 0
-        ones = np.ones(2)
-        borrow = np.ones(2)
+        ones = np.ones_like(state.reserves.supply_index)
+        borrow = ones.copy()
         borrow[self.usd] = rate
         state.reserves = Reserves(state.reserves.protocol, state.reserves.asset, ones, borrow, 0 * ones, 0 * ones)
         book.threshold[0, 0], book.incentive[0, 0] = 1.0 / mat, chop - 1.0

@@ -97,14 +97,14 @@ def react(first: int, last: int, first_path: int, seed: np.ndarray, terms: np.nd
         g, leg, most, backing, debt, value = book.signature[account], -1, 0.0, 0.0, 0.0, 0.0
         for k in range(book.collaterals[g]):
             r = book.reserve[g, k]
-            v = amount[slot, k] * reserves.supply_index[r] * seen_price[p, r]
+            v = amount[slot, k] * reserves.supply_index[r, p] * seen_price[p, r]
             value += v
             backing += v * book.threshold[g, k]
             if book.seizable[g, k] and book.threshold[g, k] > 0.0 and v > most:
                 leg, most = k, v
         for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
             r = book.reserve[g, k]
-            debt += amount[slot, k] * reserves.borrow_index[r] * seen_price[p, r]
+            debt += amount[slot, k] * reserves.borrow_index[r, p] * seen_price[p, r]
         if leg < 0:
             continue
         price = seen_price[p, book.reserve[g, leg]]
@@ -128,16 +128,16 @@ def top_up(picked: np.ndarray, rows: Transactions, touched: Touched, book: BookT
         g, backing, debt = book.signature[touched.account[slot]], 0.0, 0.0
         for k in range(book.collaterals[g]):
             r = book.reserve[g, k]
-            backing += amount[slot, k] * reserves.supply_index[r] * seen_price[p, r] * book.threshold[g, k]
+            backing += amount[slot, k] * reserves.supply_index[r, p] * seen_price[p, r] * book.threshold[g, k]
         for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
             r = book.reserve[g, k]
-            debt += amount[slot, k] * reserves.borrow_index[r] * seen_price[p, r]
+            debt += amount[slot, k] * reserves.borrow_index[r, p] * seen_price[p, r]
         if backing >= debt:
             rows.state[i] = REVERTED
             continue
         leg = leg_of(rows.give_asset[i], g, 0, book.collaterals[g], book.reserve, reserves.asset)
         r = book.reserve[g, leg]
-        a, scaled = reserves.asset[r], units / reserves.supply_index[r]
+        a, scaled = reserves.asset[r], units / reserves.supply_index[r, p]
         amount[slot, leg] += scaled
         ledgers.scaled[0, r, p] += scaled
         ledgers.tokens[rows.actor[i], a, p] -= units
@@ -156,9 +156,8 @@ def leave_healthy(picked: np.ndarray, rows: Transactions, touched: Touched, book
     """Revert top-ups of accounts that are healthy by now. picked: row numbers."""
     for i in picked:
         slot = rows.ref[i]
-        backing, debt = account_health(touched.amount[slot], book.signature[touched.account[slot]], book.reserve, book.threshold,
-                                       book.collaterals, book.debts, book.first_debt[0], seen_price[rows.path[i]],
-                                       reserves.supply_index, reserves.borrow_index)
+        backing, debt = account_health(slot, rows.path[i], book.signature[touched.account[slot]], touched.amount, book, reserves,
+                                       seen_price)
         if backing >= debt:
             rows.state[i] = REVERTED
 

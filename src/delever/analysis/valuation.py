@@ -159,7 +159,7 @@ def callable_now(model: Model, legs: Legs, price: np.ndarray, eligible: np.ndarr
 def level_indices(model: Model) -> Reserves:
     """Reserves at the start: interest indices of 1."""
     reserves = model.positions.reserves
-    ones = np.ones(len(reserves))
+    ones = np.ones((len(reserves), 1))
     protocols = list(model.world.protocols)
     return Reserves(np.array([protocols.index(p) for p, _ in reserves]),
                     np.array([model.layout.asset(a) for _, a in reserves]), ones, ones, 0.0 * ones, 0.0 * ones)

@@ -5,24 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from delever.core.jit import helper
+from delever.core.tables import BookTables, Reserves
 
 
 @helper
-def account_health(amount: np.ndarray, g: int, reserve: np.ndarray, threshold: np.ndarray, collaterals: np.ndarray,
-                   debts: np.ndarray, first_debt: int, price: np.ndarray, supply_index: np.ndarray,
-                   borrow_index: np.ndarray) -> tuple[float, float]:
+def account_health(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, reserves: Reserves, price: np.ndarray
+                   ) -> tuple[float, float]:
     """backing = sum of collateral x index x price x threshold,  debt = sum of debt x index x price.
 
     Health factor = backing / debt; unhealthy is backing < debt. Signed remainder legs are summed like any other.
-    amount: [legs] of one account, units at index 1. price: [reserves] seen on its path. g: the account's signature;
-    the other arrays are columns of BookTables and Reserves.
+    Of row i of `amount` [rows, legs], units at index 1, on path p; g: the account's signature; price: [P, R] seen.
     """
     backing = 0.0
-    for k in range(collaterals[g]):
-        r = reserve[g, k]
-        backing += amount[k] * supply_index[r] * price[r] * threshold[g, k]
-    debt = 0.0
-    for k in range(first_debt, first_debt + debts[g]):
-        r = reserve[g, k]
-        debt += amount[k] * borrow_index[r] * price[r]
+    for k in range(book.collaterals[g]):
+        r = book.reserve[g, k]
+        backing += amount[i, k] * reserves.supply_index[r, p] * price[p, r] * book.threshold[g, k]
+    debt, first = 0.0, book.first_debt[0]
+    for k in range(first, first + book.debts[g]):
+        r = book.reserve[g, k]
+        debt += amount[i, k] * reserves.borrow_index[r, p] * price[p, r]
     return backing, debt

@@ -67,9 +67,9 @@ def underwater(slots: int, touched: Touched, book: BookTables, reserves: Reserve
             continue
         number, value, debt, first = book.protocol[g], 0.0, 0.0, book.first_debt[0]
         for k in range(book.collaterals[g]):
-            value += amount[slot, k] * reserves.supply_index[reserve[g, k]] * price[p, reserve[g, k]]
+            value += amount[slot, k] * reserves.supply_index[reserve[g, k], p] * price[p, reserve[g, k]]
         for k in range(first, first + book.debts[g]):
-            debt += amount[slot, k] * reserves.borrow_index[reserve[g, k]] * price[p, reserve[g, k]]
+            debt += amount[slot, k] * reserves.borrow_index[reserve[g, k], p] * price[p, reserve[g, k]]
         if debt > 0.0 and value <= 0.0:
             bare[number, p] += debt
         short[number, p] += max(debt - value, 0.0)

@@ -29,23 +29,17 @@ def funded_moves(seen: float, start: float, paid: float, gross: float) -> tuple[
 
 
 @helper
-def round_down(moves: np.ndarray, seen: np.ndarray, index: float, moving: bool) -> None:
-    """Moves of a series in whole ticks: what its reserve is seen at, and the log of its index since the start. [P]"""
-    if moving:
-        for p in range(moves.shape[0]):
-            moves[p] = np.int32(math.floor((seen[p] + index) * TICKS))
-    else:
-        moves[:] = np.int32(math.floor((seen[0] + index) * TICKS))
+def round_down(moves: np.ndarray, seen: np.ndarray, log_index: np.ndarray, start: float) -> None:
+    """Moves of a series in whole ticks: what its reserve is seen at, times its index, since the start. All [P]."""
+    for p in range(moves.shape[0]):
+        moves[p] = np.int32(math.floor((seen[p] + (log_index[p] - start)) * TICKS))
 
 
 @helper
-def round_up(moves: np.ndarray, seen: np.ndarray, index: float, moving: bool) -> None:
+def round_up(moves: np.ndarray, seen: np.ndarray, log_index: np.ndarray, start: float) -> None:
     """The same, rounded up."""
-    if moving:
-        for p in range(moves.shape[0]):
-            moves[p] = np.int32(math.ceil((seen[p] + index) * TICKS))
-    else:
-        moves[:] = np.int32(math.ceil((seen[0] + index) * TICKS))
+    for p in range(moves.shape[0]):
+        moves[p] = np.int32(math.ceil((seen[p] + (log_index[p] - start)) * TICKS))
 
 
 @kernel
@@ -72,11 +66,11 @@ def compose(prices: SeenPrices, answer: np.ndarray, supply_log: np.ndarray, borr
             for p in range(now.shape[0]):
                 down[2 * r, p], up[2 * r + 1, p] = funded_moves(now[p], start, paid[r, p], gross[r, p])
             continue
-        for side, index in ((0, supply_log[r] - start), (1, borrow_log[r] - start)):
+        for side, log_index in ((0, supply_log[r]), (1, borrow_log[r])):
             if prices.falls[2 * r + side]:
-                round_down(down[2 * r + side], now, index, feed[r, 0] >= 0)
+                round_down(down[2 * r + side], now, log_index, start)
             if prices.rises[2 * r + side]:
-                round_up(up[2 * r + side], now, index, feed[r, 0] >= 0)
+                round_up(up[2 * r + side], now, log_index, start)
 
 
 @kernel
@@ -97,13 +91,14 @@ def compose_again(paths: np.ndarray, prices: SeenPrices, answer: np.ndarray, sup
                         break
                     seen += sign[r, t] * answer[feed[r, t], p]
                 now[p] = seen
-        for side, index in ((0, supply_log[r] - prices.start[r]), (1, borrow_log[r] - prices.start[r])):
+        start = prices.start[r]
+        for side, log_index in ((0, supply_log[r]), (1, borrow_log[r])):
             if prices.falls[2 * r + side]:
                 for p in paths:
-                    down[2 * r + side, p] = np.int32(math.floor((now[p] + index) * TICKS))
+                    down[2 * r + side, p] = np.int32(math.floor((now[p] + (log_index[p] - start)) * TICKS))
             if prices.rises[2 * r + side]:
                 for p in paths:
-                    up[2 * r + side, p] = np.int32(math.ceil((now[p] + index) * TICKS))
+                    up[2 * r + side, p] = np.int32(math.ceil((now[p] + (log_index[p] - start)) * TICKS))
 
 
 @helper

@@ -60,7 +60,7 @@ def write_off(amount: np.ndarray, g: int, p: int, number: int, book: BookTables,
     first, booked = book.first_debt[0], ledgers.booked
     for k in range(first, first + book.debts[g]):
         r = book.reserve[g, k]
-        units = amount[k] * borrow_index[r]
+        units = amount[k] * borrow_index[r, p]
         booked[DEBTS, r, p] -= units
         booked[DEFICIT, r, p] += units
         ledgers.scaled[1, r, p] -= amount[k]
@@ -111,13 +111,13 @@ def settle(rows: Transactions, picked: np.ndarray, writes_off: np.ndarray, touch
         owed = 0.0  # worth of the debts that the call pays for
         for d in range(d_from, d_to):
             if seizable[g, d] and amount[d] > 0.0:
-                owed += amount[d] * borrow_index[reserve[g, d]] * price[reserve[g, d]]
+                owed += amount[d] * borrow_index[reserve[g, d], p] * price[reserve[g, d]]
         for c in range(c_from, c_to):
             if not (seizable[g, c] and amount[c] > 0.0):
                 continue
             r = reserve[g, c]
             share_kept = kept[row] / seize[row]
-            taken, change = lessen(amount, c, supply_index[r], seize[row], pro_rata)
+            taken, change = lessen(amount, c, supply_index[r, p], seize[row], pro_rata)
             keeps = taken * share_kept if pro_rata else kept[row]
             tokens[CASH, asset[r], p] -= taken - keeps
             tokens[who, asset[r], p] += taken - keeps
@@ -131,13 +131,13 @@ def settle(rows: Transactions, picked: np.ndarray, writes_off: np.ndarray, touch
                     s = reserve[g, d]
                     sale_row[n_sales], sale_path[n_sales], holder[n_sales], forced[n_sales] = row, p, who, 1
                     sold_asset[n_sales], bought_asset[n_sales] = asset[r], asset[s]
-                    sold[n_sales] = (taken - keeps) * (amount[d] * borrow_index[s] * price[s] / owed)
+                    sold[n_sales] = (taken - keeps) * (amount[d] * borrow_index[s, p] * price[s] / owed)
                     n_sales += 1
         for d in range(d_from, d_to):
             if not (seizable[g, d] and amount[d] > 0.0):
                 continue
             r = reserve[g, d]
-            paid, change = lessen(amount, d, borrow_index[r], repay[row], pro_rata)
+            paid, change = lessen(amount, d, borrow_index[r, p], repay[row], pro_rata)
             tokens[who, asset[r], p] -= paid
             tokens[CASH, asset[r], p] += paid
             booked[DEBTS, r, p] -= paid

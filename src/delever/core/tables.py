@@ -73,10 +73,10 @@ class Reserves(NamedTuple):
 
     protocol: np.ndarray  # [reserves]
     asset: np.ndarray  # [reserves]
-    supply_index: np.ndarray  # [reserves] now; the same on every path while rates are constant
-    borrow_index: np.ndarray  # [reserves]
-    log_supply: np.ndarray  # [reserves] their logs
-    log_borrow: np.ndarray  # [reserves]
+    supply_index: np.ndarray  # [reserves, P] now
+    borrow_index: np.ndarray  # [reserves, P]
+    log_supply: np.ndarray  # [reserves, P] their logs: terms of the moves of series
+    log_borrow: np.ndarray  # [reserves, P]
 
 
 class SeenPrices(NamedTuple):

@@ -22,5 +22,5 @@ class Interest:
     def accrue(self, state: State) -> None:
         """Indices at the end of the step."""
         k, reserves = state.step, state.reserves
-        reserves.supply_index[:], reserves.borrow_index[:] = self.supply[k], self.borrow[k]
-        reserves.log_supply[:], reserves.log_borrow[:] = self.log_supply[k], self.log_borrow[k]
+        reserves.supply_index[:], reserves.borrow_index[:] = self.supply[k][:, None], self.borrow[k][:, None]
+        reserves.log_supply[:], reserves.log_borrow[:] = self.log_supply[k][:, None], self.log_borrow[k][:, None]

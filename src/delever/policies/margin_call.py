@@ -109,8 +109,7 @@ def hold_rows(first: int, last: int, rows: Transactions, touched: Touched, book:
         if terms[number, GRACE] <= 0.0:
             continue
         g = book.signature[touched.account[slot]]
-        backing, debt = account_health(touched.amount[slot], g, book.reserve, book.threshold, book.collaterals, book.debts,
-                                       book.first_debt[0], price[p], reserves.supply_index, reserves.borrow_index)
+        backing, debt = account_health(slot, p, g, touched.amount, book, reserves, price)
         if debt <= 0.0:
             continue  # a remainder below zero: nothing is owed that anybody could call
         if is_held(slot, p, backing / debt, backing <= 0.0, terms[number], time, calls, n, counts):

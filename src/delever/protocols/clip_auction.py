@@ -90,7 +90,8 @@ def whole_tabs(picked: np.ndarray, rows: Transactions, touched: Touched, book: B
     for j in range(len(picked)):
         slot, d = rows.ref[picked[j]], book.first_debt[0]
         g = book.signature[touched.account[slot]]
-        tab[j] = touched.amount[slot, d] * reserves.borrow_index[book.reserve[g, d]] * chop_of(slot, touched, book)
+        index = reserves.borrow_index[book.reserve[g, d], rows.path[picked[j]]]
+        tab[j] = touched.amount[slot, d] * index * chop_of(slot, touched, book)
 
 
 @kernel
@@ -203,8 +204,8 @@ def kick(picked: np.ndarray, rows: Transactions, rules: np.ndarray, raised: np.n
         else:
             k, n = n, n + 1
         whole = due >= debt
-        gone = touched.amount[slot, 0] if whole else units / reserves.supply_index[r]
-        cleared = touched.amount[slot, d] if whole else due / reserves.borrow_index[s]
+        gone = touched.amount[slot, 0] if whole else units / reserves.supply_index[r, p]
+        cleared = touched.amount[slot, d] if whole else due / reserves.borrow_index[s, p]
         touched.amount[slot, 0] -= gone
         touched.amount[slot, d] -= cleared
         ledgers.scaled[0, r, p] -= gone
@@ -268,7 +269,7 @@ def close_lots(picked: np.ndarray, rows: Transactions, pool: Pool, watch: Watch,
         slot, leg, s, left, owed = lots.slot[k], lots.leg[k], lots.reserve[k], lots.units[k], lots.owed[k]
         if left > 0.0:
             r = book.reserve[book.signature[pool.touched.account[slot]], leg]
-            back = left / reserves.supply_index[r]
+            back = left / reserves.supply_index[r, p]
             pool.touched.amount[slot, leg] += back
             ledgers.scaled[0, r, p] += back
             watch_again(slot, watch, pool)

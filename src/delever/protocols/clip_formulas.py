@@ -118,7 +118,7 @@ def vault(slot: int, p: int, touched: Touched, book: BookTables, reserves: Reser
     """(reserve of the collateral, of the debt, units of either, whether it is unsafe). price: [P, R] seen."""
     g, d, amount = book.signature[touched.account[slot]], book.first_debt[0], touched.amount
     r, s = book.reserve[g, 0], book.reserve[g, d]
-    ink, debt = amount[slot, 0] * reserves.supply_index[r], amount[slot, d] * reserves.borrow_index[s]
+    ink, debt = amount[slot, 0] * reserves.supply_index[r, p], amount[slot, d] * reserves.borrow_index[s, p]
     return r, s, ink, debt, book.debts[g] > 0 and ink * price[p, r] * book.threshold[g, 0] < debt * price[p, s]
 
 

@@ -125,8 +125,8 @@ def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, fee: 
         rows.state, rows.protocol, rows.ref, rows.give_asset, rows.get_asset, rows.give, rows.get, rows.kept)
     asset = reserves.asset
     slot_account, slot_path, amounts = touched.account, touched.path, touched.amount
-    signature, reserve, threshold, incentives, seizable, collaterals, debts, first_debt = (
-        book.signature, book.reserve, book.threshold, book.incentive, book.seizable, book.collaterals, book.debts,
+    signature, reserve, incentives, seizable, collaterals, debts, first_debt = (
+        book.signature, book.reserve, book.incentive, book.seizable, book.collaterals, book.debts,
         book.first_debt[0])
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
     for row in picked:
@@ -136,22 +136,22 @@ def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, fee: 
         of_whole_debt, offered = terms[OF_WHOLE_DEBT] != 0.0, rows.most[row] if rows.most[row] > 0.0 else np.inf
         give_asset[row], get_asset[row], repay[row], seize[row], kept[row] = -1, -1, 0.0, 0.0, 0.0
         slot = ref[row]
-        g, amount, price = signature[int(slot_account[slot])], amounts[slot], seen_price[int(slot_path[slot])]
-        backing, debt = account_health(amount, g, reserve, threshold, collaterals, debts, first_debt, price,
-                                       supply_index, borrow_index)
+        g, p, amount = signature[int(slot_account[slot])], int(slot_path[slot]), amounts[slot]
+        price = seen_price[p]
+        backing, debt = account_health(slot, p, g, amounts, book, reserves, seen_price)
         if not (debt > 0.0 and backing < debt):
             state[row] = REVERTED if state[row] == INCLUDED else NOTHING
             continue
         in_full, best, best_c = backing <= full_below * debt, -1.0, 0
         for c in range(collaterals[g]):
             r, incentive = reserve[g, c], incentives[g, c]
-            units_c = amount[c] * supply_index[r]
+            units_c = amount[c] * supply_index[r, p]
             held = units_c * price[r]
             if not (seizable[g, c] and held > 0.0):
                 continue
             for d in range(first_debt, first_debt + debts[g]):
                 s = reserve[g, d]
-                units_d = amount[d] * borrow_index[s]
+                units_d = amount[d] * borrow_index[s, p]
                 owed = units_d * price[s]
                 if not (seizable[g, d] and owed > 0.0):
                     continue

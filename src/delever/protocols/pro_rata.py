@@ -62,8 +62,8 @@ def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, touch
     state, protocol, ref, give_asset, get_asset, repay, seize, kept = (
         rows.state, rows.protocol, rows.ref, rows.give_asset, rows.get_asset, rows.give, rows.get, rows.kept)
     slot_account, slot_path, amounts = touched.account, touched.path, touched.amount
-    signature, reserve, threshold, incentives, seizable, collaterals, debts, first_debt = (
-        book.signature, book.reserve, book.threshold, book.incentive, book.seizable, book.collaterals, book.debts,
+    signature, reserve, incentives, seizable, collaterals, debts, first_debt = (
+        book.signature, book.reserve, book.incentive, book.seizable, book.collaterals, book.debts,
         book.first_debt[0])
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
     for row in picked:
@@ -72,9 +72,9 @@ def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, touch
         give_asset[row], get_asset[row], repay[row], seize[row], kept[row] = -1, -1, 0.0, 0.0, 0.0
         nothing = REVERTED if state[row] == INCLUDED else NOTHING
         slot = ref[row]
-        g, amount, price = signature[int(slot_account[slot])], amounts[slot], seen_price[int(slot_path[slot])]
-        backing, debt = account_health(amount, g, reserve, threshold, collaterals, debts, first_debt, price,
-                                       supply_index, borrow_index)
+        g, p, amount = signature[int(slot_account[slot])], int(slot_path[slot]), amounts[slot]
+        price = seen_price[p]
+        backing, debt = account_health(slot, p, g, amounts, book, reserves, seen_price)
         if not (debt > 0.0 and backing < debt):
             state[row] = nothing
             continue
@@ -82,11 +82,11 @@ def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, touch
         for k in range(collaterals[g]):
             if seizable[g, k] and amount[k] > 0.0:
                 r = reserve[g, k]
-                value += amount[k] * supply_index[r] * price[r] * (reward / (1.0 + incentives[g, k]))
+                value += amount[k] * supply_index[r, p] * price[r] * (reward / (1.0 + incentives[g, k]))
         for k in range(first_debt, first_debt + debts[g]):
             if seizable[g, k] and amount[k] > 0.0:
                 r = reserve[g, k]
-                owed += amount[k] * borrow_index[r] * price[r]
+                owed += amount[k] * borrow_index[r, p] * price[r]
         if not (value > 0.0 and owed > 0.0):
             state[row] = nothing
             continue

@@ -103,7 +103,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
                     *(np.isin(np.arange(2 * reserves), read) for read in (model.index.falling, model.index.rising))),
         reserves=Reserves(np.array([number[p] for p, _ in positions.reserves]),
                           np.array([layout.asset(a) for _, a in positions.reserves]),
-                          *np.repeat([1.0, 1.0, 0.0, 0.0], reserves).reshape(4, -1)),
+                          *(level * np.ones((reserves, paths)) for level in (1.0, 1.0, 0.0, 0.0))),
         book=positions.tables, index=model.index,
         watch=new_watch(len(positions.accounts), model.index, paths, bool(positions.margins.perp.any())),
         pool=new_pool(slots, 4 * slots, positions.tables.amount.shape[1], positions.tables.cost.shape[1]),
