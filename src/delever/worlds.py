@@ -17,7 +17,8 @@ from delever.model.load import mapping_from_yaml, world_from_mapping
 from delever.model.spec import Spec
 from delever.model.world import World
 
-ROLES = ("protocols", "venues", "oracles", "networks", "actors", "policies", "prices", "events", "waterfall")
+ROLES = ("protocols", "venues", "oracles", "networks", "actors", "policies", "prices", "events", "waterfall",
+         "rates")
 FILE = "world.yaml"  # what a folder's world is called
 OWN = "DELEVER_MECHANISMS"  # names folders with mechanisms of one's own
 

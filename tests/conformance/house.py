@@ -37,6 +37,7 @@ HOOKS = {
     "policies": EVERY | {"restrain", "offer"},
     "oracles": EVERY | {"observe"},  # of FeedPhase: in every block
     "protocols": EVERY | {"offer"},
+    "rates": EVERY | {"accrue"},  # of RatesPhase: once a step
     "actors": EVERY | {"observe", "react", "bid", "offer", "afford", "trade"},
 }
 
@@ -104,6 +105,9 @@ def world_with(role: str, kind: str, times: int = 1) -> World:
         stated["protocols"]["hyperliquid"]["waterfall"] = [example(spec)]
         if not spec.exchanges_only:  # type: ignore[attr-defined]
             stated["protocols"]["aave"]["waterfall"] = [example(spec)]
+    elif role == "rates":
+        stated["protocols"]["aave"] |= {"cash": {"USD": 1e5, "ETH": 500}, "rates": {
+            asset: example(spec) for asset in ("USD", "ETH")[:times]}}
     elif role == "venues":
         made = example(spec)
         pair = made.pair  # type: ignore[attr-defined]
@@ -124,6 +128,9 @@ def world_with(role: str, kind: str, times: int = 1) -> World:
     elif role == "events":
         stated["scenario"]["events"] += [example(spec, at=300)] * times
     else:
+        if kind == "depositors":
+            curve = {"kind": "kinked", "slope": 0.1, "steep": 5, "kink": 0.8}
+            stated["protocols"]["aave"] |= {"cash": {"USD": 1e5}, "rates": {"USD": curve}}
         stated[role] = stated.get(role, {}) | {names[n]: example(spec) for n in range(times)}
     return worlds.load(stated).located(HERE, worlds.resolve)
 

@@ -71,7 +71,7 @@ class Phase:
     """Does nothing."""
 
     moves: np.ndarray | None = None  # [steps + 1, M] log-moves of outside prices that it is known to bring; for planning
-    counters: ClassVar[tuple[Column, ...]] = ()
+    counters: tuple[Column, ...] = ()
     first_row: int = -1  # of its counters in Ledgers.totals; -1: none is reserved yet
     numbers: tuple[int, ...] = ()  # of the protocols that it belongs to; none: it acts for all
     parts: Sequence[Phase] = ()  # phases that it is made of, which say their results themselves
@@ -161,12 +161,12 @@ def overriding(phases: Iterable[AnyPhase], hook: str) -> list[AnyPhase]:
     return [phase for phase in phases if getattr(type(phase), hook) is not getattr(Phase, hook)]
 
 
-def grouped(specs: dict[str, Any]) -> list[tuple[Any, dict[str, Any]]]:
+def grouped(specs: dict[Any, Any]) -> list[tuple[Any, dict[Any, Any]]]:
     """(class whose `phase` makes them ready, specs by name) of each family of kinds, in the order of first appearance.
 
     One phase serves all mechanisms of a family: compile and call once a kind, not once a name.
     """
-    out: dict[Any, dict[str, Any]] = {}
+    out: dict[Any, dict[Any, Any]] = {}
     for name, spec in specs.items():
         owner = next(base for base in type(spec).__mro__ if "phase" in vars(base))
         out.setdefault(owner, {})[name] = spec

@@ -72,6 +72,8 @@ class Setting:
     accounts: tuple[str, ...]  # names, in the order of the book
     account_protocol: np.ndarray  # [accounts]
     fee: np.ndarray  # [R] share of the incentive that the protocol keeps
+    cash: np.ndarray  # [R] units that can be taken out at the start; inf: without end
+    owed: np.ndarray  # [R] units owed at the start
     feeds: tuple[str, ...]  # names, the markets' own included
     networks: tuple[str, ...]  # names of chains; one without a name where the world has none
     start_price: np.ndarray  # [M] log market prices at the start

@@ -77,6 +77,8 @@ class Reserves(NamedTuple):
     borrow_index: np.ndarray  # [reserves, P]
     log_supply: np.ndarray  # [reserves, P] their logs: terms of the moves of series
     log_borrow: np.ndarray  # [reserves, P]
+    cash: np.ndarray  # [reserves] units that can be taken out at the start; inf: without end
+    owed: np.ndarray  # [reserves] units owed at the start, also by whom the book lacks
 
 
 class SeenPrices(NamedTuple):

@@ -12,7 +12,7 @@ from .asset import USD, check_assets
 from .book import Book
 from .book_rows import row_error
 from .errors import InputError, nearest
-from .exchange import check_one_home, check_sides, check_terms, check_waterfall
+from .exchange import check_lending_only, check_one_home, check_sides, check_terms, check_waterfall
 from .oracle import compose
 from .parts import WorldParts
 from .references import Path, known_asset, market, own_price, pair_of_assets
@@ -52,8 +52,12 @@ def _protocols(world: WorldParts) -> None:
         if not isinstance(protocol.parameters, str):
             for asset in protocol.parameters:
                 known_asset(asset, world, ("protocols", name, "parameters", asset))
+        for part, assets in (("cash", protocol.cash), ("borrowed", protocol.borrowed), ("rates", protocol.rates)):
+            for asset in assets:
+                known_asset(asset, world, ("protocols", name, part, asset))
         check_terms(name, world)
         check_waterfall(name, world)
+        check_lending_only(name, world)
     check_one_home(world)
     for name, protocol in world.protocols.items():
         if not isinstance(protocol.book, str):
@@ -119,6 +123,7 @@ def mechanisms(world: WorldParts) -> Iterator[tuple[Path, Spec]]:
     for name, protocol in world.protocols.items():
         yield ("protocols", name, "rules"), protocol.rules
         yield from ((("protocols", name, "waterfall", n), layer) for n, layer in enumerate(protocol.waterfall))
+        yield from ((("protocols", name, "rates", asset), curve) for asset, curve in protocol.rates.items())
     for part in ("feeds", "venues", "networks", "actors", "policies"):
         yield from (((part, name), spec) for name, spec in getattr(world, part).items())
     yield ("scenario", "prices"), world.scenario.prices

@@ -88,6 +88,15 @@ def check_one_home(world: WorldParts) -> None:
                 raise InputError("stands on two exchanges", path=("protocols", name, "parameters", asset), remedy=remedy)
 
 
+def check_lending_only(name: str, world: WorldParts) -> None:
+    """An exchange lends nothing: it has no reserves that could be empty, and pays funding instead of interest."""
+    protocol = world.protocols[name]
+    for part in ("cash", "borrowed", "rates"):
+        if (is_exchange(protocol) or not getattr(protocol.rules, "lends", True)) and getattr(protocol, part):
+            remedy = f"nothing is lent out by {protocol.rules.kind}: leave it out"
+            raise InputError("is of lending protocols", path=("protocols", name, part), remedy=remedy)
+
+
 def check_waterfall(name: str, world: WorldParts) -> None:
     """Each kind of layer once, holding assets that are there."""
     seen: set[str] = set()

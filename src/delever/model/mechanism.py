@@ -15,6 +15,7 @@ ANY = "*"
 PLACES: dict[tuple[str, ...], tuple[str, str | None]] = {
     ("protocols", ANY, "rules"): ("protocols", None),
     ("protocols", ANY, "waterfall", ANY): ("waterfall", None),
+    ("protocols", ANY, "rates", ANY): ("rates", None),
     ("feeds", ANY): ("oracles", None),
     ("venues", ANY): ("venues", None),
     ("networks", ANY): ("networks", "blocks"),

@@ -26,7 +26,7 @@ from .parameters import (
     Tier,
     read_parameters,
 )
-from .quantity import Count, Instant, Seconds, Share, Text
+from .quantity import Amount, Count, Instant, Seconds, Share, Text
 from .replace import from_text, keys_of, put
 from .scenario import Order, Scenario
 from .spec import Spec
@@ -63,6 +63,15 @@ class Protocol(Spec):
         (), description="layers that bear what accounts fall short of, in their order; none: it stays booked"
     )
     funding: Funding | None = Field(None, description="what perps of an exchange pay; null: nothing")
+    cash: dict[str, Amount] = Field(
+        {}, description="units of an asset that can be taken out at the start, by asset; not stated: without end"
+    )
+    borrowed: dict[str, Amount] = Field(
+        {}, description="units owed at the start, by asset, also by accounts that the book lacks; not stated: what the book owes"
+    )
+    rates: dict[str, Mechanism] = Field(
+        {}, description="how interest answers what is lent out, by asset; of others it is constant (parameters)"
+    )
     network: Text | None = Field(None, description="the chain it stands on; null: the only one; an exchange acts off chain")
 
 

@@ -18,10 +18,11 @@ from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from delever.core.columns import Value
+from delever.core.columns import Column, Value, mean_of
 from delever.core.empty import new_touched, new_transactions
 from delever.core.loans import loan_columns
 from delever.core.phase import Kind, Phase
+from delever.core.reserves import cut_to_cash, leave_uncovered
 from delever.core.seen_prices import price_rows
 from delever.core.setting import Setting, Terms
 from delever.core.settlement import settle, still_pays
@@ -29,9 +30,14 @@ from delever.core.state import State
 from delever.core.tables import OFFERED, BookTables, Reserves, Touched, Transactions
 from delever.model.spec import Spec
 
+NO_CASH = Column("no_cash", "count", "calls that found no cash to take, in each block in which they were possible", mean_of(
+    "no_cash", "calls that found no cash to take, in each block in which they were possible"), "sum", "Liquidations")
+
 
 class Rules(Spec, ABC):
     """What a user states about a protocol's rules."""
+
+    lends: ClassVar[bool] = True  # what is deposited is lent out, so that a reserve may be empty
 
     quoted: ClassVar[bool] = True  # a call gives one asset and gets one: what it brings can be asked
 
@@ -68,6 +74,8 @@ class RulesPhase(Phase):
             self.writes_off[protocols.index(name)] = writes_off[name]
             number = protocols.index(name)
             setting.terms[name] = Terms(self.parameters[number], self.writes_off[number:number + 1])
+        if any(setting.world.protocols[name].cash for name in rows):
+            self.counters = (NO_CASH,)
         self.fee = setting.fee  # [reserves] share of the incentive that the protocol keeps
         self.call: Kind = Call(self)
 
@@ -94,8 +102,22 @@ class RulesPhase(Phase):
             self.size_calls(state, mine)
 
     def size_calls(self, state: State, picked: np.ndarray) -> None:
-        """These rows, all of its kind of call."""
-        self.assess(state.transactions, picked, state.pool.touched, state.book, state.reserves, state.seen.price)
+        """These rows, all of its kind of call: no larger than the cash that is there, and none where there is none."""
+        rows, touched, book, reserves, ledgers = (state.transactions, state.pool.touched, state.book, state.reserves,
+                                                  state.ledgers)
+        self.assess(rows, picked, touched, book, reserves, state.seen.price)
+        if self.counters:
+            none, more = np.zeros(ledgers.scaled.shape[1:]), np.empty(len(picked), np.int64)
+            n = cut_to_cash(picked, rows, touched, book, reserves, ledgers, none, more)
+            if n:
+                self.assess(rows, more[:n], touched, book, reserves, state.seen.price)
+                leave_uncovered(more[:n], rows, touched, book, reserves, ledgers, none, ledgers.totals[self.row(state)])
+
+    def leave_uncovered(self, state: State, picked: np.ndarray) -> None:
+        """Calls about to be settled that take cash which others of them have taken before."""
+        if self.counters:
+            leave_uncovered(picked, state.transactions, state.pool.touched, state.book, state.reserves, state.ledgers,
+                            np.zeros(state.ledgers.scaled.shape[1:]), state.ledgers.totals[self.row(state)])
 
     def columns(self, state: State) -> list[Value]:
         """See Phase. What became of the protocols' loans; rules that have more to say add to it."""
@@ -174,6 +196,7 @@ class Call(Kind):
             again = again[state.transactions.group[again] == 0]  # a group has been sized as a whole, at this very slot
         if len(again):
             self.check(state, again)
+        self.rules.leave_uncovered(state, picked)
         state.room_for_sales(self.rules.sales_per_call(state.book) * len(picked))
         state.n_sales = settle(state.transactions, picked, self.rules.writes_off, state.pool.touched, state.book, state.reserves,
                                state.seen.price, state.ledgers, state.sales, state.n_sales)

@@ -59,6 +59,7 @@ class Clip(Rules):
     """Maker's dog and clip: all vaults of the protocol by the same terms. Amounts are in units of what vaults owe."""
 
     kind: ClassVar[str] = "clip"
+    lends: ClassVar[bool] = False
     version: Literal["eth_a_2021_04", "eth_a_2022_02"] | None = Field(
         None, description="terms as they were on chain; what is stated beside goes before; null: all are stated")
     curve: Literal["linear", "stairstep", "exponential"] = Field(examples=["stairstep"], description="how the price falls")

@@ -65,9 +65,9 @@ class Model:
         """Where mechanisms find themselves, for a chunk of so many paths."""
         positions = self.positions
         return Setting(self.world, self.layout, self.profiles, positions.reserves, positions.tables, positions.margins,
-                       positions.accounts, positions.protocol, positions.fee, self.oracles.names,
-                       tuple(chains(self.world)) or ("",), self.start_price, self.step_length, self.steps, self.blocks, paths,
-                       np.zeros((len(positions.reserves), paths)))
+                       positions.accounts, positions.protocol, positions.fee, positions.cash, positions.owed,
+                       self.oracles.names, tuple(chains(self.world)) or ("",), self.start_price, self.step_length, self.steps,
+                       self.blocks, paths, np.zeros((len(positions.reserves), paths)))
 
     @cached_property
     def log_unit(self) -> np.ndarray:
@@ -149,7 +149,14 @@ def actor_quotes(actor: Any) -> bool:
     return bool(actor.quotes())
 
 
-def ready(specs: Mapping[str, Any], setting: Setting) -> list[Any]:
+def without_curve(model: Model) -> np.ndarray:
+    """Reserves whose rates are constant and not nothing."""
+    positions = model.positions
+    answers = np.array([asset in model.world.protocols[name].rates for name, asset in positions.reserves], np.bool_)
+    return np.flatnonzero(~answers & ((positions.supply_rate != 0.0) | (positions.borrow_rate != 0.0)))
+
+
+def ready(specs: Mapping[Any, Any], setting: Setting) -> list[Any]:
     """The phases of mechanisms of one role: one for each family of kinds."""
     return [owner.phase(members, setting) for owner, members in grouped(dict(specs))]
 
@@ -163,14 +170,16 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
     networks, policies = ready(world.networks, setting), ready(world.policies, setting)
     feeds = ready(dict(zip(model.oracles.names, model.oracles.specs, strict=True)), setting)
     protocols = ready({name: protocol.rules for name, protocol in world.protocols.items()}, setting)
+    curves = ready({(name, asset): curve for name, protocol in world.protocols.items()
+                    for asset, curve in protocol.rates.items()}, setting)
     actors = [*ready(world.actors, setting), Earnings(setting)]
     everybody = [*events, *networks, *policies, *feeds, *protocols, *actors]
     kinds = numbered(everybody)
     return Phases(
         prices=model.prices.phase(paths),
         venues=Venues(keep, layout.follows),
-        accruals=[Interest(model.positions.supply_rate, model.positions.borrow_rate, model.step_length, model.steps),
-                  FundingPhase.of(setting)],
+        accruals=[Interest(model.positions.supply_rate, model.positions.borrow_rate, without_curve(model), model.step_length,
+                           model.steps), *curves, FundingPhase.of(setting)],
         feeds=feeds,
         rereading=[feed for feed in feeds if type(feed).refresh is not FeedPhase.refresh],
         rules=[phase for phase in protocols if isinstance(phase, RulesPhase)],

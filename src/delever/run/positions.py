@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from delever.model.book import COLLATERAL, POSITION, REMAINDER, Book
 from delever.model.checks import check_book
 from delever.model.errors import InputError, nearest
 from delever.model.exchange import instruments
-from delever.model.parameters import CollateralParameters, look_up
+from delever.model.parameters import ROUNDING, CollateralParameters, look_up
 from delever.model.world import ReserveParameters, World
 from delever.run.exchanges import lay_margins, with_cash
 
@@ -32,6 +33,8 @@ class Positions:
     reserves: tuple[tuple[str, str], ...]  # (protocol, asset) of each reserve
     supply_rate: np.ndarray  # [R] growth of the log index [1/s]
     borrow_rate: np.ndarray  # [R]
+    cash: np.ndarray  # [R] units that can be taken out at the start; inf: without end
+    owed: np.ndarray  # [R] units owed at the start
     fee: np.ndarray  # [R] share of the incentive that the protocol keeps
     accounts: tuple[str, ...]  # names, in the order of the tables
     protocol: np.ndarray  # [accounts]
@@ -167,9 +170,30 @@ def tabulate(world: World, book: Book) -> Positions:
     return Positions(tables, reserves,
                      np.array([entry.supply_rate / year if entry else 0.0 for entry in entries]),
                      np.array([entry.borrow_rate / year if entry else 0.0 for entry in entries]),
+                     *lent(world, reserves, tables),
                      np.array([entry.protocol_fee if entry else 0.0 for entry in entries]),
                      tuple(account_name for _, _, account_name in names_of), of, book,
                      lay_margins(world, reserves, parameters, tables))
+
+
+def lent(world: World, reserves: Sequence[tuple[str, str]], tables: BookTables) -> tuple[np.ndarray, np.ndarray]:
+    """What each reserve has and is owed at the start [R]; see Protocol.cash and Protocol.borrowed."""
+    for name, protocol in world.protocols.items():
+        for part in ("cash", "borrowed", "rates"):
+            for asset in getattr(protocol, part):
+                if (name, asset) not in reserves:
+                    raise InputError(f"nobody holds or owes it on {name}", path=("protocols", name, part, asset),
+                                     remedy=nearest(asset, [held for of, held in reserves if of == name]))
+    first, sig = int(tables.first_debt[0]), tables.signature
+    owes = (np.arange(tables.amount.shape[1] - first) < tables.debts[sig][:, None]) & (tables.margin[sig] == 0)[:, None]
+    owed = np.bincount(tables.reserve[sig][:, first:][owes], tables.amount[:, first:][owes], len(reserves))
+    for r, (name, asset) in enumerate(reserves):
+        stated = world.protocols[name].borrowed.get(asset)
+        if stated is not None and stated < owed[r] * (1.0 - ROUNDING):
+            raise InputError(f"is less than the {owed[r]:,.6g} that its book owes", path=("protocols", name, "borrowed", asset),
+                             value=f"{stated:,.6g}", remedy="it counts them too: state all that is borrowed, or leave it out")
+        owed[r] = owed[r] if stated is None else max(stated, owed[r])
+    return np.array([world.protocols[name].cash.get(asset, np.inf) for name, asset in reserves]), owed
 
 
 def small(numbers: np.ndarray) -> np.ndarray:

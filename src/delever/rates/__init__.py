@@ -1,0 +1,1 @@
+"""Rates: how interest answers what is lent out. One file a curve."""

@@ -1,0 +1,176 @@
+"""Interest rate curves against what contracts answered, and indices against the arithmetic of accrual."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from delever.core.columns import Value
+from delever.core.reserves import cash_of, owed_of
+from delever.core.state import State
+from delever.core.tables import DEFICIT, DEPOSITS
+from delever.engine.step import step
+from delever.model.errors import InputError
+from delever.model.world import World
+from delever.rates.adaptive import LEAST, MOST, adapted
+from delever.rates.base import YEAR, growth
+from delever.rates.jump import Jump
+from delever.rates.kinked import kinked_rate
+from delever.run.assemble import assemble, phases
+from delever.run.start import new_state
+from delever.run.stress import stress
+from protocols.vectors import cases, number
+from run.small import everything, fall, loan, one_market
+
+
+@pytest.mark.parametrize("version", ["v3_0", "v3_6"])
+def test_kinked_rates_are_aaves(version: str) -> None:
+    """A real number where the contract divides integers of 27 digits by rounded ones of 27: 1e-12."""
+    found = 0
+    for case in cases("aave_interest"):
+        if case["kind"] != f"rates_{version}":
+            continue
+        given, out = case["in"], case["out"]
+        if version == "v3_6":
+            debt, cash = given["total_debt"], [int(given[name][0]) for name in ("virtual_balance", "liquidity_added")]
+            whole = sum(cash) - int(given["liquidity_taken"][0]) + int(debt[0])
+        else:
+            debt = given["total_variable_debt"]
+            whole = int(given["cash"][0]) + int(debt[0])
+        u = int(debt[0]) / whole if int(debt[0]) else 0.0
+        terms = [given[name] / 1e4 for name in ("base_rate", "slope1", "slope2", "optimal_usage")]
+        rate = kinked_rate(u, *terms)
+        supply = rate * u * (1.0 - given["reserve_factor"] / 1e4)
+        assert rate == pytest.approx(number(out["variable_borrow_rate"]), rel=1e-12, abs=1e-24), case["id"]
+        assert supply == pytest.approx(number(out["liquidity_rate"]), rel=1e-12, abs=1e-24), case["id"]
+        found += 1
+    assert found > 50
+
+
+def test_indices_grow_as_aaves() -> None:
+    """Debts by the series to the third power of a second's rate, which ours follows with r dt in its place: (r dt)^2 a second."""
+    for case in (case for case in cases("aave_interest") if case["kind"] == "index_accrual"):
+        given, out = case["in"], case["out"]
+        x = number(given["variable_borrow_rate"]) * given["elapsed"] / YEAR
+        if x > 0.5:
+            continue  # beyond any step
+        grown = number(given["variable_borrow_index"]) * (1.0 + growth(x))
+        assert grown == pytest.approx(number(out["variable_borrow_index_now"]), rel=2e-8 * max(x, 1e-4) + 1e-15), case["id"]
+        linear = number(given["liquidity_index"]) * (1.0 + number(given["liquidity_rate"]) * given["elapsed"] / YEAR)
+        assert linear == pytest.approx(number(out["liquidity_index_now"]), rel=1e-15), case["id"]
+
+
+def test_the_adaptive_curve_is_morphos() -> None:
+    """The contract's rates have 18 digits: one of the last at target is four where it is steep, and two more round."""
+    found = 0
+    for case in cases("morpho_irm"):
+        given, out = case["in"], case["out"]
+        supplied, start = int(given["total_supply_assets"][0]), number(given["start_rate_at_target"])
+        if start == 0.0:
+            continue  # a market's first moment, which only sets the start
+        u = int(given["total_borrow_assets"][0]) / supplied if supplied else 0.0
+        rate, end = adapted(u, start, float(given["elapsed"]))
+        assert rate == pytest.approx(number(out["avg_rate"]), rel=1e-9, abs=6e-18), case["id"]
+        assert end == pytest.approx(number(out["end_rate_at_target"]), rel=1e-9, abs=6e-18), case["id"]
+        found += 1
+    assert found > 100
+
+
+def test_the_rate_at_target_stays_within_its_bounds() -> None:
+    assert adapted(1.0, MOST, 1e6)[1] == MOST
+    assert adapted(0.0, LEAST, 1e6)[1] == LEAST
+    assert adapted(0.9, 0.04 / YEAR, 1e6) == (0.04 / YEAR, 0.04 / YEAR)
+
+
+def test_a_jump_rate_is_a_kinked_curve() -> None:
+    curve = Jump(base=0.02, multiplier=0.05, jump=1.09, kink=0.8).curve()
+    for u in (0.0, 0.4, 0.8, 0.9, 1.0):
+        stated = 0.02 + 0.05 * min(u, 0.8) + 1.09 * max(u - 0.8, 0.0)
+        assert kinked_rate(u, *curve) == pytest.approx(stated, rel=1e-14)
+
+
+# --- in a world ----------------------------------------------------------------------------------------------
+
+
+KINKED = {"kind": "kinked", "base": 0.01, "slope": 0.1, "steep": 2.0, "kink": 0.8, "reserve_factor": 0.1}
+
+
+def lending(curve: dict[str, Any] | None = None, cash: float = 1000.0, **more: Any) -> World:
+    """One borrower of 800 USD."""
+    scenario = {"events": more.pop("events", []), "horizon": "6 h", "step": "10 min", **more.pop("scenario", {})}
+    world = one_market(loan("a", 1.0, 800.0), scenario=scenario, **more)
+    return world.replace("protocols.pool.cash", {"USD": cash}).replace("protocols.pool.rates", {"USD": curve or KINKED})
+
+
+def run(world: World) -> tuple[State, list[Value]]:
+    """All paths, to the end."""
+    model = assemble(world)
+    acting = phases(model, world.scenario.paths, ())
+    state = new_state(model, 0, world.scenario.paths, acting)
+    for _ in range(model.steps):
+        step(acting, state)
+    return state, [value for one in acting.accruals if hasattr(one, "columns") for value in one.columns(state)]
+
+
+def test_interest_follows_the_curve_and_every_unit_of_it_is_somebodys() -> None:
+    """liabilities = cash + owed + deficit: what borrowers owe more is what depositors and the protocol have more."""
+    state, columns = run(lending(cash=200.0))
+    r = int(np.flatnonzero(state.reserves.cash == 200.0)[0])
+    u, borrow, supply, treasury = 800.0 / 1000.0, 1.0, 1.0, 0.0
+    for _ in range(36):
+        owed = 800.0 * borrow
+        u = owed / (200.0 + owed)
+        g = growth(kinked_rate(u, 0.01 / YEAR, 0.1 / YEAR, 2.0 / YEAR, 0.8) * 600.0)
+        treasury = treasury * (1.0 + g * u * 0.9) + 0.1 * g * owed  # it is put by as a deposit
+        supply *= 1.0 + g * u * 0.9
+        borrow *= 1.0 + g
+    assert state.reserves.borrow_index[r, 0] == pytest.approx(borrow, rel=1e-14)
+    assert state.reserves.supply_index[r, 0] == pytest.approx(supply, rel=1e-14)
+    assert 1000.0 * supply + treasury == pytest.approx(200.0 + 800.0 * borrow, rel=1e-12)
+    found = {value.column.name: value.values[0] for value in columns}
+    assert found["utilisation"] == pytest.approx(800.0 * borrow / (200.0 + 800.0 * borrow))
+    assert found["least_cash"] == 200.0
+    assert found["highest_borrow_rate"] == pytest.approx(kinked_rate(u, 0.01, 0.1, 2.0, 0.8))
+
+
+def test_a_repayment_lowers_the_rate_on_its_path_alone() -> None:
+    prices = {"kind": "lognormal", "volatility": {"ETH": 2.0}}
+    world = lending(cash=50.0, events=[fall(0.5)], scenario={"paths": 2, "prices": prices})
+    state, _ = run(world)
+    r = int(np.flatnonzero(state.reserves.cash == 50.0)[0])
+    for p in range(2):
+        cash, owed = cash_of(r, p, state.reserves, state.ledgers), owed_of(r, p, state.reserves, state.ledgers)
+        assert cash == pytest.approx(50.0 + state.ledgers.booked[DEPOSITS, r, p] - state.ledgers.booked[1, r, p]
+                                     - state.ledgers.booked[DEFICIT, r, p])
+        assert owed >= 0.0
+
+
+def test_the_same_bits_whatever_the_chunk() -> None:
+    world = everything("sequential", paths=6)
+    name = world.lending[0]
+    asset = next(one for of, one in assemble(world).positions.reserves if of == name)
+    world = world.replace(f"protocols.{name}.cash", {asset: 1e6}).replace(f"protocols.{name}.rates", {asset: KINKED})
+    tables = [stress(world, keep=False, threads=1, chunk=chunk).paths for chunk in (1, 6)]
+    assert tables[0].equals(tables[1])
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"cash": {}, "rates": {"USD": KINKED}}, r"protocols\.pool\.cash\.USD.*is missing"),
+    ({"cash": {"USD": 1.0}, "rates": {"USD": KINKED | {"steep": -0.1}}}, r"steep"),
+    ({"cash": {"USD": 1.0}, "rates": {"USD": KINKED | {"kink": 1.0}}}, r"kink"),
+    ({"cash": {"USD": -1.0}}, r"cash\.USD"),
+    ({"cash": {"DOGE": 1.0}}, r"cash\.DOGE"),
+    ({"cash": {"USD": 1.0}, "rates": {"USD": {"kind": "kinky"}}}, r"kinky.*kinked"),
+    ({"borrowed": {"USD": 1.0}}, r"borrowed\.USD.*is less than the 800")])
+def test_bad_input_is_one_line(changes: dict[str, Any], words: str) -> None:
+    def made() -> None:
+        world = one_market(loan("a", 1.0, 800.0))
+        for part, value in changes.items():
+            world = world.replace(f"protocols.pool.{part}", value)
+        assemble(world)
+
+    with pytest.raises(InputError, match=words) as caught:
+        made()
+    assert "\n" not in str(caught.value)
