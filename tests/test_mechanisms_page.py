@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "mechanisms.md"
 NAMES = re.findall(r"^# file: (\S+)$", PAGE.read_text(), re.MULTILINE)
-ROLES = ("protocols", "venues", "oracles", "networks", "actors", "policies", "prices", "events", "waterfall")
+ROLES = ("protocols", "venues", "oracles", "networks", "actors", "policies", "prices", "events", "waterfall",
+         "rates")
 
 
 def python(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

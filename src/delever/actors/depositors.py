@@ -20,7 +20,7 @@ from delever.core.columns import ASSET, OF, Column, Figure, Value, mean_of
 from delever.core.elementary import exp_
 from delever.core.jit import kernel
 from delever.core.phase import Kind, Phase
-from delever.core.reserves import cash_of, owed_of
+from delever.core.reserves import cash_of, owed_of, there_is
 from delever.core.setting import Setting
 from delever.core.state import State
 from delever.core.tables import CASH, DEFICIT, DEPOSITS, EXECUTED, INCLUDED, OFFERED, REVERTED, Ledgers, Reserves, Transactions
@@ -30,7 +30,6 @@ from delever.model.references import known_name
 from delever.model.world import World
 
 DAY, YEAR = 86400.0, 365.0 * 86400.0  # [s]
-DUST = 1e-9  # share of what waited in all: less is nothing
 BASE, CONTENT, UNEASY, LOSS, HERD, MEMORY, FEE = range(7)  # columns of terms: hazards [1/s], rates [1/s], memory [s]
 RESERVE, PROTOCOL, NETWORK, HOLDER = range(4)  # columns of whole numbers
 STAYING, WAITING_UNITS, LEAVING, LOCKED, LAST_LOG, PAID_OUT = range(6)  # rows of what is kept by path
@@ -85,7 +84,7 @@ def decide(step: float, whole: np.ndarray, terms: np.ndarray, reserves: Reserves
             go = kept[STAYING, i, p] * (1.0 - exp_(-h * step))
             kept[STAYING, i, p] -= go
             kept[WAITING_UNITS, i, p] += go
-            if kept[WAITING_UNITS, i, p] > 0.0 and cash <= DUST * assets:
+            if kept[WAITING_UNITS, i, p] > 0.0 and there_is(r, p, reserves, ledgers) <= 0.0:
                 kept[LOCKED, i, p] += step
 
 
@@ -96,7 +95,7 @@ def offer(whole: np.ndarray, terms: np.ndarray, reserves: Reserves, ledgers: Led
     for i in range(whole.shape[0]):
         r = whole[i, RESERVE]
         for p in range(active.shape[0]):
-            units = min(kept[WAITING_UNITS, i, p] * reserves.supply_index[r, p], cash_of(r, p, reserves, ledgers))
+            units = min(kept[WAITING_UNITS, i, p] * reserves.supply_index[r, p], there_is(r, p, reserves, ledgers))
             if not (active[p] and units > 0.0):
                 continue
             rows.path[n], rows.kind[n], rows.state[n], rows.ref[n], rows.actor[n] = p, kind, OFFERED, i, whole[i, HOLDER]
@@ -110,7 +109,7 @@ def offer(whole: np.ndarray, terms: np.ndarray, reserves: Reserves, ledgers: Led
 def leave_empty(picked: np.ndarray, whole: np.ndarray, reserves: Reserves, ledgers: Ledgers, rows: Transactions) -> None:
     """Revert withdrawals from a reserve that has nothing. picked: row numbers."""
     for k in picked:
-        if cash_of(whole[rows.ref[k], RESERVE], rows.path[k], reserves, ledgers) <= 0.0:
+        if there_is(whole[rows.ref[k], RESERVE], rows.path[k], reserves, ledgers) <= 0.0:
             rows.state[k] = REVERTED
 
 
@@ -124,7 +123,7 @@ def withdraw(picked: np.ndarray, whole: np.ndarray, reserves: Reserves, ledgers:
         i, p = rows.ref[k], rows.path[k]
         r = whole[i, RESERVE]
         index, a = reserves.supply_index[r, p], reserves.asset[r]
-        units = min(min(rows.get[k], kept[WAITING_UNITS, i, p] * index), cash_of(r, p, reserves, ledgers))
+        units = min(min(rows.get[k], kept[WAITING_UNITS, i, p] * index), there_is(r, p, reserves, ledgers))
         rows.get[k] = units
         kept[WAITING_UNITS, i, p] = max(kept[WAITING_UNITS, i, p] - units / index, 0.0)
         kept[PAID_OUT, i, p] += units
@@ -140,8 +139,7 @@ def who_wants(whole: np.ndarray, reserves: Reserves, ledgers: Ledgers, kept: np.
     for i in range(whole.shape[0]):
         r = whole[i, RESERVE]
         for p in range(wake.shape[0]):
-            cash, owed = cash_of(r, p, reserves, ledgers), owed_of(r, p, reserves, ledgers)
-            if kept[WAITING_UNITS, i, p] > 0.0 and cash > DUST * (cash + owed):
+            if kept[WAITING_UNITS, i, p] > 0.0 and there_is(r, p, reserves, ledgers) > 0.0:
                 wake[p] = min(wake[p], time)
 
 

@@ -18,6 +18,7 @@ from delever.core.tables import (
     OFFERED,
     REVERTED,
     TREASURY,
+    UNCOVERED,
     BookTables,
     Ledgers,
     Reserves,
@@ -25,6 +26,7 @@ from delever.core.tables import (
     Transactions,
 )
 
+DUST = 1e-9  # share of a reserve that is nothing
 ROUNDING = 1e-12
 
 
@@ -39,6 +41,13 @@ def cash_of(r: int, p: int, reserves: Reserves, ledgers: Ledgers) -> float:
 def owed_of(r: int, p: int, reserves: Reserves, ledgers: Ledgers) -> float:
     """Units owed to a reserve on a path, by accounts of the book and others."""
     return max((reserves.owed[r] + ledgers.scaled[1, r, p]) * reserves.borrow_index[r, p], 0.0)
+
+
+@helper
+def there_is(r: int, p: int, reserves: Reserves, ledgers: Ledgers) -> float:
+    """Units that somebody could take out: cash, and nothing where it is but the rounding of what went in and out."""
+    cash = cash_of(r, p, reserves, ledgers)
+    return cash if cash == np.inf or cash > DUST * (reserves.cash[r] + owed_of(r, p, reserves, ledgers)) else 0.0
 
 
 @helper
@@ -61,7 +70,7 @@ def covered(i: int, rows: Transactions, touched: Touched, book: BookTables, rese
     for k in range(book.collaterals[g]):
         units, r = taken(i, k, g, rows, touched, book, reserves), book.reserve[g, k]
         if units > 0.0:
-            share = min(share, max(cash_of(r, p, reserves, ledgers) - out[r, p], 0.0) / units)
+            share = min(share, max(there_is(r, p, reserves, ledgers) - out[r, p], 0.0) / units)
     return share
 
 
@@ -83,13 +92,18 @@ def cut_to_cash(picked: np.ndarray, rows: Transactions, touched: Touched, book: 
 @kernel
 def leave_uncovered(picked: np.ndarray, rows: Transactions, touched: Touched, book: BookTables, reserves: Reserves,
                     ledgers: Ledgers, out: np.ndarray, total: np.ndarray) -> None:
-    """Strike or revert calls that ask for more than others before them leave. out: [R, P] zeros; total: [protocols, P]."""
+    """Strike or revert calls that ask for more than others before them leave; an account counts once.
+
+    out: [R, P] zeros; total: [protocols, P].
+    """
     for i in picked:
         if rows.state[i] != OFFERED and rows.state[i] != INCLUDED:
             continue
         g, p = book.signature[touched.account[rows.ref[i]]], rows.path[i]
         if covered(i, rows, touched, book, reserves, ledgers, out) < 1.0 - ROUNDING:
-            total[rows.protocol[i], p] += 1.0
+            if touched.flags[rows.ref[i]] & UNCOVERED == 0:
+                total[rows.protocol[i], p] += 1.0
+            touched.flags[rows.ref[i]] |= UNCOVERED
             rows.state[i] = REVERTED if rows.state[i] == INCLUDED else NOTHING
             continue
         if rows.state[i] == INCLUDED:

@@ -18,7 +18,8 @@ from delever.core.profile import Profiles
 
 # States of a transaction. NOTHING: not to be called now; HALTED: a market that it needs is closed.
 OFFERED, DECLINED, INCLUDED, EXECUTED, REVERTED, WAITING, NOTHING, HALTED = range(8)
-HIT, ANSWERED, QUEUED = 1, 2, 4  # Touched.flags: was liquidated, has topped up, stands in the list of what is due
+HIT, ANSWERED, QUEUED, UNCOVERED = 1, 2, 4, 8  # Touched.flags: was liquidated, has topped up, stands in the list of what is
+# due, was not called because the reserve was empty
 SLOTS, NODES, FREE, FIRED, REACHED, DUE, CLAIM_ROWS, STANDING, CALLED, ENTERED, COUNTERS = range(11)  # Watch.counts
 
 

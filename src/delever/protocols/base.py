@@ -30,8 +30,8 @@ from delever.core.state import State
 from delever.core.tables import OFFERED, BookTables, Reserves, Touched, Transactions
 from delever.model.spec import Spec
 
-NO_CASH = Column("no_cash", "count", "calls that found no cash to take, in each block in which they were possible", mean_of(
-    "no_cash", "calls that found no cash to take, in each block in which they were possible"), "sum", "Liquidations")
+NO_CASH = Column("no_cash", "count", "accounts not called, at some time, because the reserve was empty", mean_of(
+    "no_cash", "accounts that were not called, at some time, because the reserve was empty"), "sum", "Liquidations")
 
 
 class Rules(Spec, ABC):
