@@ -28,6 +28,7 @@ class Actor(Spec, ABC):
     """What a user states about an actor."""
 
     answers: ClassVar[bool] = False  # speaks for owners who answer what is about to happen to their accounts
+    touches: ClassVar[bool] = False  # acts for accounts of the book, healthy ones too
     bids: ClassVar[bool] = False  # takes what rules offer: without any such actor nobody liquidates
 
     @classmethod

@@ -72,6 +72,12 @@ def new_bridges(setting: Setting, kinds: Sequence[Kind]) -> Bridges:
                    np.zeros((len(links), setting.paths)), np.array([sends]))
 
 
+def looks_up(model: Model) -> bool:
+    """Whether somebody asks for the slot of an account: exchanges, and actors who touch accounts that are healthy."""
+    return bool(model.positions.margins.perp.any()) or any(getattr(actor, "touches", False)
+                                                           for actor in model.world.actors.values())
+
+
 def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = None) -> State:
     """The start of a chunk of paths. chunk: its phases, whose kinds of transaction it knows."""
     chunk, setting = chunk or phases(model, paths, ()), model.setting(paths)
@@ -106,7 +112,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
                           np.ones((reserves, paths)), np.ones((reserves, paths)),
                           np.zeros((reserves, paths)), np.zeros((reserves, paths)), positions.cash, positions.owed),
         book=positions.tables, index=model.index,
-        watch=new_watch(len(positions.accounts), model.index, paths, bool(positions.margins.perp.any())),
+        watch=new_watch(len(positions.accounts), model.index, paths, looks_up(model)),
         pool=new_pool(slots, 4 * slots, positions.tables.amount.shape[1], positions.tables.cost.shape[1]),
         margins=positions.margins._replace(paid=np.zeros((reserves, paths)), gross=np.zeros((reserves, paths))),
         safety=new_safety(*stocks(model.world, positions.reserves), paths), flows=new_flows(reserves, paths),
