@@ -96,7 +96,7 @@ def test_a_run_raises_the_rate_borrowers_unwind_and_that_pays_lenders() -> None:
     assert together["closed"][0] > 10
     assert together["withdrawn"][0] > 1.3 * alone["withdrawn"][0]
     assert together["waiting"][0] < 0.5 * alone["waiting"][0]
-    assert after.markets.lowest[0, 0] < before.markets.lowest[0, 0]
+    assert after.markets.price[0, 0] < before.markets.price[0, 0]
 
 
 def test_the_same_bits_whatever_the_chunk() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from delever.core.jit import helper
+from delever.core.jit import laid_in
 from delever.core.tables import BookTables, Reserves
 
 
-@helper
+@laid_in
 def account_health(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, reserves: Reserves, price: np.ndarray
                    ) -> tuple[float, float]:
     """backing = sum of collateral x index x price x threshold,  debt = sum of debt x index x price.

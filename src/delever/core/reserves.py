@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from delever.core.jit import helper, kernel
+from delever.core.jit import helper, kernel, laid_in
 from delever.core.tables import (
     DEBTS,
     DEFICIT,
@@ -30,20 +30,20 @@ DUST = 1e-9  # share of a reserve that is nothing
 ROUNDING = 1e-12
 
 
-@helper
+@laid_in
 def cash_of(r: int, p: int, reserves: Reserves, ledgers: Ledgers) -> float:
     """Units that can be taken out of a reserve on a path."""
     booked = ledgers.booked
     return reserves.cash[r] + booked[DEPOSITS, r, p] + booked[TREASURY, r, p] - booked[DEBTS, r, p] - booked[DEFICIT, r, p]
 
 
-@helper
+@laid_in
 def owed_of(r: int, p: int, reserves: Reserves, ledgers: Ledgers) -> float:
     """Units owed to a reserve on a path, by accounts of the book and others."""
     return max((reserves.owed[r] + ledgers.scaled[1, r, p]) * reserves.borrow_index[r, p], 0.0)
 
 
-@helper
+@laid_in
 def there_is(r: int, p: int, reserves: Reserves, ledgers: Ledgers) -> float:
     """Units that somebody could take out: cash, and nothing where it is but the rounding of what went in and out."""
     cash = cash_of(r, p, reserves, ledgers)
