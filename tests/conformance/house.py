@@ -34,7 +34,7 @@ EVERY = {"adapt", "wake", "kinds", "amounts", "columns", "reserve", "row", "coun
 HOOKS = {
     "events": EVERY | {"happen", "observe", "offer"},
     "networks": EVERY | {"offer"},
-    "policies": EVERY | {"restrain", "offer"},
+    "policies": EVERY | {"restrain", "offer", "afford"},
     "oracles": EVERY | {"observe"},  # of FeedPhase: in every block
     "protocols": EVERY | {"offer"},
     "rates": EVERY | {"accrue"},  # of RatesPhase: once a step

@@ -174,3 +174,12 @@ def test_bad_input_is_one_line(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
         made()
     assert "\n" not in str(caught.value)
+
+
+def test_a_report_shows_the_rates_of_each_reserve() -> None:
+    """Figures of one asset of a lending protocol stand in the summary; those of perps in a table of their own."""
+    rows = stress(lending(cash=200.0), keep=False, threads=1).summary.to_pylist()
+    shown = {row["figure"]: row for row in rows if row["section"] == "Rates"}
+    assert {"utilisation.pool.USD", "highest_borrow_rate.pool.USD", "least_cash.pool.USD"} <= set(shown)
+    assert shown["utilisation.pool.USD"]["label"] == "pool.USD"
+    assert shown["utilisation.pool.USD"]["value"] == pytest.approx(0.8, rel=1e-3)

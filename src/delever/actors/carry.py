@@ -1,9 +1,9 @@
 """Borrowers for whom a loan must stay cheap: each closes his position when the borrow rate exceeds what he can bear.
 
     limit = median e^(spread z)                                        z: standard normal, one an account, the same on every path
-He repays all that he owes of the asset and takes out as much of his largest collateral as sells for that, with `slippage` to spare;
-what is too much stays with him. Once a step, in one transaction: it fails where the sale would not repay, where there is no cash of
-the collateral, or where what he still owes would be unhealthy; then he tries again in the next step.
+He repays all that he owes of the asset and takes out as much of his largest collateral as sells for that, with `slippage`
+to spare; what is too much stays with him. Once a step, in one transaction: it fails where the sale would not repay, where there
+is no cash of the collateral, or where what he still owes would be unhealthy; then he tries again in the next step.
 Source: none, an assumption: how leveraged stakers left when the rate of ETH rose in 2022 and 2025.
 """
 

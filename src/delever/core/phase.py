@@ -7,7 +7,7 @@
                    offer     rules and events: transactions that anybody may take, or that are somebody's already
                    react     owners: answers to what is offered on their accounts
                    bid       actors: what pays is taken, at a fee
-                   afford    actors: at its slot, what cannot be paid for reverts
+                   afford    policies, actors: at its slot, what may not happen or cannot be paid for reverts
                    trade     actors who act on exchanges' books, off chain, at the end of the block
                    wake      whoever waits for a moment says so: state.wake is the earliest of all
 Of its results it says, in the columns of core/columns.py:
@@ -102,7 +102,8 @@ class Phase:
         """In a block with something to take: take rows among first..last-1, or append copies of what others have taken."""
 
     def afford(self, state: State, kind: Kind, picked: np.ndarray) -> None:
-        """At their slot, before these rows of a kind are carried out: revert those of its own that it cannot pay for."""
+        """At their slot, before these rows of a kind are carried out: an actor reverts those of its own that he cannot pay for, a
+        policy those that it does not allow."""
 
     def trade(self, state: State) -> None:
         """At the end of every block; state.seen.price is fresh."""

@@ -8,11 +8,13 @@ The phase of a kind serves all policies of that kind. Of core/phase.py it overri
             state.seen.price is fresh on the paths of both. What may not be called now is struck: a row gets the state NOTHING
             (owners see it all the same, nobody takes it); an account is left out of `called`, in order, and n_called lessened.
             What is halted (state.halts) the engine strikes itself, after all policies
+  afford    at their slot, before rows of a kind are carried out: revert what is not allowed by then. Only here are copies seen:
+            several who take one call have a row each, made after `restrain`
   wake      at the end of every block, once accounts are back on watch: lower state.wake of a path to the moment at which the
             policy wants a block there; state.pool.standing[:watch.counts[STANDING]] are all accounts that are unhealthy then
 
-It may write state.halts, state.networks, rows' states and `called` as said, and terms that vary by path; no accounts, no prices,
-no ledgers. What it remembers is its own, by path or by touched slot (which grow: state.room_for_slots).
+It may write state.halts, state.networks, rows' states and `called` as said, terms that vary by path, and its counters; no
+accounts, no prices, no other ledgers. What it remembers is its own, by path or by touched slot (which grow: state.room_for_slots).
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
         reacting=overriding(actors, "react"),
         placing=overriding([*events, *actors], "offer"),
         bidding=overriding(actors, "bid"),
-        affording=overriding(actors, "afford"),
+        affording=overriding([*policies, *actors], "afford"),
         trading_off_chain=overriding(actors, "trade"),
         waiting=overriding(everybody, "wake"),
     )

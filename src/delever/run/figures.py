@@ -67,8 +67,13 @@ def rows_of(model: Model, paths: pa.Table) -> Iterator[Row]:
             section = section_of(column.section, of, list(model.world.protocols))
             values = together(paths, column.name) if column.figures else np.zeros(0)
             yield from (row_of(one, figure, values, section) for figure in column.figures)
-        elif not column.over and not (one.protocol and one.asset):  # those stand in a table of their own: run/by_asset.py
+        elif not column.over and not is_of_perp(model, one):  # those stand in a table of their own: run/by_asset.py
             yield from (row_of(one, figure, values_of(paths, one, figure), column.section) for figure in column.figures)
+
+
+def is_of_perp(model: Model, one: Declared) -> bool:
+    """Whether a column is of a perp of an exchange."""
+    return bool(one.protocol and one.asset) and one.asset in model.world.assets and model.world.assets[one.asset].perp is not None
 
 
 def section_of(section: str, of: list[str], protocols: list[str]) -> str:
@@ -81,7 +86,7 @@ def row_of(one: Declared, figure: Figure, values: np.ndarray, section: str) -> R
     """A figure of a column, or of several that add up."""
     unit = figure.unit or one.column.unit
     name, protocol = (figure.name, "") if one.column.over else (figure.name + one.suffix, one.protocol)
-    named = one.suffix.removeprefix(".") if one.suffix and not one.protocol and not one.column.over else ""
+    named = one.suffix.removeprefix(".") if one.suffix and (one.asset or not one.protocol) and not one.column.over else ""
     label = figure.label or named or figure.name.replace("_", " ")
     return Row(name, reduced(values, figure, unit), unit, figure.meaning, protocol, section, label, figure.under)
 

@@ -103,10 +103,11 @@ class Recorder:
         sent = int(rows.actor[i])
         actor = SENDERS.get(sent, "") if sent < HOLDERS else list(self.model.world.actors)[sent - HOLDERS]
         whose = account >= 0 or kind.liquidates
+        got = float(rows.get[i]) or float(rows.brought[i])  # a sale gets what it brings
         return Row(state.time, state.step, state.block, self.networks[int(rows.network[i])], int(rows.number[i]) or None,
                    kind.name, self.protocols[int(rows.protocol[i])] if whose else "", about, actor,
-                   self.asset(rows.give_asset[i], rows.give[i]), float(rows.give[i]), self.asset(rows.get_asset[i], rows.get[i]),
-                   float(rows.get[i]), float(rows.kept[i]), float(rows.bid[i]), OUTCOMES[int(rows.state[i])],
+                   self.asset(rows.give_asset[i], rows.give[i]), float(rows.give[i]), self.asset(rows.get_asset[i], got),
+                   got, float(rows.kept[i]), float(rows.bid[i]), OUTCOMES[int(rows.state[i])],
                    int(rows.group[i]) or None, int(rows.cause[i]) or None)
 
     def asset(self, number: int, units: float) -> str:
