@@ -14,7 +14,7 @@ The phase of a kind serves all policies of that kind. Of core/phase.py it overri
             policy wants a block there; state.pool.standing[:watch.counts[STANDING]] are all accounts that are unhealthy then
 
 It may write state.halts, state.networks, rows' states and `called` as said, terms that vary by path, and its counters; no
-accounts, no prices, no other ledgers. What it remembers is its own, by path or by touched slot (which grow: state.room_for_slots).
+accounts, no prices, no other ledgers. What it remembers is its own, by path or by touched slot (which grow).
 """
 
 from __future__ import annotations
