@@ -110,6 +110,15 @@ class Lender:
 
 
 @dataclass
+class Call:
+    """What may be called now."""
+
+    claim: Claim | None
+    most: float  # units of the debt that its sender says he brings at most
+    known: bool  # owners see it; also where there is no cash, but not where so little of it may not be called
+
+
+@dataclass
 class Lending:
     """All reserves of a path."""
 
@@ -219,19 +228,19 @@ class Lending:
         return min([1.0, *(cash[protocol, leg.asset] / (units - kept)
                            for leg, units, kept in claim.seize if units - kept > 0.0)])
 
-    def assess(self, account: Account, rules: Rules, view: View, most: float) -> tuple[Claim | None, float]:
-        """The call, no larger than the cash that is there; and what its sender says he brings at most [units of debt]."""
+    def assess(self, account: Account, rules: Rules, view: View, most: float) -> Call:
+        """The call of an unhealthy account, no larger than the cash that is there. most: units of the debt that are brought."""
         cash = self.known if self.known is not None else self.cash()
         claim = rule.assess(account, rules, view, most)
         if claim is None or (share := self.covered(claim, cash)) >= 1.0:
-            return claim, most
+            return Call(claim, most, claim is not None)
         if rules.kind != "pro_rata" and share > 0.0:
             most = claim.repay[0][1] * share
             claim = rule.assess(account, rules, view, most)
             if claim is None or self.covered(claim, cash) >= 1.0 - ROUNDING:
-                return claim, most
+                return Call(claim, most, claim is not None)
         self.no_cash[account.protocol] += 1
-        return None, most
+        return Call(None, most, True)
 
     def in_turn(self, claim: Claim, left: dict[tuple[str, str], float]) -> bool:
         """Whether calls of a batch that came before leave what this one takes; if so, that is gone. left: units."""

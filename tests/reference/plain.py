@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ from reference.margin_engine import Margins
 from reference.marks import follow, sample_mark
 from reference.outcome import late, result_of
 from reference.randomness import BORROWERS, philox, uniform
-from reference.setting import Result, Setting, Transaction
+from reference.setting import Network, Result, Setting, Transaction
 from reference.settlement import Settlement
 
 BROKEN = 40.0  # log price, of either sign, at which nobody trades: its rounding is more than two implementations may differ by
@@ -141,6 +142,7 @@ class Path(Settlement):
         self.counts["declined"] += sum(offer.by is None for offer in offers)
         closed = {id(t): until for t in offered if (until := self.closed_until(t)) > self.time}
         self.counts["waited for a market"] += len(closed)
+        self.nearest = min(self.nearest, nearest_bids(offered, self.w.chains))
         block = fill([t for t in offered if id(t) not in closed], self.w.chains, (self.k - 1) * self.w.blocks + b,
                      self.w.dt / self.w.blocks)
         for name in ("unfit", "underbid", "waits"):
@@ -202,9 +204,11 @@ class Path(Settlement):
                 offer = self.offer_of_kick(account, kick) if kick is not None else None
                 seen = kick is not None or account.number in spared
             else:
-                claim = rule.assess(account, self.w.rules[account.protocol], views[account.protocol])
-                seen = claim is not None
-                offer = self.call_of(account, views[account.protocol]) if seen and account.number not in spared else None
+                rules, view = self.w.rules[account.protocol], views[account.protocol]
+                offer, seen = None, rule.assess(account, rules, view) is not None
+                if seen and account.number not in spared:
+                    call = self.lending.assess(account, rules, view, math.inf)
+                    offer, seen = self.offer_of_call(call), call.known
             if seen:
                 answers.append(account)
             if offer is not None and account.number not in spared:
@@ -273,6 +277,12 @@ class Path(Settlement):
             run = run + 1 if self.counts["liquidations"] > before else 0
             longest = max(longest, run)
         return result_of(self, longest)
+
+
+def nearest_bids(offered: list[Transaction], chains: dict[str, Network]) -> float:
+    """Relative distance of the bids for calls that were cut: many are to the same cash, and bid the same but for rounding."""
+    bids = sorted(t.bid for t in offered if t.kind == "claim" and t.most > 0.0 and t.bid > chains[t.chain].base_fee)
+    return min([math.inf, *((b - a) / b for a, b in itertools.pairwise(bids))])
 
 
 def simulate(setting: Setting) -> Result:

@@ -10,7 +10,7 @@ from reference.accounts import Account, Claim, View
 from reference.auctions import Auctions, Kick, Lot
 from reference.bidding import GAS_OF, Offer, brings, for_sale, gain, left_over, sold
 from reference.exchange import Exchange, Sale
-from reference.lending import Lender, Lending
+from reference.lending import Call, Lender, Lending
 from reference.setting import Feed, Order, Setting, Transaction
 
 BATCH = ("oracle", "top_up", "withdrawal", "claim", "kick", "take", "redo", "order")
@@ -41,12 +41,14 @@ class Settlement:
 
     def call_of(self, account: Account, view: View, most: float = math.inf) -> Offer | None:
         """The call of an unhealthy account at what is now. most: units of the debt that are brought."""
-        rules = self.w.rules[account.protocol]
-        claim, most = self.lending.assess(account, rules, view, most)
-        if claim is None:
+        return self.offer_of_call(self.lending.assess(account, self.w.rules[account.protocol], view, most))
+
+    def offer_of_call(self, call: Call) -> Offer | None:
+        if call.claim is None:
             return None
-        offer = Offer.of_claim(claim, self.w.home.get(account.protocol, ""))
-        offer.named, offer.most = rules.kind != "pro_rata", most
+        protocol = call.claim.account.protocol
+        offer = Offer.of_claim(call.claim, self.w.home.get(protocol, ""))
+        offer.named, offer.most = self.w.rules[protocol].kind != "pro_rata", call.most
         return offer
 
     def offer_of_kick(self, account: Account, kick: Kick) -> Offer:
