@@ -90,10 +90,15 @@ def on_path(world: World, model: Model, played: Played, columns: list[Value], p:
 
 
 def reserves_differences(world: World, plain: Result, engine: ReservesResult) -> Iterator[str]:
-    """What the two do not agree on. What is deposited is the scale of what is withdrawn, and of the cash that is left."""
+    """What the two do not agree on. What is deposited is the scale of what is withdrawn, and of the cash that is left; what a
+    call takes out is that of what rounding leaves of it once a second call has been paid with it.
+    """
     turnover, size = Counter(plain.turnover), {where: reserve.moved for where, reserve in plain.reserves.items()}
     for (protocol, asset) in engine.cash:
         turnover["cash", asset] += size[protocol, asset]
+    for name, asset in world.assets.items():
+        for wrapped in (name, asset.wraps) if asset.wraps else ():
+            turnover["wrapper", wrapped] += plain.turnover.get(("cash", name), 0.0)
     for lender in plain.lenders:
         turnover[lender.name, lender.asset] += lender.deposits
     yield from house_differences(world, replace(plain, turnover=dict(turnover)), engine.house)
@@ -132,4 +137,45 @@ def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
             elif found:
                 wrong.append(f"world {seed}, path {path}: " + "; ".join(found[:3]) + f" ({len(found)} differences)")
     assert not wrong, f"{len(wrong)} paths differ, {excused} excused:\n" + "\n".join(wrong[:10])
-    assert excused <= 1  # worlds are drawn beside the edges, not on them
+    assert excused <= 4  # of sixty paths: calls that are cut to the same cash bid the same but for rounding
+
+
+# in how many worlds it must have happened on some path
+LEAST = {
+    "withdrawals": 80, "reverted_withdrawal": 10, "no cash": 60, "cut": 40, "cut in a batch": 10, "left by others": 5,
+    "queue": 40, "locked": 40, "liquidations": 90, "pairs": 10, "top_ups": 25, "answers": 80, "waits": 40, "reverted_claim": 40,
+    "kinked": 60, "jump": 60, "adaptive": 60, "borrowed by others": 60, "pro_rata": 8, "sequential": 60, "batched": 30,
+    "networks": 60, "no network": 20, "deficit seen": 5}
+
+
+def test_random_worlds_show_what_they_are_meant_to_show() -> None:
+    """left by others: a call of a batch that found too little; deficit seen: by lenders who mind."""
+    seen = Counter(name for seed in range(WORLDS) for name in happened(reserves_world(seed), plainly(seed)))
+    assert {name: seen[name] for name, least in LEAST.items() if seen[name] < least} == {}, seen
+
+
+def happened(world: World, paths: tuple[Result, ...]) -> set[str]:
+    """What there is in a world, and what happened on some path."""
+    found = {name for path in paths for name, count in path.counts.items() if count > 0} | {world.execution.mode}
+    found |= {curve.kind for protocol in world.protocols.values() for curve in protocol.rates.values()}
+    found |= {protocol.rules.kind for protocol in world.protocols.values()} | {"networks" if world.networks else "no network"}
+    for path in paths:
+        found |= {"no cash" for count in path.no_cash.values() if count}
+        found |= {"borrowed by others" for reserve in path.reserves.values() if reserve.others > 0.0}
+        for lender in path.lenders:
+            found |= {"queue"} if lender.waiting > 0.0 else set()
+            found |= {"locked"} if lender.locked > 0.0 else set()
+            missing = path.deficit.get((lender.protocol, lender.asset), 0.0)
+            found |= {"deficit seen"} if missing > 0.0 and lender.loss > 0.0 else set()
+    if "cut" in found and world.execution.mode == "batched":
+        found.add("cut in a batch")
+    return found
+
+
+def test_no_reserve_is_overdrawn() -> None:
+    """Nor is more than all of it lent out; indices never fall."""
+    for seed in range(0, WORLDS, 5):
+        for path in plainly(seed):
+            for reserve in path.reserves.values():
+                assert reserve.cash >= 0.0 and 0.0 <= reserve.used <= 1.0
+                assert reserve.borrow >= 1.0 and reserve.supply >= 1.0

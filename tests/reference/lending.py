@@ -127,7 +127,7 @@ class Lending:
     accounts: list[Account]
     deficit: dict[tuple[str, str], float]  # the path's own, by protocol and asset [units]
     no_cash: Counter[str] = field(default_factory=Counter)  # per protocol: calls that found none
-    known: dict[tuple[str, str], float] | None = None  # cash when calls of a batch had their turn; what comes in since does not count
+    known: dict[tuple[str, str], float] | None = None  # cash when calls of a batch had their turn; what came in since is not
 
     def __post_init__(self) -> None:
         for reserve in self.reserves.values():

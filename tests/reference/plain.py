@@ -45,8 +45,8 @@ class Path(Settlement):
         self.socialised: dict[tuple[str, str], float] = defaultdict(float)
         self.fund = setting.funds()
         self.auctions = Auctions(setting.auctions, self.x.ledger, self.deficit, self.counts)
-        self.lending = Lending({where: setting.reserves.setdefault(where, Reserve(*rates)) for where, rates in setting.rates.items()},
-                               setting.lenders, setting.accounts, self.deficit)
+        reserves = {where: setting.reserves.setdefault(where, Reserve(*rates)) for where, rates in setting.rates.items()}
+        self.lending = Lending(reserves, setting.lenders, setting.accounts, self.deficit)
         self.halts = Halts(setting.breakers, setting.margin_calls, self.counts)
         self.repaid: dict[str, float] = defaultdict(float)  # per protocol, at prices seen then [USD]
         follow(self.x, setting.follows)

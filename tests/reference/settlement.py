@@ -105,7 +105,7 @@ class Settlement:
             self.x.trade(self.settle(t), real=True)
 
     def batch(self, alike: list[Transaction]) -> list[Sale]:
-        """Transactions of one kind that have their turn; of several calls of one account the first come before all second ones."""
+        """Transactions of one kind that have their turn; first calls of an account come before second ones."""
         if not alike or alike[0].kind != "claim":
             return [sale for t in alike for sale in self.settle(t)]
         found: list[Sale] = []
@@ -182,6 +182,7 @@ class Settlement:
         offer = self.anew(t)
         if offer is not None and self.lending.known is not None and isinstance(offer.what, Claim) and not self.lending.in_turn(
                 offer.what, self.left):
+            self.counts["left by others"] += 1
             return None
         if offer is None or (t.must_pay and offer.pays and gain(offer, self.x) < 0.0):
             return None
@@ -216,6 +217,7 @@ class Settlement:
             assert isinstance(offer.ref, Lot) and isinstance(offer.what, float)
             self.auctions.redo(offer.ref, view, offer.what, who)
             return
+        self.counts["cut"] += offer.kind == "claim" and offer.most < math.inf
         self.counts["liquidations"] += 1
         self.liquidated[offer.protocol] += 1
 

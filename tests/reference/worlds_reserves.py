@@ -57,7 +57,7 @@ class ReservesDraw(HouseDraw):
     # ---- reserves ----------------------------------------------------------------------------------------------
 
     def fill(self, name: str, protocol: Mapping) -> Mapping:
-        """Cash of most reserves: none, a little or plenty; more borrowed than the book owes in some; curves in many. Depositors."""
+        """Cash of most reserves: none, a little or plenty; more borrowed than the book owes; curves. Its depositors."""
         rng, lenders = self.rng, {}
         held, owed = defaultdict[str, float](float), defaultdict[str, float](float)
         for row in protocol["book"].legs.to_pylist():
