@@ -93,7 +93,7 @@ def reserves_differences(world: World, plain: Result, engine: ReservesResult) ->
     """What the two do not agree on. What is deposited is the scale of what is withdrawn, and of the cash that is left; what a
     call takes out is that of what rounding leaves of it once a second call has been paid with it.
     """
-    turnover, size = Counter(plain.turnover), {where: reserve.moved for where, reserve in plain.reserves.items()}
+    turnover, size = Counter(plain.turnover), {where: reserve.moved + reserve.size for where, reserve in plain.reserves.items()}
     for (protocol, asset) in engine.cash:
         turnover["cash", asset] += size[protocol, asset]
     for name, asset in world.assets.items():

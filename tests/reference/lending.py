@@ -84,6 +84,7 @@ class Reserve:
     highest: float = 0.0  # of all steps [1/s]
     least: float = math.inf  # cash, when interest was added
     moved: float = 0.0  # all that came and went, with what was there at first: the scale of rounding
+    size: float = 0.0  # what accounts held and owed at the start
 
 
 @dataclass(eq=False)
@@ -132,6 +133,9 @@ class Lending:
     def __post_init__(self) -> None:
         for reserve in self.reserves.values():
             reserve.moved = reserve.cash
+        for account in self.accounts:
+            for leg in account.collateral + account.debt:
+                self.reserves[account.protocol, leg.asset].size += abs(leg.amount)
         for lender in self.lenders:
             reserve = self.reserves[lender.protocol, lender.asset]
             held = sum(leg.amount for a in self.accounts if a.protocol == lender.protocol
