@@ -39,6 +39,7 @@ class Rules:
     full_above: float = 0.95  # v3: below this health the whole leg may be repaid
     dust: float = 0.0  # pro_rata [value]
     full_below: float = 0.0  # pro_rata: health factor
+    nearest: float = math.inf  # relative distance of what a call may repay from nothing, where what must be left decides
 
 
 @dataclass
@@ -115,6 +116,7 @@ def _one_pair(account: Account, taken: Leg, repaid: Leg, rules: Rules, view: Vie
     if rules.kind == "v3_3" and not (all_repaid or all_taken):
         # both leftovers at least 1000 USD, or the call repays less
         repay = min(repay, owed - 1000.0, (held - 1000.0) / factor)
+        rules.nearest = min(rules.nearest, abs(repay) / 1000.0)
     if repay <= 0.0:
         return None
     seize = view.held(taken) if all_taken else repay * factor / view.price[taken.asset]

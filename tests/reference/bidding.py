@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class Offer:
     gets: Amounts  # less what the protocol keeps
     sales: list[tuple[str, str, float]]  # of what it gets, for what it pays
     what: object = None  # Claim, Kick, (paid, units) or reward
+    most: float = math.inf  # units that its sender says he brings at most
     named: bool = True  # one asset for one
     by: Transaction | None = None  # who has taken it
 
@@ -89,7 +91,7 @@ class Bids:
             return
         bid = net.base_fee + bidder.fee_share * max(profit, 0.0) / gas if gas > 0.0 else net.base_fee
         t = Transaction(offer.kind, offer.ref, bid, chain=offer.chain, payer=bidder.name,
-                        must_pay=self.sequential and bidder.profitable, price=seen_price(offer),
+                        must_pay=self.sequential and bidder.profitable, price=seen_price(offer), most=said(offer.most),
                         routes=[(a, b) for a, b, _ in offer.sales])
         if offer.by is None:
             offer.by = t
@@ -133,10 +135,15 @@ class Bids:
         if profit < bidder.min_profit:
             return
         bid = net.base_fee + bidder.fee_share * max(profit, 0.0) / gas if gas > 0.0 else net.base_fee
-        parts = tuple(Transaction(o.kind, o.ref, bid, chain=a.chain, payer=bidder.name, price=seen_price(o)) for o in (a, b))
-        parts[1].most = a.gets[0][1]
+        parts = tuple(Transaction(o.kind, o.ref, bid, chain=a.chain, payer=bidder.name, price=seen_price(o), most=said(o.most))
+                      for o in (a, b))
+        parts[1].most = min(a.gets[0][1], b.most)
         self.more.append(Transaction("joint", (a, b), bid, chain=a.chain, payer=bidder.name, parts=parts,
                                      routes=[(a.gets[0][0], lent), (b.gets[0][0], lent)]))
+
+
+def said(most: float) -> float:
+    return most if most < math.inf else 0.0
 
 
 def seen_price(offer: Offer) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -14,12 +15,13 @@ from reference.blocks import fill
 from reference.breakers import Breaker, Halts
 from reference.default_waterfall import absorb_lending
 from reference.exchange import Exchange
+from reference.lending import Lending, Reserve
 from reference.margin import Sight
 from reference.margin_engine import Margins
 from reference.marks import follow, sample_mark
 from reference.outcome import late, result_of
 from reference.randomness import BORROWERS, philox, uniform
-from reference.setting import Result, Setting, Transaction
+from reference.setting import Network, Result, Setting, Transaction
 from reference.settlement import Settlement
 
 BROKEN = 40.0  # log price, of either sign, at which nobody trades: its rounding is more than two implementations may differ by
@@ -43,6 +45,8 @@ class Path(Settlement):
         self.socialised: dict[tuple[str, str], float] = defaultdict(float)
         self.fund = setting.funds()
         self.auctions = Auctions(setting.auctions, self.x.ledger, self.deficit, self.counts)
+        reserves = {where: setting.reserves.setdefault(where, Reserve(*rates)) for where, rates in setting.rates.items()}
+        self.lending = Lending(reserves, setting.lenders, setting.accounts, self.deficit)
         self.halts = Halts(setting.breakers, setting.margin_calls, self.counts)
         self.repaid: dict[str, float] = defaultdict(float)  # per protocol, at prices seen then [USD]
         follow(self.x, setting.follows)
@@ -62,12 +66,11 @@ class Path(Settlement):
 
     def seen(self, protocol: str) -> View:
         """What a protocol sees now; an asset without an oracle is seen at the market."""
-        t = self.k * self.w.dt
         view = View({}, {}, {})
-        for (of, asset), (supply, borrow) in self.w.rates.items():
+        for (of, asset), reserve in self.lending.reserves.items():
             if of == protocol:
                 view.price[asset] = math.exp(self.seen_log_price(protocol, asset))
-                view.supply_index[asset], view.borrow_index[asset] = math.exp(supply * t), math.exp(borrow * t)
+                view.supply_index[asset], view.borrow_index[asset] = reserve.supply, reserve.borrow
         return view
 
     def seen_log_price(self, protocol: str, asset: str) -> float:
@@ -103,6 +106,7 @@ class Path(Settlement):
             self.x.ledger.move(market.asset, base, "arbitrageurs", "venues")
             self.x.ledger.move(market.quote, quote, "arbitrageurs", "venues")
         follow(self.x, self.w.follows)
+        self.lending.step(k, self.w.dt)
         self.margins.before_blocks(k, self.w.dt)
         wake = -math.inf  # everybody takes part in the first block
         for b in range(1, self.w.blocks + 1):
@@ -134,10 +138,11 @@ class Path(Settlement):
                   for order in self.w.orders if order.left(self.k) > 0.0]
         offers = calls + self.lots_offered(views)
         bids = Bids(self.x, self.w.chains, self.w.sequential)
-        offered += bids.decide(self.w.bidders, offers, self.resized) + top_ups + orders + bids.more
+        offered += bids.decide(self.w.bidders, offers, self.resized) + top_ups + orders + self.withdrawals() + bids.more
         self.counts["declined"] += sum(offer.by is None for offer in offers)
         closed = {id(t): until for t in offered if (until := self.closed_until(t)) > self.time}
         self.counts["waited for a market"] += len(closed)
+        self.nearest = min(self.nearest, nearest_bids(offered, self.w.chains))
         block = fill([t for t in offered if id(t) not in closed], self.w.chains, (self.k - 1) * self.w.blocks + b,
                      self.w.dt / self.w.blocks)
         for name in ("unfit", "underbid", "waits"):
@@ -150,7 +155,7 @@ class Path(Settlement):
         self.lapse(after, sights)
         if max(abs(m.u(m.s)) for m in self.w.markets.values()) > BROKEN:
             self.nearest = 0.0
-        if block.rows or called or fell:
+        if block.rows or called or fell or self.lending.somebody_waits():
             return self.time
         return min([block.wake, *closed.values(), self.halts.wake(self.time),
                     self.auctions.wake(self.time, self.halts.liquidations),
@@ -199,14 +204,21 @@ class Path(Settlement):
                 offer = self.offer_of_kick(account, kick) if kick is not None else None
                 seen = kick is not None or account.number in spared
             else:
-                claim = rule.assess(account, self.w.rules[account.protocol], views[account.protocol])
-                offer = self.offer_of_claim(claim) if claim is not None else None
-                seen = claim is not None
+                rules, view = self.w.rules[account.protocol], views[account.protocol]
+                offer, seen = None, rule.assess(account, rules, view) is not None
+                if seen and account.number not in spared:
+                    call = self.lending.assess(account, rules, view, math.inf)
+                    offer, seen = self.offer_of_call(call), call.known
             if seen:
                 answers.append(account)
             if offer is not None and account.number not in spared:
                 offers.append(offer)
         return offers, answers
+
+    def withdrawals(self) -> list[Transaction]:
+        """What depositors who wait would get."""
+        return [Transaction("withdrawal", lender, lender.fee, amount=units, chain=lender.chain, payer=lender.name)
+                for lender in self.w.lenders if (units := self.lending.wanted(lender)) > 0.0]
 
     def oracles(self, first: bool) -> list[Transaction]:
         """Oracle answers that are offered; marks are sampled."""
@@ -265,6 +277,12 @@ class Path(Settlement):
             run = run + 1 if self.counts["liquidations"] > before else 0
             longest = max(longest, run)
         return result_of(self, longest)
+
+
+def nearest_bids(offered: list[Transaction], chains: dict[str, Network]) -> float:
+    """Relative distance of the bids for calls that were cut: many are to the same cash, and bid the same but for rounding."""
+    bids = sorted(t.bid for t in offered if t.kind == "claim" and t.most > 0.0 and t.bid > chains[t.chain].base_fee)
+    return min([math.inf, *((b - a) / b for a, b in itertools.pairwise(bids))])
 
 
 def simulate(setting: Setting) -> Result:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from reference.accounts import Account, Rules
 from reference.auctions import Terms
 from reference.breakers import Breaker
+from reference.lending import Lender, Reserve
 from reference.margin import Layer, MarginExchange
 from reference.pool import Market
 
@@ -133,6 +134,8 @@ class Setting:
     auctions: dict[str, Terms] = field(default_factory=dict)  # of protocols with clip rules
     breakers: list[Breaker] = field(default_factory=list)
     margin_calls: dict[str, tuple[float, float]] = field(default_factory=dict)  # per protocol: grace [s], floor
+    reserves: dict[tuple[str, str], Reserve] = field(default_factory=dict)  # by protocol and asset: those that say what they hold
+    lenders: list[Lender] = field(default_factory=list)
 
     def funds(self) -> defaultdict[tuple[str, str], float]:
         """Units in the insurance funds of lending protocols, by protocol and asset."""
@@ -157,10 +160,10 @@ class Setting:
 class Transaction:
     """What wants to happen in a block."""
 
-    kind: str  # oracle, top_up, claim, kick, take, redo, joint, order
+    kind: str  # oracle, top_up, withdrawal, claim, kick, take, redo, joint, order
     ref: object
     bid: float  # [gwei]
-    amount: float = 0.0  # top_up: units added to the first leg; order: units sold
+    amount: float = 0.0  # units: added, withdrawn, sold
     leg: object = None
     chain: str = ""
     payer: str = ""  # of gas; who gets what it brings
@@ -200,6 +203,9 @@ class Result:
     spot: dict[str, float] = field(default_factory=dict)  # per arbitrageur: units of the underlying
     treasury: dict[tuple[str, str], float] = field(default_factory=dict)  # per protocol with auctions and asset: units
     lots: list[tuple[str, float, float, float, float, float]] = field(default_factory=list)  # open: account, units, owed, ...
+    reserves: dict[tuple[str, str], Reserve] = field(default_factory=dict)  # by protocol and asset, as they ended
+    lenders: list[Lender] = field(default_factory=list)
+    no_cash: dict[str, int] = field(default_factory=dict)  # per protocol: calls that found none
 
 
 class Ledger:

@@ -10,9 +10,10 @@ from reference.accounts import Account, Claim, View
 from reference.auctions import Auctions, Kick, Lot
 from reference.bidding import GAS_OF, Offer, brings, for_sale, gain, left_over, sold
 from reference.exchange import Exchange, Sale
+from reference.lending import Call, Lender, Lending
 from reference.setting import Feed, Order, Setting, Transaction
 
-BATCH = ("oracle", "top_up", "claim", "kick", "take", "redo", "order")
+BATCH = ("oracle", "top_up", "withdrawal", "claim", "kick", "take", "redo", "order")
 
 
 class Settlement:
@@ -22,11 +23,13 @@ class Settlement:
     x: Exchange
     counts: Counter[str]
     auctions: Auctions
+    lending: Lending
     deficit: dict[tuple[str, str], float]
     fund: defaultdict[tuple[str, str], float]
     liquidated: dict[str, int]
     repaid: dict[str, float]
     time: float
+    left: dict[tuple[str, str], float]  # of the cash known to calls of a batch: what others of them have not taken
 
     def seen(self, protocol: str) -> View:
         raise NotImplementedError
@@ -36,10 +39,16 @@ class Settlement:
 
     # ---- offers ------------------------------------------------------------------------------------------------
 
-    def offer_of_claim(self, claim: Claim) -> Offer:
-        protocol = claim.account.protocol
-        offer = Offer.of_claim(claim, self.w.home.get(protocol, ""))
-        offer.named = self.w.rules[protocol].kind != "pro_rata"
+    def call_of(self, account: Account, view: View, most: float = math.inf) -> Offer | None:
+        """The call of an unhealthy account at what is now. most: units of the debt that are brought."""
+        return self.offer_of_call(self.lending.assess(account, self.w.rules[account.protocol], view, most))
+
+    def offer_of_call(self, call: Call) -> Offer | None:
+        if call.claim is None:
+            return None
+        protocol = call.claim.account.protocol
+        offer = Offer.of_claim(call.claim, self.w.home.get(protocol, ""))
+        offer.named, offer.most = self.w.rules[protocol].kind != "pro_rata", call.most
         return offer
 
     def offer_of_kick(self, account: Account, kick: Kick) -> Offer:
@@ -66,8 +75,7 @@ class Settlement:
             assert isinstance(offer.ref, Lot)
             return self.offer_of_take(offer.ref, most)
         assert isinstance(offer.ref, Account)
-        claim = rule.assess(offer.ref, self.w.rules[offer.protocol], self.seen(offer.protocol), most)
-        return self.offer_of_claim(claim) if claim is not None else None
+        return self.call_of(offer.ref, self.seen(offer.protocol), most)
 
     def anew(self, t: Transaction) -> Offer | None:
         """What it would do now; None: nothing."""
@@ -83,8 +91,7 @@ class Settlement:
             return self.offer_of_kick(account, kick) if kick is not None else None
         if self.health(account, view) >= 1.0:
             return None
-        claim = rule.assess(account, self.w.rules[account.protocol], view, t.most or math.inf)
-        return self.offer_of_claim(claim) if claim is not None else None
+        return self.call_of(account, view, t.most or math.inf)
 
     # ---- execution ---------------------------------------------------------------------------------------------
 
@@ -93,9 +100,25 @@ class Settlement:
         self.counts["raced"] += sum(t.kind == "top_up" and id(t.ref) in claimed for t in included)
         together = [] if self.w.sequential else [t for t in included if not t.parts]
         alone = [t for t in included if t.parts or self.w.sequential]
-        self.x.trade([f for t in sorted(together, key=lambda t: BATCH.index(t.kind)) for f in self.settle(t)], real=True)
+        self.x.trade([sale for kind in BATCH for sale in self.batch([t for t in together if t.kind == kind])], real=True)
         for t in alone:
             self.x.trade(self.settle(t), real=True)
+
+    def batch(self, alike: list[Transaction]) -> list[Sale]:
+        """Transactions of one kind that have their turn; first calls of an account come before second ones."""
+        if not alike or alike[0].kind != "claim":
+            return [sale for t in alike for sale in self.settle(t)]
+        found: list[Sale] = []
+        rounds: list[list[Transaction]] = []
+        for t in alike:
+            turn = sum(other.ref is t.ref for one in rounds for other in one)
+            rounds += [[]] * (turn == len(rounds))
+            rounds[turn] = [*rounds[turn], t]
+        for one in rounds:
+            self.lending.known, self.left = self.lending.cash(), self.lending.cash()
+            found += [sale for t in one for sale in self.settle(t)]
+        self.lending.known = None
+        return found
 
     def pay_gas(self, t: Transaction, kind: str) -> None:
         net = self.w.chains[t.chain]
@@ -113,6 +136,8 @@ class Settlement:
             t.ref.sold += t.amount
             self.counts["orders"] += 1
             return [(t.ref.asset, t.ref.into, t.amount, "order_owners")]
+        if isinstance(t.ref, Lender):
+            return self.paid_out(t, t.ref)
         if t.kind == "top_up":
             assert isinstance(t.ref, Account)
             done = self.topped_up(t, t.ref)
@@ -129,6 +154,16 @@ class Settlement:
         feed.answer, feed.updated, feed.flight, feed.land = feed.flight, self.time, None, math.inf
         self.counts["answers"] += 1
 
+    def paid_out(self, t: Transaction, lender: Lender) -> list[Sale]:
+        if self.lending.reserves[lender.protocol, lender.asset].cash <= 0.0:
+            self.counts["reverted"] += 1
+            self.counts["reverted_withdrawal"] += 1
+            return []
+        units = self.lending.withdraw(lender, t.amount)
+        self.x.ledger.move(lender.asset, units, "cash", lender.name)
+        self.counts["withdrawals"] += 1
+        return []
+
     def topped_up(self, t: Transaction, account: Account) -> list[Sale] | None:
         view = self.seen(account.protocol)
         if self.health(account, view) >= 1.0:
@@ -138,12 +173,17 @@ class Settlement:
         leg.amount += t.amount / view.supply_index[leg.asset]
         account.answered = True
         self.x.ledger.move(leg.asset, t.amount, "owners", "cash")
+        self.lending.move(account.protocol, leg.asset, t.amount)
         self.counts["top_ups"] += 1
         return []
 
     def taken(self, t: Transaction) -> list[Sale] | None:
         """One call, sold at once."""
         offer = self.anew(t)
+        if offer is not None and self.lending.known is not None and isinstance(offer.what, Claim) and not self.lending.in_turn(
+                offer.what, self.left):
+            self.counts["left by others"] += 1
+            return None
         if offer is None or (t.must_pay and offer.pays and gain(offer, self.x) < 0.0):
             return None
         self.carry_out(offer, t.payer)
@@ -177,6 +217,7 @@ class Settlement:
             assert isinstance(offer.ref, Lot) and isinstance(offer.what, float)
             self.auctions.redo(offer.ref, view, offer.what, who)
             return
+        self.counts["cut"] += offer.kind == "claim" and offer.most < math.inf
         self.counts["liquidations"] += 1
         self.liquidated[offer.protocol] += 1
 
@@ -188,11 +229,13 @@ class Settlement:
         for leg, seize, kept in claim.seize:
             leg.amount = 0.0 if leg in claim.cleared else leg.amount - seize / view.supply_index[leg.asset]
             self.x.ledger.move(leg.asset, seize - kept, "cash", who)
+            self.lending.move(account.protocol, leg.asset, kept - seize)
             if self.w.feeds_fund(account.protocol):
                 self.fund[account.protocol, leg.asset] += kept
         for leg, repay in claim.repay:
             leg.amount = 0.0 if leg in claim.cleared else leg.amount - repay / view.borrow_index[leg.asset]
             self.x.ledger.move(leg.asset, repay, who, "cash")
+            self.lending.move(account.protocol, leg.asset, repay)
             self.volume(account.protocol, leg.asset, repay, view)
         self.absorb(account, view)
 

@@ -14,6 +14,7 @@ from reference.pool import Market, Profile
 from reference.randomness import cholesky, normals
 from reference.setting import Feed, Order, Setting
 from reference.setup_house import auctions_of, bidders_of, breakers_of, chain_of, chains_of, margin_calls_of
+from reference.setup_lending import lenders_of, reserves_of
 from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, waterfall_of
 
 YEAR = 365.0 * 86400.0  # [s]
@@ -27,7 +28,7 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
     lending = {name: p for name, p in world.protocols.items() if not is_exchange(p)}
     exchanges = exchanges_of(world)
     actors = {actor.kind: actor for actor in world.actors.values()}
-    people = actors.get("borrowers")
+    people, accounts = actors.get("borrowers"), accounts_of(world)
     return Setting(
         steps=scenario.steps, dt=scenario.step, blocks=blocks, sequential=world.execution.mode == "sequential",
         markets=markets, wraps={name: (a.wraps, a.rate) for name, a in world.assets.items() if a.wraps},
@@ -35,8 +36,8 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         sight=sight_of(world), unit={name: p.unit for name, p in world.protocols.items()},
         rates={(name, asset): (r.supply_rate / YEAR, r.borrow_rate / YEAR)
                for name, p in lending.items() for asset, r in p.parameters.items()},
-        rules={name: rules_of(p.rules) for name, p in lending.items()}, accounts=accounts_of(world),
-        orders=orders_of(world),
+        rules={name: rules_of(p.rules) for name, p in lending.items()}, accounts=accounts,
+        orders=orders_of(world), reserves=reserves_of(world, accounts), lenders=lenders_of(world),
         chains=chains, home={name: chain_of(world, p) for name, p in world.protocols.items()}, bidders=bidders_of(world),
         auctions=auctions_of(world), breakers=breakers_of(world), margin_calls=margin_calls_of(world),
         attentive=people.attentive if people else 0.0, target=people.target if people else 1.1,
