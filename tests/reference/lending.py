@@ -83,6 +83,7 @@ class Reserve:
     rate: float = 0.0  # borrow rate of the last step [1/s]
     highest: float = 0.0  # of all steps [1/s]
     least: float = math.inf  # cash, when interest was added
+    start: float = math.inf  # cash at the start
     moved: float = 0.0  # all that came and went, with what was there at first: the scale of rounding
     size: float = 0.0  # what accounts held and owed at the start
 
@@ -127,12 +128,13 @@ class Lending:
     lenders: list[Lender]
     accounts: list[Account]
     deficit: dict[tuple[str, str], float]  # the path's own, by protocol and asset [units]
-    no_cash: Counter[str] = field(default_factory=Counter)  # per protocol: calls that found none
+    no_cash: Counter[str] = field(default_factory=Counter)  # per protocol: accounts that were not called because there was none
+    uncovered: set[int] = field(default_factory=set)  # these accounts, by identity
     known: dict[tuple[str, str], float] | None = None  # cash when calls of a batch had their turn; what came in since is not
 
     def __post_init__(self) -> None:
         for reserve in self.reserves.values():
-            reserve.moved = reserve.cash
+            reserve.moved = reserve.start = reserve.cash
         for account in self.accounts:
             for leg in account.collateral + account.debt:
                 self.reserves[account.protocol, leg.asset].size += abs(leg.amount)
@@ -150,6 +152,18 @@ class Lending:
         reserve = self.reserves[protocol, asset]
         scaled = sum(leg.amount for a in self.accounts if a.protocol == protocol for leg in a.debt if leg.asset == asset)
         return max((reserve.others + scaled) * reserve.borrow, 0.0)
+
+    def there(self, protocol: str, asset: str) -> float:
+        """Units that could be taken out; a billionth of a reserve is nothing."""
+        reserve = self.reserves[protocol, asset]
+        if reserve.cash == math.inf or reserve.cash > LITTLE * (reserve.start + self.owed(protocol, asset)):
+            return reserve.cash
+        return 0.0
+
+    def found_none(self, account: Account) -> None:
+        """It is counted once."""
+        self.no_cash[account.protocol] += id(account) not in self.uncovered
+        self.uncovered.add(id(account))
 
     def move(self, protocol: str, asset: str, units: float) -> None:
         """Units come into a reserve; or go, where negative. What rounding leaves of all that was there is nothing."""
@@ -197,7 +211,7 @@ class Lending:
         go = lender.staying * -math.expm1(-h * dt / DAY)
         lender.staying -= go
         lender.waiting += go
-        if lender.waiting > 0.0 and reserve.cash <= LITTLE * assets:
+        if lender.waiting > 0.0 and self.there(*where) <= 0.0:
             lender.locked += dt
 
     # ---- withdrawals -------------------------------------------------------------------------------------------
@@ -205,7 +219,7 @@ class Lending:
     def wanted(self, lender: Lender) -> float:
         """Units that he would get now."""
         reserve = self.reserves[lender.protocol, lender.asset]
-        return min(lender.waiting * reserve.supply, reserve.cash)
+        return min(lender.waiting * reserve.supply, self.there(lender.protocol, lender.asset))
 
     def withdraw(self, lender: Lender, most: float) -> float:
         """Pay him what is there, at most so many units; how many."""
@@ -217,14 +231,13 @@ class Lending:
 
     def somebody_waits(self) -> bool:
         """Whether a depositor waits for cash that is there."""
-        return any(lender.waiting > 0.0 and (cash := self.reserves[lender.protocol, lender.asset].cash)
-                   > LITTLE * (cash + self.owed(lender.protocol, lender.asset)) for lender in self.lenders)
+        return any(lender.waiting > 0.0 and self.there(lender.protocol, lender.asset) > 0.0 for lender in self.lenders)
 
     # ---- calls -------------------------------------------------------------------------------------------------
 
     def cash(self) -> dict[tuple[str, str], float]:
         """Of every reserve [units]."""
-        return {where: reserve.cash for where, reserve in self.reserves.items()}
+        return {where: self.there(*where) for where in self.reserves}
 
     def covered(self, claim: Claim, cash: dict[tuple[str, str], float]) -> float:
         """Share of what a call takes out that is there, of the collateral that lacks most."""
@@ -243,13 +256,13 @@ class Lending:
             claim = rule.assess(account, rules, view, most)
             if claim is None or self.covered(claim, cash) >= 1.0 - ROUNDING:
                 return Call(claim, most, claim is not None)
-        self.no_cash[account.protocol] += 1
+        self.found_none(account)
         return Call(None, most, True)
 
     def in_turn(self, claim: Claim, left: dict[tuple[str, str], float]) -> bool:
         """Whether calls of a batch that came before leave what this one takes; if so, that is gone. left: units."""
         if self.covered(claim, left) < 1.0 - ROUNDING:
-            self.no_cash[claim.account.protocol] += 1
+            self.found_none(claim.account)
             return False
         for leg, units, kept in claim.seize:
             left[claim.account.protocol, leg.asset] -= units - kept

@@ -205,7 +205,7 @@ class Result:
     lots: list[tuple[str, float, float, float, float, float]] = field(default_factory=list)  # open: account, units, owed, ...
     reserves: dict[tuple[str, str], Reserve] = field(default_factory=dict)  # by protocol and asset, as they ended
     lenders: list[Lender] = field(default_factory=list)
-    no_cash: dict[str, int] = field(default_factory=dict)  # per protocol: calls that found none
+    no_cash: dict[str, int] = field(default_factory=dict)  # per protocol: accounts that were not called for lack of it
 
 
 class Ledger:
