@@ -77,7 +77,8 @@ class Bench:
                                np.array([[0] + [1] * positions]), np.ones((1, legs)), z((1, legs)), z((1, legs), int),
                                np.array([1]), np.array([positions]), np.array([1]), np.array([2]),
                                np.array([[0.0] * legs, [0.0] + [cost] * positions]))
-        self.reserves = Reserves(z(2, int), np.array([USD, PERP]), np.ones((2, 2)), np.ones((2, 2)), z((2, 2)), z((2, 2)))
+        self.reserves = Reserves(z(2, int), np.array([USD, PERP]), np.ones((2, 2)), np.ones((2, 2)), z((2, 2)), z((2, 2)),
+                                 np.full(2, np.inf), z(2), z(2))
         self.watch = Watch(z((1, 2)), z((1, 2)), z((1, 2, 1)), z((2, 1), np.int64), z((2, 2), np.int32), z(1, int),
                            z(COUNTERS, np.int64))
         self.pool, self.ledgers = new_pool(16, 4, legs, legs), new_ledgers(4, 2, 1, 1, 2)

@@ -95,7 +95,8 @@ class Account:
             borrow[name.index(owed.asset), 0] = owed.index
         other = {field: np.zeros((n, 1)) for field in Reserves._fields}
         return Reserves(**other | {"protocol": np.zeros(n, np.int64), "asset": np.arange(1, n + 1),
-                                   "supply_index": supply, "borrow_index": borrow})
+                                   "supply_index": supply, "borrow_index": borrow, "cash": np.full(n, np.inf),
+                                   "owed": np.zeros(n), "dust": np.zeros(n)})
 
     @property
     def price(self) -> np.ndarray:

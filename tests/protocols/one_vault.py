@@ -43,7 +43,8 @@ class OneVault:
         ones = np.ones_like(state.reserves.supply_index)
         borrow = ones.copy()
         borrow[self.usd] = rate
-        state.reserves = Reserves(state.reserves.protocol, state.reserves.asset, ones, borrow, 0 * ones, 0 * ones)
+        state.reserves = Reserves(state.reserves.protocol, state.reserves.asset, ones, borrow, 0 * ones, 0 * ones,
+                                  *state.reserves[-3:])
         book.threshold[0, 0], book.incentive[0, 0] = 1.0 / mat, chop - 1.0
         touched = state.pool.touched
         touched.account[0], touched.path[0], touched.flags[0] = 0, 0, 0

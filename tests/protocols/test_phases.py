@@ -64,7 +64,8 @@ def reserves() -> Reserves:
     zeros, paths = {name: np.zeros((5, 3)) for name in Reserves._fields}, np.ones(3)
     return Reserves(**zeros | {"protocol": np.array([0, 0, 1, 1, 1]), "asset": np.array([1, 2, 1, 2, 3]),
                                "supply_index": np.array([1.0, 1.0, 1.01, 1.02, 1.0])[:, None] * paths,
-                               "borrow_index": np.array([1.0, 1.0, 1.05, 1.04, 1.03])[:, None] * paths})
+                               "borrow_index": np.array([1.0, 1.0, 1.05, 1.04, 1.03])[:, None] * paths,
+                               "cash": np.full(5, np.inf), "owed": np.zeros(5), "dust": np.zeros(5)})
 
 
 PRICE = np.array([1500.0, 1.0, 1500.0, 1.0, 0.99]) * np.array([[1.0], [0.7], [1.4]])  # [paths, reserves]

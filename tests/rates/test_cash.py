@@ -148,6 +148,12 @@ def test_bad_debt_that_they_see_makes_them_leave() -> None:
     assert seen["withdrawn"][0] + seen["waiting"][0] > 2.0 * (blind["withdrawn"][0] + blind["waiting"][0])
 
 
+def test_two_who_lend_the_same_are_refused() -> None:
+    more = {"kind": "depositors", "protocol": "pool", "asset": "USD"}
+    with pytest.raises(InputError, match=r"lend what .* lend too.*they are all who lend it"):
+        run_on(100.0).replace("actors.others", more)
+
+
 @pytest.mark.parametrize(("change", "words"), [
     ({"protocol": "aave"}, r"unknown protocol.*aave"),
     ({"asset": "ETH"}, r"cash\.ETH.*is missing"),

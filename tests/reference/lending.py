@@ -156,9 +156,7 @@ class Lending:
     def there(self, protocol: str, asset: str) -> float:
         """Units that could be taken out; a billionth of a reserve is nothing."""
         reserve = self.reserves[protocol, asset]
-        if reserve.cash == math.inf or reserve.cash > LITTLE * (reserve.start + self.owed(protocol, asset)):
-            return reserve.cash
-        return 0.0
+        return reserve.cash if reserve.start == math.inf or reserve.cash > LITTLE * (reserve.start + reserve.size) else 0.0
 
     def found_none(self, account: Account) -> None:
         """It is counted once."""

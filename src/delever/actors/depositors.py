@@ -2,7 +2,7 @@
 
     h = base + uneasy max(r - content, 0) + loss d + herd (average of h over the last `memory`)            [1/day]
     what of those who stay wants to go in a step: 1 - e^(-h dt)
-r: the borrow rate of the step before; d: deficit / (cash + owed + deficit) of the reserve. Withdrawals are transactions: of what
+r: the borrow rate of the step; d: deficit / (cash + owed + deficit) of the reserve. Withdrawals are transactions: of what
 waits a block pays at most the cash that is there, and what waits earns interest like all deposits.
 Source: none, an assumption: what the reserves of stablecoins looked like that stood at full utilisation in March 2023 and later.
 """
@@ -55,6 +55,12 @@ class Depositors(Actor):
         if self.asset not in world.protocols[self.protocol].cash:
             raise InputError("is missing", path=("protocols", self.protocol, "cash", self.asset),
                              remedy=f"{path[-1]} withdraw cash: state the units that the reserve holds at the start")
+
+        for name, other in world.actors.items():
+            same = isinstance(other, Depositors) and (other.protocol, other.asset) == (self.protocol, self.asset)
+            if same and name != path[-1]:
+                raise InputError(f"lend what {name} lend too", path=path, value=self.asset,
+                                 remedy="they are all who lend it: leave one")
 
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:

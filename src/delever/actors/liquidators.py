@@ -65,7 +65,7 @@ def copy_row(i: int, n: int, rows: Transactions) -> None:
         rows.path[i], rows.kind[i], OFFERED, rows.protocol[i], rows.ref[i])
     rows.give_asset[n], rows.get_asset[n], rows.network[n], rows.cause[n] = (
         rows.give_asset[i], rows.get_asset[i], rows.network[i], rows.cause[i])
-    rows.give[n], rows.get[n], rows.kept[n] = rows.give[i], rows.get[i], rows.kept[i]
+    rows.give[n], rows.get[n], rows.kept[n], rows.most[n] = rows.give[i], rows.get[i], rows.kept[i], rows.most[i]
 
 
 @kernel

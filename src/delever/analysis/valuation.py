@@ -163,7 +163,7 @@ def level_indices(model: Model) -> Reserves:
     protocols = list(model.world.protocols)
     return Reserves(np.array([protocols.index(p) for p, _ in reserves]),
                     np.array([model.layout.asset(a) for _, a in reserves]), ones, ones, 0.0 * ones, 0.0 * ones,
-                    model.positions.cash, model.positions.owed)
+                    model.positions.cash, model.positions.owed, model.positions.dust)
 
 
 def remainders(model: Model) -> dict[tuple[str, str], set[str]]:

@@ -26,7 +26,6 @@ from delever.core.tables import (
     Transactions,
 )
 
-DUST = 1e-9  # share of a reserve that is nothing
 ROUNDING = 1e-12
 
 
@@ -47,7 +46,7 @@ def owed_of(r: int, p: int, reserves: Reserves, ledgers: Ledgers) -> float:
 def there_is(r: int, p: int, reserves: Reserves, ledgers: Ledgers) -> float:
     """Units that somebody could take out: cash, and nothing where it is but the rounding of what went in and out."""
     cash = cash_of(r, p, reserves, ledgers)
-    return cash if cash == np.inf or cash > DUST * (reserves.cash[r] + owed_of(r, p, reserves, ledgers)) else 0.0
+    return cash if cash > reserves.dust[r] else 0.0
 
 
 @helper
@@ -83,7 +82,8 @@ def cut_to_cash(picked: np.ndarray, rows: Transactions, touched: Touched, book: 
         if rows.state[i] == OFFERED or rows.state[i] == INCLUDED:
             share = covered(i, rows, touched, book, reserves, ledgers, none)
             if share < 1.0:
-                rows.most[i] = rows.give[i] * share
+                if share > 0.0:  # else it is struck as it stands: a `most` of 0 states nothing
+                    rows.most[i] = rows.give[i] * share
                 more[n] = i
                 n += 1
     return n

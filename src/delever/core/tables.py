@@ -80,6 +80,7 @@ class Reserves(NamedTuple):
     log_borrow: np.ndarray  # [reserves, P]
     cash: np.ndarray  # [reserves] units that can be taken out at the start; inf: without end
     owed: np.ndarray  # [reserves] units owed at the start, also by whom the book lacks
+    dust: np.ndarray  # [reserves] units that are nothing: what rounding may leave of all that was there
 
 
 class SeenPrices(NamedTuple):

@@ -24,6 +24,8 @@ from delever.model.parameters import ROUNDING, CollateralParameters, look_up
 from delever.model.world import ReserveParameters, World
 from delever.run.exchanges import lay_margins, with_cash
 
+LITTLE = 1e-9  # share of a reserve that is nothing
+
 
 @dataclass(frozen=True)
 class Positions:
@@ -35,6 +37,7 @@ class Positions:
     borrow_rate: np.ndarray  # [R]
     cash: np.ndarray  # [R] units that can be taken out at the start; inf: without end
     owed: np.ndarray  # [R] units owed at the start
+    dust: np.ndarray  # [R] units that are nothing
     fee: np.ndarray  # [R] share of the incentive that the protocol keeps
     accounts: tuple[str, ...]  # names, in the order of the tables
     protocol: np.ndarray  # [accounts]
@@ -176,8 +179,9 @@ def tabulate(world: World, book: Book) -> Positions:
                      lay_margins(world, reserves, parameters, tables))
 
 
-def lent(world: World, reserves: Sequence[tuple[str, str]], tables: BookTables) -> tuple[np.ndarray, np.ndarray]:
-    """What each reserve has and is owed at the start [R]; see Protocol.cash and Protocol.borrowed."""
+def lent(world: World, reserves: Sequence[tuple[str, str]], tables: BookTables
+         ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What each reserve has and is owed at the start, and what is nothing to it [R]; see Protocol.cash and Protocol.borrowed."""
     for name, protocol in world.protocols.items():
         for part in ("cash", "borrowed", "rates"):
             for asset in getattr(protocol, part):
@@ -186,14 +190,18 @@ def lent(world: World, reserves: Sequence[tuple[str, str]], tables: BookTables) 
                                      remedy=nearest(asset, [held for of, held in reserves if of == name]))
     first, sig = int(tables.first_debt[0]), tables.signature
     owes = (np.arange(tables.amount.shape[1] - first) < tables.debts[sig][:, None]) & (tables.margin[sig] == 0)[:, None]
-    owed = np.bincount(tables.reserve[sig][:, first:][owes], tables.amount[:, first:][owes], len(reserves))
+    owed = np.bincount(tables.reserve[sig][:, first:][owes], tables.amount[:, first:][owes], len(reserves)).astype(np.float64)
+    place = np.arange(tables.amount.shape[1])
+    held = np.where(place >= first, place - first < tables.debts[sig][:, None], place < tables.collaterals[sig][:, None])
+    moved = np.bincount(tables.reserve[sig][held], np.abs(tables.amount[held]), len(reserves))
     for r, (name, asset) in enumerate(reserves):
         stated = world.protocols[name].borrowed.get(asset)
         if stated is not None and stated < owed[r] * (1.0 - ROUNDING):
             raise InputError(f"is less than the {owed[r]:,.6g} that its book owes", path=("protocols", name, "borrowed", asset),
                              value=f"{stated:,.6g}", remedy="it counts them too: state all that is borrowed, or leave it out")
         owed[r] = owed[r] if stated is None else max(stated, owed[r])
-    return np.array([world.protocols[name].cash.get(asset, np.inf) for name, asset in reserves]), owed
+    cash = np.array([world.protocols[name].cash.get(asset, np.inf) for name, asset in reserves])
+    return cash, owed, np.where(cash < np.inf, LITTLE * (np.where(cash < np.inf, cash, 0.0) + moved), 0.0)
 
 
 def small(numbers: np.ndarray) -> np.ndarray:
