@@ -155,7 +155,7 @@ class Settlement:
         self.counts["answers"] += 1
 
     def paid_out(self, t: Transaction, lender: Lender) -> list[Sale]:
-        if self.lending.reserves[lender.protocol, lender.asset].cash <= 0.0:
+        if self.lending.there(lender.protocol, lender.asset) <= 0.0:
             self.counts["reverted"] += 1
             self.counts["reverted_withdrawal"] += 1
             return []
