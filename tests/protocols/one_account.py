@@ -151,7 +151,8 @@ class Call:
 
 def setting(protocols: tuple[str, ...], fee: np.ndarray) -> Setting:
     """All that rules ask of where they stand. fee: [reserves] share of the incentive that the protocol keeps."""
-    return cast(Setting, SimpleNamespace(protocols=protocols, fee=fee, terms={}))
+    return cast(Setting, SimpleNamespace(protocols=protocols, fee=fee, cash=np.full(len(fee), np.inf),
+                                         reserves=((protocols[-1], ""),) * len(fee), terms={}))
 
 
 def ready(rules: Rules, account: Account, fee: float = 0.0) -> RulesPhase:

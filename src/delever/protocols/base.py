@@ -74,8 +74,9 @@ class RulesPhase(Phase):
             self.writes_off[protocols.index(name)] = writes_off[name]
             number = protocols.index(name)
             setting.terms[name] = Terms(self.parameters[number], self.writes_off[number:number + 1])
-        if any(setting.world.protocols[name].cash for name in rows):
-            self.counters = (NO_CASH,)
+        self.limited = any(name in rows and cash < np.inf for (name, _), cash in zip(setting.reserves, setting.cash, strict=True))
+        if self.limited:
+            self.counters = (*self.counters, NO_CASH)
         self.fee = setting.fee  # [reserves] share of the incentive that the protocol keeps
         self.call: Kind = Call(self)
 
@@ -103,21 +104,25 @@ class RulesPhase(Phase):
 
     def size_calls(self, state: State, picked: np.ndarray) -> None:
         """These rows, all of its kind of call: no larger than the cash that is there, and none where there is none."""
-        rows, touched, book, reserves, ledgers = (state.transactions, state.pool.touched, state.book, state.reserves,
-                                                  state.ledgers)
+        rows, touched, book, reserves = state.transactions, state.pool.touched, state.book, state.reserves
         self.assess(rows, picked, touched, book, reserves, state.seen.price)
-        if self.counters:
+        if self.limited:
+            ledgers = state.ledgers
             none, more = np.zeros(ledgers.scaled.shape[1:]), np.empty(len(picked), np.int64)
             n = cut_to_cash(picked, rows, touched, book, reserves, ledgers, none, more)
             if n:
                 self.assess(rows, more[:n], touched, book, reserves, state.seen.price)
-                leave_uncovered(more[:n], rows, touched, book, reserves, ledgers, none, ledgers.totals[self.row(state)])
+                leave_uncovered(more[:n], rows, touched, book, reserves, ledgers, none, self.uncovered(state))
 
     def leave_uncovered(self, state: State, picked: np.ndarray) -> None:
         """Calls about to be settled that take cash which others of them have taken before."""
-        if self.counters:
+        if self.limited:
             leave_uncovered(picked, state.transactions, state.pool.touched, state.book, state.reserves, state.ledgers,
-                            np.zeros(state.ledgers.scaled.shape[1:]), state.ledgers.totals[self.row(state)])
+                            np.zeros(state.ledgers.scaled.shape[1:]), self.uncovered(state))
+
+    def uncovered(self, state: State) -> np.ndarray:
+        """Where accounts that find no cash are counted [protocols, P]."""
+        return state.ledgers.totals[self.row(state, len(self.counters) - 1)]
 
     def columns(self, state: State) -> list[Value]:
         """See Phase. What became of the protocols' loans; rules that have more to say add to it."""
