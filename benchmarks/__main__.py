@@ -70,7 +70,8 @@ def full(a: argparse.Namespace) -> Iterator[dict[str, Any]]:
                        "baseline_share_liquidated": base["share_liquidated"],
                        "baseline_peak_memory_mib": theirs["peak_memory_mib"],
                        "ratio": round(base["ns_per_path_step"] / ours["ns_per_path_step"], 3)}
-    for more in ({"mode": "sequential"}, {"rules": "aave"}, {"rules": "aave", "mode": "sequential"}):
+    for more in ({"mode": "sequential"}, {"rules": "aave"}, {"rules": "aave", "mode": "sequential"},
+                 {"rules": "aave", "curves": "yes"}):
         for scenario in ("quiet", "crash"):
             say(f"full step, {scenario}, {more}")
             yield {"benchmark": "full step", **case("full", accounts=100_000, scenario=scenario, threads=1, repeat=a.repeat,

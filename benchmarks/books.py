@@ -14,6 +14,7 @@ from delever.model.world import World
 from delever.oracles.push import Push
 from delever.prices.lognormal import LogNormal
 from delever.protocols.base import Rules
+from delever.rates.kinked import Kinked
 from delever.venues.log_linear import LogLinear
 
 # Assumptions, not estimates: popularity as collateral and as debt, daily volatility, and beta to the market.
@@ -62,8 +63,12 @@ def make_book(accounts: int, seed: int, signatures: int = 1075) -> tuple[Book, n
     return Book.from_table(table), units
 
 
-def make_world(book: Book, units: np.ndarray, rules: Rules, scenario: str, paths: int, mode: str, seed: int = 7) -> World:
-    """One day of minutes: push oracles, a venue for every asset, liquidators; no chain, one round a step."""
+def make_world(book: Book, units: np.ndarray, rules: Rules, scenario: str, paths: int, mode: str, seed: int = 7,
+               curves: bool = False) -> World:
+    """One day of minutes: push oracles, a venue for every asset, liquidators; no chain, one round a step.
+
+    curves: every reserve has cash, a quarter of what is supplied, and a rate that answers what is lent out.
+    """
     correlation = {f"{a}/{b}": .9995 if i < 3 and j < 3 else .9999 if 3 <= i < 5 and 3 <= j < 5
                    else .5 if i >= 9 and j >= 9 else .1 if i >= 9 or j >= 9 else .75
                    for i, a in enumerate(ASSETS) for j, b in enumerate(ASSETS) if i < j}
@@ -71,10 +76,12 @@ def make_world(book: Book, units: np.ndarray, rules: Rules, scenario: str, paths
     fall = {a: math.expm1(math.log1p(-FALLS[scenario]) * b) for a, b in zip(ASSETS, BETA, strict=True) if b}
     events = [Price(at=8 * 3600.0, over=4 * 3600.0, change=fall)] if FALLS[scenario] else []
     rates = {a: .06 if i >= 9 else .025 for i, a in enumerate(ASSETS)}
+    answering = {"cash": {a: .25 * float(max(units[i], units.mean())) for i, a in enumerate(ASSETS)},
+                 "rates": {a: Kinked(slope=rates[a], steep=.6, kink=.9) for a in ASSETS}} if curves else {}
     return World.model_validate({
         "name": f"benchmark-{scenario}", "as_of": "2025-01-01T00:00:00Z",
         "assets": {a: {"price": 1.0} for a in ASSETS},
-        "protocols": {"lending": {"rules": rules, "book": book, "parameters": {
+        "protocols": {"lending": {"rules": rules, "book": book, **answering, "parameters": {
             a: {"liquidation_threshold": t, "incentive": .05, "borrow_rate": rates[a]}
             for a, t in zip(ASSETS, THRESHOLD.tolist(), strict=True)}}},
         "feeds": {a: Push(of=f"{a}/USD", heartbeat=86400.0 if i >= 9 else 3600.0, deviation=.0025 if i >= 9 else .005)

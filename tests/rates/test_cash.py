@@ -10,7 +10,7 @@ import pytest
 
 from delever.core.columns import Value
 from delever.core.phase import each_once
-from delever.core.reserves import cash_of
+from delever.core.reserves import cash_of, owed_of
 from delever.core.state import State
 from delever.core.tables import DEPOSITS
 from delever.engine.conservation import LIMIT, residual
@@ -146,6 +146,19 @@ def test_bad_debt_that_they_see_makes_them_leave() -> None:
     blind, seen = (played(world(loss))[1] for loss in (0.0, 5.0))
     assert blind["bad_debt"][0] > 0
     assert seen["withdrawn"][0] + seen["waiting"][0] > 2.0 * (blind["withdrawn"][0] + blind["waiting"][0])
+
+
+def test_a_socialised_loss_is_borne_by_all_who_supplied() -> None:
+    """liabilities = cash + owed + deficit: claims shrink by what was written off, so that lenders are not paid in full."""
+    world = run_on(300.0, base=0.0).replace("scenario.events", [fall(0.5, at=3600.0)])
+    world = world.replace("protocols.pool.rules", "aave.v3_3").replace("protocols.pool.waterfall", ["socialised_loss"])
+    state, columns = played(world)
+    r = int(np.flatnonzero(state.reserves.cash == 300.0)[0])
+    assert columns["deficit"][0] > 0
+    assert state.reserves.supply_index[r, 0] < 1.0
+    assert np.log(state.reserves.supply_index[r, 0]) == pytest.approx(state.reserves.log_supply[r, 0], abs=1e-14)
+    assets = cash_of(r, 0, state.reserves, state.ledgers) + owed_of(r, 0, state.reserves, state.ledgers)
+    assert 1100.0 * state.reserves.supply_index[r, 0] == pytest.approx(assets, rel=1e-9)
 
 
 def test_two_who_lend_the_same_are_refused() -> None:

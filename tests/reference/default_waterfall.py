@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Callable
 
 from reference.adl import closings
 from reference.exchange import Exchange
@@ -163,7 +164,8 @@ class Waterfall:
 
 
 def absorb_lending(waterfalls: dict[str, list[Layer]], fund: dict[tuple[str, str], float],
-                   deficit: dict[tuple[str, str], float], socialised: dict[tuple[str, str], float]) -> None:
+                   deficit: dict[tuple[str, str], float], socialised: dict[tuple[str, str], float],
+                   cut: Callable[[str, str, float], None]) -> None:
     """The layers of lending protocols bear the deficits of their reserves. By protocol and asset [units]."""
     for protocol, layers in waterfalls.items():
         for layer in layers:
@@ -174,5 +176,6 @@ def absorb_lending(waterfalls: dict[str, list[Layer]], fund: dict[tuple[str, str
                 else:
                     assert layer.kind == "socialised_loss"
                     paid = deficit[reserve]
+                    cut(*reserve, paid)
                     socialised[reserve] = socialised.get(reserve, 0.0) + paid
                 deficit[reserve] -= paid

@@ -179,7 +179,12 @@ class Lending:
         """Step k = 1, 2, ...: interest is added, then depositors decide. dt: [s]"""
         for (protocol, asset), reserve in self.reserves.items():
             if reserve.curve is None:
-                reserve.supply, reserve.borrow = math.exp(reserve.supply_rate * k * dt), math.exp(reserve.borrow_rate * k * dt)
+                if reserve.start < math.inf:  # from what it is: claims may have been cut
+                    reserve.supply *= math.exp(reserve.supply_rate * dt)
+                    reserve.borrow *= math.exp(reserve.borrow_rate * dt)
+                else:
+                    reserve.supply = math.exp(reserve.supply_rate * k * dt)
+                    reserve.borrow = math.exp(reserve.borrow_rate * k * dt)
                 reserve.rate = reserve.borrow_rate
                 continue
             reserve.used = self.utilisation(protocol, asset)
@@ -211,6 +216,12 @@ class Lending:
         lender.waiting += go
         if lender.waiting > 0.0 and self.there(*where) <= 0.0:
             lender.locked += dt
+
+    def cut_claims(self, protocol: str, asset: str, loss: float) -> None:
+        """What is written off is taken from all who supplied, in proportion. loss: units that they are short of."""
+        reserve = self.reserves[protocol, asset]
+        if reserve.start < math.inf and loss > 0.0:
+            reserve.supply *= 1.0 - min(loss / (max(reserve.cash, 0.0) + self.owed(protocol, asset) + loss), 0.999)
 
     # ---- withdrawals -------------------------------------------------------------------------------------------
 

@@ -149,7 +149,7 @@ class Path(Settlement):
             self.counts[name] += getattr(block, name)
         self.execute(block.rows)
         after = {protocol: self.seen(protocol) for protocol in self.w.rules if protocol in self.w.margin_calls}
-        absorb_lending(self.w.waterfalls, self.fund, self.deficit, self.socialised)
+        absorb_lending(self.w.waterfalls, self.fund, self.deficit, self.socialised, self.lending.cut_claims)
         fell = self.margins.absorb(sights, self.time)
         self.margins.arbitrage(sights)
         self.lapse(after, sights)

@@ -149,11 +149,13 @@ def actor_quotes(actor: Any) -> bool:
     return bool(actor.quotes())
 
 
-def without_curve(model: Model) -> np.ndarray:
-    """Reserves whose rates are constant and not nothing."""
+def constant_interest(model: Model) -> Interest:
+    """Of reserves whose rates are constant and not nothing."""
     positions = model.positions
     answers = np.array([asset in model.world.protocols[name].rates for name, asset in positions.reserves], np.bool_)
-    return np.flatnonzero(~answers & ((positions.supply_rate != 0.0) | (positions.borrow_rate != 0.0)))
+    number = np.flatnonzero(~answers & ((positions.supply_rate != 0.0) | (positions.borrow_rate != 0.0)))
+    return Interest(positions.supply_rate, positions.borrow_rate, number, positions.cash[number] < np.inf, model.step_length,
+                    model.steps)
 
 
 def ready(specs: Mapping[Any, Any], setting: Setting) -> list[Any]:
@@ -178,8 +180,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
     return Phases(
         prices=model.prices.phase(paths),
         venues=Venues(keep, layout.follows),
-        accruals=[Interest(model.positions.supply_rate, model.positions.borrow_rate, without_curve(model), model.step_length,
-                           model.steps), *curves, FundingPhase.of(setting)],
+        accruals=[constant_interest(model), *curves, FundingPhase.of(setting)],
         feeds=feeds,
         rereading=[feed for feed in feeds if type(feed).refresh is not FeedPhase.refresh],
         rules=[phase for phase in protocols if isinstance(phase, RulesPhase)],

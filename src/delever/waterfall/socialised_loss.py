@@ -12,11 +12,13 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from delever.core.elementary import log_
 from delever.core.exchange_tables import SOCIALISED, Margins, Safety
 from delever.core.jit import helper, kernel
 from delever.core.margin import equity_of, move_cash
+from delever.core.reserves import cash_of, owed_of
 from delever.core.state import Pool, State, Watch
-from delever.core.tables import COVERED, DEFICIT, DEPOSITS, SLOTS, Accounts, BookTables, Ledgers, Records
+from delever.core.tables import COVERED, DEFICIT, DEPOSITS, SLOTS, Accounts, BookTables, Ledgers, Records, Reserves
 from delever.core.touch import enter_slots, slot_of, touch
 from delever.waterfall.base import Layer, LayerPhase, Served
 from delever.waterfall.last_resort import close_out_rest
@@ -91,13 +93,22 @@ def socialise(start: int, number: int, members: np.ndarray, weight: np.ndarray, 
 
 
 @kernel
-def shrink_claims(number: int, active: np.ndarray, margins: Margins, ledgers: Ledgers, safety: Safety, price: np.ndarray
-                  ) -> None:
-    """Suppliers of a lending reserve bear its deficit: their claims shrink by it. price: [P, R] seen."""
+def shrink_claims(number: int, active: np.ndarray, margins: Margins, reserves: Reserves, ledgers: Ledgers, safety: Safety,
+                  price: np.ndarray) -> None:
+    """Suppliers of a lending reserve bear its deficit: their claims shrink by it. price: [P, R] seen.
+
+        supply index *= 1 - deficit / (cash + owed + deficit)
+    Where nobody says what cash the reserve has nobody knows its claims, and no account is told.
+    """
     for r in range(margins.first[number], margins.first[number + 1]):
         for p in range(active.shape[0]):
             owed = ledgers.booked[DEFICIT, r, p]
             if active[p] and owed > 0.0:
+                if reserves.cash[r] < np.inf:
+                    claims = max(cash_of(r, p, reserves, ledgers), 0.0) + owed_of(r, p, reserves, ledgers) + owed
+                    left = 1.0 - min(owed / claims, MOST)
+                    reserves.supply_index[r, p] *= left
+                    reserves.log_supply[r, p] += log_(left)
                 ledgers.booked[DEFICIT, r, p] = 0.0
                 ledgers.booked[DEPOSITS, r, p] -= owed
                 ledgers.booked[COVERED, r, p] += owed
@@ -120,7 +131,7 @@ class SocialisedLossPhase(LayerPhase):
         """At the end of a block: whoever is still fallen is closed out, then what stands is taken."""
         cash = int(state.margins.cash[self.number])
         if cash < 0:
-            shrink_claims(self.number, state.active, state.margins, state.ledgers, state.safety, state.seen.price)
+            shrink_claims(self.number, state.active, state.margins, state.reserves, state.ledgers, state.safety, state.seen.price)
             return
         close_out_rest(state, self.number)
         if not state.ledgers.booked[DEFICIT, cash].any():
