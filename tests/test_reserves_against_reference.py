@@ -173,9 +173,9 @@ def happened(world: World, paths: tuple[Result, ...]) -> set[str]:
 
 
 def test_no_reserve_is_overdrawn() -> None:
-    """Nor is more than all of it lent out; indices never fall."""
+    """Nor is more than all of it lent out; indices never fall but where claims are cut."""
     for seed in range(0, WORLDS, 5):
         for path in plainly(seed):
-            for reserve in path.reserves.values():
+            for where, reserve in path.reserves.items():
                 assert reserve.cash >= 0.0 and 0.0 <= reserve.used <= 1.0
-                assert reserve.borrow >= 1.0 and reserve.supply >= 1.0
+                assert reserve.borrow >= 1.0 and (reserve.supply >= 1.0 or path.socialised[where] > 0.0)
