@@ -1,0 +1,26 @@
+"""The benchmarks run: the smallest of each kind of case, in a process of its own as they are measured."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize("case", [
+    ["full", "--accounts", "1000", "--rules", "aave", "--curves", "yes", "--scenario", "crash"],
+    ["full", "--accounts", "1000", "--mode", "sequential", "--scenario", "crash"],
+    ["perps", "--accounts", "300", "--scenario", "crash"]], ids=lambda case: " ".join(case[::3]))
+def test_a_case_measures_what_happens_and_conserves_value(case: list[str]) -> None:
+    command = [sys.executable, "-m", "benchmarks.case", *case, "--paths", "1", "--repeat", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["ns_per_path_step"] > 0
+    assert found["per_path"]["health_checks"] > 0
+    assert found["largest_residual"] < 1e-9
