@@ -8,30 +8,13 @@ import numpy as np
 import pytest
 
 from delever.actors.carry import YEAR, draw_limits
-from delever.core.phase import each_once
-from delever.core.state import State
 from delever.core.tables import DEBTS, DEPOSITS
-from delever.engine.conservation import LIMIT, residual
-from delever.engine.step import step
 from delever.model.errors import InputError
 from delever.model.world import World
-from delever.run.assemble import assemble, phases
-from delever.run.start import new_state
 from delever.run.stress import stress
-from run.small import fall, loan, one_market, pool
+from run.small import conserved, fall, loan, one_market, pool
 
 MODES = pytest.mark.parametrize("mode", ["sequential", "batched"])
-
-
-def played(world: World) -> tuple[State, dict[str, np.ndarray]]:
-    """All paths to the end, conserving value in every step."""
-    model = assemble(world)
-    acting = phases(model, world.scenario.paths, ())
-    state = new_state(model, 0, world.scenario.paths, acting)
-    for _ in range(model.steps):
-        step(acting, state)
-        assert residual(state, int(state.watch.counts[0])).max() < LIMIT
-    return state, {value.column.name: value.values for one in each_once(vars(acting).values()) for value in one.columns(state)}
 
 
 def loans(rate: float, accounts: int = 1, mode: str = "sequential", venues: Any = None, **carry: Any) -> World:
@@ -43,7 +26,7 @@ def loans(rate: float, accounts: int = 1, mode: str = "sequential", venues: Any 
 
 @MODES
 def test_who_can_bear_the_rate_stays(mode: str) -> None:
-    state, columns = played(loans(0.09, mode=mode, spread=0))
+    state, columns = conserved(loans(0.09, mode=mode, spread=0))
     assert columns["closed"][0] == 0
     assert not state.ledgers.booked.any()
 
@@ -51,7 +34,7 @@ def test_who_can_bear_the_rate_stays(mode: str) -> None:
 @MODES
 def test_who_cannot_repays_all_and_keeps_the_rest(mode: str) -> None:
     """500 USD are repaid with 0.505 ETH, of which the market, infinitely deep, gives 505 USD: five stay with the owner."""
-    state, columns = played(loans(0.11, mode=mode, spread=0))
+    state, columns = conserved(loans(0.11, mode=mode, spread=0))
     usd, eth = (int(np.flatnonzero(state.reserves.asset == a)[0]) for a in (0, 1))
     owed = 500.0 * float(np.exp(0.11 * 60.0 / YEAR))
     assert columns["closed"][0] == 1
@@ -66,21 +49,21 @@ def test_half_of_them_close_at_the_median() -> None:
     draw_limits(np.arange(20_000), 0.1 / YEAR, 0.5, np.array([3, 0], np.uint64), limit)
     assert np.median(limit) == pytest.approx(0.1 / YEAR, rel=0.02)
     assert np.log(limit).std() == pytest.approx(0.5, rel=0.02)
-    _, columns = played(loans(0.1, accounts=400))
+    _, columns = conserved(loans(0.1, accounts=400))
     assert 160 <= columns["closed"][0] <= 240
 
 
 def test_a_sale_that_would_not_repay_fails_and_is_tried_again() -> None:
     """A pool too thin for one per cent of slippage."""
     world = loans(0.11, spread=0, venues={"eth": pool(10.0, 10_000.0)})
-    assert played(world)[1]["closed"][0] == 0
-    assert played(world.replace("actors.carriers.slippage", 0.1))[1]["closed"][0] == 1
+    assert conserved(world)[1]["closed"][0] == 0
+    assert conserved(world.replace("actors.carriers.slippage", 0.1))[1]["closed"][0] == 1
 
 
 def test_collateral_that_is_lent_out_cannot_be_taken() -> None:
     world = loans(0.11, spread=0).replace("protocols.pool.cash", {"ETH": 0.4})
-    assert played(world)[1]["closed"][0] == 0
-    assert played(world.replace("protocols.pool.cash", {"ETH": 0.6}))[1]["closed"][0] == 1
+    assert conserved(world)[1]["closed"][0] == 0
+    assert conserved(world.replace("protocols.pool.cash", {"ETH": 0.6}))[1]["closed"][0] == 1
 
 
 def test_a_run_raises_the_rate_borrowers_unwind_and_that_pays_lenders() -> None:
@@ -91,7 +74,7 @@ def test_a_run_raises_the_rate_borrowers_unwind_and_that_pays_lenders() -> None:
     world = world.replace("protocols.pool.rates", {"USD": {"kind": "kinked", "slope": 0.04, "steep": 1.0, "kink": 0.9}})
     run = world.replace("actors.lenders", {"kind": "depositors", "protocol": "pool", "asset": "USD", "base": 0.3, "uneasy": 2.0})
     both = run.replace("actors.carriers", {"kind": "carry", "protocol": "pool", "asset": "USD", "median": 0.3, "slippage": 0.1})
-    (before, alone), (after, together) = played(run), played(both)
+    (before, alone), (after, together) = conserved(run), conserved(both)
     assert alone["withdrawn"][0] == pytest.approx(5_000.0, rel=1e-6)
     assert together["closed"][0] > 10
     assert together["withdrawn"][0] > 1.3 * alone["withdrawn"][0]

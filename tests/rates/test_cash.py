@@ -8,34 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from delever.core.columns import Value
-from delever.core.phase import each_once
 from delever.core.reserves import cash_of, owed_of
-from delever.core.state import State
 from delever.core.tables import DEPOSITS
-from delever.engine.conservation import LIMIT, residual
 from delever.engine.step import step
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import assemble, phases
 from delever.run.start import new_state
-from run.small import fall, loan, one_market
+from run.small import conserved, fall, loan, one_market
 
 MODES = pytest.mark.parametrize("mode", ["sequential", "batched"])
 CURVE = {"kind": "kinked", "slope": 0.1, "steep": 4.0, "kink": 0.8}
-
-
-def played(world: World) -> tuple[State, dict[str, np.ndarray]]:
-    """All paths to the end, conserving value in every step; columns by name, the last one's where several have it."""
-    model = assemble(world)
-    acting = phases(model, world.scenario.paths, ())
-    state = new_state(model, 0, world.scenario.paths, acting)
-    for _ in range(model.steps):
-        step(acting, state)
-        assert residual(state, int(state.watch.counts[0])).max() < LIMIT
-    mechanisms = each_once(vars(acting).values())
-    found: list[Value] = [value for one in mechanisms for value in (*one.columns(state), *one.counted(state))]
-    return state, {value.column.name: value.values for value in found}
 
 
 def market(cash: dict[str, float], mode: str = "sequential", accounts: int = 1, **more: Any) -> World:
@@ -48,7 +31,7 @@ def market(cash: dict[str, float], mode: str = "sequential", accounts: int = 1, 
 @MODES
 def test_a_call_takes_no_more_than_the_cash_that_is_there(mode: str) -> None:
     """All ETH is lent out but 0.1: the call repays what 0.1 ETH is worth, less the incentive, and no more is possible."""
-    state, columns = played(market({"ETH": 0.1}, mode, scenario={"events": [fall(0.1)]}))
+    state, columns = conserved(market({"ETH": 0.1}, mode, scenario={"events": [fall(0.1)]}))
     r = int(np.flatnonzero(state.reserves.cash == 0.1)[0])
     assert state.ledgers.booked[DEPOSITS, r, 0] == pytest.approx(-0.1, rel=1e-12)
     assert cash_of(r, 0, state.reserves, state.ledgers) == pytest.approx(0.0, abs=1e-15)
@@ -58,7 +41,7 @@ def test_a_call_takes_no_more_than_the_cash_that_is_there(mode: str) -> None:
 
 @MODES
 def test_where_there_is_none_nobody_is_called(mode: str) -> None:
-    _, columns = played(market({"ETH": 0.0}, mode, scenario={"events": [fall(0.1)]}))
+    _, columns = conserved(market({"ETH": 0.0}, mode, scenario={"events": [fall(0.1)]}))
     assert columns["liquidations"][0] == 0
     assert columns["no_cash"][0] == 1  # the account, in each of ten steps
 
@@ -66,7 +49,7 @@ def test_where_there_is_none_nobody_is_called(mode: str) -> None:
 @MODES
 def test_of_several_in_a_block_the_first_take_it(mode: str) -> None:
     """Half of each debt: 400 USD and 0.4667 ETH a call; 1.2 ETH are there for five calls."""
-    state, columns = played(market({"ETH": 1.2}, mode, accounts=5, scenario={"events": [fall(0.1)], "horizon": 60}))
+    state, columns = conserved(market({"ETH": 1.2}, mode, accounts=5, scenario={"events": [fall(0.1)], "horizon": 60}))
     r = int(np.flatnonzero(state.reserves.cash == 1.2)[0])
     assert cash_of(r, 0, state.reserves, state.ledgers) >= -1e-15
     assert columns["liquidations"][0] >= 2
@@ -74,7 +57,7 @@ def test_of_several_in_a_block_the_first_take_it(mode: str) -> None:
 
 
 def test_cash_that_nobody_states_never_runs_out() -> None:
-    _, columns = played(market({}, scenario={"events": [fall(0.1)]}))
+    _, columns = conserved(market({}, scenario={"events": [fall(0.1)]}))
     assert columns["liquidations"][0] > 0
     assert "no_cash" not in columns
 
@@ -91,14 +74,14 @@ def run_on(cash: float, **lender: Any) -> World:
 
 def test_who_leaves_at_a_constant_rate_leaves_exponentially() -> None:
     """A day at half a day: 1 - e^(-1/2) of all deposits, 393.5 of 1000, of which cash pays all."""
-    _, columns = played(run_on(200.0e6, base=0.5))
+    _, columns = conserved(run_on(200.0e6, base=0.5))
     assert columns["withdrawn"][0] == pytest.approx((200.0e6 + 800.0) * -math.expm1(-0.5), rel=1e-6)
     assert columns["waiting"][0] == 0.0
     assert columns["locked"][0] == 0.0
 
 
 def test_at_full_utilisation_they_queue_and_the_rate_is_at_its_highest() -> None:
-    state, columns = played(run_on(100.0, base=0.5))
+    state, columns = conserved(run_on(100.0, base=0.5))
     r = int(np.flatnonzero(state.reserves.cash == 100.0)[0])
     assert columns["withdrawn"][0] == pytest.approx(100.0, rel=1e-9)
     assert cash_of(r, 0, state.reserves, state.ledgers) == pytest.approx(0.0, abs=1e-9)
@@ -124,8 +107,8 @@ def test_what_rounding_leaves_in_a_reserve_keeps_nobody_awake() -> None:
 def test_a_queue_is_paid_by_whoever_repays() -> None:
     """A fall at noon: the liquidator brings USD, and those who wait get it in the next block."""
     world = run_on(10.0, base=0.5)
-    quiet = played(world)[1]
-    columns = played(world.replace("scenario.events", [fall(0.2, at=12 * 3600.0)]))[1]
+    quiet = conserved(world)[1]
+    columns = conserved(world.replace("scenario.events", [fall(0.2, at=12 * 3600.0)]))[1]
     assert quiet["withdrawn"][0] == pytest.approx(10.0, rel=1e-9)
     assert columns["withdrawn"][0] > 200.0
     assert columns["repaid"][0] >= columns["withdrawn"][0] - 10.0 - 1e-9
@@ -133,8 +116,8 @@ def test_a_queue_is_paid_by_whoever_repays() -> None:
 
 @pytest.mark.parametrize("why", [{"uneasy": 5.0, "content": 0.02}, {"herd": 0.9}])
 def test_each_reason_makes_more_of_them_leave(why: dict[str, float]) -> None:
-    calm = played(run_on(300.0, base=0.2))[1]
-    more = played(run_on(300.0, base=0.2, **why))[1]
+    calm = conserved(run_on(300.0, base=0.2))[1]
+    more = conserved(run_on(300.0, base=0.2, **why))[1]
     assert more["withdrawn"][0] + more["waiting"][0] > 1.02 * (calm["withdrawn"][0] + calm["waiting"][0])
 
 
@@ -143,7 +126,7 @@ def test_bad_debt_that_they_see_makes_them_leave() -> None:
         events = [fall(0.5, at=3600.0)]
         return run_on(300.0, base=0.01, loss=loss).replace("scenario.events", events).replace("protocols.pool.rules", "aave.v3_3")
 
-    blind, seen = (played(world(loss))[1] for loss in (0.0, 5.0))
+    blind, seen = (conserved(world(loss))[1] for loss in (0.0, 5.0))
     assert blind["bad_debt"][0] > 0
     assert seen["withdrawn"][0] + seen["waiting"][0] > 2.0 * (blind["withdrawn"][0] + blind["waiting"][0])
 
@@ -152,7 +135,7 @@ def test_a_socialised_loss_is_borne_by_all_who_supplied() -> None:
     """liabilities = cash + owed + deficit: claims shrink by what was written off, so that lenders are not paid in full."""
     world = run_on(300.0, base=0.0).replace("scenario.events", [fall(0.5, at=3600.0)])
     world = world.replace("protocols.pool.rules", "aave.v3_3").replace("protocols.pool.waterfall", ["socialised_loss"])
-    state, columns = played(world)
+    state, columns = conserved(world)
     r = int(np.flatnonzero(state.reserves.cash == 300.0)[0])
     assert columns["deficit"][0] > 0
     assert state.reserves.supply_index[r, 0] < 1.0

@@ -9,7 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from delever import worlds
+from delever.core.phase import each_once
 from delever.core.state import State
+from delever.core.tables import SLOTS
+from delever.engine.conservation import LIMIT, residual
 from delever.engine.step import step
 from delever.model.book import Book
 from delever.model.world import World
@@ -168,3 +171,14 @@ def unlike(one: pa.Table, other: pa.Table) -> list[str]:
     """Columns that differ in a bit."""
     a, b = bits(one), bits(other)
     return sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
+
+
+def conserved(world: World) -> tuple[State, dict[str, np.ndarray]]:
+    """All paths to the end, conserving value in every step; and columns by name, the last one's where several have it."""
+    acting = phases(model := assemble(world), world.scenario.paths, ())
+    state = new_state(model, 0, world.scenario.paths, acting)
+    for _ in range(model.steps):
+        step(acting, state)
+        assert residual(state, int(state.watch.counts[SLOTS])).max() < LIMIT
+    values = [value for one in each_once(vars(acting).values()) for value in (*one.columns(state), *one.counted(state))]
+    return state, {value.column.name: value.values for value in values}

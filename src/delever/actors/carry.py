@@ -19,35 +19,16 @@ from pydantic import Field
 from delever.actors.base import Actor
 from delever.core.columns import OF, Column, Figure, Value, mean_of
 from delever.core.elementary import exp_, log_
-from delever.core.health import account_health
-from delever.core.jit import helper, kernel
-from delever.core.market import quote_route
+from delever.core.jit import kernel
 from delever.core.phase import Kind, Phase
 from delever.core.philox import cos_of_turn, philox, stream, uniform
-from delever.core.reserves import there_is
-from delever.core.seen_prices import price_all, price_rows
+from delever.core.seen_prices import price_all
 from delever.core.setting import Setting
-from delever.core.settlement import leg_of, lessen
+from delever.core.settlement import leg_of
 from delever.core.state import Pool, State, Watch
-from delever.core.tables import (
-    CASH,
-    DEBTS,
-    DEPOSITS,
-    EXECUTED,
-    INCLUDED,
-    OFFERED,
-    REVERTED,
-    SLOTS,
-    Accounts,
-    BookTables,
-    Ledgers,
-    Liquidity,
-    Reserves,
-    Sales,
-    Touched,
-    Transactions,
-)
-from delever.core.touch import enter_slots, slot_of, touch, watch_again
+from delever.core.tables import OFFERED, SLOTS, Accounts, Transactions
+from delever.core.touch import enter_slots, slot_of, touch
+from delever.core.unwinding import Close, largest
 from delever.model.quantity import Gwei, Number, PerYear, Share, Text
 from delever.model.references import known_asset, known_name
 from delever.model.world import World
@@ -56,7 +37,6 @@ YEAR = 365.0 * 86400.0  # [s]
 LIMITS = stream("carry.limits")
 RESERVE, PROTOCOL, NETWORK, HOLDER, FIRST, LAST = range(6)  # columns of whole numbers; FIRST..LAST-1: his accounts in the list
 SLIPPAGE, FEE = range(2)  # columns of terms
-ROUNDING = 1e-12
 
 
 class Carry(Actor):
@@ -94,18 +74,6 @@ def draw_limits(account: np.ndarray, median: float, spread: float, seed: np.ndar
         limit[i] = median * exp_(spread * math.sqrt(-2.0 * log_(uniform(u))) * cos_of_turn(v))
 
 
-@helper
-def largest(slot: int, p: int, g: int, touched: Touched, book: BookTables, reserves: Reserves, price: np.ndarray) -> int:
-    """The seizable collateral leg of highest seen value; -1: none."""
-    found, most = -1, 0.0
-    for k in range(book.collaterals[g]):
-        r = book.reserve[g, k]
-        value = touched.amount[slot, k] * reserves.supply_index[r, p] * price[p, r]
-        if book.seizable[g, k] and value > most:
-            found, most = k, value
-    return found
-
-
 @kernel
 def offer(whole: np.ndarray, terms: np.ndarray, account: np.ndarray, due: np.ndarray, done: np.ndarray, kind: int,
           rows: Transactions, n: int, accounts: Accounts, watch: Watch, pool: Pool) -> int:
@@ -137,91 +105,6 @@ def offer(whole: np.ndarray, terms: np.ndarray, account: np.ndarray, due: np.nda
                 rows.get[n] = min(at_most * price[p, s] / price[p, r], touched.amount[slot, c] * reserves.supply_index[r, p])
                 n += 1
     return n
-
-
-@helper
-def holds(i: int, rows: Transactions, accounts: Accounts, ledgers: Ledgers, liquidity: Liquidity) -> bool:
-    """Whether the sale repays, the collateral is there, and what the account still owes is covered without it."""
-    book, reserves, price, touched = accounts.book, accounts.reserves, accounts.price, accounts.touched
-    slot, p = rows.ref[i], rows.path[i]
-    g, first = book.signature[touched.account[slot]], book.first_debt[0]
-    c = leg_of(rows.get_asset[i], g, 0, book.collaterals[g], book.reserve, reserves.asset)
-    d = leg_of(rows.give_asset[i], g, first, first + book.debts[g], book.reserve, reserves.asset)
-    r, s = book.reserve[g, c], book.reserve[g, d]
-    rows.give[i] = touched.amount[slot, d] * reserves.borrow_index[s, p]
-    if rows.give[i] <= 0.0 or touched.amount[slot, c] * reserves.supply_index[r, p] < rows.get[i] * (1.0 - ROUNDING):
-        return False
-    if there_is(r, p, reserves, ledgers) < rows.get[i]:
-        return False
-    backing, debt = account_health(slot, p, g, touched.amount, book, reserves, price)
-    if backing - rows.get[i] * price[p, r] * book.threshold[g, c] < (debt - rows.give[i] * price[p, s]) * (1.0 - ROUNDING):
-        return False
-    a, b, tree = rows.get_asset[i], rows.give_asset[i], liquidity.tree
-    return a == b or quote_route(p, a, b, rows.get[i], tree, liquidity.profiles, liquidity.markets) >= rows.give[i]
-
-
-@kernel
-def leave(picked: np.ndarray, rows: Transactions, accounts: Accounts, ledgers: Ledgers, liquidity: Liquidity) -> None:
-    """Revert those that do not hold. picked: row numbers."""
-    for i in picked:
-        if rows.state[i] == INCLUDED and not holds(i, rows, accounts, ledgers, liquidity):
-            rows.state[i] = REVERTED
-
-
-@kernel
-def close(picked: np.ndarray, rows: Transactions, accounts: Accounts, ledgers: Ledgers, sales: Sales, n: int, watch: Watch,
-          pool: Pool) -> int:
-    """The debt is repaid, the collateral taken out and sold; the number of sales then."""
-    book, reserves, touched, tokens, booked = accounts.book, accounts.reserves, accounts.touched, ledgers.tokens, ledgers.booked
-    for i in picked:
-        if rows.state[i] != INCLUDED:
-            continue
-        slot, p, who = rows.ref[i], rows.path[i], rows.actor[i]
-        g, first = book.signature[touched.account[slot]], book.first_debt[0]
-        c = leg_of(rows.get_asset[i], g, 0, book.collaterals[g], book.reserve, reserves.asset)
-        d = leg_of(rows.give_asset[i], g, first, first + book.debts[g], book.reserve, reserves.asset)
-        r, s, a, b = book.reserve[g, c], book.reserve[g, d], rows.get_asset[i], rows.give_asset[i]
-        taken, less = lessen(touched.amount[slot], c, reserves.supply_index[r, p], rows.get[i], False)
-        paid, change = lessen(touched.amount[slot], d, reserves.borrow_index[s, p], rows.give[i], False)
-        tokens[CASH, a, p] -= taken
-        tokens[who, a, p] += taken
-        tokens[CASH, b, p] += paid
-        tokens[who, b, p] -= paid
-        booked[DEPOSITS, r, p] -= taken
-        booked[DEBTS, s, p] -= paid
-        ledgers.scaled[0, r, p] -= less
-        ledgers.scaled[1, s, p] -= change
-        if a != b:
-            sales.row[n], sales.path[n], sales.holder[n], sales.forced[n] = i, p, who, 0
-            sales.sold_asset[n], sales.bought_asset[n], sales.sold[n] = a, b, taken
-            n += 1
-        watch_again(slot, watch, pool)
-        rows.state[i] = EXECUTED
-    return n
-
-
-class Close(Kind):
-    """A loan repaid out of its own collateral."""
-
-    name: ClassVar[str] = "close"
-    gas: ClassVar[float] = 600_000.0
-    turn: ClassVar[int] = 1
-    trades: ClassVar[bool] = True
-
-    accounts = Kind.in_slots
-
-    def check(self, state: State, picked: np.ndarray) -> None:
-        """See Kind."""
-        price_rows(state, picked)
-        leave(picked, state.transactions, state.accounts, state.ledgers, state.liquidity)
-
-    def execute(self, state: State, picked: np.ndarray) -> None:
-        """One after the other: each may empty the reserve for the next."""
-        state.room_for_sales(len(picked))
-        for i in range(len(picked)):
-            self.check(state, picked[i:i + 1])
-            state.n_sales = close(picked[i:i + 1], state.transactions, state.accounts, state.ledgers, state.sales, state.n_sales,
-                                  state.watch, state.pool)
 
 
 CLOSED = Column("closed", "count", "loans that their owners closed because of the rate", mean_of(
@@ -258,7 +141,7 @@ class Unwinding(Phase):
         self.before = np.zeros((len(specs), setting.paths))  # log borrow index a step ago
         self.done = np.zeros((len(self.account), setting.paths), np.bool_)
         self.closed, self.repaid = np.zeros((2, len(specs), setting.paths))
-        self.close = Close()
+        self.close = Close(self.note)
 
     def kinds(self) -> Sequence[Kind]:
         """Closing a loan."""
@@ -285,15 +168,13 @@ class Unwinding(Phase):
         state.n_rows = offer(self.whole, self.terms, self.account, self.due, self.done, self.close.number, state.transactions,
                              state.n_rows, state.accounts, state.watch, state.pool)
 
-    def wake(self, state: State) -> None:
-        """No block of its own; at the end of each it counts what was carried out."""
+    def note(self, state: State, done: np.ndarray) -> None:
+        """Count what was carried out. done: row numbers."""
         rows = state.transactions
-        mine = np.flatnonzero((rows.kind[:state.n_rows] == self.close.number) & (rows.state[:state.n_rows] == EXECUTED))
-        if len(mine):
-            actor = np.searchsorted(self.whole[:, HOLDER], rows.actor[mine])
-            usd = rows.give[mine] * state.seen.price[rows.path[mine], self.whole[actor, RESERVE]]
-            np.add.at(self.closed, (actor, rows.path[mine]), 1.0)
-            np.add.at(self.repaid, (actor, rows.path[mine]), usd)
+        actor = np.searchsorted(self.whole[:, HOLDER], rows.actor[done])
+        usd = rows.give[done] * state.seen.price[rows.path[done], self.whole[actor, RESERVE]]
+        np.add.at(self.closed, (actor, rows.path[done]), 1.0)
+        np.add.at(self.repaid, (actor, rows.path[done]), usd)
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
