@@ -179,7 +179,7 @@ class Kernel(Generic[P, R]):
                 self.dispatcher = kept(self.door(tables), self.file)
             result = self.dispatcher(*ready)
             compiled = self.dispatcher.overloads[tuple(map(numba.typeof, ready))]
-            self.enter = self.way_in(compiled.entry_point, args, ready, tables)
+            self.enter = self.way_in(compiled.entry_point, args, tables)
         return result
 
     def door(self, tables: Sequence[int]) -> Callable[..., Any]:
@@ -187,8 +187,7 @@ class Kernel(Generic[P, R]):
         opened = [f"{name}.table" if i in tables else name for i, name in enumerate(self.names)]
         return self.written([f"return _inner({', '.join(opened)})"], {"_inner": Helper(self.py_func)})
 
-    def way_in(self, entry: Callable[..., Any], first: Sequence[Any], ready: Sequence[Any], tables: Sequence[int]
-               ) -> Callable[..., Any]:
+    def way_in(self, entry: Callable[..., Any], first: Sequence[Any], tables: Sequence[int]) -> Callable[..., Any]:
         """The entry point, for arguments like those of the first call: it would read others as if they were.
 
         A table that is handed on once more is not looked at again; it is held until `forget`. Of an array the type of
