@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delever.actors.arbitrageurs import Arbitrage, Arbitrageurs
-from delever.core.empty import new_halts, new_ledgers
+from delever.core.empty import new_halts, new_ledgers, new_reserves
 from delever.core.exchange_tables import Margins
 from delever.core.market import log_price_at
 from delever.core.state import Watch
@@ -28,7 +28,6 @@ from delever.core.tables import (
     BookTables,
     Liquidity,
     Markets,
-    Reserves,
 )
 from delever.engine.index import new_pool
 from delever.ingest.source import Source
@@ -70,15 +69,14 @@ class Bench:
                                z((2, 2)))
         self.margins = Margins(np.array([0, 1]), np.ones(2), np.array([0, 2]), z(1, int), np.array([0, 1]), z((2, 1)),
                                np.full((2, 1), 0.01), z((2, 1)), np.array([-1, BOOK]), z(3, int), z(0, int), z(0, int),
-                               np.array([0, 1]), np.full((2, 2), paid), z((2, 2)))
+                               np.array([0, 1]), np.full((2, 2), paid), z((2, 2)), np.ones((2, 2)))
         cost = held * (PRICE - paid)
         legs = 1 + positions
         self.book = BookTables(np.array([[50.0] + [1.0] * positions, [cash - cost] + [held] * positions]), z(2, int), z(1, int),
                                np.array([[0] + [1] * positions]), np.ones((1, legs)), z((1, legs)), z((1, legs), int),
                                np.array([1]), np.array([positions]), np.array([1]), np.array([2]),
-                               np.array([[0.0] * legs, [0.0] + [cost] * positions]))
-        self.reserves = Reserves(z(2, int), np.array([USD, PERP]), np.ones((2, 2)), np.ones((2, 2)), z((2, 2)), z((2, 2)),
-                                 np.full(2, np.inf), z(2), z(2))
+                               np.array([[0.0] * legs, [0.0] + [cost] * positions]), np.array([[0] + [1] * positions]))
+        self.reserves = new_reserves(z(2, int), np.array([USD, PERP]), (np.full(2, np.inf), z(2), z(2)), np.arange(2), 2)
         self.watch = Watch(z((1, 2)), z((1, 2)), z((1, 2, 1)), z((2, 1), np.int64), z((2, 2), np.int32), z(1, int),
                            z(COUNTERS, np.int64))
         self.pool, self.ledgers = new_pool(16, 4, legs, legs), new_ledgers(4, 2, 1, 1, 2)

@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 
-from delever.core.empty import new_ledgers, new_sales, new_touched, new_transactions
+from delever.core.empty import new_ledgers, new_reserves, new_sales, new_touched, new_transactions
 from delever.core.health import account_health
 from delever.core.outcomes import OUTCOMES
 from delever.core.setting import Setting
@@ -83,7 +83,7 @@ class Account:
             incentive=np.array([[leg.incentive for leg in c] + zeros]),
             seizable=np.array([[leg.callable for leg in legs]]),
             collaterals=np.array([len(c)]), debts=np.array([len(d)]), first_debt=np.array([len(c)]),
-            margin=np.zeros(1, np.int32), cost=np.zeros((1, 0)))
+            margin=np.zeros(1, np.int32), cost=np.zeros((1, 0)), term=np.array([[name.index(leg.asset) for leg in legs]]))
 
     @property
     def reserves(self) -> Reserves:
@@ -93,10 +93,9 @@ class Account:
             supply[name.index(held.asset), 0] = held.index
         for owed in self.debts:
             borrow[name.index(owed.asset), 0] = owed.index
-        other = {field: np.zeros((n, 1)) for field in Reserves._fields}
-        return Reserves(**other | {"protocol": np.zeros(n, np.int64), "asset": np.arange(1, n + 1),
-                                   "supply_index": supply, "borrow_index": borrow, "cash": np.full(n, np.inf),
-                                   "owed": np.zeros(n), "dust": np.zeros(n)})
+        stocks = np.full(n, np.inf), np.zeros(n), np.zeros(n)
+        return new_reserves(np.zeros(n, np.int64), np.arange(1, n + 1), stocks, np.arange(n), 1)._replace(
+            supply_index=supply, borrow_index=borrow)
 
     @property
     def price(self) -> np.ndarray:
@@ -151,7 +150,7 @@ class Call:
 
 def setting(protocols: tuple[str, ...], fee: np.ndarray) -> Setting:
     """All that rules ask of where they stand. fee: [reserves] share of the incentive that the protocol keeps."""
-    return cast(Setting, SimpleNamespace(protocols=protocols, fee=fee, cash=np.full(len(fee), np.inf),
+    return cast(Setting, SimpleNamespace(protocols=protocols, paths=3, fee=fee, cash=np.full(len(fee), np.inf),
                                          reserves=((protocols[-1], ""),) * len(fee), terms={}))
 
 

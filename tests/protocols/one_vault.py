@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from delever.core.empty import new_ledgers
-from delever.core.tables import HOLDERS, INCLUDED, OFFERED, SLOTS, Reserves
+from delever.core.tables import HOLDERS, INCLUDED, OFFERED, SLOTS
 from delever.engine.conservation import residual
 from delever.protocols.clip import CURVES, ClipPhase
 from delever.protocols.clip_formulas import OURS
@@ -43,8 +43,7 @@ class OneVault:
         ones = np.ones_like(state.reserves.supply_index)
         borrow = ones.copy()
         borrow[self.usd] = rate
-        state.reserves = Reserves(state.reserves.protocol, state.reserves.asset, ones, borrow, 0 * ones, 0 * ones,
-                                  *state.reserves[-3:])
+        state.reserves = state.reserves._replace(supply_index=ones, borrow_index=borrow)
         book.threshold[0, 0], book.incentive[0, 0] = 1.0 / mat, chop - 1.0
         touched = state.pool.touched
         touched.account[0], touched.path[0], touched.flags[0] = 0, 0, 0

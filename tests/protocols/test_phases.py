@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from delever.core.empty import new_ledgers, new_sales, new_touched, new_transactions
+from delever.core.empty import new_ledgers, new_reserves, new_sales, new_touched, new_transactions
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, LIQUIDATIONS, OUTCOMES
 from delever.core.phase import grouped
 from delever.core.settlement import settle
@@ -57,15 +57,15 @@ def book() -> BookTables:
         threshold=np.array([[0.8, 0.0, 0.0, 0.0], [0.8, 0.0, 0.0, 0.0], [0.8, 0.7, 0.0, 0.0]]),
         incentive=np.array([[0.05, 0.0, 0.0, 0.0], [0.05, 0.0, 0.0, 0.0], [0.05, 0.1, 0.0, 0.0]]),
         seizable=np.ones((3, 4), np.bool_), collaterals=np.array([1, 1, 2]), debts=np.array([1, 2, 2]),
-        first_debt=np.array([FIRST_DEBT]), margin=np.zeros(3, np.int32), cost=np.zeros((ACCOUNTS, 0)))
+        first_debt=np.array([FIRST_DEBT]), margin=np.zeros(3, np.int32), cost=np.zeros((ACCOUNTS, 0)),
+        term=np.array([[0, 0, 1, 0], [2, 0, 3, 4], [2, 3, 3, 4]]))
 
 
 def reserves() -> Reserves:
-    zeros, paths = {name: np.zeros((5, 3)) for name in Reserves._fields}, np.ones(3)
-    return Reserves(**zeros | {"protocol": np.array([0, 0, 1, 1, 1]), "asset": np.array([1, 2, 1, 2, 3]),
-                               "supply_index": np.array([1.0, 1.0, 1.01, 1.02, 1.0])[:, None] * paths,
-                               "borrow_index": np.array([1.0, 1.0, 1.05, 1.04, 1.03])[:, None] * paths,
-                               "cash": np.full(5, np.inf), "owed": np.zeros(5), "dust": np.zeros(5)})
+    stocks, paths = (np.full(5, np.inf), np.zeros(5), np.zeros(5)), np.ones(3)
+    return new_reserves(np.array([0, 0, 1, 1, 1]), np.array([1, 2, 1, 2, 3]), stocks, np.arange(5), 3)._replace(
+        supply_index=np.array([1.0, 1.0, 1.01, 1.02, 1.0])[:, None] * paths,
+        borrow_index=np.array([1.0, 1.0, 1.05, 1.04, 1.03])[:, None] * paths)
 
 
 PRICE = np.array([1500.0, 1.0, 1500.0, 1.0, 0.99]) * np.array([[1.0], [0.7], [1.4]])  # [paths, reserves]

@@ -99,7 +99,7 @@ def react(first: int, last: int, first_path: int, seed: np.ndarray, terms: np.nd
             r = book.reserve[g, k]
             v = amount[slot, k] * reserves.supply_index[r, p] * seen_price[p, r]
             value += v
-            backing += v * book.threshold[g, k]
+            backing += v * (book.threshold[g, k] * reserves.counted[book.term[g, k], p])
             if book.seizable[g, k] and book.threshold[g, k] > 0.0 and v > most:
                 leg, most = k, v
         for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
@@ -108,7 +108,8 @@ def react(first: int, last: int, first_path: int, seed: np.ndarray, terms: np.nd
         if leg < 0:
             continue
         price = seen_price[p, book.reserve[g, leg]]
-        units = (rules[TARGET] * debt - backing) / (price * book.threshold[g, leg])
+        counts = book.threshold[g, leg] * reserves.counted[book.term[g, leg], p]
+        units = (rules[TARGET] * debt - backing) / (price * counts)
         if units * price > rules[BUDGET] * value:
             continue
         path[n], rows.kind[n], state[n], ref[n], added[n], bid[n] = p, kind, OFFERED, slot, units, rules[FEE]
@@ -125,13 +126,8 @@ def top_up(picked: np.ndarray, rows: Transactions, touched: Touched, book: BookT
     amount = touched.amount
     for i in picked:
         slot, p, units, leg = rows.ref[i], rows.path[i], rows.give[i], 0
-        g, backing, debt = book.signature[touched.account[slot]], 0.0, 0.0
-        for k in range(book.collaterals[g]):
-            r = book.reserve[g, k]
-            backing += amount[slot, k] * reserves.supply_index[r, p] * seen_price[p, r] * book.threshold[g, k]
-        for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
-            r = book.reserve[g, k]
-            debt += amount[slot, k] * reserves.borrow_index[r, p] * seen_price[p, r]
+        g = book.signature[touched.account[slot]]
+        backing, debt = account_health(slot, p, g, amount, book, reserves, seen_price)
         if backing >= debt:
             rows.state[i] = REVERTED
             continue

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.compute as pc
 
+from delever.core.empty import new_reserves
 from delever.core.tables import Reserves
 from delever.model.book import REMAINDER
 from delever.model.errors import InputError, nearest
@@ -159,11 +160,10 @@ def callable_now(model: Model, legs: Legs, price: np.ndarray, eligible: np.ndarr
 def level_indices(model: Model) -> Reserves:
     """Reserves at the start: interest indices of 1."""
     reserves = model.positions.reserves
-    ones = np.ones((len(reserves), 1))
     protocols = list(model.world.protocols)
-    return Reserves(np.array([protocols.index(p) for p, _ in reserves]),
-                    np.array([model.layout.asset(a) for _, a in reserves]), ones, ones, 0.0 * ones, 0.0 * ones,
-                    model.positions.cash, model.positions.owed, model.positions.dust)
+    return new_reserves(np.array([protocols.index(p) for p, _ in reserves]),
+                        np.array([model.layout.asset(a) for _, a in reserves]), model.positions.stocks,
+                        model.positions.of_term, 1)
 
 
 def remainders(model: Model) -> dict[tuple[str, str], set[str]]:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from delever.core.exchange_tables import COVERABILITY, LAYERS, ROUNDS, Closings, Flows, Safety
-from delever.core.tables import BOOKED, HOLDERS, Halts, Ledgers, Lots, Sales, Tally, Touched, Transactions
+from delever.core.tables import BOOKED, HOLDERS, Halts, Ledgers, Lots, Reserves, Sales, Tally, Touched, Transactions
 
 Columns = TypeVar("Columns", bound=tuple[np.ndarray, ...])
 
@@ -28,6 +28,15 @@ def _longer(column: np.ndarray, size: int) -> np.ndarray:
     out = np.zeros((size, *column.shape[1:]), column.dtype)
     out[:len(column)] = column
     return out
+
+
+def new_reserves(protocol: np.ndarray, asset: np.ndarray, stocks: tuple[np.ndarray, np.ndarray, np.ndarray], of_term: np.ndarray,
+                 paths: int) -> Reserves:
+    """At the start: interest indices and factors of 1. protocol, asset: [R]; stocks: cash, owed, dust [R]; of_term: [terms]."""
+    count, terms = len(protocol), len(of_term)
+    return Reserves(protocol, asset, np.ones((count, paths)), np.ones((count, paths)), np.zeros((count, paths)),
+                    np.zeros((count, paths)), *stocks, of_term, (np.bincount(of_term, minlength=count) == 1).astype(np.int64),
+                    np.ones((terms, paths)), np.ones((terms, paths)), np.full(count, -1), np.zeros((2, 0, paths)))
 
 
 def new_touched(who: np.ndarray, amount: np.ndarray, cost: np.ndarray, until: np.ndarray) -> Touched:

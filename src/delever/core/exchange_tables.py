@@ -29,6 +29,7 @@ class Margins(NamedTuple):
     funded: np.ndarray  # [reserves] 1: pays funding
     paid: np.ndarray  # [reserves, paths] F: funding that a long unit has paid so far [USD]
     gross: np.ndarray  # [reserves, paths] its absolute changes, added up x the highest rate of the tiers [USD]
+    counted: np.ndarray  # [terms, paths] factor on maintenance margins and on what collateral counts for: that of Reserves
 
 
 class Safety(NamedTuple):

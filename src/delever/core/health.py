@@ -11,7 +11,7 @@ from delever.core.tables import BookTables, Reserves
 @laid_in
 def account_health(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, reserves: Reserves, price: np.ndarray
                    ) -> tuple[float, float]:
-    """backing = sum of collateral x index x price x threshold,  debt = sum of debt x index x price.
+    """backing = sum of collateral x index x price x threshold x its factor,  debt = sum of debt x index x price.
 
     Health factor = backing / debt; unhealthy is backing < debt. Signed remainder legs are summed like any other.
     Of row i of `amount` [rows, legs], units at index 1, on path p; g: the account's signature; price: [P, R] seen.
@@ -19,7 +19,8 @@ def account_health(i: int, p: int, g: int, amount: np.ndarray, book: BookTables,
     backing = 0.0
     for k in range(book.collaterals[g]):
         r = book.reserve[g, k]
-        backing += amount[i, k] * reserves.supply_index[r, p] * price[p, r] * book.threshold[g, k]
+        counts = book.threshold[g, k] * reserves.counted[book.term[g, k], p]
+        backing += amount[i, k] * reserves.supply_index[r, p] * price[p, r] * counts
     debt, first = 0.0, book.first_debt[0]
     for k in range(first, first + book.debts[g]):
         r = book.reserve[g, k]

@@ -56,12 +56,13 @@ def equity_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, marg
     """(E, M) of row i of `amount` [rows, legs], an account of signature g on path p, at seen prices [P, R]."""
     equity, margin = 0.0, 0.0
     for k in range(book.collaterals[g]):
-        equity += amount[i, k] * price[p, book.reserve[g, k]] * book.threshold[g, k]
+        equity += amount[i, k] * price[p, book.reserve[g, k]] * book.threshold[g, k] * margins.counted[book.reserve[g, k], p]
     for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
         r, q = book.reserve[g, k], amount[i, k]
         if q != 0.0:
             equity += q * (price[p, r] - margins.paid[r, p])
-            margin += maintenance(abs(q) * price[p, r], r, margins.tiers, margins.floor, margins.rate, margins.deducted)
+            margin += margins.counted[r, p] * maintenance(abs(q) * price[p, r], r, margins.tiers, margins.floor, margins.rate,
+                                                          margins.deducted)
     return equity, margin
 
 
@@ -86,7 +87,7 @@ def sums_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margin
                                                 margins.paid)
     equity, margin, falling, rising, climbs = 0.0, 0.0, 0.0, 0.0, False
     for k in range(book.collaterals[g]):
-        value = amount[i, k] * price[p, reserve[g, k]] * book.threshold[g, k]
+        value = amount[i, k] * price[p, reserve[g, k]] * book.threshold[g, k] * margins.counted[reserve[g, k], p]
         equity += value
         if k > 0:  # leg 0 is cash, which does not move
             falling += value
@@ -96,7 +97,7 @@ def sums_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margin
             continue
         mark, n, top = price[p, r], abs(q) * price[p, r], tiers[r] - 1
         tier = tier_of(n, r, tiers, floor)
-        mm = n * rate[r, tier] - margins.deducted[r, tier]
+        mm = (n * rate[r, tier] - margins.deducted[r, tier]) * margins.counted[r, p]
         equity += q * (mark - paid[r, p])
         margin += mm
         if q > 0.0:
@@ -104,7 +105,7 @@ def sums_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margin
         else:
             steep = rate[r, top if margins.funded[r] else tier]
             climbs = climbs or rate[r, top] > steep
-            rising -= q * (mark - paid[r, p] + margins.gross[r, p]) * (1.0 + steep)
+            rising -= q * (mark - paid[r, p] + margins.gross[r, p]) * (1.0 + steep * margins.counted[r, p])
     return equity, margin, falling, rising, climbs
 
 
@@ -131,7 +132,8 @@ def reach_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margi
             if q < 0.0:
                 n = -q * price[p, r]
                 tier = tiers[r] - 1 if margins.funded[r] else tier_of(n * (1.0 + z), r, tiers, margins.floor)
-                rising += -q * (price[p, r] - margins.paid[r, p] + margins.gross[r, p]) * (1.0 + margins.rate[r, tier])
+                steep = margins.rate[r, tier] * margins.counted[r, p]
+                rising += -q * (price[p, r] - margins.paid[r, p] + margins.gross[r, p]) * (1.0 + steep)
         z = safe_growth(spare, falling, rising)
     return equity, margin, log_(1.0 + z)
 
@@ -202,9 +204,10 @@ def sell_collateral(slot: int, p: int, g: int, everything: bool, accounts: Accou
         if not everything:
             if touched.amount[slot, 0] >= 0.0:
                 return
-            if book.threshold[g, k] <= 0.0:
+            weight = book.threshold[g, k] * accounts.margins.counted[r, p]
+            if weight <= 0.0:
                 continue  # it counts for nothing, so selling it mends nothing
-            units = min(held, -touched.amount[slot, 0] / (price[p, r] * book.threshold[g, k]))
+            units = min(held, -touched.amount[slot, 0] / (price[p, r] * weight))
         touched.amount[slot, k] = held - units
         ledgers.scaled[0, r, p] -= units
         ledgers.booked[DEPOSITS, r, p] -= units
@@ -254,9 +257,10 @@ def vault_of(number: int, p: int, vault: np.ndarray, slot: int, g: int, accounts
                     units += amount[slot, k]
         if margins.perp[r]:
             equity += units * (price[p, r] - margins.paid[r, p])
-            margin += maintenance(abs(units) * price[p, r], r, margins.tiers, margins.floor, margins.rate, margins.deducted)
+            margin += margins.counted[r, p] * maintenance(abs(units) * price[p, r], r, margins.tiers, margins.floor, margins.rate,
+                                                          margins.deducted)
         else:
-            equity += units * price[p, r] * margins.weight[r]
+            equity += units * price[p, r] * margins.weight[r] * margins.counted[r, p]
     return equity, margin
 
 

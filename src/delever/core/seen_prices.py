@@ -15,7 +15,8 @@ from delever.core.exchange_tables import Margins
 from delever.core.jit import helper, kernel
 from delever.core.market import usd_price
 from delever.core.state import State
-from delever.core.tables import SeenPrices, Tree
+from delever.core.tables import Reserves, SeenPrices, Tree
+from delever.core.terms import term_fall, term_rise
 
 LEAST = 1e-9  # a mark less its funding, as a share of the mark: only so that the log exists
 
@@ -43,8 +44,8 @@ def round_up(moves: np.ndarray, seen: np.ndarray, log_index: np.ndarray, start: 
 
 
 @kernel
-def compose(prices: SeenPrices, answer: np.ndarray, supply_log: np.ndarray, borrow_log: np.ndarray, margins: Margins) -> None:
-    """Compose what every reserve is seen at, and the moves of its series that some pair reads. Log indices: [R].
+def compose(prices: SeenPrices, answer: np.ndarray, reserves: Reserves, margins: Margins) -> None:
+    """Compose what every reserve is seen at, and the moves of its series that some pair reads. answer: [F, P].
 
     A reserve without a feed is seen at the same price on every path; what is seen as an earlier one is has that one's row.
     """
@@ -65,17 +66,23 @@ def compose(prices: SeenPrices, answer: np.ndarray, supply_log: np.ndarray, borr
         if funded[r]:
             for p in range(now.shape[0]):
                 down[2 * r, p], up[2 * r + 1, p] = funded_moves(now[p], start, paid[r, p], gross[r, p])
-            continue
-        for side, log_index in ((0, supply_log[r]), (1, borrow_log[r])):
-            if prices.falls[2 * r + side]:
-                round_down(down[2 * r + side], now, log_index, start)
-            if prices.rises[2 * r + side]:
-                round_up(up[2 * r + side], now, log_index, start)
+        else:
+            for side, log_index in ((0, reserves.log_supply[r]), (1, reserves.log_borrow[r])):
+                if prices.falls[2 * r + side]:
+                    round_down(down[2 * r + side], now, log_index, start)
+                if prices.rises[2 * r + side]:
+                    round_up(up[2 * r + side], now, log_index, start)
+        if reserves.moving[r] >= 0:  # its terms are the collateral's, or of a perp its longs' and shorts'
+            falls, rises = 2 * r, 2 * r + margins.perp[r]
+            for p in range(now.shape[0]):
+                if prices.falls[falls]:
+                    down[falls, p] += term_fall(r, p, reserves)
+                if prices.rises[rises]:
+                    up[rises, p] += term_rise(r, p, reserves)
 
 
 @kernel
-def compose_again(paths: np.ndarray, prices: SeenPrices, answer: np.ndarray, supply_log: np.ndarray, borrow_log: np.ndarray,
-                  margins: Margins) -> None:
+def compose_again(paths: np.ndarray, prices: SeenPrices, answer: np.ndarray, reserves: Reserves, margins: Margins) -> None:
     """The same for a few paths only, whose feeds have answered since. paths: their numbers, repeats allowed."""
     log_price, down, up, feed, sign, stamp = prices.log_price, prices.down, prices.up, prices.feed, prices.sign, prices.stamp
     stamp[paths] = -1
@@ -92,13 +99,16 @@ def compose_again(paths: np.ndarray, prices: SeenPrices, answer: np.ndarray, sup
                     seen += sign[r, t] * answer[feed[r, t], p]
                 now[p] = seen
         start = prices.start[r]
-        for side, log_index in ((0, supply_log[r]), (1, borrow_log[r])):
+        for side, log_index in ((0, reserves.log_supply[r]), (1, reserves.log_borrow[r])):
+            terms = side == 0 and reserves.moving[r] >= 0
             if prices.falls[2 * r + side]:
                 for p in paths:
-                    down[2 * r + side, p] = np.int32(math.floor((now[p] + (log_index[p] - start)) * TICKS))
+                    more = term_fall(r, p, reserves) if terms else np.int32(0)
+                    down[2 * r + side, p] = np.int32(math.floor((now[p] + (log_index[p] - start)) * TICKS)) + more
             if prices.rises[2 * r + side]:
                 for p in paths:
-                    up[2 * r + side, p] = np.int32(math.ceil((now[p] + (log_index[p] - start)) * TICKS))
+                    more = term_rise(r, p, reserves) if terms else np.int32(0)
+                    up[2 * r + side, p] = np.int32(math.ceil((now[p] + (log_index[p] - start)) * TICKS)) + more
 
 
 @helper

@@ -38,6 +38,7 @@ class BookTables(NamedTuple):
     first_debt: np.ndarray  # [1] the leg at which debts begin
     margin: np.ndarray  # [signatures] 0: collateral against debt; 1: a margin account, its "debts" are positions (signed)
     cost: np.ndarray  # [accounts, legs] size x entry price of positions [USD]; [accounts, 0] without exchanges
+    term: np.ndarray  # [signatures, legs] whose term counts (core/terms.py): the leg's reserve, or a category of it
 
 
 class Tree(NamedTuple):
@@ -81,6 +82,13 @@ class Reserves(NamedTuple):
     cash: np.ndarray  # [reserves] units that can be taken out at the start; inf: without end
     owed: np.ndarray  # [reserves] units owed at the start, also by whom the book lacks
     dust: np.ndarray  # [reserves] units that are nothing: what rounding may leave of all that was there
+    # terms: the reserves first, then their efficiency-mode categories; see core/terms.py
+    of_term: np.ndarray  # [terms] reserve
+    alone: np.ndarray  # [reserves] 1: it has one term
+    counted: np.ndarray  # [terms, P] factor on thresholds, on what collateral counts for, on a perp's maintenance margin
+    bonus: np.ndarray  # [terms, P] factor on the liquidation incentive
+    moving: np.ndarray  # [reserves] row of log_term; -1: nobody moves its terms
+    log_term: np.ndarray  # [2, moving, P] what its terms have done to its series: at most fallen, at most risen
 
 
 class SeenPrices(NamedTuple):

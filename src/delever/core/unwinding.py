@@ -66,7 +66,8 @@ def holds(i: int, rows: Transactions, accounts: Accounts, ledgers: Ledgers, liqu
     if there_is(r, p, reserves, ledgers) < rows.get[i]:
         return False
     backing, debt = account_health(slot, p, g, touched.amount, book, reserves, price)
-    if backing - rows.get[i] * price[p, r] * book.threshold[g, c] < (debt - rows.give[i] * price[p, s]) * (1.0 - ROUNDING):
+    counts = book.threshold[g, c] * reserves.counted[book.term[g, c], p]
+    if backing - rows.get[i] * price[p, r] * counts < (debt - rows.give[i] * price[p, s]) * (1.0 - ROUNDING):
         return False
     a, b, tree = rows.get_asset[i], rows.give_asset[i], liquidity.tree
     return a == b or quote_route(p, a, b, rows.get[i], tree, liquidity.profiles, liquidity.markets) >= rows.give[i]

@@ -239,7 +239,8 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
         else:
             for k in range(collaterals[g]):
                 r = reserve[g, k]
-                value = amount[slot, k] * supply_index[r, p] * price[p, r] * threshold[g, k]
+                counts = threshold[g, k] * reserves.counted[book.term[g, k], p]
+                value = amount[slot, k] * supply_index[r, p] * price[p, r] * counts
                 backing += max(value, 0.0)
                 burden -= min(value, 0.0)
             for k in range(first_debt, first_debt + debts[g]):

@@ -282,10 +282,9 @@ def size(phases: Phases, state: State, picked: np.ndarray) -> None:
 
 def see(state: State) -> None:
     """What protocols see follows the feeds."""
-    seen_prices.compose(state.seen, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow, state.margins)
+    seen_prices.compose(state.seen, state.feeds.answer, state.reserves, state.margins)
 
 
 def see_again(state: State, paths: np.ndarray) -> None:
     """The same for these paths alone."""
-    seen_prices.compose_again(paths, state.seen, state.feeds.answer, state.reserves.log_supply, state.reserves.log_borrow,
-                              state.margins)
+    seen_prices.compose_again(paths, state.seen, state.feeds.answer, state.reserves, state.margins)

@@ -1,6 +1,7 @@
 """The role of a lending protocol's rules: what one liquidation call may repay and seize, and how it is settled.
 
-One phase serves all protocols of a kind: `parameters` has a row a protocol. On all paths of a chunk at once the step calls
+One phase serves all protocols of a kind: `parameters` has a row a protocol and path, which policies may move. On all paths of
+a chunk at once the step calls
 
   size       give, get and kept of calls of unhealthy accounts, at what is seen now; NOTHING (REVERTED, if it was included
              already) where the account is healthy or nothing can be called
@@ -67,7 +68,8 @@ class RulesPhase(Phase):
         """rows: the parameters of each protocol; writes_off: what is owed when no collateral is left becomes a deficit."""
         protocols = setting.protocols
         self.numbers = tuple(protocols.index(name) for name in rows)
-        self.parameters = np.zeros((len(protocols), max(map(len, rows.values()), default=0)))  # [protocols, columns]
+        columns = max(map(len, rows.values()), default=0)
+        self.parameters = np.zeros((len(protocols), setting.paths, columns))
         self.writes_off = np.zeros(len(protocols), np.bool_)  # [protocols]
         for name, row in rows.items():
             self.parameters[protocols.index(name)] = row

@@ -112,8 +112,6 @@ class ClipPhase(RulesPhase):
     def __init__(self, setting: Setting, rows: Mapping[str, Sequence[float]], writes_off: Mapping[str, bool]) -> None:
         super().__init__(setting, rows, writes_off)
         self.assets = len(setting.layout.assets)
-        self.without_holes = self.parameters.copy()
-        self.without_holes[:, [HOLE, HOLE_OF_ALL]] = np.inf
         self.call, self.take, self.redo = Kick(self), Take(self), Redo(self)
 
     def kinds(self) -> Sequence[Kind]:
@@ -150,12 +148,13 @@ class ClipPhase(RulesPhase):
             whole_tabs(kicks, rows, touched, book, state.reserves, tabs)
             kicks = kicks[np.lexsort((kicks, -tabs, rows.path[kicks]))]
             struck = rows.state[kicks] == NOTHING
-            for some, terms in ((kicks[~struck], self.parameters), (kicks[struck], self.without_holes)):
-                size_kicks(some, rows, terms, self.raised(state), touched, book, state.reserves, state.seen.price)
+            for some, parameters in ((kicks[~struck], self.parameters), (kicks[struck], without_holes(self.parameters))):
+                if len(some):
+                    size_kicks(some, rows, parameters, self.raised(state), touched, book, state.reserves, state.seen.price)
         if len(takes):
-            size_takes(takes, rows, self.parameters, now, touched, book, state.lots)
+            size_takes(takes, rows, self.parameters, now, touched, book, state.reserves, state.lots)
         if len(redos):
-            size_redos(redos, rows, self.parameters, now, touched, book, state.seen.price, state.lots)
+            size_redos(redos, rows, self.parameters, now, touched, book, state.reserves, state.seen.price, state.lots)
 
     def offer(self, state: State) -> None:
         """Every open lot of the paths that take part."""
@@ -196,6 +195,13 @@ class ClipPhase(RulesPhase):
                np.ascontiguousarray(seen_price[None, :]), sizes)
         called = sizes[0] > 0.0
         return Liquidatable(np.where(called, 0, -1), np.where(called, first, -1), sizes[0], sizes[1], np.zeros(accounts))
+
+
+def without_holes(parameters: np.ndarray) -> np.ndarray:
+    """The same rules where any number of auctions may run. [protocols, paths, columns]"""
+    free = parameters.copy()
+    free[:, :, [HOLE, HOLE_OF_ALL]] = np.inf
+    return free
 
 
 def of_lots(kind: Kind, state: State, picked: np.ndarray) -> np.ndarray:
@@ -278,5 +284,5 @@ class Redo(Kind):
     def execute(self, state: State, picked: np.ndarray) -> None:
         """See Kind."""
         redo(picked, state.transactions, self.rules.parameters, seconds(state.time), state.pool.touched, state.book,
-             state.seen.price, state.ledgers, state.lots)
+             state.reserves, state.seen.price, state.ledgers, state.lots)
         self.rules.count(state, picked, REDOS)

@@ -77,9 +77,9 @@ def pay_reward(who: int, asset: int, s: int, p: int, paid: float, ledgers: Ledge
 
 @kernel
 def raising(n_lots: int, lots: Lots, rules: np.ndarray, raised: np.ndarray) -> None:
-    """What open lots must raise. rules: [protocols, columns]; raised: [protocols, A, P], of assets that are sold."""
+    """What open lots must raise. rules: [protocols, paths, columns]; raised: [protocols, A, P], of assets that are sold."""
     for k in range(n_lots):
-        if lots.open[k] and rules[lots.protocol[k], OURS] > 0.0:
+        if lots.open[k] and rules[lots.protocol[k], lots.path[k], OURS] > 0.0:
             raised[lots.protocol[k], lots.get_asset[k], lots.path[k]] += lots.tab[k]
 
 
@@ -91,7 +91,7 @@ def whole_tabs(picked: np.ndarray, rows: Transactions, touched: Touched, book: B
         slot, d = rows.ref[picked[j]], book.first_debt[0]
         g = book.signature[touched.account[slot]]
         index = reserves.borrow_index[book.reserve[g, d], rows.path[picked[j]]]
-        tab[j] = touched.amount[slot, d] * index * chop_of(slot, touched, book)
+        tab[j] = touched.amount[slot, d] * index * chop_of(slot, touched, book, reserves)
 
 
 @kernel
@@ -99,11 +99,11 @@ def put_up(picked: np.ndarray, protocol: np.ndarray, rules: np.ndarray, touched:
            price: np.ndarray, sizes: np.ndarray) -> None:
     """Of each unsafe vault the debt that a bark would raise and the lot, while nothing else is for sale: sizes [2, slots]."""
     for slot in picked:
-        terms = rules[protocol[slot]]
+        terms = rules[protocol[slot], 0]
         _, _, ink, debt, unsafe = vault(slot, 0, touched, book, reserves, price)
         if unsafe:
             room = min(terms[HOLE], terms[HOLE_OF_ALL])
-            sizes[1, slot], sizes[0, slot] = bark(ink, debt, chop_of(slot, touched, book), terms[DUST], room)
+            sizes[1, slot], sizes[0, slot] = bark(ink, debt, chop_of(slot, touched, book, reserves), terms[DUST], room)
 
 
 @kernel
@@ -112,7 +112,7 @@ def size_kicks(picked: np.ndarray, rows: Transactions, rules: np.ndarray, raised
     """A kick brings nothing and gets its reward. Rows are given room in this order; what finds none is not offered."""
     for i in picked:
         slot, p, number = rows.ref[i], rows.path[i], rows.protocol[i]
-        terms, chop = rules[number], chop_of(slot, touched, book)
+        terms, chop = rules[number, p], chop_of(slot, touched, book, reserves)
         r, s, ink, debt, unsafe = vault(slot, p, touched, book, reserves, price)
         a, b = reserves.asset[r], reserves.asset[s]
         rows.give_asset[i], rows.get_asset[i], rows.give[i], rows.get[i], rows.kept[i] = b, b, 0.0, 0.0, 0.0
@@ -125,9 +125,10 @@ def size_kicks(picked: np.ndarray, rows: Transactions, rules: np.ndarray, raised
 
 
 @helper
-def size_take(i: int, rows: Transactions, rules: np.ndarray, now: float, touched: Touched, book: BookTables, lots: Lots) -> None:
+def size_take(i: int, rows: Transactions, rules: np.ndarray, now: float, touched: Touched, book: BookTables, reserves: Reserves,
+              lots: Lots) -> None:
     """What a taker brings and gets at the price of this second; one who had seen a lower price pays none. now: [whole s]."""
-    k, terms = rows.ref[i], rules[rows.protocol[i]]
+    k, terms = rows.ref[i], rules[rows.protocol[i], rows.path[i]]
     seen = rows.give[i] / rows.get[i] if rows.get[i] > 0.0 else np.inf
     rows.give[i], rows.get[i], rows.kept[i] = 0.0, 0.0, 0.0
     nothing = REVERTED if rows.state[i] == INCLUDED else NOTHING
@@ -136,7 +137,7 @@ def size_take(i: int, rows: Transactions, rules: np.ndarray, now: float, touched
         rows.state[i] = nothing
         return
     price = lots.top[k] * fraction(age, terms)
-    chost = terms[DUST] * chop_of(lots.slot[k], touched, book)
+    chost = terms[DUST] * chop_of(lots.slot[k], touched, book, reserves)
     units, owe = asked(lots.units[k], price, rows.most[i])
     paid, bought = purchase(lots.units[k], lots.tab[k], chost, price, units, owe)
     if paid < 0.0 or (rows.state[i] == INCLUDED and price > seen * (1.0 + DEARER)):
@@ -147,31 +148,31 @@ def size_take(i: int, rows: Transactions, rules: np.ndarray, now: float, touched
 
 @kernel
 def size_takes(picked: np.ndarray, rows: Transactions, rules: np.ndarray, now: float, touched: Touched, book: BookTables,
-               lots: Lots) -> None:
+               reserves: Reserves, lots: Lots) -> None:
     """Purchases, each as if it were alone. now: [whole s]."""
     for i in picked:
-        size_take(i, rows, rules, now, touched, book, lots)
+        size_take(i, rows, rules, now, touched, book, reserves, lots)
 
 
 @helper
 def size_redo(i: int, rows: Transactions, rules: np.ndarray, now: float, touched: Touched, book: BookTables,
-              price: np.ndarray, lots: Lots) -> None:
+              reserves: Reserves, price: np.ndarray, lots: Lots) -> None:
     """A redo brings nothing and gets the reward of a kick, where it is needed. now: [whole s]; price: [P, R] seen."""
-    k, terms = rows.ref[i], rules[rows.protocol[i]]
+    k, terms = rows.ref[i], rules[rows.protocol[i], rows.path[i]]
     rows.give[i], rows.get[i], rows.kept[i] = 0.0, 0.0, 0.0
     if not lots.open[k] or not must_reset(now - lots.started[k], terms):
         rows.state[i] = REVERTED if rows.state[i] == INCLUDED else NOTHING
         return
-    chost = terms[DUST] * chop_of(lots.slot[k], touched, book)
+    chost = terms[DUST] * chop_of(lots.slot[k], touched, book, reserves)
     rows.get[i] = again_reward(lots.tab[k], lots.units[k], chost, feed_of(k, lots, touched, book, price), terms)
 
 
 @kernel
 def size_redos(picked: np.ndarray, rows: Transactions, rules: np.ndarray, now: float, touched: Touched, book: BookTables,
-               price: np.ndarray, lots: Lots) -> None:
+               reserves: Reserves, price: np.ndarray, lots: Lots) -> None:
     """Redos, each as if it were alone."""
     for i in picked:
-        size_redo(i, rows, rules, now, touched, book, price, lots)
+        size_redo(i, rows, rules, now, touched, book, reserves, price, lots)
 
 
 @kernel
@@ -191,7 +192,7 @@ def kick(picked: np.ndarray, rows: Transactions, rules: np.ndarray, raised: np.n
         slot, p, number, who = rows.ref[i], rows.path[i], rows.protocol[i], rows.actor[i]
         if rows.state[i] != INCLUDED:
             continue
-        terms, chop = rules[number], chop_of(slot, touched, book)
+        terms, chop = rules[number, p], chop_of(slot, touched, book, reserves)
         r, s, ink, debt, unsafe = vault(slot, p, touched, book, reserves, price)
         a, b = reserves.asset[r], reserves.asset[s]
         units, due = bark(ink, debt, chop, terms[DUST], room_of(number, a, p, terms, raised))
@@ -230,7 +231,7 @@ def take(picked: np.ndarray, rows: Transactions, rules: np.ndarray, now: float, 
     for i in picked:
         if rows.state[i] != INCLUDED:
             continue
-        size_take(i, rows, rules, now, touched, book, lots)
+        size_take(i, rows, rules, now, touched, book, reserves, lots)
         if rows.state[i] != INCLUDED:
             continue
         k, p, who, number, paid, got = rows.ref[i], rows.path[i], rows.actor[i], rows.protocol[i], rows.give[i], rows.get[i]
@@ -283,15 +284,15 @@ def close_lots(picked: np.ndarray, rows: Transactions, pool: Pool, watch: Watch,
 
 @kernel
 def redo(picked: np.ndarray, rows: Transactions, rules: np.ndarray, now: float, touched: Touched, book: BookTables,
-         price: np.ndarray, ledgers: Ledgers, lots: Lots) -> None:
+         reserves: Reserves, price: np.ndarray, ledgers: Ledgers, lots: Lots) -> None:
     """Auctions start anew at the price seen now. now: [whole s]."""
     for i in picked:
         if rows.state[i] != INCLUDED:
             continue
-        size_redo(i, rows, rules, now, touched, book, price, lots)
+        size_redo(i, rows, rules, now, touched, book, reserves, price, lots)
         if rows.state[i] != INCLUDED:
             continue
         k, p, s = rows.ref[i], rows.path[i], lots.reserve[rows.ref[i]]
-        lots.started[k], lots.top[k] = now, feed_of(k, lots, touched, book, price) * rules[rows.protocol[i], BUF]
+        lots.started[k], lots.top[k] = now, feed_of(k, lots, touched, book, price) * rules[rows.protocol[i], p, BUF]
         pay_reward(rows.actor[i], lots.give_asset[k], s, p, rows.get[i], ledgers)
         rows.state[i] = EXECUTED

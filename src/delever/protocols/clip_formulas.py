@@ -119,13 +119,15 @@ def vault(slot: int, p: int, touched: Touched, book: BookTables, reserves: Reser
     g, d, amount = book.signature[touched.account[slot]], book.first_debt[0], touched.amount
     r, s = book.reserve[g, 0], book.reserve[g, d]
     ink, debt = amount[slot, 0] * reserves.supply_index[r, p], amount[slot, d] * reserves.borrow_index[s, p]
-    return r, s, ink, debt, book.debts[g] > 0 and ink * price[p, r] * book.threshold[g, 0] < debt * price[p, s]
+    backing = ink * price[p, r] * book.threshold[g, 0] * reserves.counted[book.term[g, 0], p]
+    return r, s, ink, debt, book.debts[g] > 0 and backing < debt * price[p, s]
 
 
 @helper
-def chop_of(slot: int, touched: Touched, book: BookTables) -> float:
-    """1 + penalty of a vault's collateral."""
-    return 1.0 + book.incentive[book.signature[touched.account[slot]], 0]
+def chop_of(slot: int, touched: Touched, book: BookTables, reserves: Reserves) -> float:
+    """1 + penalty of a vault's collateral now."""
+    g = book.signature[touched.account[slot]]
+    return 1.0 + book.incentive[g, 0] * reserves.bonus[book.term[g, 0], touched.path[slot]]
 
 
 @helper

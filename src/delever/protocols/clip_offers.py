@@ -16,12 +16,12 @@ def offer_lots(n_lots: int, lots: Lots, rules: np.ndarray, time: float, take_kin
     now = seconds(time)
     for k in range(n_lots):
         p, number = lots.path[k], lots.protocol[k]
-        if not lots.open[k] or rules[number, OURS] == 0.0 or not active[p] or halted[number, p] > time:
+        if not lots.open[k] or rules[number, p, OURS] == 0.0 or not active[p] or halted[number, p] > time:
             continue
         rows.path[n], rows.protocol[n], rows.state[n], rows.ref[n], rows.network[n] = p, number, OFFERED, k, home[number]
         rows.cause[n] = lots.cause[k]
         rows.give_asset[n] = lots.give_asset[k]
-        if must_reset(now - lots.started[k], rules[number]):
+        if must_reset(now - lots.started[k], rules[number, p]):
             rows.kind[n], rows.get_asset[n] = redo_kind, lots.give_asset[k]
         else:
             rows.kind[n], rows.get_asset[n] = take_kind, lots.get_asset[k]
@@ -36,8 +36,8 @@ def wake_for_lots(n_lots: int, lots: Lots, rules: np.ndarray, time: float, halte
     now = seconds(time)
     for k in range(n_lots):
         p, number = lots.path[k], lots.protocol[k]
-        if lots.open[k] and rules[number, OURS] > 0.0:
-            at = next_look(lots.started[k], now, rules[number]) - CLOCK
+        if lots.open[k] and rules[number, p, OURS] > 0.0:
+            at = next_look(lots.started[k], now, rules[number, p]) - CLOCK
             if halted[number, p] > time:
                 at = max(at if at < np.inf else time, halted[number, p])
             wake[p] = min(wake[p], at)

@@ -91,7 +91,8 @@ def largest_leg(slot: int, p: int, g: int, done: int, accounts: Accounts) -> int
         q = amount[slot, k]
         if q != 0.0 and (done >> (k - first)) & 1 == 0:
             r = book.reserve[g, k]
-            mm = maintenance(abs(q) * price[p, r], r, margins.tiers, margins.floor, margins.rate, margins.deducted)
+            mm = margins.counted[r, p] * maintenance(abs(q) * price[p, r], r, margins.tiers, margins.floor, margins.rate,
+                                                     margins.deducted)
             if mm > best:
                 best, leg = mm, k
     return leg
@@ -125,7 +126,7 @@ def market_orders(slot: int, p: int, g: int, stage: np.ndarray, time: float, acc
         done |= 1 << (k - first)
         r, q = book.reserve[g, k], touched.amount[slot, k]
         mark, d = price[p, r], q
-        own = maintenance(abs(q) * mark, r, margins.tiers, margins.floor, margins.rate, margins.deducted)
+        own = margins.counted[r, p] * maintenance(abs(q) * mark, r, margins.tiers, margins.floor, margins.rate, margins.deducted)
         if not resting and abs(q) * mark > stage[ABOVE]:
             d, parted = stage[SHARE] * q, True
         limit = limit_price(stage[LIMIT], q, mark, equity, margin, own)

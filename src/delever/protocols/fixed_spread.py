@@ -119,7 +119,7 @@ def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, fee: 
            book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> None:
     """Per call: the pair (collateral, debt) of highest repaid value x incentive, the first of equals.
 
-    parameters: [protocols, columns of Terms]; fee: [reserves]; seen_price: [paths, reserves].
+    parameters: [protocols, paths, columns of Terms]; fee: [reserves]; seen_price: [paths, reserves].
     """
     state, protocol, ref, give_asset, get_asset, repay, seize, kept = (
         rows.state, rows.protocol, rows.ref, rows.give_asset, rows.get_asset, rows.give, rows.get, rows.kept)
@@ -130,7 +130,7 @@ def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, fee: 
         book.first_debt[0])
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
     for row in picked:
-        terms = parameters[protocol[row]]
+        terms = parameters[protocol[row], rows.path[row]]
         close_factor, full_below, full_under, least_left = (
             terms[CLOSE_FACTOR], terms[FULL_BELOW], terms[FULL_UNDER], terms[LEAST_LEFT])
         of_whole_debt, offered = terms[OF_WHOLE_DEBT] != 0.0, rows.most[row] if rows.most[row] > 0.0 else np.inf
@@ -144,7 +144,7 @@ def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, fee: 
             continue
         in_full, best, best_c = backing <= full_below * debt, -1.0, 0
         for c in range(collaterals[g]):
-            r, incentive = reserve[g, c], incentives[g, c]
+            r, incentive = reserve[g, c], incentives[g, c] * reserves.bonus[book.term[g, c], p]
             units_c = amount[c] * supply_index[r, p]
             held = units_c * price[r]
             if not (seizable[g, c] and held > 0.0):
@@ -165,7 +165,7 @@ def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, fee: 
                     repay[row] = units_d if value >= owed else value / price[s]
                     seize[row] = units_c if takes_all else value * (1.0 + incentive) / price[r]
         if best >= 0.0:
-            bonus = seize[row] - seize[row] / (1.0 + incentives[g, best_c])
+            bonus = seize[row] - seize[row] / (1.0 + incentives[g, best_c] * reserves.bonus[book.term[g, best_c], p])
             kept[row] = fee[reserve[g, best_c]] * bonus + terms[SEIZE_SHARE] * seize[row]
         else:
             state[row] = REVERTED if state[row] == INCLUDED else NOTHING

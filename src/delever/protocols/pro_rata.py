@@ -67,7 +67,7 @@ def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, touch
         book.first_debt[0])
     supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
     for row in picked:
-        terms = parameters[protocol[row]]
+        terms = parameters[protocol[row], rows.path[row]]
         close_factor, dust, full_below = terms[CLOSE_FACTOR], terms[DUST], terms[FULL_BELOW]
         give_asset[row], get_asset[row], repay[row], seize[row], kept[row] = -1, -1, 0.0, 0.0, 0.0
         nothing = REVERTED if state[row] == INCLUDED else NOTHING
@@ -78,11 +78,12 @@ def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, touch
         if not (debt > 0.0 and backing < debt):
             state[row] = nothing
             continue
-        value, owed, reward = 0.0, 0.0, 1.0 + incentives[g, 0]
+        value, owed, reward = 0.0, 0.0, 1.0 + incentives[g, 0] * reserves.bonus[book.term[g, 0], p]
         for k in range(collaterals[g]):
             if seizable[g, k] and amount[k] > 0.0:
                 r = reserve[g, k]
-                value += amount[k] * supply_index[r, p] * price[r] * (reward / (1.0 + incentives[g, k]))
+                own = 1.0 + incentives[g, k] * reserves.bonus[book.term[g, k], p]
+                value += amount[k] * supply_index[r, p] * price[r] * (reward / own)
         for k in range(first_debt, first_debt + debts[g]):
             if seizable[g, k] and amount[k] > 0.0:
                 r = reserve[g, k]

@@ -79,7 +79,7 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
         market, position_first, holder, position_leg,
         np.array([perp[r] and world.protocols[protocol].funding is not None
                   for r, (protocol, _) in enumerate(reserves)], np.int64),
-        np.zeros((count, 1)), np.zeros((count, 1)))
+        np.zeros((count, 1)), np.zeros((count, 1)), np.ones((count, 1)))
 
 
 def positions_by_perp(book: BookTables, reserves: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -43,6 +43,17 @@ class Positions:
     protocol: np.ndarray  # [accounts]
     book: Book
     margins: Margins  # of no path: funding columns are [R, 1]
+    categories: tuple[tuple[int, int], ...]  # (reserve, efficiency-mode category) of the terms behind those of reserves
+
+    @property
+    def of_term(self) -> np.ndarray:
+        """Reserve of each term: the reserves', then those of their categories [terms]."""
+        return np.array([*range(len(self.reserves)), *(r for r, _ in self.categories)], np.int64)
+
+    @property
+    def stocks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Cash, owed, dust [R]."""
+        return self.cash, self.owed, self.dust
 
     def reserve(self, protocol: str, asset: str) -> int:
         """Number of a reserve."""
@@ -111,7 +122,7 @@ def tabulate(world: World, book: Book) -> Positions:
 
     # threshold, incentive and seizability of each leg, worked out once for each (reserve, e-mode, side)
     threshold, incentive = np.where(is_debt, 0.0, own), np.zeros(len(amount))
-    seizable = np.zeros(len(amount), np.int64)
+    seizable, term, categories = np.zeros(len(amount), np.int64), reserve.ravel().copy(), list[tuple[int, int]]()
     kinds, kind_of = np.unique(np.column_stack([reserve, emode, is_debt]), axis=0, return_inverse=True)
     for k, (r, category, debt) in enumerate(kinds):
         mine = kind_of.ravel() == k
@@ -131,6 +142,9 @@ def tabulate(world: World, book: Book) -> Positions:
                                  f"add it to the parameter set; {nearest(asset_name, parameters[name])}")
             continue
         chosen = entry.emode.get(int(category), entry)
+        if chosen is not entry:
+            term[mine] = len(reserves) + len(categories)
+            categories.append((int(r), int(category)))
         threshold[mine] = np.where(np.isnan(threshold[mine]), chosen.liquidation_threshold, threshold[mine])
         incentive[mine] = chosen.incentive
 
@@ -148,7 +162,7 @@ def tabulate(world: World, book: Book) -> Positions:
         table[at] = values[order]
         return table
 
-    reserve_of, threshold_of = spread(reserve.ravel(), np.int64), spread(threshold, np.float64)
+    reserve_of, threshold_of, term_of = spread(reserve.ravel(), np.int64), spread(threshold, np.float64), spread(term, np.int64)
     incentive_of, seizable_of, amounts = spread(incentive, np.float64), spread(seizable, np.int64), spread(amount, np.float64)
     of = np.zeros(accounts, np.int64)
     of[account] = protocol
@@ -160,13 +174,15 @@ def tabulate(world: World, book: Book) -> Positions:
             margin[i] = EITHER
     negative = amounts < 0
     negative[:, 0] &= margin == 0  # the sign of cash makes no difference
-    coded = np.column_stack([of, margin, counts, reserve_of, _codes(threshold_of), _codes(incentive_of), seizable_of, negative])
+    coded = np.column_stack([of, margin, counts, reserve_of, _codes(threshold_of), _codes(incentive_of), seizable_of, negative,
+                             term_of])
     _, first, signature = np.unique(coded, axis=0, return_index=True, return_inverse=True)
     entry_price = legs["entry_price"].to_numpy(zero_copy_only=False).astype(float)
     cost = spread(np.where(is_position, amount * entry_price, 0.0), np.float64) if is_position.any() else np.zeros((accounts, 0))
     tables = BookTables(np.ascontiguousarray(amounts), small(signature.ravel()), small(of[first]), small(reserve_of[first]),
                         threshold_of[first], incentive_of[first], small(seizable_of[first]), small(counts[first, 0]),
-                        small(counts[first, 1]), np.array([first_debt]), small(margin[first]), np.ascontiguousarray(cost))
+                        small(counts[first, 1]), np.array([first_debt]), small(margin[first]), np.ascontiguousarray(cost),
+                        small(term_of[first]))
     year = 365.0 * 86400.0
     entries = [entry if isinstance(entry := parameters[name].get(asset_name), ReserveParameters) else None
                for name, asset_name in reserves]
@@ -176,7 +192,7 @@ def tabulate(world: World, book: Book) -> Positions:
                      *lent(world, reserves, tables),
                      np.array([entry.protocol_fee if entry else 0.0 for entry in entries]),
                      tuple(account_name for _, _, account_name in names_of), of, book,
-                     lay_margins(world, reserves, parameters, tables))
+                     lay_margins(world, reserves, parameters, tables), tuple(categories))
 
 
 def lent(world: World, reserves: Sequence[tuple[str, str]], tables: BookTables

@@ -12,6 +12,7 @@ from delever.core.empty import (
     new_halts,
     new_ledgers,
     new_lots,
+    new_reserves,
     new_safety,
     new_sales,
     new_tally,
@@ -22,7 +23,7 @@ from delever.core.outcomes import OUTCOMES
 from delever.core.phase import Kind, Phase, each_once
 from delever.core.setting import Setting
 from delever.core.state import Feeds, Queue, State
-from delever.core.tables import Markets, Networks, Reserves, SeenPrices
+from delever.core.tables import Markets, Networks, SeenPrices
 from delever.engine.index import new_pool, new_watch
 from delever.engine.step import Phases
 from delever.model.world import World
@@ -90,6 +91,8 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
     unit = np.array([layout.asset(model.world.protocols[p].unit) for p, _ in positions.reserves])
     number = {name: i for i, name in enumerate(model.world.protocols)}
     seed = model.world.scenario.seed
+    lent = new_reserves(np.array([number[p] for p, _ in positions.reserves]),
+                        np.array([layout.asset(a) for _, a in positions.reserves]), positions.stocks, positions.of_term, paths)
     slots = max(1024, min(len(positions.accounts) * paths, AT_FIRST))  # no memory until they are written
     state = State(
         first_path, paths, np.array([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF], np.uint64), model.step_length,
@@ -107,15 +110,12 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
                     unit, np.zeros((paths, reserves)), np.zeros(paths, np.int64), np.zeros(1, np.int64),
                     seen_alike(oracles, unit, positions.margins.weight < 0.0),
                     *(np.isin(np.arange(2 * reserves), read) for read in (model.index.falling, model.index.rising))),
-        reserves=Reserves(np.array([number[p] for p, _ in positions.reserves]),
-                          np.array([layout.asset(a) for _, a in positions.reserves]),
-                          np.ones((reserves, paths)), np.ones((reserves, paths)),
-                          np.zeros((reserves, paths)), np.zeros((reserves, paths)), positions.cash, positions.owed,
-                          positions.dust),
+        reserves=lent,
         book=positions.tables, index=model.index,
         watch=new_watch(len(positions.accounts), model.index, paths, looks_up(model)),
         pool=new_pool(slots, 4 * slots, positions.tables.amount.shape[1], positions.tables.cost.shape[1]),
-        margins=positions.margins._replace(paid=np.zeros((reserves, paths)), gross=np.zeros((reserves, paths))),
+        margins=positions.margins._replace(funded=positions.margins.funded.copy(), paid=np.zeros((reserves, paths)),
+                                           gross=np.zeros((reserves, paths)), counted=lent.counted),
         safety=new_safety(*stocks(model.world, positions.reserves), paths), flows=new_flows(reserves, paths),
         closings=new_closings(64), fallen=np.zeros(slots, np.int32),
         transactions=new_transactions(1024), sales=new_sales(1024), active=np.ones(paths, np.bool_),

@@ -88,7 +88,8 @@ class BackstopPhase(LayerPhase):
     def amounts(self, state: State) -> list[Value]:
         """See LayerPhase."""
         margins, vault, price = state.margins, state.safety.vault, state.seen.price
-        equity = added([vault[r] * (price[:, r] - margins.paid[r] if margins.perp[r] else price[:, r] * margins.weight[r])
+        equity = added([vault[r] * (price[:, r] - margins.paid[r] if margins.perp[r] else
+                                    price[:, r] * margins.weight[r] * margins.counted[r])
                         for r in of_protocol(state, self.number)], state.paths)
         return [*super().amounts(state), self.holds("vault_equity", "what the backstop vault is worth, at marks", equity)]
 

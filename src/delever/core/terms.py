@@ -1,0 +1,80 @@
+"""Terms that move while a run goes on, path by path, as moves of series and not as touches of accounts.
+
+A term is what one reserve counts for, or one efficiency-mode category of it: rows of `Reserves.counted` and `.bonus`.
+
+    lending            threshold = stated x counted,   incentive = stated x bonus
+    exchange           what collateral backs = (1 - haircut) x counted;   MM = what the tiers say x counted
+To the boundary index a term is a move of its reserve's series (core/seen_prices.py adds it), never later than the truth:
+
+    collateral         ln counted; where a reserve has several terms, its falls and its rises are added up apart
+    perp, each rise of its factor from f to f' (a fall relieves everybody, and is not counted)
+                       longs   ln((1 - rho f') / (1 - rho f))     rho: the highest rate of the tiers, a share of the mark less
+                       shorts  ln((1 + rho f') / (1 + rho f))     funding, so that MM's part of the loss is covered
+so accounts are reached by what a term has done to the account on which it weighs most.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from delever.core.elementary import TICKS, log_
+from delever.core.exchange_tables import Margins
+from delever.core.jit import helper, kernel
+from delever.core.state import State
+from delever.core.tables import Reserves
+
+LEAST = 1e-9  # a term is never nothing, only so that its log exists
+HIGHEST = 0.95  # of a perp's position that its highest tier may ask for
+
+
+def let_move(state: State, terms: np.ndarray) -> None:
+    """To be called before the run, by whoever will move these terms: their series get rows of their own. terms: numbers."""
+    reserves = state.reserves
+    new = np.setdiff1d(reserves.of_term[terms], np.flatnonzero(reserves.moving >= 0))
+    have = reserves.log_term.shape[1]
+    reserves.moving[new] = have + np.arange(len(new))
+    state.reserves = reserves._replace(log_term=np.zeros((2, have + len(new), state.paths)))
+    perps = new[state.margins.perp[new] > 0]
+    state.margins.funded[perps] = 1  # watched by the highest rate of their tiers
+
+
+@helper
+def raised(rho: float, before: float, after: float, sign: float) -> float:
+    """What a margin factor that rises adds to the move of a perp's series [log]. sign: -1 longs, +1 shorts."""
+    return log_((1.0 + sign * rho * after) / (1.0 + sign * rho * before))
+
+
+@kernel
+def count(term: int, to: np.ndarray, reserves: Reserves, margins: Margins, mark: np.ndarray) -> None:
+    """A term counts for `to` [P] from now on. mark: [P] a perp's mark [USD]; of other reserves not read."""
+    r, counted = reserves.of_term[term], reserves.counted[term]
+    row, alone = reserves.moving[r], reserves.alone[r] != 0
+    for p in range(to.shape[0]):
+        before, after = counted[p], max(to[p], LEAST)
+        if margins.perp[r]:
+            top = margins.rate[r, margins.tiers[r] - 1]
+            after = min(after, max(HIGHEST / top, before))
+            if after > before:
+                own = mark[p] - margins.paid[r, p] - margins.gross[r, p]
+                rho = min(top * max(mark[p] / max(own, LEAST * mark[p]), 1.0), 0.999 / after)
+                reserves.log_term[0, row, p] += raised(rho, before, after, -1.0)
+                reserves.log_term[1, row, p] += raised(rho, before, after, 1.0)
+        else:
+            move = log_(after / before)
+            reserves.log_term[0, row, p] += move if alone else min(move, 0.0)
+            reserves.log_term[1, row, p] += move if alone else max(move, 0.0)
+        counted[p] = after
+
+
+@helper
+def term_fall(r: int, p: int, reserves: Reserves) -> np.int32:
+    """What its terms add to the fall of a reserve's collateral, or of a perp's longs; rounded down [ticks]."""
+    return np.int32(math.floor(reserves.log_term[0, reserves.moving[r], p] * TICKS))
+
+
+@helper
+def term_rise(r: int, p: int, reserves: Reserves) -> np.int32:
+    """The same of a rise, of collateral that is owed or of a perp's shorts; rounded up [ticks]."""
+    return np.int32(math.ceil(reserves.log_term[1, reserves.moving[r], p] * TICKS))
