@@ -101,6 +101,7 @@ def open_leg(slot: int, p: int, g: int, k: int, d: float, price: float, accounts
     touched.amount[slot, k] += d
     touched.cost[slot, k] += usd
     ledgers.scaled[1, r, p] += d
+    ledgers.size[r, p] += abs(d)
     ledgers.booked[DEPOSITS, r, p] += d
     ledgers.tokens[CASH, accounts.reserves.asset[r], p] += d
     move_cash(slot, p, g, -usd, touched, book, ledgers)

@@ -160,6 +160,7 @@ def close_leg(slot: int, p: int, g: int, k: int, d: float, price: float, counter
     touched.cost[slot, k] -= touched.cost[slot, k] if d == q else touched.cost[slot, k] * (d / q)
     touched.amount[slot, k] = 0.0 if d == q else q - d
     ledgers.scaled[1, r, p] -= d
+    ledgers.size[r, p] -= abs(d)
     ledgers.booked[DEPOSITS, r, p] -= d
     ledgers.tokens[CASH, a, p] -= d
     move_cash(slot, p, g, usd - funding, touched, book, ledgers)
@@ -281,6 +282,8 @@ def take_over(slot: int, p: int, g: int, number: int, time: float, accounts: Acc
         first = book.first_debt[0] if side else 0
         for k in range(first, first + (book.debts[g] if side else book.collaterals[g])):
             r, units = book.reserve[g, k], touched.amount[slot, k]
+            if side:
+                ledgers.size[r, p] += abs(safety.vault[r, p] + units) - abs(safety.vault[r, p]) - abs(units)
             safety.vault[r, p] += units
             ledgers.tokens[CASH, asset[r], p] -= units
             ledgers.tokens[VAULT, asset[r], p] += units

@@ -164,9 +164,15 @@ def route_halted(p: int, a: int, b: int, chain: np.ndarray, sells: np.ndarray, b
 
 
 @helper
-def usd_price(a: int, p: int, tree: Tree, price: np.ndarray) -> float:
-    """Market price of an asset in USD. price: [M, P] log market prices."""
-    total = tree.log_rate[a]
+def log_usd_price(a: int, p: int, tree: Tree, price: np.ndarray) -> float:
+    """Log market price of an asset in USD. price: [M, P] log market prices."""
+    total: float = tree.log_rate[a]
     for k in range(tree.length[a]):
         total += price[tree.chain[a, k], p]
-    return exp_(total)
+    return total
+
+
+@helper
+def usd_price(a: int, p: int, tree: Tree, price: np.ndarray) -> float:
+    """Market price of an asset in USD. price: [M, P] log market prices."""
+    return exp_(log_usd_price(a, p, tree, price))

@@ -52,10 +52,11 @@ class Layout:
         return constant, [(m, sign) for m, sign in terms.items() if sign != 0.0]
 
 
-class Terms(NamedTuple):
-    """The numbers by which a lending protocol's rules work, on all paths: written by whoever changes them at run time."""
+class RuleNumbers(NamedTuple):
+    """The numbers by which a lending protocol's rules work, path by path: written by whoever changes them at run time."""
 
-    parameters: np.ndarray  # [columns] of its rules
+    parameters: np.ndarray  # [paths, columns] of its rules
+    close_factor: int  # the column of the largest share of a debt that one call repays; -1: there is none
     writes_off: np.ndarray  # [1] what is owed when no collateral is left becomes a deficit
 
 
@@ -75,6 +76,7 @@ class Setting:
     cash: np.ndarray  # [R] units that can be taken out at the start; inf: without end
     owed: np.ndarray  # [R] units owed at the start
     feeds: tuple[str, ...]  # names, the markets' own included
+    categories: tuple[tuple[int, int], ...]  # (reserve, efficiency-mode category) of the terms behind those of reserves
     networks: tuple[str, ...]  # names of chains; one without a name where the world has none
     start_price: np.ndarray  # [M] log market prices at the start
     step_length: float  # [s]
@@ -82,7 +84,7 @@ class Setting:
     blocks: int  # of the world's clock, in a step
     paths: int
     funding_rate: np.ndarray  # [R, P] last funding rate of an interval: written by who pays it, read by marks
-    terms: dict[str, Terms] = field(default_factory=dict)  # by protocol; there once its rules are ready to run
+    numbers: dict[str, RuleNumbers] = field(default_factory=dict)  # by protocol; there once its rules are ready to run
 
     @property
     def sequential(self) -> bool:
@@ -124,6 +126,13 @@ class Setting:
             names = [held for of, held in self.reserves if of == protocol]
             raise InputError(f"nobody holds or owes it on {protocol}", path=path, value=asset, remedy=nearest(asset, names))
         return self.reserves.index((protocol, asset))
+
+    def terms(self, protocol: str, asset: str, category: int | None = None) -> np.ndarray:
+        """Numbers of the terms of a reserve: of all its categories, of one of them, or the ordinary one (0)."""
+        r = self.reserves.index((protocol, asset))
+        found = [(r, 0), *((r, c) for of, c in self.categories if of == r)]
+        rows = [r, *(len(self.reserves) + i for i, (of, _) in enumerate(self.categories) if of == r)]
+        return np.array([row for row, (_, c) in zip(rows, found, strict=True) if category in (None, c)], np.int64)
 
     @cached_property
     def _account(self) -> dict[tuple[int, str], int]:

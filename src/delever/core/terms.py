@@ -19,7 +19,7 @@ import math
 
 import numpy as np
 
-from delever.core.elementary import TICKS, log_
+from delever.core.elementary import TICKS, exp_, log_
 from delever.core.exchange_tables import Margins
 from delever.core.jit import helper, kernel
 from delever.core.state import State
@@ -27,6 +27,7 @@ from delever.core.tables import Reserves
 
 LEAST = 1e-9  # a term is never nothing, only so that its log exists
 HIGHEST = 0.95  # of a perp's position that its highest tier may ask for
+SURELY = 0.999  # the same less funding, where that is much of the mark
 
 
 def let_move(state: State, terms: np.ndarray) -> None:
@@ -47,18 +48,21 @@ def raised(rho: float, before: float, after: float, sign: float) -> float:
 
 
 @kernel
-def count(term: int, to: np.ndarray, reserves: Reserves, margins: Margins, mark: np.ndarray) -> None:
-    """A term counts for `to` [P] from now on. mark: [P] a perp's mark [USD]; of other reserves not read."""
+def count(term: int, to: np.ndarray, reserves: Reserves, margins: Margins, seen: np.ndarray) -> None:
+    """A term counts for `to` [P] from now on. seen: [P] log price that its reserve was last seen at."""
     r, counted = reserves.of_term[term], reserves.counted[term]
     row, alone = reserves.moving[r], reserves.alone[r] != 0
     for p in range(to.shape[0]):
         before, after = counted[p], max(to[p], LEAST)
+        if after == before:
+            continue
         if margins.perp[r]:
             top = margins.rate[r, margins.tiers[r] - 1]
             after = min(after, max(HIGHEST / top, before))
             if after > before:
-                own = mark[p] - margins.paid[r, p] - margins.gross[r, p]
-                rho = min(top * max(mark[p] / max(own, LEAST * mark[p]), 1.0), 0.999 / after)
+                mark = exp_(seen[p])
+                own = max(mark - margins.paid[r, p] - margins.gross[r, p], LEAST * mark)
+                rho = min(top * max(mark / own, 1.0), SURELY / after)
                 reserves.log_term[0, row, p] += raised(rho, before, after, -1.0)
                 reserves.log_term[1, row, p] += raised(rho, before, after, 1.0)
         else:
@@ -78,3 +82,8 @@ def term_fall(r: int, p: int, reserves: Reserves) -> np.int32:
 def term_rise(r: int, p: int, reserves: Reserves) -> np.int32:
     """The same of a rise, of collateral that is owed or of a perp's shorts; rounded up [ticks]."""
     return np.int32(math.ceil(reserves.log_term[1, reserves.moving[r], p] * TICKS))
+
+
+def set_counted(state: State, term: int, to: np.ndarray) -> None:
+    """A term counts for `to` [P] from now on, times what is stated."""
+    count(term, to, state.reserves, state.margins, state.seen.log_price[state.seen.like[state.reserves.of_term[term]]])

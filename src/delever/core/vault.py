@@ -34,6 +34,7 @@ def close_of_vault(number: int, p: int, r: int, d: float, usd: float, counterpar
     a, funding, units = accounts.reserves.asset[r], d * margins.paid[r, p], safety.vault[r, p]
     safety.vault[r, p] = 0.0 if d == units else units - d
     safety.vault[margins.cash[number], p] += usd - funding
+    ledgers.size[r, p] -= abs(d)
     ledgers.tokens[VAULT, a, p] -= d
     ledgers.tokens[VAULT, 0, p] += usd - funding
     ledgers.tokens[FUNDING, 0, p] += funding

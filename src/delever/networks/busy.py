@@ -20,6 +20,7 @@ from pydantic import Field
 from delever.core.columns import OF, Column, Figure, Value, mean_of
 from delever.core.elementary import exp_, log_
 from delever.core.jit import kernel
+from delever.core.market import log_usd_price
 from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
@@ -71,9 +72,7 @@ def follow(rules: np.ndarray, step_length: float, variance: np.ndarray, last: np
     for i in range(rules.shape[0]):
         c, a, usual, keep = int(rules[i, NETWORK]), int(rules[i, ASSET]), rules[i, USUAL], rules[i, KEEP]
         for p in range(variance.shape[1]):
-            now = tree.log_rate[a]
-            for k in range(tree.length[a]):
-                now += price[tree.chain[a, k], p]
+            now = log_usd_price(a, p, tree, price)
             move = now - last[i, p]
             last[i, p] = now
             variance[i, p] = keep * variance[i, p] + (1.0 - keep) * (move * move * (YEAR / step_length))

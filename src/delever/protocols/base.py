@@ -25,7 +25,7 @@ from delever.core.loans import loan_columns
 from delever.core.phase import Kind, Phase
 from delever.core.reserves import cut_to_cash, leave_uncovered
 from delever.core.seen_prices import price_rows
-from delever.core.setting import Setting, Terms
+from delever.core.setting import RuleNumbers, Setting
 from delever.core.settlement import settle, still_pays
 from delever.core.state import State
 from delever.core.tables import OFFERED, BookTables, Reserves, Touched, Transactions
@@ -64,6 +64,8 @@ class Liquidatable(NamedTuple):
 class RulesPhase(Phase):
     """The rules of one kind, ready to run: a few numbers, and a call of one kernel for each method."""
 
+    close_factor: ClassVar[int] = -1  # column of `parameters`; see core.setting.RuleNumbers
+
     def __init__(self, setting: Setting, rows: Mapping[str, Sequence[float]], writes_off: Mapping[str, bool]) -> None:
         """rows: the parameters of each protocol; writes_off: what is owed when no collateral is left becomes a deficit."""
         protocols = setting.protocols
@@ -75,7 +77,7 @@ class RulesPhase(Phase):
             self.parameters[protocols.index(name)] = row
             self.writes_off[protocols.index(name)] = writes_off[name]
             number = protocols.index(name)
-            setting.terms[name] = Terms(self.parameters[number], self.writes_off[number:number + 1])
+            setting.numbers[name] = RuleNumbers(self.parameters[number], self.close_factor, self.writes_off[number:number + 1])
         self.limited = any(name in rows and cash < np.inf for (name, _), cash in zip(setting.reserves, setting.cash, strict=True))
         if self.limited:
             self.counters = (*self.counters, NO_CASH)

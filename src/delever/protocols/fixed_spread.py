@@ -82,6 +82,8 @@ class FixedSpread(FixedSpreadRules):
 class FixedSpreadPhase(RulesPhase):
     """Rows of terms, ready to run."""
 
+    close_factor = CLOSE_FACTOR
+
     def __init__(self, setting: Setting, terms: Mapping[str, Terms]) -> None:
         """terms: by protocol."""
         super().__init__(setting, {name: row[:SEIZE_SHARE + 1] for name, row in terms.items()},

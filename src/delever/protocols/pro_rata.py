@@ -41,6 +41,8 @@ class ProRata(Rules):
 class ProRataPhase(RulesPhase):
     """The rules, ready to run. Rows carry shares: of every debt in `give`, of every collateral in `get`."""
 
+    close_factor = CLOSE_FACTOR
+
     def assess(self, rows: Transactions, picked: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves,
                seen_price: np.ndarray) -> None:
         """Size the calls: assets -1, shares of the positive seizable legs."""

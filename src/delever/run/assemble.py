@@ -66,8 +66,8 @@ class Model:
         positions = self.positions
         return Setting(self.world, self.layout, self.profiles, positions.reserves, positions.tables, positions.margins,
                        positions.accounts, positions.protocol, positions.fee, positions.cash, positions.owed,
-                       self.oracles.names, tuple(chains(self.world)) or ("",), self.start_price, self.step_length, self.steps,
-                       self.blocks, paths, np.zeros((len(positions.reserves), paths)))
+                       self.oracles.names, positions.categories, tuple(chains(self.world)) or ("",), self.start_price,
+                       self.step_length, self.steps, self.blocks, paths, np.zeros((len(positions.reserves), paths)))
 
     @cached_property
     def log_unit(self) -> np.ndarray:
@@ -168,10 +168,10 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
     world, layout, setting = model.world, model.layout, setting or model.setting(paths)
     keep = np.array([1.0 if t is None or t.half_life is None else
                      0.0 if t.half_life == 0.0 else 2.0 ** (-model.step_length / t.half_life) for t in model.venues])
+    protocols = ready({name: protocol.rules for name, protocol in world.protocols.items()}, setting)
     events = ready({str(n): event for n, event in enumerate(world.scenario.events)}, setting)
     networks, policies = ready(world.networks, setting), ready(world.policies, setting)
     feeds = ready(dict(zip(model.oracles.names, model.oracles.specs, strict=True)), setting)
-    protocols = ready({name: protocol.rules for name, protocol in world.protocols.items()}, setting)
     curves = ready({(name, asset): curve for name, protocol in world.protocols.items()
                     for asset, curve in protocol.rates.items()}, setting)
     actors = [*ready(world.actors, setting), Earnings(setting)]

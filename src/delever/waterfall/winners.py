@@ -125,6 +125,7 @@ def close_winners(n: int, closed: float, out: Unclosed, found: Candidates, numbe
         n_closings += 1
         units, usd, lost = units + d, usd + (d * x - d * paid), lost + d * (mark - x)
     ledgers.scaled[1, r, p] -= units  # as core/margin.py's close_leg, for all of them at once
+    ledgers.size[r, p] -= closed
     ledgers.booked[DEPOSITS, r, p] -= units
     ledgers.scaled[0, cash, p] += usd
     ledgers.booked[DEPOSITS, cash, p] += usd

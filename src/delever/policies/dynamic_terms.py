@@ -1,0 +1,290 @@
+"""Terms that answer the market: thresholds, haircuts, margins, incentives or close factors that follow what a policy looks at.
+
+    x          what it looks at, on each path: realised volatility (squared log-moves of the asset's market price, older ones
+               fading by half in half_life; at the start `usual`), implied volatility (as quoted), depth (units that can be
+               sold before the price has fallen by `within`), open interest (long and short positions, accounts' and vaults')
+    announced  = clamp((x / usual)^elasticity, least, most)          once in `every`; in force `notice` later
+    factor     moves to what is in force, by at most `speed` an hour (of its log)
+    term       = stated x factor,      a close factor at most 1;  what an event states anew is what is stated from then on
+Depth and open interest are measured by their value at the start, unless `usual` is stated. A margin factor is at most what makes
+the perp's highest tier ask 95 % of a position. Who becomes liquidatable by a term is so at once.
+Source: margin models of exchanges that follow volatility and open interest (dYdX v4: initial margin by open interest; SPAN-like
+margins: a quantile of recent moves); the form is an assumption, and so are the numbers unless a rule book states them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import BeforeValidator, Field, model_validator
+
+from delever.core.columns import Column, Value, mean_of
+from delever.core.elementary import exp_, log_
+from delever.core.jit import kernel
+from delever.core.market import log_usd_price, sale_within
+from delever.core.phase import Phase
+from delever.core.setting import Setting
+from delever.core.state import State
+from delever.core.tables import Ledgers, Liquidity
+from delever.core.terms import let_move, set_counted
+from delever.model.errors import InputError
+from delever.model.parameters import CollateralParameters, PerpParameters, ReserveParameters, look_up
+from delever.model.quantity import PerYear, Ratio, Seconds, Share, Text
+from delever.model.references import known_name
+from delever.model.world import World
+from delever.policies.base import Policy, names
+
+YEAR, HOUR = 365.0 * 86400.0, 3600.0  # [s]
+LOOKS = ("realised_volatility", "implied_volatility", "depth", "open_interest")
+REALISED, IMPLIED, DEPTH, OPEN = range(4)
+OF = {"threshold": ReserveParameters, "incentive": ReserveParameters, "close_factor": ReserveParameters,
+      "haircut": CollateralParameters, "margin": PerpParameters}
+SOURCE, ASSET, MARKET, RESERVE = range(4)  # columns of whole numbers
+USUAL, ELASTICITY, LEAST, MOST, SPEED, KEEP, WITHIN = range(7)  # columns of the rules; LEAST, MOST, SPEED: logs
+NOTHING = 1e-12  # of x / usual: only so that its log exists
+
+
+def quoted(value: object) -> object:
+    """`{0 h: 60 %, 1 h: 95 %}` as pairs of a time and a volatility, in order."""
+    return tuple(value.items()) if isinstance(value, Mapping) else value
+
+
+class DynamicTerms(Policy):
+    """A term of some assets of a protocol, and what it follows."""
+
+    kind: ClassVar[str] = "dynamic_terms"
+    protocol: Text = Field(examples=["aave"], description="whose terms they are")
+    term: Literal["threshold", "incentive", "close_factor", "haircut", "margin"] = Field(
+        examples=["incentive"], description="what moves: of a lending protocol its thresholds, incentives or close factor (by "
+        "the first asset named); of an exchange what collateral counts for (haircut) or maintenance margins")
+    assets: Annotated[tuple[Text, ...], BeforeValidator(names)] = Field(
+        (), examples=["[ETH]"], description="whose terms move; none: all that have such a term")
+    follows: Literal["realised_volatility", "implied_volatility", "depth", "open_interest"] = Field(
+        examples=["depth"], description="what is looked at, of each asset; of a perp's volatility that of its own market")
+    usual: Ratio | None = Field(None, description="at which the term is as stated: a volatility (1 is 100 % a year), units; "
+                                "null: depth and open interest at the start")
+    elasticity: float = Field(ge=-10, le=10, examples=[-0.5], description="per cent of the term that 1 % more of it adds")
+    least: Ratio = Field(1.0, le=1, description="lowest factor: the floor")
+    most: Ratio = Field(3.0, ge=1, description="highest factor")
+    speed: Share | None = Field(None, gt=0, description="most that the factor moves in an hour, of its log; null: at once")
+    every: Seconds = Field(3600.0, gt=0, description="time between two announcements")
+    notice: Seconds = Field(0.0, description="time from the announcement until it is in force")
+    half_life: Seconds = Field(86400.0, gt=0, description="realised volatility: time in which a past move counts half")
+    within: Share = Field(0.02, gt=0, lt=1, description="depth: how far the price may fall")
+    implied: Annotated[tuple[tuple[Seconds, PerYear], ...], BeforeValidator(quoted)] = Field(
+        (), description="implied volatility as quoted, from moments on, the same on every path: {0 h: 60 %, 1 h: 95 %}")
+
+    @model_validator(mode="after")
+    def _can_be_measured(self) -> Self:
+        volatile = self.follows in LOOKS[:2]
+        if volatile and self.usual is None:
+            raise InputError("is missing", path=("usual",), remedy="say at which volatility terms are as stated: `usual: 0.6`")
+        if (self.follows == "implied_volatility") != bool(self.implied):
+            raise InputError("is missing" if not self.implied else "is not looked at", path=("implied",),
+                             remedy="`follows: implied_volatility` needs `implied: {0 h: 60 %, ...}`")
+        times = [at for at, _ in self.implied]
+        if times and (times[0] != 0.0 or times != sorted(set(times))):
+            raise InputError("is out of order", path=("implied",), value=times, remedy="times rise, from 0 on")
+        return self
+
+    def check(self, world: World, path: tuple[str | int, ...]) -> None:
+        """A protocol whose assets have such a term, and something to look at."""
+        known_name(self.protocol, world.protocols, "protocol", (*path, "protocol"))
+        listed = look_up(world.protocols[self.protocol].parameters)
+        for asset in self.assets:
+            known_name(asset, listed, f"parameters of {self.protocol} for", (*path, "assets"))
+        wanted = self.whose(world)
+        if not wanted or any(not isinstance(listed[asset], OF[self.term]) for asset in self.assets):
+            raise InputError(f"has no {self.term.replace('_', ' ')}", path=(*path, "assets" if self.assets else "term"),
+                             value=", ".join(self.assets) or self.term,
+                             remedy="thresholds, incentives and close factors are of lending, haircuts and margins of exchanges")
+        if self.follows == "open_interest" and self.term != "margin":
+            raise InputError("is of perps alone", path=(*path, "follows"), value=self.follows, remedy="it moves `term: margin`")
+
+    def whose(self, world: World) -> list[str]:
+        """The assets whose terms move."""
+        listed = look_up(world.protocols[self.protocol].parameters)
+        found = self.assets or tuple(asset for asset, entry in listed.items() if isinstance(entry, OF[self.term]))
+        return list(found[:1] if self.term == "close_factor" else found)
+
+    @classmethod
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
+        """All of them."""
+        taken: dict[tuple[str, str, str], str] = {}
+        for name, spec in specs.items():
+            for asset in spec.whose(setting.world):
+                other = taken.setdefault((spec.protocol, spec.term, "" if spec.term == "close_factor" else asset), name)
+                if other != name:
+                    raise InputError("is moved twice", path=("policies", name, "term"), value=f"{spec.term} of {asset}",
+                                     remedy=f"{other} moves it already")
+        ones = [One(name, spec, asset, term, setting) for name, spec in specs.items() for asset in spec.whose(setting.world)
+                for term in terms_of(spec, asset, setting)]
+        return Moving(ones, setting)
+
+
+def terms_of(spec: DynamicTerms, asset: str, setting: Setting) -> list[int]:
+    """Numbers of the terms that move: every category of an asset that somebody holds; -1: the close factor of all."""
+    if spec.term == "close_factor":
+        return [-1]
+    return setting.terms(spec.protocol, asset).tolist() if (spec.protocol, asset) in setting.reserves else []
+
+
+@kernel
+def look(whole: np.ndarray, rules: np.ndarray, step_length: float, implied: np.ndarray, size: np.ndarray, last: np.ndarray,
+         variance: np.ndarray, liquidity: Liquidity, ledgers: Ledgers, x: np.ndarray) -> None:
+    """What is looked at now. whole: [n, 4]; rules: [n, columns]; implied, size (open interest at the start): [n];
+    last [log USD], variance [1 / year], x (written): [n, P]."""
+    tree, profiles, markets = liquidity.tree, liquidity.profiles, liquidity.markets
+    for i in range(whole.shape[0]):
+        source, m, r = whole[i, SOURCE], whole[i, MARKET], whole[i, RESERVE]
+        for p in range(x.shape[1]):
+            if source == REALISED:
+                now = log_usd_price(whole[i, ASSET], p, tree, markets.price)
+                move = now - last[i, p]
+                last[i, p] = now
+                keep = rules[i, KEEP]
+                variance[i, p] = keep * variance[i, p] + (1.0 - keep) * (move * move * (YEAR / step_length))
+                x[i, p] = math.sqrt(variance[i, p])
+            elif source == IMPLIED:
+                x[i, p] = implied[i]
+            elif source == DEPTH:
+                limit = exp_(markets.price[m, p]) * (1.0 - rules[i, WITHIN])
+                x[i, p] = sale_within(m, p, np.inf, limit, profiles, markets)[0]
+            else:
+                x[i, p] = size[i] + ledgers.size[r, p]
+
+
+@kernel
+def announce(rules: np.ndarray, x: np.ndarray, announced: np.ndarray) -> None:
+    """The log of the factor by what was looked at. x, announced (written): [n, P]."""
+    for i in range(x.shape[0]):
+        for p in range(x.shape[1]):
+            wanted = rules[i, ELASTICITY] * log_(max(x[i, p] / rules[i, USUAL], NOTHING))
+            announced[i, p] = min(max(wanted, rules[i, LEAST]), rules[i, MOST])
+
+
+@kernel
+def move(rules: np.ndarray, target: np.ndarray, factor: np.ndarray, stated: np.ndarray, wanted: np.ndarray) -> None:
+    """The log of the factor moves towards what is in force; wanted = stated x factor. All but rules: [n, P]."""
+    for i in range(target.shape[0]):
+        for p in range(target.shape[1]):
+            most = rules[i, SPEED]
+            factor[i, p] += min(max(target[i, p] - factor[i, p], -most), most)
+            wanted[i, p] = stated[i, p] * exp_(factor[i, p])
+
+
+class One:
+    """One term of one asset. P: paths."""
+
+    def __init__(self, name: str, spec: DynamicTerms, asset: str, term: int, setting: Setting) -> None:
+        layout, dt, here = setting.layout, setting.step_length, ("policies", name)
+        number, margins, book = layout.asset(asset), setting.margins, setting.book
+        self.spec, self.term, self.protocol, self.asset = spec, term, setting.protocol(spec.protocol), number
+        self.numbers = setting.numbers.get(spec.protocol)
+        market = int(layout.tree.chain[number, 0]) if layout.tree.length[number] else -1
+        if spec.follows == "depth" and (market < 0 or not setting.profiles.has_venue[market]):
+            raise InputError("trades on no venue", path=(*here, "assets"), value=asset, remedy="its depth has no end")
+        if term < 0 and (self.numbers is None or self.numbers.close_factor < 0):
+            raise InputError("has no close factor", path=(*here, "protocol"), value=spec.protocol,
+                             remedy="rules of a fixed spread have one")
+        reserve, mine = 0, slice(0, 0)
+        if spec.term == "margin":
+            reserve = setting.reserve(spec.protocol, asset, *here, "assets")
+            mine = slice(margins.position_first[reserve], margins.position_first[reserve + 1])
+        account, leg = margins.position_account[mine], margins.position_leg[mine]
+        self.size = float(np.abs(book.amount[account, leg]).sum())  # open interest of accounts at the start [units]
+        self.whole = [LOOKS.index(spec.follows), number, market, reserve]
+        self.rules = [spec.usual or np.nan, spec.elasticity, math.log(spec.least), math.log(spec.most),
+                      np.inf if spec.speed is None else spec.speed * dt / HOUR, 2.0 ** (-dt / spec.half_life), spec.within]
+        self.every, self.notice = setting.parts(spec.every), round(spec.notice / dt)
+        self.pending: deque[tuple[int, np.ndarray]] = deque()  # (step from which it is in force, log of the factor [P])
+
+    def implied(self, time: float) -> float:
+        """The last quote at a moment [s]; 0 where none is asked for."""
+        return next((quote for at, quote in reversed(self.spec.implied) if at <= time + 1e-9), 0.0)
+
+    def now(self, state: State) -> np.ndarray:
+        """The term as it is: a factor on what is stated, or a close factor [P]."""
+        if self.term < 0:
+            assert self.numbers is not None
+            return self.numbers.parameters[:, self.numbers.close_factor]
+        reserves = state.reserves
+        return np.asarray((reserves.bonus if self.spec.term == "incentive" else reserves.counted)[self.term])
+
+    def write(self, state: State, wanted: np.ndarray) -> None:
+        """Make it so. wanted: [P]."""
+        if self.term < 0:
+            self.now(state)[:] = np.minimum(wanted, 1.0)
+        elif self.spec.term == "incentive":
+            self.now(state)[:] = wanted
+        else:
+            set_counted(state, self.term, wanted)
+
+
+class Moving(Phase):
+    """All such terms. n: how many, P: paths."""
+
+    def __init__(self, ones: Sequence[One], setting: Setting) -> None:
+        n, paths = len(ones), setting.paths
+        self.ones, self.whole = ones, np.array([one.whole for one in ones], np.int64).reshape(n, 4)
+        self.rules = np.array([one.rules for one in ones]).reshape(n, 7)
+        self.size = np.array([one.size for one in ones])
+        self.samples = bool((self.whole[:, SOURCE] == REALISED).any())
+        # x: what is looked at; the others as in `look`, `announce` and `move`
+        self.x, self.last, self.variance, self.announced, self.target, self.factor, self.wanted = np.zeros((7, n, paths))
+        self.stated, self.written = np.ones((n, paths)), np.full((n, paths), np.nan)
+        self.highest, self.lowest = np.ones((n, paths)), np.ones((n, paths))
+
+    def reserve(self, state: State) -> None:
+        """See Phase. Series that will move; what is looked at, at the start."""
+        super().reserve(state)
+        counted = [one.term for one in self.ones if one.term >= 0 and one.spec.term != "incentive"]
+        if counted:
+            let_move(state, np.array(counted))
+        self.variance[:] = np.where(self.whole[:, SOURCE] == REALISED, self.rules[:, USUAL], 0.0)[:, None] ** 2
+        self.look(state)
+        self.variance[:] = np.where(self.whole[:, SOURCE] == REALISED, self.rules[:, USUAL], 0.0)[:, None] ** 2
+        first = self.x[:, 0]
+        self.rules[:, USUAL] = np.where(np.isnan(self.rules[:, USUAL]), first, self.rules[:, USUAL])
+
+    def look(self, state: State) -> None:
+        """What is looked at, now."""
+        implied = np.array([one.implied((state.step - 1) * state.step_length) for one in self.ones])
+        look(self.whole, self.rules, state.step_length, implied, self.size, self.last, self.variance, state.liquidity,
+             state.ledgers, self.x)
+
+    def adapt(self, state: State) -> None:
+        """Once a step: announce, bring into force, move."""
+        due = [i for i, one in enumerate(self.ones) if (state.step - 1) % one.every == 0]
+        if due or self.samples:
+            self.look(state)
+        if due:
+            announce(self.rules, self.x, self.announced)
+        for i in due:
+            self.ones[i].pending.append((state.step + self.ones[i].notice, self.announced[i].copy()))
+        for i, one in enumerate(self.ones):
+            while one.pending and one.pending[0][0] <= state.step:
+                self.target[i] = one.pending.popleft()[1]
+            now = one.now(state)
+            self.stated[i] = np.where(now == self.written[i], self.stated[i], now)
+        move(self.rules, self.target, self.factor, self.stated, self.wanted)
+        for i, one in enumerate(self.ones):
+            one.write(state, self.wanted[i])
+            self.written[i] = one.now(state)
+        np.maximum(self.highest, self.written, out=self.highest)
+        np.minimum(self.lowest, self.written, out=self.lowest)
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. How far each term went."""
+        out = []
+        for i, one in enumerate(self.ones):
+            what = "close factor" if one.term < 0 else f"factor on {one.spec.term}s"
+            name, of = what.replace(" ", "_"), (one.protocol,) if one.term < 0 else (one.protocol, one.asset)
+            for extreme, values in (("highest", self.highest[i]), ("lowest", self.lowest[i])):
+                out.append(Value(Column(f"{extreme}_{name}", "1", f"{extreme} {what} at any time", mean_of(
+                    f"{extreme}_{name}", f"the {extreme} {what} at any time", under=extreme), section="Terms"), values, *of))
+        return out
