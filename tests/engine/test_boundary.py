@@ -45,7 +45,8 @@ def dense(state: State) -> list[Claim]:
             g, backing, debt, something = book.signature[account], 0.0, 0.0, False
             for k in range(book.collaterals[g]):
                 r = book.reserve[g, k]
-                backing += row[k] * reserves.supply_index[r, p] * price[p, r] * book.threshold[g, k]
+                counts = book.threshold[g, k] * reserves.counted[book.term[g, k], p]
+                backing += row[k] * reserves.supply_index[r, p] * price[p, r] * counts
                 something |= row[k] > 0.0
             for k in range(first, first + book.debts[g]):
                 r = book.reserve[g, k]
@@ -86,6 +87,24 @@ def watched(world: World, monkeypatch: pytest.MonkeyPatch) -> int:
 def test_in_random_worlds(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trades, top-ups, interest, late feeds, e-modes, signed remainders: whatever the engine does to accounts."""
     assert sum(watched(random_world(seed), monkeypatch) for seed in range(first, first + 15)) > 100
+
+
+def with_moving_terms(world: World, seed: int) -> World:
+    """Thresholds that follow volatility, up and down, faster than any vote, and a vote on one category in the middle."""
+    rng, policies = np.random.default_rng(seed), {}
+    for name in world.lending:
+        policies[f"moves {name}"] = {
+            "kind": "dynamic_terms", "protocol": name, "term": "threshold", "follows": "realised_volatility", "usual": 0.8,
+            "elasticity": float(rng.uniform(-0.4, 0.2)), "least": 0.7, "most": 1.1, "every": world.scenario.step,
+            "half_life": 3 * world.scenario.step, "speed": None if rng.random() < 0.5 else 1.0,
+            "notice": float(rng.choice([0.0, 2.0])) * world.scenario.step}
+    return world.replace("policies", {**world.policies, **policies})
+
+
+@pytest.mark.parametrize("first", range(0, 60, 15))
+def test_in_random_worlds_whose_terms_move(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A threshold that moves is a move of a series: nobody is touched, and nobody is missed."""
+    assert sum(watched(with_moving_terms(random_world(seed), seed), monkeypatch) for seed in range(first, first + 15)) > 100
 
 
 @pytest.mark.parametrize("mode", ["sequential", "batched"])

@@ -89,10 +89,29 @@ def below(model: Model, state: State) -> set[tuple[int, int]]:
     return found
 
 
+def with_moving_terms(world: dl.World, seed: int) -> dl.World:
+    """Margins that follow volatility or open interest, up and down, a haircut that follows depth, and a vote."""
+    rng = np.random.default_rng(100 + seed)
+
+    def policy(term: str, follows: str, **more: Any) -> dict[str, Any]:
+        return {"kind": "dynamic_terms", "protocol": "perps", "term": term, "follows": follows, "every": "1 min",
+                "half_life": "5 min", "speed": None if rng.random() < 0.5 else 1.0} | more
+
+    vote = {"kind": "governance", "at": "15 min", "protocol": "perps", "delay": "10 min",
+            "parameters": {"ETH": {"haircut": "25 %"}} | ({"SOL-PERP": {"margin": 1.5}} if seed % 2 else {})}
+    scenario = world.scenario.events
+    return world.replace("policies", {
+        "margins": policy("margin", "realised_volatility" if seed % 3 else "open_interest", assets=["BTC-PERP", "ETH-PERP"],
+                          usual=1.0 if seed % 3 else None, elasticity=float(rng.uniform(0.5, 2.0)), least=0.5, most=4.0),
+        "haircuts": policy("haircut", "realised_volatility", usual=1.0, elasticity=-0.2, least=0.6, most=1.0),
+    }).replace("scenario.events", [*scenario, vote])
+
+
+@pytest.mark.parametrize("moving", [False, True])
 @pytest.mark.parametrize("seed", range(6))
-def test_called_are_exactly_those_below_maintenance(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_called_are_exactly_those_below_maintenance(seed: int, moving: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """In every block, also in those in which nobody is called."""
-    model = assemble(random_world(seed))
+    model = assemble(with_moving_terms(random_world(seed), seed) if moving else random_world(seed))
     chunk, state = phases(model, PATHS, ()), new_state(model, 0, PATHS)
     search, found = boundary.search, []
 
