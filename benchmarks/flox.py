@@ -101,8 +101,9 @@ def note(ids: Any, liquidated: np.ndarray, deleveraged: np.ndarray) -> None:
 
 def first_path(model: Model) -> tuple[str, float]:
     """Hash of the ids and the fund of delever's path 0."""
-    journal, state = Journal(), new_state(model, 0, 1)
+    journal = Journal()
     chunk = phases(model, 1, (journal,))
+    state = new_state(model, 0, 1, chunk)
     for _ in range(model.steps):
         step(chunk, state)
     return journal.ids.hexdigest(), journal.fund

@@ -173,7 +173,8 @@ def test_every_unit_that_owners_lose_by_force_is_counted_once(
 ) -> None:
     """Liquidated and deleveraged units add up to what accounts held less what they hold."""
     _, _, model = small(number)
-    chunk, state = phases(model, 1, ()), new_state(model, 0, 1)
+    chunk = phases(model, 1, ())
+    state = new_state(model, 0, 1, chunk)
     reserves = len(model.positions.reserves)
     counted, before = np.zeros(reserves), np.zeros(reserves)
     for _ in range(model.steps):

@@ -48,7 +48,8 @@ def world(shock: float, basis_cash: float, whale: float = 1000.0, **changes: Any
 
 def run(model: Model) -> tuple[State, Arbitrage]:
     """To the end."""
-    chunk, state = phases(model, 1, ()), new_state(model, 0, 1)
+    chunk = phases(model, 1, ())
+    state = new_state(model, 0, 1, chunk)
     for _ in range(model.steps):
         step(chunk, state)
     ties = next(phase for phase in chunk.everybody if isinstance(phase, Arbitrage))
@@ -90,7 +91,8 @@ def test_a_liquidated_arbitrageur_is_left_with_his_other_leg() -> None:
 @pytest.mark.parametrize(("shock", "cash"), [(-0.18, 1e5), (-0.3, 1e5), (0.3, 9000.0), (0.05, 1e4)])
 def test_funding_in_transit_is_what_open_positions_owe_through_every_step(shock: float, cash: float) -> None:
     model = world(shock, cash)
-    chunk, state = phases(model, 1, ()), new_state(model, 0, 1)
+    chunk = phases(model, 1, ())
+    state = new_state(model, 0, 1, chunk)
     perp = model.positions.reserve("perps", "BTC-PERP")
     for _ in range(model.steps):
         step(chunk, state)

@@ -145,7 +145,8 @@ def test_an_engine_and_what_stands_behind_it_wait_for_the_perps_market() -> None
 
 def test_a_vault_keeps_what_it_holds_while_the_market_is_halted() -> None:
     model = assemble(exchange(paths=1))
-    chunk, state = phases(model, 1, ()), new_state(model, 0, 1)
+    chunk = phases(model, 1, ())
+    state = new_state(model, 0, 1, chunk)
     perp = int(np.flatnonzero(state.margins.perp)[0])
     while state.safety.vault[perp, 0] == 0.0:
         step(chunk, state)

@@ -112,7 +112,8 @@ def with_moving_terms(world: dl.World, seed: int) -> dl.World:
 def test_called_are_exactly_those_below_maintenance(seed: int, moving: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """In every block, also in those in which nobody is called."""
     model = assemble(with_moving_terms(random_world(seed), seed) if moving else random_world(seed))
-    chunk, state = phases(model, PATHS, ()), new_state(model, 0, PATHS)
+    chunk = phases(model, PATHS, ())
+    state = new_state(model, 0, PATHS, chunk)
     search, found = boundary.search, []
 
     def both(state: State) -> int:

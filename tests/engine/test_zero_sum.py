@@ -26,7 +26,8 @@ def held(state: State) -> dict[tuple[int, int], np.ndarray]:
 @pytest.mark.parametrize("seed", range(6))
 def test_every_block_adds_up(seed: int) -> None:
     model = assemble(random_world(seed))
-    chunk, state = phases(model, PATHS, ()), new_state(model, 0, PATHS)
+    chunk = phases(model, PATHS, ())
+    state = new_state(model, 0, PATHS, chunk)
     book, first = state.book, int(state.book.first_debt[0])
     blocks, closed = 0, 0
 

@@ -80,7 +80,8 @@ class Journal:
 def run(world: World) -> tuple[Journal, State]:
     """Every step of the one path."""
     model, journal = assemble(world), Journal()
-    state, chunk = new_state(model, 0, 1), phases(model, 1, (journal,))
+    chunk = phases(model, 1, (journal,))
+    state = new_state(model, 0, 1, chunk)
     for _ in range(model.steps):
         step(chunk, state)
     return journal, state

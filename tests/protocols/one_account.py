@@ -151,7 +151,7 @@ class Call:
 def setting(protocols: tuple[str, ...], fee: np.ndarray) -> Setting:
     """All that rules ask of where they stand. fee: [reserves] share of the incentive that the protocol keeps."""
     return cast(Setting, SimpleNamespace(protocols=protocols, paths=3, fee=fee, cash=np.full(len(fee), np.inf),
-                                         reserves=((protocols[-1], ""),) * len(fee), terms={}))
+                                         reserves=((protocols[-1], ""),) * len(fee), numbers={}))
 
 
 def ready(rules: Rules, account: Account, fee: float = 0.0) -> RulesPhase:

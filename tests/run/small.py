@@ -150,7 +150,8 @@ def steps(world: World, paths: int | None = None) -> Iterator[tuple[Model, State
     """The state of a chunk with all paths after every step; the same object each time."""
     model = assemble(world)
     count = world.scenario.paths if paths is None else paths
-    state, chunk = new_state(model, 0, count), phases(model, count, ())
+    chunk = phases(model, count, ())
+    state = new_state(model, 0, count, chunk)
     for _ in range(model.steps):
         step(chunk, state)
         yield model, state

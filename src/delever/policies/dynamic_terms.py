@@ -25,11 +25,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from delever.core.columns import Column, Value, mean_of
 from delever.core.elementary import exp_, log_
 from delever.core.jit import kernel
-from delever.core.market import log_usd_price, sale_within
 from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
-from delever.core.tables import Ledgers, Liquidity
 from delever.core.terms import let_move, set_counted
 from delever.model.errors import InputError
 from delever.model.parameters import CollateralParameters, PerpParameters, ReserveParameters, look_up
@@ -37,14 +35,12 @@ from delever.model.quantity import PerYear, Ratio, Seconds, Share, Text
 from delever.model.references import known_name
 from delever.model.world import World
 from delever.policies.base import Policy, names
+from delever.policies.looks import LOOKS, REALISED, SOURCE, can_be_looked_at, look
 
-YEAR, HOUR = 365.0 * 86400.0, 3600.0  # [s]
-LOOKS = ("realised_volatility", "implied_volatility", "depth", "open_interest")
-REALISED, IMPLIED, DEPTH, OPEN = range(4)
+HOUR = 3600.0  # [s]
 OF = {"threshold": ReserveParameters, "incentive": ReserveParameters, "close_factor": ReserveParameters,
       "haircut": CollateralParameters, "margin": PerpParameters}
-SOURCE, ASSET, MARKET, RESERVE = range(4)  # columns of whole numbers
-USUAL, ELASTICITY, LEAST, MOST, SPEED, KEEP, WITHIN = range(7)  # columns of the rules; LEAST, MOST, SPEED: logs
+USUAL, ELASTICITY, LEAST, MOST, SPEED = range(5)  # columns of the rules; the last three: logs
 NOTHING = 1e-12  # of x / usual: only so that its log exists
 
 
@@ -123,39 +119,23 @@ class DynamicTerms(Policy):
                                      remedy=f"{other} moves it already")
         ones = [One(name, spec, asset, term, setting) for name, spec in specs.items() for asset in spec.whose(setting.world)
                 for term in terms_of(spec, asset, setting)]
+        for name, spec in specs.items():
+            if all(one.spec is not spec for one in ones):
+                raise InputError(f"has no {spec.follows.replace('_', ' ')} to follow", path=("policies", name, "follows"),
+                                 value=spec.follows, remedy="nothing that somebody holds there trades on a venue or a market")
         return Moving(ones, setting)
 
 
 def terms_of(spec: DynamicTerms, asset: str, setting: Setting) -> list[int]:
-    """Numbers of the terms that move: every category of an asset that somebody holds; -1: the close factor of all."""
+    """Numbers of the terms that move: every category of an asset that somebody holds; -1: the close factor of all.
+
+    None of an asset that has nothing to look at, where it is not asked for by name.
+    """
+    if not spec.assets and not can_be_looked_at(spec.follows, setting.layout.asset(asset), setting):
+        return []
     if spec.term == "close_factor":
         return [-1]
     return setting.terms(spec.protocol, asset).tolist() if (spec.protocol, asset) in setting.reserves else []
-
-
-@kernel
-def look(whole: np.ndarray, rules: np.ndarray, step_length: float, implied: np.ndarray, size: np.ndarray, last: np.ndarray,
-         variance: np.ndarray, liquidity: Liquidity, ledgers: Ledgers, x: np.ndarray) -> None:
-    """What is looked at now. whole: [n, 4]; rules: [n, columns]; implied, size (open interest at the start): [n];
-    last [log USD], variance [1 / year], x (written): [n, P]."""
-    tree, profiles, markets = liquidity.tree, liquidity.profiles, liquidity.markets
-    for i in range(whole.shape[0]):
-        source, m, r = whole[i, SOURCE], whole[i, MARKET], whole[i, RESERVE]
-        for p in range(x.shape[1]):
-            if source == REALISED:
-                now = log_usd_price(whole[i, ASSET], p, tree, markets.price)
-                move = now - last[i, p]
-                last[i, p] = now
-                keep = rules[i, KEEP]
-                variance[i, p] = keep * variance[i, p] + (1.0 - keep) * (move * move * (YEAR / step_length))
-                x[i, p] = math.sqrt(variance[i, p])
-            elif source == IMPLIED:
-                x[i, p] = implied[i]
-            elif source == DEPTH:
-                limit = exp_(markets.price[m, p]) * (1.0 - rules[i, WITHIN])
-                x[i, p] = sale_within(m, p, np.inf, limit, profiles, markets)[0]
-            else:
-                x[i, p] = size[i] + ledgers.size[r, p]
 
 
 @kernel
@@ -186,8 +166,9 @@ class One:
         self.spec, self.term, self.protocol, self.asset = spec, term, setting.protocol(spec.protocol), number
         self.numbers = setting.numbers.get(spec.protocol)
         market = int(layout.tree.chain[number, 0]) if layout.tree.length[number] else -1
-        if spec.follows == "depth" and (market < 0 or not setting.profiles.has_venue[market]):
-            raise InputError("trades on no venue", path=(*here, "assets"), value=asset, remedy="its depth has no end")
+        if not can_be_looked_at(spec.follows, number, setting):
+            raise InputError(f"has no {spec.follows.replace('_', ' ')}", path=(*here, "assets"), value=asset,
+                             remedy="it trades on no venue" if market >= 0 else "it has no market")
         if term < 0 and (self.numbers is None or self.numbers.close_factor < 0):
             raise InputError("has no close factor", path=(*here, "protocol"), value=spec.protocol,
                              remedy="rules of a fixed spread have one")
@@ -199,7 +180,8 @@ class One:
         self.size = float(np.abs(book.amount[account, leg]).sum())  # open interest of accounts at the start [units]
         self.whole = [LOOKS.index(spec.follows), number, market, reserve]
         self.rules = [spec.usual or np.nan, spec.elasticity, math.log(spec.least), math.log(spec.most),
-                      np.inf if spec.speed is None else spec.speed * dt / HOUR, 2.0 ** (-dt / spec.half_life), spec.within]
+                      np.inf if spec.speed is None else spec.speed * dt / HOUR]
+        self.looks = [2.0 ** (-dt / spec.half_life), spec.within]
         self.every, self.notice = setting.parts(spec.every), round(spec.notice / dt)
         self.pending: deque[tuple[int, np.ndarray]] = deque()  # (step from which it is in force, log of the factor [P])
 
@@ -231,7 +213,8 @@ class Moving(Phase):
     def __init__(self, ones: Sequence[One], setting: Setting) -> None:
         n, paths = len(ones), setting.paths
         self.ones, self.whole = ones, np.array([one.whole for one in ones], np.int64).reshape(n, 4)
-        self.rules = np.array([one.rules for one in ones]).reshape(n, 7)
+        self.rules = np.array([one.rules for one in ones]).reshape(n, 5)
+        self.looks = np.array([one.looks for one in ones]).reshape(n, 2)
         self.size = np.array([one.size for one in ones])
         self.samples = bool((self.whole[:, SOURCE] == REALISED).any())
         # x: what is looked at; the others as in `look`, `announce` and `move`
@@ -254,7 +237,7 @@ class Moving(Phase):
     def look(self, state: State) -> None:
         """What is looked at, now."""
         implied = np.array([one.implied((state.step - 1) * state.step_length) for one in self.ones])
-        look(self.whole, self.rules, state.step_length, implied, self.size, self.last, self.variance, state.liquidity,
+        look(self.whole, self.looks, state.step_length, implied, self.size, self.last, self.variance, state.liquidity,
              state.ledgers, self.x)
 
     def adapt(self, state: State) -> None:

@@ -10,6 +10,8 @@ over pairs of legs, and one phase serves all protocols of all these kinds. For a
     seize       value (1 + incentive) / price
     kept        fee x (seize - seize / (1 + incentive)) + seize_share x seize
     called      the pair of highest value x incentive, the first of equals
+    incentive   stated by collateral, or with `most_discount` what the account's health leaves:  1 / max(backing / debt,
+                1 - most_discount) - 1
     deficit     all debt of an account without positive collateral, where the protocol writes off
 
 Source: what the contracts of the protocols in this folder have in common. Real arithmetic: they round to their units. As
@@ -43,10 +45,12 @@ class Terms(NamedTuple):
     full_under: float = 0.0  # worth of either leg below which a call may repay the whole debt leg [seen price's unit]
     least_left: float = 0.0  # worth that either leg must keep unless one of the two is cleared [seen price's unit]
     seize_share: float = 0.0  # share of all that is seized which the protocol keeps, beside its fee on the bonus
+    most_discount: float = 0.0  # largest discount at which collateral is sold, by health; 0: incentives are stated
     writes_off: bool = False  # what is owed when no collateral is left is booked as a deficit
 
 
-CLOSE_FACTOR, FULL_BELOW, OF_WHOLE_DEBT, FULL_UNDER, LEAST_LEFT, SEIZE_SHARE = range(6)  # columns; writing off is settled
+# columns; writing off is settled
+CLOSE_FACTOR, FULL_BELOW, OF_WHOLE_DEBT, FULL_UNDER, LEAST_LEFT, SEIZE_SHARE, MOST_DISCOUNT = range(7)
 
 
 class FixedSpreadRules(Rules):
@@ -72,6 +76,8 @@ class FixedSpread(FixedSpreadRules):
     full_under: Usd = Field(0.0, ge=0, description="a debt or collateral worth less may be cleared in one call [USD]")
     least_left: Usd = Field(0.0, ge=0, description="what a call leaves of either must be worth this, or nothing [USD]")
     seize_share: Share = Field(0.0, ge=0, lt=1, description="share of what is seized that the protocol keeps")
+    most_discount: Share = Field(0.0, ge=0, lt=1, description="largest discount, where it grows as health falls below 1 and "
+                                 "stated incentives do not count; 0: they do")
     writes_off: bool = Field(False, description="debt of an account without collateral is booked as a deficit at once")
 
     def terms(self) -> Terms:
@@ -86,7 +92,7 @@ class FixedSpreadPhase(RulesPhase):
 
     def __init__(self, setting: Setting, terms: Mapping[str, Terms]) -> None:
         """terms: by protocol."""
-        super().__init__(setting, {name: row[:SEIZE_SHARE + 1] for name, row in terms.items()},
+        super().__init__(setting, {name: row[:MOST_DISCOUNT + 1] for name, row in terms.items()},
                          {name: row.writes_off for name, row in terms.items()})
 
     def assess(self, rows: Transactions, picked: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves,
@@ -144,9 +150,11 @@ def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, fee: 
         if not (debt > 0.0 and backing < debt):
             state[row] = REVERTED if state[row] == INCLUDED else NOTHING
             continue
-        in_full, best, best_c = backing <= full_below * debt, -1.0, 0
+        in_full, best, best_c, best_incentive = backing <= full_below * debt, -1.0, 0, 0.0
+        by_health = terms[MOST_DISCOUNT] > 0.0
+        own = 1.0 / max(backing / debt, 1.0 - terms[MOST_DISCOUNT]) - 1.0 if by_health else 0.0
         for c in range(collaterals[g]):
-            r, incentive = reserve[g, c], incentives[g, c] * reserves.bonus[book.term[g, c], p]
+            r, incentive = reserve[g, c], (own if by_health else incentives[g, c]) * reserves.bonus[book.term[g, c], p]
             units_c = amount[c] * supply_index[r, p]
             held = units_c * price[r]
             if not (seizable[g, c] and held > 0.0):
@@ -162,12 +170,12 @@ def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, fee: 
                     most = min(most, close_factor * (debt if of_whole_debt else owed))
                 value, takes_all = size_call(held, owed, incentive, most, least_left)
                 if value > 0.0 and value * incentive > best:
-                    best, best_c = value * incentive, c
+                    best, best_c, best_incentive = value * incentive, c, incentive
                     get_asset[row], give_asset[row] = asset[r], asset[s]
                     repay[row] = units_d if value >= owed else value / price[s]
                     seize[row] = units_c if takes_all else value * (1.0 + incentive) / price[r]
         if best >= 0.0:
-            bonus = seize[row] - seize[row] / (1.0 + incentives[g, best_c] * reserves.bonus[book.term[g, best_c], p])
+            bonus = seize[row] - seize[row] / (1.0 + best_incentive)
             kept[row] = fee[reserve[g, best_c]] * bonus + terms[SEIZE_SHARE] * seize[row]
         else:
             state[row] = REVERTED if state[row] == INCLUDED else NOTHING
