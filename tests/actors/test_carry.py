@@ -42,6 +42,7 @@ def test_who_cannot_repays_all_and_keeps_the_rest(mode: str) -> None:
     assert state.ledgers.booked[DEBTS, usd, 0] == pytest.approx(-owed, rel=1e-12)
     assert state.ledgers.booked[DEPOSITS, eth, 0] == pytest.approx(-owed / 1000.0 * 1.01, rel=1e-12)
     assert state.ledgers.tokens[-1, 0, 0] == pytest.approx(0.01 * owed, rel=1e-9)
+    assert columns["seized"][0] == 0.0 == columns["repaid"][0]  # nobody was liquidated
 
 
 def test_half_of_them_close_at_the_median() -> None:

@@ -23,12 +23,12 @@ from delever.core.setting import Setting
 from delever.core.settlement import leg_of
 from delever.core.state import State
 from delever.core.tables import (
-    ADDED,
     ANSWERED,
     CASH,
     DEPOSITS,
     EXECUTED,
     OFFERED,
+    OWN_DEPOSITS,
     REVERTED,
     BookTables,
     Ledgers,
@@ -139,7 +139,7 @@ def top_up(picked: np.ndarray, rows: Transactions, touched: Touched, book: BookT
         ledgers.tokens[rows.actor[i], a, p] -= units
         ledgers.tokens[CASH, a, p] += units
         ledgers.booked[DEPOSITS, r, p] += units
-        ledgers.booked[ADDED, r, p] += units
+        ledgers.booked[OWN_DEPOSITS, r, p] += units
         ledgers.totals[TOP_UPS, rows.protocol[i], p] += 1.0
         ledgers.totals[TOPPED_UP, rows.protocol[i], p] += units * seen_price[p, r]
         touched.flags[slot] |= ANSWERED

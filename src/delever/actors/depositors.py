@@ -23,7 +23,19 @@ from delever.core.phase import Kind, Phase
 from delever.core.reserves import cash_of, owed_of, there_is
 from delever.core.setting import Setting
 from delever.core.state import State
-from delever.core.tables import CASH, DEFICIT, DEPOSITS, EXECUTED, INCLUDED, OFFERED, REVERTED, Ledgers, Reserves, Transactions
+from delever.core.tables import (
+    CASH,
+    DEFICIT,
+    DEPOSITS,
+    EXECUTED,
+    INCLUDED,
+    OFFERED,
+    OWN_DEPOSITS,
+    REVERTED,
+    Ledgers,
+    Reserves,
+    Transactions,
+)
 from delever.model.errors import InputError
 from delever.model.quantity import Gwei, Number, PerYear, Seconds, Share, Text
 from delever.model.references import known_name
@@ -136,6 +148,7 @@ def withdraw(picked: np.ndarray, whole: np.ndarray, reserves: Reserves, ledgers:
         ledgers.tokens[CASH, a, p] -= units
         ledgers.tokens[rows.actor[k], a, p] += units
         ledgers.booked[DEPOSITS, r, p] -= units
+        ledgers.booked[OWN_DEPOSITS, r, p] -= units
         rows.state[k] = EXECUTED
 
 

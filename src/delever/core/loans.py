@@ -15,11 +15,12 @@ from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, OUTCOMES, REPAID, SEIZED
 from delever.core.state import State
 from delever.core.tables import (
-    ADDED,
     COVERED,
     DEBTS,
     DEFICIT,
     DEPOSITS,
+    OWN_DEBTS,
+    OWN_DEPOSITS,
     SLOTS,
     STOLEN,
     BookTables,
@@ -140,9 +141,9 @@ def by_asset(state: State, number: int) -> list[Value]:
     for r in of_protocol(state, number):
         asset, gone = int(state.reserves.asset[r]), booked[DEFICIT, r] + booked[COVERED, r] - booked[STOLEN, r]
         if r in held:
-            out.append(Value(seized, booked[ADDED, r] - booked[DEPOSITS, r], number, asset))
+            out.append(Value(seized, booked[OWN_DEPOSITS, r] - booked[DEPOSITS, r], number, asset))
         if r in owed:
-            out += [Value(repaid, 0.0 - booked[DEBTS, r] - booked[DEFICIT, r] - booked[COVERED, r]
+            out += [Value(repaid, booked[OWN_DEBTS, r] - booked[DEBTS, r] - booked[DEFICIT, r] - booked[COVERED, r]
                           + booked[STOLEN, r], number, asset),
                     Value(written_off, gone, number, asset)]
     return out

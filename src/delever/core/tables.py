@@ -278,7 +278,8 @@ class Halts(NamedTuple):
 HOLDERS = 14
 NOBODY = CASH  # a row of Transactions without an actor: a protocol's cash sends none
 # Claims on a protocol: its cash + DEBTS + DEFICIT = DEPOSITS + TREASURY for every reserve and path, as changes.
-# ADDED is a part of DEPOSITS, noted apart: what owners topped up. COVERED: deficits that layers of the waterfall took away.
+# OWN_DEPOSITS and OWN_DEBTS are parts of them, noted apart: what owners and lenders moved themselves, and what claims were cut by,
+# so that the rest is what liquidations moved. COVERED: deficits that layers of the waterfall took away.
 # STOLEN: deficits, covered or not, that no account has left: cash that was taken.
-DEPOSITS, DEBTS, TREASURY, DEFICIT, ADDED, COVERED, STOLEN = range(7)
-BOOKED = 7
+DEPOSITS, DEBTS, TREASURY, DEFICIT, OWN_DEPOSITS, OWN_DEBTS, COVERED, STOLEN = range(8)
+BOOKED = 8

@@ -24,6 +24,8 @@ from delever.core.tables import (
     DEPOSITS,
     EXECUTED,
     INCLUDED,
+    OWN_DEBTS,
+    OWN_DEPOSITS,
     REVERTED,
     Accounts,
     BookTables,
@@ -105,6 +107,8 @@ def close(picked: np.ndarray, rows: Transactions, accounts: Accounts, ledgers: L
         tokens[who, b, p] -= paid
         booked[DEPOSITS, r, p] -= taken
         booked[DEBTS, s, p] -= paid
+        booked[OWN_DEPOSITS, r, p] -= taken
+        booked[OWN_DEBTS, s, p] -= paid
         ledgers.scaled[0, r, p] -= less
         ledgers.scaled[1, s, p] -= change
         if a != b:

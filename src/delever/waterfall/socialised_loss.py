@@ -18,7 +18,18 @@ from delever.core.jit import helper, kernel
 from delever.core.margin import equity_of, move_cash
 from delever.core.reserves import cash_of, owed_of
 from delever.core.state import Pool, State, Watch
-from delever.core.tables import COVERED, DEFICIT, DEPOSITS, SLOTS, Accounts, BookTables, Ledgers, Records, Reserves
+from delever.core.tables import (
+    COVERED,
+    DEFICIT,
+    DEPOSITS,
+    OWN_DEPOSITS,
+    SLOTS,
+    Accounts,
+    BookTables,
+    Ledgers,
+    Records,
+    Reserves,
+)
 from delever.core.touch import enter_slots, slot_of, touch
 from delever.waterfall.base import Layer, LayerPhase, Served
 from delever.waterfall.last_resort import close_out_rest
@@ -111,6 +122,7 @@ def shrink_claims(number: int, active: np.ndarray, margins: Margins, reserves: R
                     reserves.log_supply[r, p] += log_(left)
                 ledgers.booked[DEFICIT, r, p] = 0.0
                 ledgers.booked[DEPOSITS, r, p] -= owed
+                ledgers.booked[OWN_DEPOSITS, r, p] -= owed
                 ledgers.booked[COVERED, r, p] += owed
                 safety.served[SOCIALISED, number, p] += owed * price[p, r]
 
