@@ -16,6 +16,7 @@ from pydantic import Field
 from delever.actors.base import Actor
 from delever.core.health import account_health
 from delever.core.jit import kernel
+from delever.core.limits import may_supply
 from delever.core.outcomes import TOP_UPS, TOPPED_UP
 from delever.core.phase import Kind, Phase
 from delever.core.philox import BORROWERS, philox, uniform
@@ -32,6 +33,7 @@ from delever.core.tables import (
     REVERTED,
     BookTables,
     Ledgers,
+    Limits,
     Reserves,
     Touched,
     Transactions,
@@ -121,8 +123,8 @@ def react(first: int, last: int, first_path: int, seed: np.ndarray, terms: np.nd
 
 @kernel
 def top_up(picked: np.ndarray, rows: Transactions, touched: Touched, book: BookTables, reserves: Reserves,
-           seen_price: np.ndarray, ledgers: Ledgers) -> None:
-    """Execute top-ups. picked: row numbers."""
+           seen_price: np.ndarray, ledgers: Ledgers, limits: Limits) -> None:
+    """Execute top-ups, as far as the reserve takes in more. picked: row numbers."""
     amount = touched.amount
     for i in picked:
         slot, p, units, leg = rows.ref[i], rows.path[i], rows.give[i], 0
@@ -133,6 +135,9 @@ def top_up(picked: np.ndarray, rows: Transactions, touched: Touched, book: BookT
             continue
         leg = leg_of(rows.give_asset[i], g, 0, book.collaterals[g], book.reserve, reserves.asset)
         r = book.reserve[g, leg]
+        if not may_supply(r, p, units, reserves, ledgers, limits):
+            rows.state[i] = REVERTED
+            continue
         a, scaled = reserves.asset[r], units / reserves.supply_index[r, p]
         amount[slot, leg] += scaled
         ledgers.scaled[0, r, p] += scaled
@@ -173,7 +178,8 @@ class TopUp(Kind):
 
     def execute(self, state: State, picked: np.ndarray) -> None:
         """See Kind."""
-        top_up(picked, state.transactions, state.pool.touched, state.book, state.reserves, state.seen.price, state.ledgers)
+        top_up(picked, state.transactions, state.pool.touched, state.book, state.reserves, state.seen.price, state.ledgers,
+               state.limits)
 
 
 class Reacting(Phase):

@@ -20,6 +20,7 @@ from delever.core.tables import (
     BookTables,
     Halts,
     Ledgers,
+    Limits,
     Liquidity,
     Lots,
     Markets,
@@ -117,6 +118,7 @@ class State:
     feeds: Feeds = field(kw_only=True)
     seen: SeenPrices = field(kw_only=True)
     reserves: Reserves = field(kw_only=True)
+    limits: Limits = field(kw_only=True)
 
     # accounts
     book: BookTables = field(kw_only=True)

@@ -91,6 +91,19 @@ class Reserves(NamedTuple):
     log_term: np.ndarray  # [2, moving, P] what its terms have done to its series: at most fallen, at most risen
 
 
+class Limits(NamedTuple):
+    """What reserves take in and lend no more than (core/limits.py); without end where nothing is stated. Votes and policies move
+    it, path by path."""
+
+    supply: np.ndarray  # [R, P] units
+    borrow: np.ndarray  # [R, P] units
+    ceiling: np.ndarray  # [R, P] of debt against it alone [USD]
+    siloed: np.ndarray  # [R] 1: a debt that must be the only one
+    held: np.ndarray  # [R] units that accounts hold at the start
+    first: np.ndarray  # [R + 1] where the accounts begin whose only collateral it is, of reserves with a ceiling
+    alone: np.ndarray  # [those accounts]
+
+
 class SeenPrices(NamedTuple):
     """What protocols see: log prices of reserves composed of feeds, and moves since the start in whole ticks."""
 
@@ -278,8 +291,8 @@ class Halts(NamedTuple):
 HOLDERS = 14
 NOBODY = CASH  # a row of Transactions without an actor: a protocol's cash sends none
 # Claims on a protocol: its cash + DEBTS + DEFICIT = DEPOSITS + TREASURY for every reserve and path, as changes.
-# OWN_DEPOSITS and OWN_DEBTS are parts of them, noted apart: what owners and lenders moved themselves, and what claims were cut by,
-# so that the rest is what liquidations moved. COVERED: deficits that layers of the waterfall took away.
+# OWN_DEPOSITS and OWN_DEBTS are parts of them, noted apart: what owners and lenders moved themselves, and by what claims were
+# cut; the rest is what liquidations moved. COVERED: deficits that layers of the waterfall took away.
 # STOLEN: deficits, covered or not, that no account has left: cash that was taken.
 DEPOSITS, DEBTS, TREASURY, DEFICIT, OWN_DEPOSITS, OWN_DEBTS, COVERED, STOLEN = range(8)
 BOOKED = 8

@@ -1,4 +1,5 @@
-"""A loan repaid out of its own collateral, in one transaction: the debt is paid, as much collateral taken out and sold.
+"""A loan repaid out of its own collateral, in one transaction: the debt is paid, whole or up to the row's `most`, as much
+collateral taken out and sold.
 
 It fails where the sale would not repay, where there is no cash of the collateral, or where what is still owed would be unhealthy.
 """
@@ -63,6 +64,8 @@ def holds(i: int, rows: Transactions, accounts: Accounts, ledgers: Ledgers, liqu
     d = leg_of(rows.give_asset[i], g, first, first + book.debts[g], book.reserve, reserves.asset)
     r, s = book.reserve[g, c], book.reserve[g, d]
     rows.give[i] = touched.amount[slot, d] * reserves.borrow_index[s, p]
+    if rows.most[i] > 0.0:
+        rows.give[i] = min(rows.give[i], rows.most[i])
     if rows.give[i] <= 0.0 or touched.amount[slot, c] * reserves.supply_index[r, p] < rows.get[i] * (1.0 - ROUNDING):
         return False
     if there_is(r, p, reserves, ledgers) < rows.get[i]:

@@ -24,12 +24,13 @@ from delever.core.terms import let_move, set_counted
 from delever.events.base import Event
 from delever.model.errors import InputError, nearest
 from delever.model.parameters import CollateralParameters, PerpParameters, ReserveParameters, look_up
-from delever.model.quantity import Ratio, Seconds, Share, Text, Whole
+from delever.model.quantity import Amount, Ratio, Seconds, Share, Text, Usd, Whole
 from delever.model.references import known_name
 from delever.model.spec import Spec
 from delever.model.world import World
 
-TERMS = {ReserveParameters: ("liquidation_threshold", "incentive"), CollateralParameters: ("haircut",),
+LIMITS = {"supply_cap": "supply", "borrow_cap": "borrow", "debt_ceiling": "ceiling"}  # field: column of state.limits
+TERMS = {ReserveParameters: ("liquidation_threshold", "incentive", *LIMITS), CollateralParameters: ("haircut",),
          PerpParameters: ("margin",)}
 
 
@@ -40,6 +41,9 @@ class NewTerms(Spec):
     incentive: Share | None = Field(None, description="what liquidators of it get; null: as before")
     category: Whole | None = Field(None, description="efficiency-mode category whose terms they are; null: all, pro rata")
     haircut: Share | None = Field(None, lt=1, description="of collateral on an exchange; null: as before")
+    supply_cap: Amount | None = Field(None, description="most that may be supplied; null: as before")
+    borrow_cap: Amount | None = Field(None, description="most that may be owed; null: as before")
+    debt_ceiling: Usd | None = Field(None, ge=0, description="most owed against it alone; null: as before")
     margin: Ratio | None = Field(None, description="times the maintenance margin that a perp's tiers say; null: as before")
 
 
@@ -97,7 +101,9 @@ class Governance(Event):
                                      remedy="it is so already, or rules of this kind do not read it in a run yet")
             terms = [term for asset, new in spec.parameters.items()
                      for term in terms_of(spec.protocol, asset, new, setting, ("scenario", "events", place, "parameters", asset))]
-            changes.append(Change(setting.step_at(spec.at + spec.delay), spec.protocol, numbers, terms))
+            limits = [NewLimit(column, setting.reserve(spec.protocol, asset), most) for asset, new in spec.parameters.items()
+                      for field, column in LIMITS.items() if (most := getattr(new, field)) is not None]
+            changes.append(Change(setting.step_at(spec.at + spec.delay), spec.protocol, numbers, terms, limits))
         return Changes(changes, setting.numbers)
 
 
@@ -146,6 +152,14 @@ def terms_of(protocol: str, asset: str, new: NewTerms, setting: Setting, path: t
     return [NewTerm(int(row), incentive, factor) for incentive, factor in found for row in rows]
 
 
+class NewLimit(NamedTuple):
+    """What a reserve takes in or lends no more than, from then on."""
+
+    column: str  # of state.limits
+    reserve: int
+    most: float
+
+
 class Change(NamedTuple):
     """One of these events."""
 
@@ -153,6 +167,7 @@ class Change(NamedTuple):
     protocol: str
     numbers: RuleNumbers | None  # of its rules
     terms: Sequence[NewTerm]
+    limits: Sequence[NewLimit]
 
 
 def numbers_of(name: str, rules: Any, setting: Setting) -> RuleNumbers:
@@ -184,6 +199,8 @@ class Changes(Phase):
                 now, new = self.rules[change.protocol], change.numbers
                 now.parameters[:, :new.parameters.shape[1]] = new.parameters
                 now.writes_off[:] = new.writes_off
+            for column, reserve, most in change.limits:
+                getattr(state.limits, column)[reserve] = most
             for term, incentive, factor in change.terms:
                 if incentive:
                     state.reserves.bonus[term] = factor

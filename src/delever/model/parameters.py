@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from delever import catalog
 
 from .errors import InputError, near, nearest
-from .quantity import PerYear, Ratio, Share, Usd
+from .quantity import Amount, PerYear, Ratio, Share, Usd
 from .spec import Spec
 
 HALF_OF_INITIAL = 2.0  # initial margin / maintenance margin where a tier does not say
@@ -33,6 +33,11 @@ class ReserveParameters(Spec):
     protocol_fee: Share = Field(0.0, description="the protocol's part of the incentive")
     supply_rate: PerYear = Field(0.0, description="growth of deposits, continuously compounded")
     borrow_rate: PerYear = Field(0.0, description="growth of debts, continuously compounded")
+    supply_cap: Amount | None = Field(None, description="most that may be supplied; null: any")
+    borrow_cap: Amount | None = Field(None, description="most that may be owed; null: any")
+    debt_ceiling: Usd | None = Field(None, ge=0, description="isolation: most that accounts which have this collateral alone may "
+                                     "owe together; null: any")
+    siloed: bool = Field(False, description="whether who owes it may owe nothing else")
     emode: dict[int, EmodeParameters] = Field({}, description="parameters by efficiency-mode category (1, 2, ...)")
 
 

@@ -39,7 +39,8 @@ from delever.policies.looks import LOOKS, REALISED, SOURCE, can_be_looked_at, lo
 
 HOUR = 3600.0  # [s]
 OF = {"threshold": ReserveParameters, "incentive": ReserveParameters, "close_factor": ReserveParameters,
-      "haircut": CollateralParameters, "margin": PerpParameters}
+      "supply_cap": ReserveParameters, "borrow_cap": ReserveParameters, "haircut": CollateralParameters, "margin": PerpParameters}
+LIMITS = ("supply_cap", "borrow_cap")
 USUAL, ELASTICITY, LEAST, MOST, SPEED = range(5)  # columns of the rules; the last three: logs
 NOTHING = 1e-12  # of x / usual: only so that its log exists
 
@@ -54,9 +55,9 @@ class DynamicTerms(Policy):
 
     kind: ClassVar[str] = "dynamic_terms"
     protocol: Text = Field(examples=["aave"], description="whose terms they are")
-    term: Literal["threshold", "incentive", "close_factor", "haircut", "margin"] = Field(
-        examples=["incentive"], description="what moves: of a lending protocol its thresholds, incentives or close factor (by "
-        "the first asset named); of an exchange what collateral counts for (haircut) or maintenance margins")
+    term: Literal["threshold", "incentive", "close_factor", "supply_cap", "borrow_cap", "haircut", "margin"] = Field(
+        examples=["incentive"], description="what moves: of a lending protocol its thresholds, incentives, caps or close "
+        "factor (by the first asset named); of an exchange what collateral counts for (haircut) or maintenance margins")
     assets: Annotated[tuple[Text, ...], BeforeValidator(names)] = Field(
         (), examples=["[ETH]"], description="whose terms move; none: all that have such a term")
     follows: Literal["realised_volatility", "implied_volatility", "depth", "open_interest"] = Field(
@@ -135,7 +136,9 @@ def terms_of(spec: DynamicTerms, asset: str, setting: Setting) -> list[int]:
         return []
     if spec.term == "close_factor":
         return [-1]
-    return setting.terms(spec.protocol, asset).tolist() if (spec.protocol, asset) in setting.reserves else []
+    if (spec.protocol, asset) not in setting.reserves:
+        return []
+    return setting.terms(spec.protocol, asset, 0 if spec.term in LIMITS else None).tolist()
 
 
 @kernel
@@ -194,6 +197,8 @@ class One:
         if self.term < 0:
             assert self.numbers is not None
             return self.numbers.parameters[:, self.numbers.close_factor]
+        if self.spec.term in LIMITS:
+            return np.asarray((state.limits.supply if self.spec.term == "supply_cap" else state.limits.borrow)[self.term])
         reserves = state.reserves
         return np.asarray((reserves.bonus if self.spec.term == "incentive" else reserves.counted)[self.term])
 
@@ -201,7 +206,7 @@ class One:
         """Make it so. wanted: [P]."""
         if self.term < 0:
             self.now(state)[:] = np.minimum(wanted, 1.0)
-        elif self.spec.term == "incentive":
+        elif self.spec.term in ("incentive", *LIMITS):
             self.now(state)[:] = wanted
         else:
             set_counted(state, self.term, wanted)
@@ -220,12 +225,12 @@ class Moving(Phase):
         # x: what is looked at; the others as in `look`, `announce` and `move`
         self.x, self.last, self.variance, self.announced, self.target, self.factor, self.wanted = np.zeros((7, n, paths))
         self.stated, self.written = np.ones((n, paths)), np.full((n, paths), np.nan)
-        self.highest, self.lowest = np.ones((n, paths)), np.ones((n, paths))
+        self.highest, self.lowest = np.full((n, paths), -np.inf), np.full((n, paths), np.inf)
 
     def reserve(self, state: State) -> None:
         """See Phase. Series that will move; what is looked at, at the start."""
         super().reserve(state)
-        counted = [one.term for one in self.ones if one.term >= 0 and one.spec.term != "incentive"]
+        counted = [one.term for one in self.ones if one.term >= 0 and one.spec.term not in ("incentive", *LIMITS)]
         if counted:
             let_move(state, np.array(counted))
         self.variance[:] = np.where(self.whole[:, SOURCE] == REALISED, self.rules[:, USUAL], 0.0)[:, None] ** 2
@@ -265,9 +270,11 @@ class Moving(Phase):
         """See core/columns.py. How far each term went."""
         out = []
         for i, one in enumerate(self.ones):
-            what = "close factor" if one.term < 0 else f"factor on {one.spec.term}s"
+            what = one.spec.term.replace("_", " ") if one.term < 0 or one.spec.term in LIMITS else f"factor on {one.spec.term}s"
             name, of = what.replace(" ", "_"), (one.protocol,) if one.term < 0 else (one.protocol, one.asset)
             for extreme, values in (("highest", self.highest[i]), ("lowest", self.lowest[i])):
-                out.append(Value(Column(f"{extreme}_{name}", "1", f"{extreme} {what} at any time", mean_of(
-                    f"{extreme}_{name}", f"the {extreme} {what} at any time", under=extreme), section="Terms"), values, *of))
+                figures = mean_of(f"{extreme}_{name}", f"the {extreme} {what} at any time", under=extreme)
+                unit = "{asset}" if one.spec.term in LIMITS else "1"
+                column = Column(f"{extreme}_{name}", unit, f"{extreme} {what} at any time", figures, section="Terms")
+                out.append(Value(column, values, *of))
         return out

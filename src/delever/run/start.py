@@ -23,9 +23,10 @@ from delever.core.outcomes import OUTCOMES
 from delever.core.phase import Kind, Phase, each_once
 from delever.core.setting import Setting
 from delever.core.state import Feeds, Queue, State
-from delever.core.tables import Markets, Networks, SeenPrices
+from delever.core.tables import Limits, Markets, Networks, SeenPrices
 from delever.engine.index import new_pool, new_watch
 from delever.engine.step import Phases
+from delever.model.parameters import ReserveParameters, look_up
 from delever.model.world import World
 from delever.networks.base import Link
 from delever.protocols.base import RulesPhase
@@ -73,6 +74,28 @@ def new_bridges(setting: Setting, kinds: Sequence[Kind]) -> Bridges:
                    np.zeros((len(links), setting.paths)), np.array([sends]))
 
 
+def new_limits(model: Model, paths: int) -> Limits:
+    """What protocols take in and lend no more than, as stated."""
+    positions, book = model.positions, model.positions.tables
+    listed = {name: look_up(protocol.parameters) for name, protocol in model.world.protocols.items()}
+    entries = [listed[name].get(asset) for name, asset in positions.reserves]
+    lent = [entry if isinstance(entry, ReserveParameters) else None for entry in entries]
+
+    def most(name: str) -> np.ndarray:
+        stated = np.array([np.inf if (one := getattr(entry, name, None)) is None else one for entry in lent])
+        return np.repeat(stated[:, None], paths, axis=1)
+
+    ceiling, first = most("debt_ceiling"), int(book.first_debt[0])
+    held = book.amount[:, :first] > 0.0
+    only = np.where(held.sum(1) == 1, book.reserve[book.signature, held.argmax(1)], -1)  # [accounts] reserve
+    alone = [np.flatnonzero(only == r) if ceiling[r, 0] < np.inf else np.zeros(0, np.int64) for r in range(len(lent))]
+    collateral = np.arange(first) < book.collaterals[book.signature][:, None]
+    units = np.bincount(book.reserve[book.signature][:, :first][collateral], book.amount[:, :first][collateral], len(lent))
+    return Limits(most("supply_cap"), most("borrow_cap"), ceiling,
+                  np.array([int(entry is not None and entry.siloed) for entry in lent]), units.astype(np.float64),
+                  np.cumsum([0, *map(len, alone)]), np.concatenate(alone) if alone else np.zeros(0, np.int64))
+
+
 def looks_up(model: Model) -> bool:
     """Whether somebody asks for the slot of an account: exchanges, and actors who touch accounts that are healthy."""
     return bool(model.positions.margins.perp.any()) or any(getattr(actor, "touches", False)
@@ -110,7 +133,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
                     unit, np.zeros((paths, reserves)), np.zeros(paths, np.int64), np.zeros(1, np.int64),
                     seen_alike(oracles, unit, positions.margins.weight < 0.0),
                     *(np.isin(np.arange(2 * reserves), read) for read in (model.index.falling, model.index.rising))),
-        reserves=lent,
+        reserves=lent, limits=new_limits(model, paths),
         book=positions.tables, index=model.index,
         watch=new_watch(len(positions.accounts), model.index, paths, looks_up(model)),
         pool=new_pool(slots, 4 * slots, positions.tables.amount.shape[1], positions.tables.cost.shape[1]),
