@@ -87,3 +87,15 @@ def test_reported_totals_are_reproduced_as_the_readers_notes_say(real: Any) -> N
 
 def test_the_bands_hold_every_account_that_owes(first: World) -> None:
     assert sum(check(first).accounts["accounts"].to_pylist()) == 40
+
+
+@pytest.mark.parametrize(("cap", "asset", "what"), [
+    ("supply_cap", "stETH", "more is supplied than the cap"), ("borrow_cap", "USDC", "more is owed than the cap")])
+def test_a_cap_below_what_is_there_is_a_warning(cap: str, asset: str, what: str) -> None:
+    """10 stETH are supplied, 1000 USDC owed."""
+    there = {"stETH": 10.0, "USDC": 1000.0}[asset]
+    for most, said in ((there, False), (0.999 * there, True)):
+        found = findings(staked(HEALTHY).replace(f"protocols.pool.parameters.{asset}.{cap}", most))
+        assert (what in found) == said
+    assert found[what]["level"] == "warn"
+    assert found[what]["where"] == f"protocols.pool.parameters.{asset}.{cap}"

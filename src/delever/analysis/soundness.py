@@ -70,7 +70,7 @@ def check(world: World) -> Check:
     standing = margin_book.at(model.seen_price())
     found = [*accounts_found(book), *exchanges_found(margin_book, standing), *prices_found(book, seen), *markets_found(book),
              *actors_found(world),
-             *parameters_found(world, book), *inputs_found(world, ages)]
+             *parameters_found(world, book), *caps_found(world, book), *inputs_found(world, ages)]
     found.sort(key=lambda finding: (ERROR, WARN, OK).index(finding.level))
     columns = (Column(name, "", [getattr(finding, name) for finding in found], kind=pa.string())
                for name in Finding._fields)
@@ -259,6 +259,20 @@ def parameters_found(world: World, book: BookView) -> Iterator[Finding]:
         if idle:
             yield Finding(OK, "parameters of assets that nobody has", f"protocols.{name}.parameters", ", ".join(idle),
                           "nothing to do, unless a name is misspelt in the book")
+
+
+def caps_found(world: World, book: BookView) -> Iterator[Finding]:
+    """Caps below what is supplied or owed already: nobody is thrown out, but nobody can go on."""
+    positions = book.model.positions
+    for r, (name, asset) in enumerate(positions.reserves):
+        entry = look_up(world.protocols[name].parameters).get(asset)
+        cash = positions.cash[r]
+        supplied = cash + positions.owed[r] if np.isfinite(cash) else positions.held[r]
+        for field, units, what in (("supply_cap", supplied, "supplied"), ("borrow_cap", positions.owed[r], "owed")):
+            cap = getattr(entry, field, None)
+            if cap is not None and units > cap:
+                yield Finding(WARN, f"more is {what} than the cap", f"protocols.{name}.parameters.{asset}.{field}",
+                              f"{units:,.6g} {asset}, cap {cap:,.6g}", "nobody can go further until it falls below: raise it, or leave it so")
 
 
 def inputs_found(world: World, rows: list[Input]) -> Iterator[Finding]:

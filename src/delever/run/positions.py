@@ -55,6 +55,14 @@ class Positions:
         """Cash, owed, dust [R]."""
         return self.cash, self.owed, self.dust
 
+    @property
+    def held(self) -> np.ndarray:
+        """Units that accounts hold as collateral [R]."""
+        book, first = self.tables, int(self.tables.first_debt[0])
+        held = np.arange(first) < book.collaterals[book.signature][:, None]
+        return np.bincount(book.reserve[book.signature][:, :first][held], book.amount[:, :first][held],
+                           len(self.reserves)).astype(np.float64)
+
     def reserve(self, protocol: str, asset: str) -> int:
         """Number of a reserve."""
         return self.reserves.index((protocol, asset))

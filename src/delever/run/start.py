@@ -89,10 +89,8 @@ def new_limits(model: Model, paths: int) -> Limits:
     held = book.amount[:, :first] > 0.0
     only = np.where(held.sum(1) == 1, book.reserve[book.signature, held.argmax(1)], -1)  # [accounts] reserve
     alone = [np.flatnonzero(only == r) if ceiling[r, 0] < np.inf else np.zeros(0, np.int64) for r in range(len(lent))]
-    collateral = np.arange(first) < book.collaterals[book.signature][:, None]
-    units = np.bincount(book.reserve[book.signature][:, :first][collateral], book.amount[:, :first][collateral], len(lent))
     return Limits(most("supply_cap"), most("borrow_cap"), ceiling,
-                  np.array([int(entry is not None and entry.siloed) for entry in lent]), units.astype(np.float64),
+                  np.array([int(entry is not None and entry.siloed) for entry in lent]), positions.held,
                   np.cumsum([0, *map(len, alone)]), np.concatenate(alone) if alone else np.zeros(0, np.int64))
 
 
