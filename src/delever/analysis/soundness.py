@@ -272,7 +272,8 @@ def caps_found(world: World, book: BookView) -> Iterator[Finding]:
             cap = getattr(entry, field, None)
             if cap is not None and units > cap:
                 yield Finding(WARN, f"more is {what} than the cap", f"protocols.{name}.parameters.{asset}.{field}",
-                              f"{units:,.6g} {asset}, cap {cap:,.6g}", "nobody can go further until it falls below: raise it, or leave it so")
+                              f"{units:,.6g} {asset}, cap {cap:,.6g}",
+                              "nobody can go further until it falls below: raise it, or leave it so")
 
 
 def inputs_found(world: World, rows: list[Input]) -> Iterator[Finding]:
