@@ -146,13 +146,13 @@ def test_the_critical_order_is_a_section_and_in_the_json(run: Run) -> None:
 def test_concentration_shows_who_and_each_figure_without_each(run: Run) -> None:
     extras = Extras(concentration=dl.concentration(run, n=3).replace_schema_metadata({"paths": "6"}))
     text = printed(stress_report("first", run, extras), 80)
-    assert "the 3 accounts that owe most" in text
+    assert "the 3 owners who owe most" in text
     without = text.split("Each risk figure without one of them")[1]
     assert without.index("nobody") < without.index("a40 (aave)") < without.index("a30 (aave)")
     assert "On the first 6 paths" in without
     found = json.loads(json_text(stress_json("first", run, extras)))
     assert found["concentration_paths"] == 6
-    assert [row["account"] for row in found["concentration"]][1] == "a40"
+    assert [row["owner"] for row in found["concentration"]][1] == "a40"
 
 
 def test_figures_that_no_account_decides_are_one_line(run: Run) -> None:

@@ -117,7 +117,7 @@ def test_concentration_is_worked_out_once_and_kept(below: Below) -> None:
     assert below.times == 1
     assert json.loads(first.stdout) == json.loads(again.stdout)
     assert below.calls["concentration"] == (10, 3)
-    assert pyarrow.parquet.read_table("here/concentration.parquet")["account"].to_pylist()[1] == "a40"
+    assert pyarrow.parquet.read_table("here/concentration.parquet")["owner"].to_pylist()[1] == "a40"
 
 
 def test_a_damaged_concentration_is_worked_out_anew(below: Below) -> None:

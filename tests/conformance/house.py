@@ -58,12 +58,13 @@ def loans() -> Book:
 
 
 def positions() -> Book:
-    """Longs and shorts, and the account of whoever trades perp against spot."""
-    rows = [{"account": f"{side}{i}", "instrument": "ETH-PERP", "size": sign * 20.0 * (i + 1), "entry_price": 2000.0,
-             "margin_mode": "cross", "collateral": 20.0 * (i + 1) * 2000.0 * (0.045 + 0.03 * i)}
+    """Longs of those who borrow, shorts of others, and the account of whoever trades perp against spot."""
+    rows = [{"account": f"{side}{i}", "owner": f"b{i}" if sign > 0.0 else f"{side}{i}", "instrument": "ETH-PERP",
+             "size": sign * 20.0 * (i + 1), "entry_price": 2000.0, "margin_mode": "cross",
+             "collateral": 20.0 * (i + 1) * 2000.0 * (0.045 + 0.03 * i)}
             for side, sign in (("long", 1.0), ("short", -1.0)) for i in range(5)]
-    rows.append({"account": "basis", "instrument": "ETH-PERP", "size": -100.0, "entry_price": 2000.0, "margin_mode": "cross",
-                 "collateral": 200_000.0})
+    rows.append({"account": "basis", "owner": "basis", "instrument": "ETH-PERP", "size": -100.0, "entry_price": 2000.0,
+                 "margin_mode": "cross", "collateral": 200_000.0})
     return Book.from_table(pa.Table.from_pylist(rows), protocol="hyperliquid")
 
 

@@ -17,6 +17,7 @@ from delever.actors.base import Actor
 from delever.core.health import account_health
 from delever.core.jit import kernel
 from delever.core.limits import may_supply
+from delever.core.moving import put_in
 from delever.core.outcomes import TOP_UPS, TOPPED_UP
 from delever.core.phase import Kind, Phase
 from delever.core.philox import BORROWERS, philox, uniform
@@ -25,12 +26,10 @@ from delever.core.settlement import leg_of
 from delever.core.state import State
 from delever.core.tables import (
     ANSWERED,
-    CASH,
-    DEPOSITS,
     EXECUTED,
     OFFERED,
-    OWN_DEPOSITS,
     REVERTED,
+    Accounts,
     BookTables,
     Ledgers,
     Limits,
@@ -122,14 +121,13 @@ def react(first: int, last: int, first_path: int, seed: np.ndarray, terms: np.nd
 
 
 @kernel
-def top_up(picked: np.ndarray, rows: Transactions, touched: Touched, book: BookTables, reserves: Reserves,
-           seen_price: np.ndarray, ledgers: Ledgers, limits: Limits) -> None:
+def top_up(picked: np.ndarray, rows: Transactions, accounts: Accounts, ledgers: Ledgers, limits: Limits) -> None:
     """Execute top-ups, as far as the reserve takes in more. picked: row numbers."""
-    amount = touched.amount
+    touched, book, reserves, price = accounts.touched, accounts.book, accounts.reserves, accounts.price
     for i in picked:
-        slot, p, units, leg = rows.ref[i], rows.path[i], rows.give[i], 0
+        slot, p, units = rows.ref[i], rows.path[i], rows.give[i]
         g = book.signature[touched.account[slot]]
-        backing, debt = account_health(slot, p, g, amount, book, reserves, seen_price)
+        backing, debt = account_health(slot, p, g, touched.amount, book, reserves, price)
         if backing >= debt:
             rows.state[i] = REVERTED
             continue
@@ -138,15 +136,9 @@ def top_up(picked: np.ndarray, rows: Transactions, touched: Touched, book: BookT
         if not may_supply(r, p, units, reserves, ledgers, limits):
             rows.state[i] = REVERTED
             continue
-        a, scaled = reserves.asset[r], units / reserves.supply_index[r, p]
-        amount[slot, leg] += scaled
-        ledgers.scaled[0, r, p] += scaled
-        ledgers.tokens[rows.actor[i], a, p] -= units
-        ledgers.tokens[CASH, a, p] += units
-        ledgers.booked[DEPOSITS, r, p] += units
-        ledgers.booked[OWN_DEPOSITS, r, p] += units
+        put_in(slot, p, r, leg, units, rows.actor[i], accounts, ledgers)
         ledgers.totals[TOP_UPS, rows.protocol[i], p] += 1.0
-        ledgers.totals[TOPPED_UP, rows.protocol[i], p] += units * seen_price[p, r]
+        ledgers.totals[TOPPED_UP, rows.protocol[i], p] += units * price[p, r]
         touched.flags[slot] |= ANSWERED
         rows.state[i] = EXECUTED
 
@@ -178,8 +170,7 @@ class TopUp(Kind):
 
     def execute(self, state: State, picked: np.ndarray) -> None:
         """See Kind."""
-        top_up(picked, state.transactions, state.pool.touched, state.book, state.reserves, state.seen.price, state.ledgers,
-               state.limits)
+        top_up(picked, state.transactions, state.accounts, state.ledgers, state.limits)
 
 
 class Reacting(Phase):

@@ -1,6 +1,7 @@
-"""Concentration: the largest accounts, how far from liquidation they are, and every risk figure without each.
+"""Concentration: the largest owners, how far from liquidation they are, and every risk figure without each.
 
-Large is who owes most to lending protocols, and who has the largest positions on margin exchanges.
+An owner is all of his accounts on all protocols; where a book names none, accounts of one name are one's. Large is who owes most
+to lending protocols, and who has the largest positions on margin exchanges.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ HALVINGS = 40
 
 
 def concentration(run: Run, n: int = 10, paths: int | None = None) -> pa.Table:
-    """The n largest accounts, and the risk figures without each of them, on the first `paths` paths of the run.
+    """The n largest owners, and the risk figures without each of them, on the first `paths` paths of the run.
 
-    The first row is the baseline on the same paths. An account is left out by emptying it: everybody else draws the
-    same random numbers. A path on which it never comes into reach of liquidation is the same path without it, bit for
+    The first row is the baseline on the same paths. An owner is left out by emptying his accounts: everybody else draws the
+    same random numbers. A path on which none of them comes into reach of liquidation is the same path without them, bit for
     bit, and is not run again.
     """
     model = run.model
@@ -46,12 +47,14 @@ def concentration(run: Run, n: int = 10, paths: int | None = None) -> pa.Table:
     standing = margin_book.at(model.seen_price())
     size = owed.copy()
     size[margin_book.accounts] = margin_book.size_of(standing)
-    chosen = [int(a) for a in np.argsort(-size, kind="stable")[:n] if size[a] > 0.0]
-    baseline, met = run_watched(model, count, chosen)
+    owner = model.positions.owner
+    whole = np.bincount(owner, size, len(model.positions.owners))
+    chosen = [np.flatnonzero(owner == o) for o in np.argsort(-whole, kind="stable")[:n] if whole[o] > 0.0]
+    baseline, met = run_watched(model, count, [int(a) for accounts in chosen for a in accounts])
     summaries = [summarise(model, baseline)]
-    for account in chosen:
-        emptied = without(model, [account])
-        summaries.append(summarise(model, rerun(emptied, baseline, met[account])))
+    for accounts in chosen:
+        differ = np.unique(np.concatenate([met[int(a)] for a in accounts]))
+        summaries.append(summarise(model, rerun(without(model, accounts.tolist()), baseline, differ)))
     return _table(model, chosen, legs, at_start, summaries, margin_book, standing)
 
 
@@ -125,63 +128,80 @@ def margin_moves(model: Model, book: MarginBook, accounts: list[int]) -> np.ndar
     return out
 
 
-def _of_exchanges(model: Model, chosen: list[int], book: MarginBook, standing: Standing) -> list[Column]:
-    """Columns of margin accounts; none in a world that only lends."""
+def _of_exchanges(model: Model, chosen: list[np.ndarray], book: MarginBook, standing: Standing) -> list[Column]:
+    """Columns of margin accounts, an owner's together; none in a world that only lends. chosen: the accounts of each owner."""
     if not book.exchanges:
         return []
     count = len(model.positions.accounts)
     size, equity, maintenance = (np.full(count, np.nan) for _ in range(3))
     size[book.accounts], equity[book.accounts] = book.size_of(standing), standing.equity
     maintenance[book.accounts] = standing.maintenance
-    move = margin_moves(model, book, chosen)
+    moves = [margin_moves(model, book, mine.tolist()) for mine in chosen]
+    move = np.array([nearest_of(one) for one in moves]).T  # [M, owners]
     nearest = np.where(np.isnan(move), np.inf, np.abs(move)).argmin(axis=0)
     found = [float(move[m, i]) for i, m in enumerate(nearest)]
+    held, own = (np.array([total_of(column[mine]) for mine in chosen]) for column in (size, equity))
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = equity[chosen] / maintenance[chosen]
+        each = equity / maintenance
+    ratio = np.array([np.min(each[mine], initial=np.inf, where=~np.isnan(each[mine])) for mine in chosen])
+    ratio[np.isinf(ratio)] = np.nan
     total = float(np.nansum(size))
 
     def numbers(first: float | None, rest: Iterable[float]) -> list[float | None]:
         return [first, *(None if np.isnan(x) else float(x) for x in rest)]
 
     return [
-        Column("positions_usd", "USD", numbers(total, size[chosen]), kind=pa.float64()),
-        Column("equity_usd", "USD", numbers(float(np.nansum(equity)), equity[chosen]), kind=pa.float64()),
-        Column("equity_over_maintenance", "1", numbers(None, ratio), kind=pa.float64()),
+        Column("positions_usd", "USD", numbers(total, held), kind=pa.float64()),
+        Column("equity_usd", "USD", numbers(float(np.nansum(equity)), own), kind=pa.float64()),
+        Column("equity_over_maintenance", "1", numbers(None, ratio), "of the account that is nearest", pa.float64()),
         Column("nearest_move", "share", numbers(None, found),
                "smallest move of one asset, to half a percent, that puts a margin account below maintenance", pa.float64()),
         Column("moving_asset", "", [None, *(None if np.isnan(x) else model.layout.markets[m]
                                             for x, m in zip(found, nearest, strict=True))], kind=pa.string()),
-        Column("share_of_positions", "share", numbers(1.0, size[chosen] / max(total, 1e-300)), kind=pa.float64()),
+        Column("share_of_positions", "share", numbers(1.0, held / max(total, 1e-300)), kind=pa.float64()),
     ]
 
 
-def _table(model: Model, chosen: list[int], legs: Legs, at_start: Health, summaries: list[pa.Table], book: MarginBook,
+def total_of(values: np.ndarray) -> float:
+    """Their sum; nan where none of them is a number."""
+    return float(np.nansum(values)) if (~np.isnan(values)).any() else float("nan")
+
+
+def nearest_of(moves: np.ndarray) -> np.ndarray:
+    """Of each market the move of the account that it reaches first. moves: [M, accounts]; nan: none."""
+    at = np.where(np.isnan(moves), np.inf, np.abs(moves)).argmin(axis=1)
+    return np.asarray(moves[np.arange(len(moves)), at])
+
+
+def _table(model: Model, chosen: list[np.ndarray], legs: Legs, at_start: Health, summaries: list[pa.Table], book: MarginBook,
            standing: Standing) -> pa.Table:
-    """The baseline's row, then a row an account. summaries: in that order."""
+    """The baseline's row, then a row an owner. chosen: the accounts of each; summaries: in that order."""
     positions, markets, asset = model.positions, model.layout.markets, main_asset(model)
-    fall = falls(model, chosen)
+    fall = np.array([falls(model, mine.tolist()).min(axis=1) for mine in chosen]).reshape(-1, len(markets)).T  # [M, owners]
     distance, soonest = fall[markets.index(asset)], fall.argmin(axis=0)
-    protocols, protocol = list(model.world.protocols), positions.protocol[chosen]
+    protocols, protocol = list(model.world.protocols), [np.unique(positions.protocol[mine]) for mine in chosen]
     collateral, owed = legs.total(at_start.value, ~legs.debt), at_start.debt
+    backed, debt = (np.array([column[mine].sum() for mine in chosen]) for column in (collateral, owed))
     names = [*FIGURES, *(f"{figure}.{name}" for _, name in book.exchanges for figure in OF_EXCHANGES)]
-    lends = model.positions.tables.margin[model.positions.tables.signature[chosen]] == 0
-    factor = [float(value) if borrows else None for value, borrows in zip(at_start.factor[chosen], lends, strict=True)]
+    lends = [mine[positions.tables.margin[positions.tables.signature[mine]] == 0] for mine in chosen]
+    factor = [float(at_start.factor[mine].min()) if len(mine) else None for mine in lends]
     figures = [dict(zip(s["figure"].to_pylist(), s["value"].to_pylist(), strict=True)) for s in summaries]
     units = dict(zip(summaries[0]["figure"].to_pylist(), summaries[0]["unit"].to_pylist(), strict=True))
     return table(
-        Column("protocol", "", [None, *(protocols[p] for p in protocol)], kind=pa.string()),
-        Column("account", "", [BASELINE, *(positions.accounts[a] for a in chosen)]),
-        Column("collateral_usd", "USD", np.append(collateral.sum(), collateral[chosen])),
-        Column("debt_usd", "USD", np.append(owed.sum(), owed[chosen])),
-        Column("health_factor", "1", [None, *factor], kind=pa.float64()),
+        Column("protocol", "", [None, *(" and ".join(protocols[p] for p in on) for on in protocol)], kind=pa.string()),
+        Column("owner", "", [BASELINE, *(positions.owners[positions.owner[mine[0]]] for mine in chosen)]),
+        Column("accounts", "count", [len(positions.accounts), *map(len, chosen)]),
+        Column("collateral_usd", "USD", np.append(collateral.sum(), backed)),
+        Column("debt_usd", "USD", np.append(owed.sum(), debt)),
+        Column("health_factor", "1", [None, *factor], "of the account that is lowest", pa.float64()),
         Column("liquidation_distance", "share", [None, *map(_finite, distance)],
-               f"fall of {asset}, and of what follows it, at which the account becomes eligible", pa.float64()),
+               f"fall of {asset}, and of what follows it, at which the first of the accounts becomes eligible", pa.float64()),
         Column("nearest_fall", "share", [None, *(_finite(fall[m, i]) for i, m in enumerate(soonest))],
-               "smallest fall of a single asset against what it is priced in that makes the account eligible",
+               "smallest fall of a single asset against what it is priced in that makes one eligible",
                pa.float64()),
         Column("nearest_asset", "", [None, *(markets[m] if np.isfinite(fall[m, i]) else None
                                              for i, m in enumerate(soonest))], kind=pa.string()),
-        Column("share_of_debt", "share", np.append(1.0, owed[chosen] / owed.sum() if owed.any() else owed[chosen])),
+        Column("share_of_debt", "share", np.append(1.0, debt / owed.sum() if owed.any() else debt)),
         *_of_exchanges(model, chosen, book, standing),
         *(Column(name, units[name], [values[name] for values in figures]) for name in names if name in units),
     )

@@ -15,19 +15,15 @@ from delever.core.health import account_health
 from delever.core.jit import helper, kernel
 from delever.core.limits import may_borrow, may_supply
 from delever.core.market import quote_route
+from delever.core.moving import borrow, put_in
 from delever.core.phase import Kind
 from delever.core.reserves import there_is
 from delever.core.seen_prices import price_rows
 from delever.core.settlement import leg_of
 from delever.core.state import Pool, State, Watch
 from delever.core.tables import (
-    CASH,
-    DEBTS,
-    DEPOSITS,
     EXECUTED,
     INCLUDED,
-    OWN_DEBTS,
-    OWN_DEPOSITS,
     REVERTED,
     Accounts,
     Halts,
@@ -77,7 +73,7 @@ def leave(picked: np.ndarray, rows: Transactions, accounts: Accounts, ledgers: L
 def lever(picked: np.ndarray, rows: Transactions, accounts: Accounts, ledgers: Ledgers, liquidity: Liquidity, sales: Sales,
           n: int, watch: Watch, pool: Pool, limits: Limits, halts: Halts, time: float) -> int:
     """Of each that still holds the loan is taken and sold, and the collateral added; the number of sales then."""
-    book, reserves, touched, tokens, booked = accounts.book, accounts.reserves, accounts.touched, ledgers.tokens, ledgers.booked
+    book, reserves, touched = accounts.book, accounts.reserves, accounts.touched
     for i in picked:
         if rows.state[i] != INCLUDED:
             continue
@@ -89,19 +85,8 @@ def lever(picked: np.ndarray, rows: Transactions, accounts: Accounts, ledgers: L
         c = leg_of(a, g, 0, book.collaterals[g], book.reserve, reserves.asset)
         d = leg_of(b, g, first, first + book.debts[g], book.reserve, reserves.asset)
         r, s = book.reserve[g, c], book.reserve[g, d]
-        more, owed = added / reserves.supply_index[r, p], loan / reserves.borrow_index[s, p]
-        touched.amount[slot, c] += more
-        touched.amount[slot, d] += owed
-        ledgers.scaled[0, r, p] += more
-        ledgers.scaled[1, s, p] += owed
-        tokens[CASH, a, p] += added
-        tokens[who, a, p] -= added
-        tokens[CASH, b, p] -= loan
-        tokens[who, b, p] += loan
-        booked[DEPOSITS, r, p] += added
-        booked[OWN_DEPOSITS, r, p] += added
-        booked[DEBTS, s, p] += loan
-        booked[OWN_DEBTS, s, p] += loan
+        borrow(slot, p, s, d, loan, who, accounts, ledgers)
+        put_in(slot, p, r, c, added, who, accounts, ledgers)
         if a != b:
             sales.row[n], sales.path[n], sales.holder[n], sales.forced[n] = i, p, who, 0
             sales.sold_asset[n], sales.bought_asset[n], sales.sold[n] = b, a, loan

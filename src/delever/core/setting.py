@@ -60,6 +60,14 @@ class RuleNumbers(NamedTuple):
     writes_off: np.ndarray  # [1] what is owed when no collateral is left becomes a deficit
 
 
+class Mates(NamedTuple):
+    """Owners with several accounts, on any protocols."""
+
+    group: np.ndarray  # [accounts] number of the owner among them, -1: he has this one alone
+    first: np.ndarray  # [owners + 1] where his accounts begin
+    account: np.ndarray  # [those accounts]
+
+
 @dataclass(frozen=True)
 class Setting:
     """Where a mechanism finds itself."""
@@ -72,6 +80,7 @@ class Setting:
     margins: Margins  # of no path
     accounts: tuple[str, ...]  # names, in the order of the book
     account_protocol: np.ndarray  # [accounts]
+    owner: np.ndarray  # [accounts] number of the person whose it is
     fee: np.ndarray  # [R] share of the incentive that the protocol keeps
     cash: np.ndarray  # [R] units that can be taken out at the start; inf: without end
     owed: np.ndarray  # [R] units owed at the start
@@ -144,6 +153,17 @@ class Setting:
         if number is None:
             raise InputError("no such account", path=path, value=name, remedy=f"the book of {protocol} has none of that name")
         return number
+
+    @cached_property
+    def mates(self) -> Mates:
+        """The accounts of owners who have several."""
+        several = np.bincount(self.owner)[self.owner] > 1
+        account = np.flatnonzero(several)
+        account = account[np.argsort(self.owner[account], kind="stable")]
+        _, first, number = np.unique(self.owner[account], return_index=True, return_inverse=True)
+        group = np.full(len(self.owner), -1)
+        group[account] = number
+        return Mates(group, np.append(first, len(account)), account)
 
     def holder(self, actor: str) -> int:
         """An actor's row of the token ledger."""

@@ -14,19 +14,15 @@ import numpy as np
 from delever.core.health import account_health
 from delever.core.jit import helper, kernel
 from delever.core.market import quote_route
+from delever.core.moving import pay_back, take_out
 from delever.core.phase import Kind
 from delever.core.reserves import there_is
 from delever.core.seen_prices import price_rows
-from delever.core.settlement import leg_of, lessen
+from delever.core.settlement import leg_of
 from delever.core.state import Pool, State, Watch
 from delever.core.tables import (
-    CASH,
-    DEBTS,
-    DEPOSITS,
     EXECUTED,
     INCLUDED,
-    OWN_DEBTS,
-    OWN_DEPOSITS,
     REVERTED,
     Accounts,
     BookTables,
@@ -90,7 +86,7 @@ def leave(picked: np.ndarray, rows: Transactions, accounts: Accounts, ledgers: L
 def close(picked: np.ndarray, rows: Transactions, accounts: Accounts, ledgers: Ledgers, liquidity: Liquidity, sales: Sales,
           n: int, watch: Watch, pool: Pool) -> int:
     """Of each that still holds the debt is repaid, the collateral taken out and sold; the number of sales then."""
-    book, reserves, touched, tokens, booked = accounts.book, accounts.reserves, accounts.touched, ledgers.tokens, ledgers.booked
+    book, reserves, touched = accounts.book, accounts.reserves, accounts.touched
     for i in picked:
         if rows.state[i] != INCLUDED:
             continue
@@ -102,18 +98,8 @@ def close(picked: np.ndarray, rows: Transactions, accounts: Accounts, ledgers: L
         c = leg_of(rows.get_asset[i], g, 0, book.collaterals[g], book.reserve, reserves.asset)
         d = leg_of(rows.give_asset[i], g, first, first + book.debts[g], book.reserve, reserves.asset)
         r, s, a, b = book.reserve[g, c], book.reserve[g, d], rows.get_asset[i], rows.give_asset[i]
-        taken, less = lessen(touched.amount[slot], c, reserves.supply_index[r, p], rows.get[i], False)
-        paid, change = lessen(touched.amount[slot], d, reserves.borrow_index[s, p], rows.give[i], False)
-        tokens[CASH, a, p] -= taken
-        tokens[who, a, p] += taken
-        tokens[CASH, b, p] += paid
-        tokens[who, b, p] -= paid
-        booked[DEPOSITS, r, p] -= taken
-        booked[DEBTS, s, p] -= paid
-        booked[OWN_DEPOSITS, r, p] -= taken
-        booked[OWN_DEBTS, s, p] -= paid
-        ledgers.scaled[0, r, p] -= less
-        ledgers.scaled[1, s, p] -= change
+        taken = take_out(slot, p, r, c, rows.get[i], who, accounts, ledgers)
+        pay_back(slot, p, s, d, rows.give[i], who, accounts, ledgers)
         if a != b:
             sales.row[n], sales.path[n], sales.holder[n], sales.forced[n] = i, p, who, 0
             sales.sold_asset[n], sales.bought_asset[n], sales.sold[n] = a, b, taken

@@ -108,9 +108,23 @@ def check_legs(legs: pa.Table, where: str) -> None:
         raise row_error(f"is {value:g}", where, row, "liquidation_threshold", f"{value:g}", remedy)
     _check_positions(legs, position, where)
     check_once(legs, KEY, where)
+    _check_owners(legs, where)
     if first(pc.or_(position, pc.and_(pc.equal(legs["side"], "debt"), pc.greater(amount, 0.0)))) is None:
         remedy = "nobody can be liquidated; add rows with side debt and an amount above 0"
         raise InputError("has no debt", where, remedy=remedy)
+
+
+def _check_owners(legs: pa.Table, where: str) -> None:
+    """An account has one owner, whatever rows it stands in."""
+    both = legs.select(["protocol", "account", "owner"]).append_column("row", pa.array(range(legs.num_rows), pa.int64()))
+    said = both.group_by(["protocol", "account", "owner"]).aggregate([("row", "min")])
+    if _all_differ(said, ["protocol", "account"]):
+        return
+    grouped = said.group_by(["protocol", "account"]).aggregate([("row_min", "max"), ("owner", "count")])
+    row = pc.min(grouped.filter(pc.greater(grouped["owner_count"], 1))["row_min_max"]).as_py()
+    account, protocol, owner = (legs[name][row].as_py() for name in ("account", "protocol", "owner"))
+    raise row_error(f"account {account} of {protocol} has two owners", where, row, "owner", owner,
+                    "an account has one: name each of its rows alike, or give them two accounts")
 
 
 def _check_positions(legs: pa.Table, position: pa.ChunkedArray, where: str) -> None:

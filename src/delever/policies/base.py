@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Self
+from typing import ClassVar, Self
 
 from delever.core.phase import Phase
 from delever.core.setting import Setting
@@ -30,6 +30,8 @@ from delever.model.spec import Spec
 
 class Policy(Spec, ABC):
     """What a user states about a policy."""
+
+    touches: ClassVar[bool] = False  # looks up accounts of the book, healthy ones too
 
     @classmethod
     @abstractmethod

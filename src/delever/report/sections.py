@@ -20,7 +20,7 @@ LABELS = {
 SHORT = {"probability_of_bad_debt": "P(bad debt)", "expected_shortfall": "expected shortfall"}  # as headings
 MAIN = ("bad_debt", "probability_of_bad_debt", "var", "expected_shortfall", "lar", "seized_collateral")
 ACCOUNT_COLUMNS = (
-    "protocol", "account", "collateral_usd", "debt_usd", "health_factor", "liquidation_distance", "nearest_fall",
+    "protocol", "owner", "accounts", "collateral_usd", "debt_usd", "health_factor", "liquidation_distance", "nearest_fall",
     "nearest_asset", "share_of_debt", "positions_usd", "equity_usd", "equity_over_maintenance", "nearest_move", "moving_asset",
     "share_of_positions",
 )  # fmt: skip
@@ -31,7 +31,7 @@ SAME = 1e-9  # relative difference that is none
 class Extras:
     """Results beside those of the run itself; None: not asked for."""
 
-    concentration: pa.Table | None = None  # the baseline, then a row an account
+    concentration: pa.Table | None = None  # the baseline, then a row an owner
     remainder: pa.Table | None = None  # a column a treatment
     critical: dict[str, Any] | None = None
 
@@ -91,7 +91,7 @@ def first(paths: int) -> str:
 
 
 def concentration_sections(table: pa.Table) -> list[Section | Remarks]:
-    """Who the largest accounts are, and the figures without each of them."""
+    """Who the largest owners are, and the figures without each of them."""
     rows = table.to_pylist()
     accounts, paths = rows[1:], sample(table)
     of = "" if paths is None else f"On {first(paths)}. "
@@ -99,9 +99,9 @@ def concentration_sections(table: pa.Table) -> list[Section | Remarks]:
     traders = [row for row in accounts if row.get("positions_usd") is not None]
     accounts = [row for row in accounts if row.get("positions_usd") is None]
     who = Section(
-        f"Concentration: the {len(accounts)} accounts that owe most",
+        f"Concentration: the {len(accounts)} owners who owe most",
         table_of(
-            column("account", [_name(row) for row in accounts]),
+            column("owner", [_name(row) for row in accounts]),
             column("collateral_usd", [row.get("collateral_usd") for row in accounts], "USD"),
             column("debt_usd", [row.get("debt_usd") for row in accounts], "USD"),
             column("share of debt", [row.get("share_of_debt") for row in accounts], "share"),
@@ -135,9 +135,9 @@ def concentration_sections(table: pa.Table) -> list[Section | Remarks]:
 def _traders(rows: list[dict[str, Any]], meaning: dict[str, str]) -> Section:
     """The largest margin accounts."""
     return Section(
-        f"Concentration: the {len(rows)} margin accounts with the largest positions",
+        f"Concentration: the {len(rows)} owners with the largest positions",
         table_of(
-            column("account", [_name(row) for row in rows]),
+            column("owner", [_name(row) for row in rows]),
             column("positions_usd", [row["positions_usd"] for row in rows], "USD"),
             column("share of positions", [row["share_of_positions"] for row in rows], "share"),
             column("equity_usd", [row["equity_usd"] for row in rows], "USD"),
@@ -155,7 +155,9 @@ def _move(row: dict[str, Any]) -> str:
 
 def _name(row: dict[str, Any]) -> str:
     protocol = row.get("protocol")
-    return short_name(str(row.get("account"))) + (f" ({protocol})" if protocol else "")
+    accounts = row.get("accounts") or 1
+    of = "" if accounts == 1 else f"{accounts} accounts on "
+    return short_name(str(row.get("owner"))) + (f" ({of}{protocol})" if protocol else "")
 
 
 def _two(value: float | None) -> str:

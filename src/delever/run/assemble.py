@@ -65,7 +65,7 @@ class Model:
         """Where mechanisms find themselves, for a chunk of so many paths."""
         positions = self.positions
         return Setting(self.world, self.layout, self.profiles, positions.reserves, positions.tables, positions.margins,
-                       positions.accounts, positions.protocol, positions.fee, positions.cash, positions.owed,
+                       positions.accounts, positions.protocol, positions.owner, positions.fee, positions.cash, positions.owed,
                        self.oracles.names, positions.categories, tuple(chains(self.world)) or ("",), self.start_price,
                        self.step_length, self.steps, self.blocks, paths, np.zeros((len(positions.reserves), paths)))
 

@@ -41,6 +41,8 @@ class Positions:
     fee: np.ndarray  # [R] share of the incentive that the protocol keeps
     accounts: tuple[str, ...]  # names, in the order of the tables
     protocol: np.ndarray  # [accounts]
+    owners: tuple[str, ...]  # names; one person's accounts on any protocols are known as his
+    owner: np.ndarray  # [accounts] number
     book: Book
     margins: Margins  # of no path: funding columns are [R, 1]
     categories: tuple[tuple[int, int], ...]  # (reserve, efficiency-mode category) of the terms behind those of reserves
@@ -106,6 +108,7 @@ def _renamed(table: pa.Table | None, protocol: str) -> pa.Table:
 def tabulate(world: World, book: Book) -> Positions:
     """Accounts in the order of first appearance, collateral legs first, then debts."""
     legs = with_cash(book.legs, world)
+    people = legs["owner"].combine_chunks().dictionary_encode()
     protocols = list(world.protocols)
     numbers = {name: i for i, name in enumerate(protocols)}
     protocol = np.array([numbers[name] for name in legs["protocol"].to_pylist()])
@@ -199,8 +202,19 @@ def tabulate(world: World, book: Book) -> Positions:
                      np.array([entry.borrow_rate / year if entry else 0.0 for entry in entries]),
                      *lent(world, reserves, tables),
                      np.array([entry.protocol_fee if entry else 0.0 for entry in entries]),
-                     tuple(account_name for _, _, account_name in names_of), of, book,
+                     tuple(account_name for _, _, account_name in names_of), of,
+                     *owners_of(people, account, accounts), book,
                      lay_margins(world, reserves, parameters, tables), tuple(categories))
+
+
+def owners_of(people: pa.DictionaryArray, account: np.ndarray, accounts: int) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of owners in the order of their first accounts, and the owner of each account. people: of each leg."""
+    owner = np.zeros(accounts, np.int64)
+    owner[account] = people.indices.to_numpy()
+    known, first, number = np.unique(owner, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))
+    names = people.dictionary.to_pylist()
+    return tuple(str(names[known[i]]) for i in np.argsort(first)), rank[number]
 
 
 def lent(world: World, reserves: Sequence[tuple[str, str]], tables: BookTables

@@ -95,9 +95,9 @@ def new_limits(model: Model, paths: int) -> Limits:
 
 
 def looks_up(model: Model) -> bool:
-    """Whether somebody asks for the slot of an account: exchanges, and actors who touch accounts that are healthy."""
-    return bool(model.positions.margins.perp.any()) or any(getattr(actor, "touches", False)
-                                                           for actor in model.world.actors.values())
+    """Whether somebody asks for the slot of an account: exchanges, and who looks at accounts that are healthy."""
+    acting = (*model.world.actors.values(), *model.world.policies.values())
+    return bool(model.positions.margins.perp.any()) or any(getattr(one, "touches", False) for one in acting)
 
 
 def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = None) -> State:

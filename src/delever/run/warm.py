@@ -50,4 +50,5 @@ def few_accounts(model: Model) -> Positions:
     few.amount[owes, 0] = -OWED * worth[owes]
     first, holder, position_leg = positions_by_perp(few, len(positions.reserves))
     return replace(positions, tables=few, accounts=tuple(positions.accounts[i] for i in chosen), protocol=protocol[chosen],
+                   owner=positions.owner[chosen],
                    margins=positions.margins._replace(position_first=first, position_account=holder, position_leg=position_leg))
