@@ -69,7 +69,7 @@ def positions() -> Book:
 
 BASE: dict[str, Any] = {
     "as_of": "2024-01-01T00:00:00Z",
-    "assets": {"ETH": {"price": 2000.0}, "stETH": {"peg": "ETH", "ratio": 0.99}, "ETH-PERP": {"perp": "ETH"}},
+    "assets": {"ETH": {"price": 2000.0}, "stETH": {"peg": "ETH", "ratio": 0.99, "rate": 1.0}, "ETH-PERP": {"perp": "ETH"}},
     "protocols": {
         "aave": {"rules": "aave.v3_3", "parameters": {
             name: {"liquidation_threshold": 0.83, "incentive": 0.05, "borrow_rate": 0.05}
@@ -114,7 +114,11 @@ def world_with(role: str, kind: str, times: int = 1) -> World:
         stated["venues"] = {name: venue for name, venue in stated["venues"].items() if venue["pair"] != pair} | {"its": made}
     elif role == "oracles":
         made = example(spec)
-        perp = made.of != "ETH/USD"  # type: ignore[attr-defined]
+        pair = made.of  # type: ignore[attr-defined]
+        perp = pair == "ETH-PERP/USD"
+        if pair == "stETH/ETH":
+            stated["feeds"]["its"], stated["oracles"]["aave"]["stETH"] = made, "its * eth_usd"
+            made = stated["feeds"]["eth_usd"]
         stated["feeds"] |= {"mark" if perp else "eth_usd": made, **{names[n]: made for n in range(1, times)}}
     elif role == "networks" and issubclass(spec, Link):
         stated["networks"] |= {"base": {"kind": "blocks", "block_time": 20, "room": 5, "base_fee": 1}, "its": example(spec)}

@@ -28,6 +28,7 @@ from delever.engine.step import Phases
 from delever.model.world import World
 from delever.networks.base import Link
 from delever.protocols.base import RulesPhase
+from delever.run import backed
 from delever.run.assemble import Model, chains, phases
 from delever.run.exchanges import stocks
 from delever.run.pricing import seen_alike
@@ -107,6 +108,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
                     unit, np.zeros((paths, reserves)), np.zeros(paths, np.int64), np.zeros(1, np.int64),
                     seen_alike(oracles, unit, positions.margins.weight < 0.0),
                     *(np.isin(np.arange(2 * reserves), read) for read in (model.index.falling, model.index.rising))),
+        backing=backed.start(setting, paths),
         reserves=Reserves(np.array([number[p] for p, _ in positions.reserves]),
                           np.array([layout.asset(a) for _, a in positions.reserves]),
                           np.ones((reserves, paths)), np.ones((reserves, paths)),
