@@ -60,7 +60,7 @@ def test_nobody_waits_longer_than_the_discount_pays_for() -> None:
     terms = {"capacity": 86400.0, "carry": f"{100.0 * carry} %"}  # a unit a second
     seen = [(state.time, float(state.backing.queued[0, 0])) for _, state in steps(
         coin_world(redeemers=terms, execution={"rounds": 1}, scenario={"horizon": 180}))]
-    assert seen[0] == (60.0, pytest.approx(seconds, rel=1e-9))
+    assert seen[1] == (120.0, pytest.approx(seconds, rel=1e-9))  # sold at 60 s, bought at 120 s
 
 
 def test_the_queue_pays_its_capacity_a_day() -> None:
@@ -109,9 +109,9 @@ def test_a_freeze_holds_what_waits_and_what_would_be_bought() -> None:
     prices = [price(state) for _, state in steps(coin_world(redeemers={}, events=[frozen]))]
     assert prices[:5] == pytest.approx([LOW] * 5, abs=1e-14)
     assert prices[5:] == pytest.approx([0.0] * 5, abs=1e-12)
-    late = coin_world(redeemers={"delay": 30}, events=[frozen | {"at": 60, "lasting": 240}])
+    late = coin_world(redeemers={"delay": 15}, events=[frozen | {"at": 60, "lasting": 240}])
     queue = [float(state.backing.queued[0, 0]) for _, state in steps(late)]
-    assert queue[:5] == [0.0] * 5  # paid before the freeze, at 50 s
+    assert queue[:5] == [0.0] * 5  # paid before the freeze, at 55 s, by the block at 60 s
     held = coin_world(redeemers={"delay": 90}, events=[frozen | {"at": 60, "lasting": 240}])
     queue = [float(state.backing.queued[0, 0]) for _, state in steps(held)]
     assert queue[:5] == pytest.approx([DUMPED] * 5) and queue[5:] == [0.0] * 5

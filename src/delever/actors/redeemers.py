@@ -6,8 +6,9 @@
              at the end of the block what he bought is handed in (core/redemption.py)
     mints    where price after fees > rate (1 + mint_fee) (1 + threshold): until a unit more would bring what minting costs
 A staked asset has a delay and a capacity; a fiat-backed coin those of its issuer; a peg stability module (PSM) has no delay.
-All of it stops while redemption is frozen. Source: limits to arbitrage in the sense of Shleifer and Vishny (1997); stETH 2022, USDC
-2023. Terms of an issuer are its own; capital, carry and threshold are assumptions.
+All of it stops while redemption is frozen.
+Source: limits to arbitrage in the sense of Shleifer and Vishny (1997), as with stETH in 2022 and USDC in 2023. Terms of an issuer are
+its own; capital, carry and threshold are assumptions.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from delever.core.elementary import exp_
 from delever.core.empty import longer
 from delever.core.jit import helper, kernel
 from delever.core.market import purchase_within, sale_within
+from delever.core.orders import bring
 from delever.core.phase import Kind, Phase
 from delever.core.redemption import Claims, Purse, await_payment, hand_in, new_claims, pay
 from delever.core.setting import Setting
@@ -46,7 +48,7 @@ class Redeemers(Actor):
     asset: Text = Field(examples=["stETH"], description="what they buy and redeem: an asset with a peg and a rate")
     capital: Amount = Field(gt=0, examples=[5000], description="units of the peg that they have; assumption")
     delay: Seconds = Field(0.0, ge=0, examples=["2 min"], description="from being served to being paid")
-    capacity: Amount | None = Field(None, gt=0, examples=["2m"], description="units that the queue serves a day; null: all at once")
+    capacity: Amount | None = Field(None, gt=0, examples=["2m"], description="units that the queue serves a day; null: any")
     fee: Share = Field(0.0, lt=1, description="share of what is redeemed that the issuer keeps")
     mint_fee: Share | None = Field(None, description="what minting costs above the rate; null: nobody mints")
     carry: PerYear = Field(0.05, ge=0, description="what capital that waits costs; assumption")
@@ -149,10 +151,8 @@ def buy(picked: np.ndarray, time: float, desks: Desks, backing: Backing, liquidi
             rows.state[k] = REVERTED
             continue
         desks.purse.money[i, p] -= spent
-        rows.give[k], rows.state[k] = spent, EXECUTED
-        sales.row[n], sales.path[n], sales.holder[n], sales.forced[n] = k, p, rows.actor[k], 0
-        sales.sold_asset[n], sales.bought_asset[n], sales.sold[n] = rows.give_asset[k], rows.get_asset[k], spent
-        n += 1
+        rows.give[k] = spent
+        n = bring(k, rows.give_asset[k], rows.get_asset[k], spent, rows, sales, n)
     return n
 
 
@@ -175,10 +175,8 @@ def mint(picked: np.ndarray, time: float, desks: Desks, backing: Backing, liquid
         tokens[ISSUER, u, p] += cost
         tokens[ISSUER, a, p] -= units
         tokens[rows.actor[k], a, p] += units
-        rows.give[k], rows.get[k], rows.state[k] = cost, units, EXECUTED
-        sales.row[n], sales.path[n], sales.holder[n], sales.forced[n] = k, p, rows.actor[k], 0
-        sales.sold_asset[n], sales.bought_asset[n], sales.sold[n] = a, u, units
-        n += 1
+        rows.give[k], rows.get[k] = cost, units
+        n = bring(k, a, u, units, rows, sales, n)
     return n
 
 

@@ -3,7 +3,7 @@
     rate     x (1 + cut);  the outside price of its market moves by as much
     reserve  -= lost x reserve, to the outside
     frozen   in blocks of begin < t <= begin + lasting nothing is redeemed or minted; what waits is paid afterwards
-begin: of the step in which the event falls. Slashing is a cut, a bank that holds reserves over a weekend a freeze, its failure a loss.
+begin: of the step in which it falls. Slashing is a cut, a bank that is closed over a weekend a freeze, its failure a loss.
 Source: the scenario.
 """
 

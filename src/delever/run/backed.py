@@ -37,8 +37,9 @@ LAST = Column("discount", "share", "discount of the market price to the rate", (
            level=0.05, under="ends > 5 % below")), section=SECTION, stock=True)
 RATE = Column("rate", "units of the peg", "what a unit stands for", mean_of(
     "rate", f"what a unit of {OF} stands for at the end, units of its peg", under="rate"), section=SECTION, stock=True)
-LEFT = Column("reserve_left", "units of the peg", "what there is to redeem with", (
-    *mean_of("reserve_left", f"what there is to redeem {OF} with at the end, units of its peg", under="reserve left"),), section=SECTION, stock=True)
+LEFT = Column("reserve_left", "units of the peg", "what there is to redeem with", mean_of(
+    "reserve_left", f"what there is to redeem {OF} with at the end, units of its peg", under="reserve left"),
+    section=SECTION, stock=True)
 QUEUE = Column("redemption_queue", ASSET, "units that wait to be redeemed", mean_of(
     "redemption_queue", f"units of {OF} that wait to be redeemed at the end", under="queue"), section=SECTION, stock=True)
 
