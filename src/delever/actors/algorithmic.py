@@ -139,9 +139,7 @@ def to_spend(i: int, p: int, time: float, pairs: Pairs, backing: Backing, liquid
     if backing.frozen[b, p] > time or not money > 0.0 or not still_pays(i, p, 0.0, pairs, backing, liquidity) > 0.0:
         return 0.0
     keep = (1.0 - profiles.fee_in[m]) * (1.0 - profiles.fee_out[m])
-    low, high = 0.0, min(money * keep / exp_(markets.price[m, p]), pairs.terms[i, SUPPLY] - kept[BURNED, i, p])
-    if not high > 0.0:
-        return 0.0
+    low, high = 0.0, max(min(money * keep / exp_(markets.price[m, p]), pairs.terms[i, SUPPLY] - kept[BURNED, i, p]), 0.0)
     if still_pays(i, p, high, pairs, backing, liquidity) >= 0.0:
         low = high
     else:
@@ -296,10 +294,6 @@ class Burning(Phase):
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
-        found = []
-        for i, name in enumerate(self.names):
-            coin, sister = int(state.backing.asset[self.whole[i, BACKED]]), int(self.whole[i, SISTER])
-            found += [Value(BURNT, self.kept[BURNED, i].copy(), asset=coin, of=name),
-                      Value(MADE, self.kept[MINTED, i].copy(), asset=sister, of=name),
-                      Value(HOLDS, self.kept[HELD, i].copy(), asset=sister, of=name)]
-        return found
+        coin, sister = state.backing.asset[self.whole[:, BACKED]], self.whole[:, SISTER]
+        return [Value(column, self.kept[row, i].copy(), asset=int(of[i]), of=name) for i, name in enumerate(self.names)
+                for column, row, of in ((BURNT, BURNED, coin), (MADE, MINTED, sister), (HOLDS, HELD, sister))]

@@ -6,9 +6,8 @@
              at the end of the block what he bought is handed in (core/redemption.py)
     mints    where price after fees > rate (1 + mint_fee) (1 + threshold): until a unit more would bring what minting costs
 A staked asset has a delay and a capacity; a fiat-backed coin those of its issuer; a peg stability module (PSM) has no delay.
-All of it stops while redemption is frozen.
-Source: limits to arbitrage in the sense of Shleifer and Vishny (1997), as with stETH in 2022 and USDC in 2023. Terms of an issuer are
-its own; capital, carry and threshold are assumptions.
+All of it stops while redemption is frozen. Capital, carry and threshold are assumptions.
+Source: limits to arbitrage in the sense of Shleifer and Vishny (1997), as with stETH in 2022 and USDC in 2023.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from pydantic import Field
 
 from delever.actors.base import Actor
 from delever.core.backing import Backing
-from delever.core.columns import ASSET, OF, Column, Value, mean_of
+from delever.core.columns import BASE, QUOTE, Column, Value, mean_of
 from delever.core.elementary import exp_
 from delever.core.empty import longer
 from delever.core.jit import helper, kernel
@@ -225,14 +224,14 @@ class Mint(Buy):
 
 
 SECTION = "Redemptions"
-REDEEMED = Column("redeemed", ASSET, "units that were redeemed and paid", mean_of(
-    "redeemed", f"units that {OF} redeemed and were paid for", under="redeemed"), section=SECTION)
-MINTED = Column("minted", ASSET, "units that were minted and sold", mean_of(
-    "minted", f"units that {OF} minted and sold", under="minted"), section=SECTION)
-WAITS = Column("redeemers_wait", ASSET, "units of theirs that wait to be redeemed", mean_of(
-    "redeemers_wait", f"units of {OF} that wait to be redeemed at the end", under="waiting"), section=SECTION, stock=True)
-EARNED = Column("redeemers_earned", "units of the peg", "what redeemers have more than at the start, without what waits", mean_of(
-    "redeemers_earned", f"what {OF} has more than at the start, without what waits, units of the peg", under="money earned"),
+REDEEMED = Column("redeemed", BASE, "units that were redeemed and paid", mean_of(
+    "redeemed", "units that were redeemed and paid for", under="redeemed"), section=SECTION)
+MINTED = Column("minted", BASE, "units that were minted and sold", mean_of(
+    "minted", "units that were minted and sold", under="minted"), section=SECTION)
+WAITS = Column("redeemers_wait", BASE, "units of theirs that wait to be redeemed", mean_of(
+    "redeemers_wait", "units of theirs that wait to be redeemed at the end", under="waiting"), section=SECTION, stock=True)
+EARNED = Column("redeemers_earned", QUOTE, "what redeemers have more than at the start, without what waits", mean_of(
+    "redeemers_earned", "what they have more than at the start, without what waits", under="money earned"),
     section=SECTION, stock=True)
 
 
@@ -285,8 +284,8 @@ class Redeeming(Phase):
         np.add.at(waits, (self.claims.desk[:self.n_claims], self.claims.path[:self.n_claims]), self.claims.units[:self.n_claims])
         found, purse = [], self.desks.purse
         for i, name in enumerate(self.names):
-            a = int(state.backing.asset[purse.backed[i]])
-            found += [Value(REDEEMED, purse.redeemed[i].copy(), asset=a, of=name),
-                      Value(MINTED, self.minted[i].copy(), asset=a, of=name), Value(WAITS, waits[i], asset=a, of=name),
-                      Value(EARNED, purse.money[i] - self.capital[i], asset=a, of=name)]
+            m = int(state.backing.market[purse.backed[i]])
+            found += [Value(REDEEMED, purse.redeemed[i].copy(), market=m, of=name),
+                      Value(MINTED, self.minted[i].copy(), market=m, of=name), Value(WAITS, waits[i], market=m, of=name),
+                      Value(EARNED, purse.money[i] - self.capital[i], market=m, of=name)]
         return found

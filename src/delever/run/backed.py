@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from delever.core.backing import Backing, new_backing
-from delever.core.columns import ASSET, OF, Column, Figure, Value, mean_of
+from delever.core.columns import BASE, OF, QUOTE, Column, Figure, Value, mean_of
 from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
@@ -35,13 +35,13 @@ LAST = Column("discount", "share", "discount of the market price to the rate", (
            level=0.01, under="ends > 1 % below"),
     Figure("probability_below_par_5", "share_above", f"paths that end with {OF} more than 5 % below its rate", "share",
            level=0.05, under="ends > 5 % below")), section=SECTION, stock=True)
-RATE = Column("rate", "units of the peg", "what a unit stands for", mean_of(
-    "rate", f"what a unit of {OF} stands for at the end, units of its peg", under="rate"), section=SECTION, stock=True)
-LEFT = Column("reserve_left", "units of the peg", "what there is to redeem with", mean_of(
-    "reserve_left", f"what there is to redeem {OF} with at the end, units of its peg", under="reserve left"),
+RATE = Column("rate", QUOTE, "what a unit stands for", mean_of(
+    "rate", "what a unit stands for at the end", under="rate"), section=SECTION, stock=True)
+LEFT = Column("reserve_left", QUOTE, "what there is to redeem with", mean_of(
+    "reserve_left", "what there is to redeem with at the end", under="reserve left"),
     section=SECTION, stock=True)
-QUEUE = Column("redemption_queue", ASSET, "units that wait to be redeemed", mean_of(
-    "redemption_queue", f"units of {OF} that wait to be redeemed at the end", under="queue"), section=SECTION, stock=True)
+QUEUE = Column("redemption_queue", BASE, "units that wait to be redeemed", mean_of(
+    "redemption_queue", "units that wait to be redeemed at the end", under="queue"), section=SECTION, stock=True)
 
 
 class Backed(Phase):
@@ -73,9 +73,9 @@ class Backed(Phase):
     def amounts(self, state: State) -> list[Value]:
         """See core/columns.py."""
         now, backing, found = self.below(state), state.backing, []
-        for b, a in enumerate(backing.asset.tolist()):
-            found += [Value(DEEPEST, 1.0 - np.exp(-self.deepest[b]), asset=a), Value(LAST, 1.0 - np.exp(-now[b]), asset=a),
-                      Value(RATE, np.exp(backing.log_rate[b]), asset=a), Value(QUEUE, backing.queued[b].copy(), asset=a)]
+        for b, m in enumerate(self.market.tolist()):
+            found += [Value(DEEPEST, 1.0 - np.exp(-self.deepest[b]), market=m), Value(LAST, 1.0 - np.exp(-now[b]), market=m),
+                      Value(RATE, np.exp(backing.log_rate[b]), market=m), Value(QUEUE, backing.queued[b].copy(), market=m)]
             if self.limited[b]:
-                found.append(Value(LEFT, backing.reserve[b].copy(), asset=a))
+                found.append(Value(LEFT, backing.reserve[b].copy(), market=m))
         return found
