@@ -22,7 +22,7 @@ from pydantic import Field
 
 from delever.actors.base import Actor
 from delever.core.backing import Backing
-from delever.core.columns import ASSET, OF, Column, Value, mean_of
+from delever.core.columns import BASE, Column, Value, mean_of
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
 from delever.core.market import log_price_at, purchase_within, sale
@@ -245,12 +245,12 @@ class Sell(Buy):
 
 
 SECTION = "Algorithmic coins"
-BURNT = Column("burned", ASSET, "units that were burned", mean_of(
-    "burned", f"units that {OF} burned", under="burned"), section=SECTION)
-MADE = Column("sister_minted", ASSET, "units of the sister that were minted", mean_of(
-    "sister_minted", f"units of the sister that {OF} minted", under="sister minted"), section=SECTION)
-HOLDS = Column("sister_held", ASSET, "units of the sister that are minted and not sold", mean_of(
-    "sister_held", f"units of the sister that {OF} has not sold at the end", under="not sold"), section=SECTION, stock=True)
+BURNT = Column("burned", BASE, "units that were burned", mean_of(
+    "burned", "units that were burned", under="burned"), section=SECTION)
+MADE = Column("sister_minted", "units of the sister", "units of the sister that were minted", mean_of(
+    "sister_minted", "units of the sister that were minted", under="sister minted"), section=SECTION)
+HOLDS = Column("sister_held", "units of the sister", "units of the sister that are minted and not sold", mean_of(
+    "sister_held", "units of the sister that are not sold at the end", under="not sold"), section=SECTION, stock=True)
 
 
 class Burning(Phase):
@@ -294,6 +294,7 @@ class Burning(Phase):
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
-        coin, sister = state.backing.asset[self.whole[:, BACKED]], self.whole[:, SISTER]
-        return [Value(column, self.kept[row, i].copy(), asset=int(of[i]), of=name) for i, name in enumerate(self.names)
-                for column, row, of in ((BURNT, BURNED, coin), (MADE, MINTED, sister), (HOLDS, HELD, sister))]
+        market = state.backing.market[self.whole[:, BACKED]].tolist()
+        return [Value(column, self.kept[row, i].copy(), market=m, of=name)
+                for i, (name, m) in enumerate(zip(self.names, market, strict=True))
+                for column, row in ((BURNT, BURNED), (MADE, MINTED), (HOLDS, HELD))]

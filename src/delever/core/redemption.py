@@ -17,7 +17,7 @@ from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
 from delever.core.tables import IN_FLIGHT, ISSUER
 
-ROUNDING = 1e-12  # share of a reserve that counts as nothing
+ROUNDING = 1e-12  # share of all that has been redeemed that counts as nothing
 
 
 class Claims(NamedTuple):
@@ -77,11 +77,12 @@ def pay(n: int, time: float, active: np.ndarray, claims: Claims, purse: Purse, b
         b, due, log_rate = purse.backed[i], claims.due[j], claims.log_rate[j]
         have = backing.reserve[b, p]
         if active[p] and due <= time and backing.frozen[b, p] <= time and have > 0.0:
-            asked = units * exp_(min(log_rate, backing.log_rate[b, p])) * (1.0 - purse.fee[i])
+            each = exp_(min(log_rate, backing.log_rate[b, p])) * (1.0 - purse.fee[i])
+            asked, slack = units * each, ROUNDING * (purse.redeemed[i, p] + units) * each
             paid, gone = asked, units
-            if asked > have * (1.0 - ROUNDING):
+            if asked > have - slack:
                 paid = have
-                gone = units if asked <= have * (1.0 + ROUNDING) else units * (have / asked)
+                gone = units if asked <= have + slack else units * (have / asked)
             a, u = backing.asset[b], backing.underlying[b]
             tokens[IN_FLIGHT, a, p] -= gone
             tokens[ISSUER, a, p] += gone
