@@ -24,11 +24,11 @@ LUMPS = math.log(1.0 / LOW) / (1.0 - LOW)
 
 
 def pair(*, depth: float = DEPTH, dumped: float = DUMPED, horizon: float = 3600.0, fixed: float | None = None, rounds: int = 3,
-         feeds: dict[str, Any] | None = None, **terms: Any) -> World:
+         feeds: dict[str, Any] | None = None, venues: dict[str, Any] | None = None, **terms: Any) -> World:
     """A coin of 1 USD and its sister. fixed: ratio of a coin that trades without end; else a pool of DEEP units on each side."""
     base = coin_world(dumped=dumped, scenario={"horizon": horizon})
     burners = {"kind": "algorithmic", "asset": "COIN", "sister": "LUNA", "supply": 1e5, "capital": 20.0, "threshold": 1e-6}
-    venues = {} if fixed is not None else dict(base.venues)
+    venues = {} if fixed is not None else venues or dict(base.venues)
     coin = {"peg": "USD", "ratio": 1.0 if fixed is None else fixed, "rate": 1.0}
     return worlds.load({**base.fields(), "assets": {"ETH": {"price": 1000.0}, "COIN": coin, "LUNA": {"price": LUNA}},
                         "venues": venues | {"luna": {"kind": "log_linear", "pair": "LUNA/USD", "depth": depth}},
@@ -85,6 +85,22 @@ def test_the_pool_drains() -> None:
     _, said = ends(pair(fixed=0.81, dumped=1e-9, capital=1e4, depth=1e9, pool=pool, recovery=recovery, horizon=600))
     full = pool * (1.0 / 0.9 - 1.0)
     assert said["burned"][0] == pytest.approx(full * (1.0 + 9 * (1.0 - math.exp(-60.0 / recovery))), rel=1e-2)
+
+
+def test_above_its_rate_the_sister_is_burned_and_the_coin_minted_until_it_is_worth_its_rate() -> None:
+    pool = {"kind": "constant_product", "pair": "COIN/USD", "reserves": {"COIN": 1000, "USD": 1200}}
+    state, said = ends(pair(dumped=1e-9, capital=1e4, depth=1e6, venues={"coin": pool}))
+    minted = math.sqrt(1.2e6) - 1000.0
+    assert price(state) == pytest.approx(0.0, abs=1e-4)
+    assert said["coined"] == pytest.approx([minted], rel=1e-3)
+    assert state.ledgers.tokens[ISSUER, SISTER, 0] == pytest.approx(minted / LUNA, rel=1e-3)
+    assert sister(state) == pytest.approx(LUNA * math.exp(minted / LUNA / 1e6), rel=1e-5)
+
+
+def test_the_virtual_pool_is_one_of_both_ways() -> None:
+    size = 100.0  # (B / (L + v))^2 = 1 / 1.21 with L = B: v = 0.1 B, and d = -out = -B (1 - 1 / 1.1)
+    _, said = ends(pair(fixed=1.21, dumped=1e-9, capital=1e4, depth=1e9, pool=size, recovery=1e12, horizon=60))
+    assert said["coined"] == pytest.approx([size * (1.0 - 1.0 / 1.1)], rel=1e-4)
 
 
 def test_no_more_is_burned_than_there_is() -> None:

@@ -1,21 +1,19 @@
-"""A coin without reserves: burning it mints a sister token worth its rate, which is sold; who does so ties the coin to its rate.
+"""A coin without reserves and its sister: burning one mints the other, worth as much at her price, which is sold.
 
-    burned x:   v = rate x,   out = min((1 - spread) v, B^2 / (B + d) - B^2 / (B + d + v)),   minted = out / sister's price
-                d += v;   once a step  d <- d e^(-dt / recovery)         B: virtual pool, units of the peg
-    he buys where burning pays, the x at which the last unit does: with p, P the prices of coin and sister after it
-                rate min(1 - spread, (B / (B + d + v))^2) P kept / sister's price  =  p / kept          (50 halvings)
-    burns at the end of the block what he bought, and offers all the sister that he has for sale in every later block
+    down   buys coins below their rate, burns them and sells the sisters minted;   up   the same of sisters, above it
+    in each block what the last unit still pays for (core/conversion.py says how much that is, and what is minted)
+    what was bought is burned at the end of the block; what was minted is for sale in every later one
+    once a step what burning has filled of the virtual pool drains:  d <- d e^(-dt / recovery)
 With a sister of depth D (log_linear: her price falls as e^(-sold/D)) burning v in small parts takes it from P0 to P0 - v/D: what
 she bears is P0 D, her market capitalisation where D is her supply. A coin of which more must be burned is lost.
-Source: Terra's market module (virtual pool, minimum spread, recovery), May 2022. Capital and threshold are assumptions; the way
-back, where burning the sister mints the coin above its rate, is left out.
+Source: Terra's market module (virtual pool, minimum spread, recovery), May 2022. Capital and threshold are assumptions.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -23,9 +21,28 @@ from pydantic import Field
 from delever.actors.base import Actor
 from delever.core.backing import Backing
 from delever.core.columns import BASE, Column, Value, mean_of
-from delever.core.elementary import exp_
-from delever.core.jit import helper, kernel
-from delever.core.market import log_price_at, purchase_within, sale
+from delever.core.conversion import (
+    BACKED,
+    BID,
+    BOUGHT,
+    BOUGHT_AT,
+    BURNED,
+    FILLED,
+    HELD,
+    HOLDER,
+    MADE,
+    MINTED,
+    MONEY,
+    NETWORK,
+    PAIR,
+    SUPPLY,
+    UP,
+    Pairs,
+    paid_out,
+    to_spend,
+    worth,
+)
+from delever.core.jit import kernel
 from delever.core.orders import bring
 from delever.core.phase import Kind, Phase
 from delever.core.setting import Setting
@@ -36,19 +53,14 @@ from delever.model.quantity import Amount, Gwei, Seconds, Share, Text
 from delever.model.references import derived, known_asset, known_name
 from delever.model.world import World
 
-BACKED, SISTER, HER_MARKET, FEED, HOLDER, NETWORK = range(6)  # columns of whole numbers; FEED -1: the market
-SPREAD, POOL, THRESHOLD, BID, SUPPLY = range(5)  # columns of terms
-MONEY, HELD, FILLED, BURNED, MINTED = range(5)  # rows of what is kept: HELD and MINTED in units of the sister, FILLED is d
-HALVINGS = 50
-
 
 class Algorithmic(Actor):
     """One pair of coin and sister, and who burns and sells."""
 
     kind: ClassVar[str] = "algorithmic"
     asset: Text = Field(examples=["stETH"], description="the coin: an asset with a peg and a rate")
-    sister: Text = Field(examples=["SIS"], description="the token that is minted for it, with a market against the same peg")
-    supply: Amount = Field(gt=0, examples=["10,000"], description="units of the coin outstanding: what can be burned")
+    sister: Text = Field(examples=["SIS"], description="what it is burned for, an asset with a market against the same peg")
+    supply: Amount = Field(gt=0, examples=["10,000"], description="units of the coin outstanding at the start")
     capital: Amount = Field(gt=0, examples=[500], description="units of the peg that they buy with; assumption")
     spread: Share = Field(0.0, lt=1, examples=["0.5 %"], description="least share that burning loses")
     pool: Amount | None = Field(None, gt=0, examples=["50m"], description="virtual pool, units of the peg; null: without end")
@@ -83,145 +95,85 @@ class Algorithmic(Actor):
         return f"assumed: {self.capital:g} to burn {self.asset} with"
 
 
-class Pairs(NamedTuple):
-    """Coins and sisters. n: how many, P: paths."""
-
-    whole: np.ndarray  # [n, 6]
-    terms: np.ndarray  # [n, 5]
-    kept: np.ndarray  # [5, n, P]
-    answer: np.ndarray  # [F, P] of feeds, log
-
-
-@helper
-def sister_price(i: int, p: int, pairs: Pairs, price: np.ndarray) -> float:
-    """At which she is minted [units of the peg]. price: [M, P] log market prices."""
-    f, m = pairs.whole[i, FEED], pairs.whole[i, HER_MARKET]
-    return exp_(price[m, p] if f < 0 else pairs.answer[f, p])
-
-
-@helper
-def paid_out(i: int, p: int, v: float, pairs: Pairs) -> float:
-    """Worth of the sister that is minted for coins of rate x units = v [units of the peg]."""
-    least, pool = (1.0 - pairs.terms[i, SPREAD]) * v, pairs.terms[i, POOL]
-    if pool == np.inf:
-        return least
-    filled = pool + pairs.kept[FILLED, i, p]
-    return min(least, pool * pool * v / (filled * (filled + v)))
-
-
-@helper
-def still_pays(i: int, p: int, x: float, pairs: Pairs, backing: Backing, liquidity: Liquidity) -> float:
-    """What one unit more brings, after x bought and burned, less what it costs [units of the peg]."""
-    profiles, markets, terms = liquidity.profiles, liquidity.markets, pairs.terms
-    b, her = pairs.whole[i, BACKED], pairs.whole[i, HER_MARKET]
-    m, rate, minted_at = backing.market[b], exp_(backing.log_rate[b, p]), sister_price(i, p, pairs, markets.price)
-    costs, brings = markets.price[m, p], markets.price[her, p]
-    if x > 0.0 and profiles.has_venue[m]:
-        costs = log_price_at(m, p, purchase_within(m, p, x, np.inf, profiles, markets)[2], profiles, markets.exogenous)
-    if x > 0.0 and profiles.has_venue[her]:
-        units = paid_out(i, p, rate * x, pairs) / minted_at
-        brings = log_price_at(her, p, sale(her, p, units, profiles, markets)[0], profiles, markets.exogenous)
-    share = 1.0 - terms[i, SPREAD]
-    if terms[i, POOL] < np.inf:
-        part = terms[i, POOL] / (terms[i, POOL] + pairs.kept[FILLED, i, p] + rate * x)
-        share = min(share, part * part)
-    gain = rate * share * exp_(brings) / minted_at * (1.0 - profiles.fee_in[her]) * (1.0 - profiles.fee_out[her])
-    return gain - exp_(costs) / ((1.0 - profiles.fee_in[m]) * (1.0 - profiles.fee_out[m])) * (
-        1.0 + (terms[i, THRESHOLD] if x == 0.0 else 0.0))
-
-
-@helper
-def to_spend(i: int, p: int, time: float, pairs: Pairs, backing: Backing, liquidity: Liquidity) -> float:
-    """Units of the peg that he would buy coins for now; 0: nothing."""
-    profiles, markets, kept = liquidity.profiles, liquidity.markets, pairs.kept
-    b = pairs.whole[i, BACKED]
-    m, money = backing.market[b], kept[MONEY, i, p]
-    if backing.frozen[b, p] > time or not money > 0.0 or not still_pays(i, p, 0.0, pairs, backing, liquidity) > 0.0:
-        return 0.0
-    keep = (1.0 - profiles.fee_in[m]) * (1.0 - profiles.fee_out[m])
-    low, high = 0.0, max(min(money * keep / exp_(markets.price[m, p]), pairs.terms[i, SUPPLY] - kept[BURNED, i, p]), 0.0)
-    if still_pays(i, p, high, pairs, backing, liquidity) >= 0.0:
-        low = high
-    else:
-        for _ in range(HALVINGS):
-            middle = 0.5 * (low + high)
-            if still_pays(i, p, middle, pairs, backing, liquidity) >= 0.0:
-                low = middle
-            else:
-                high = middle
-    return min(purchase_within(m, p, low, np.inf, profiles, markets)[1], money) if low > 0.0 else 0.0
-
-
 @kernel
-def offer(time: float, pairs: Pairs, backing: Backing, liquidity: Liquidity, buys: int, sells: int, active: np.ndarray,
+def offer(time: float, it: Pairs, backing: Backing, liquidity: Liquidity, buys: int, sells: int, active: np.ndarray,
           rows: Transactions, n: int) -> int:
     """Sales of what was minted, then purchases that pay; the number of rows then. active: [P]."""
-    whole, kept = pairs.whole, pairs.kept
-    for i in range(whole.shape[0]):
-        b = whole[i, BACKED]
+    ways = it.ways
+    for i in range(ways.shape[0]):
+        u = backing.underlying[ways[i, BACKED]]
         for p in range(active.shape[0]):
             if not active[p]:
                 continue
             for kind in (sells, buys):
-                give = kept[HELD, i, p] if kind == sells else to_spend(i, p, time, pairs, backing, liquidity)
+                give = it.made[HELD, i, p] if kind == sells else to_spend(i, p, time, it, backing, liquidity)
                 if not give > 0.0:
                     continue
                 rows.path[n], rows.kind[n], rows.state[n], rows.ref[n] = p, kind, OFFERED, i
-                rows.actor[n], rows.network[n], rows.bid[n] = whole[i, HOLDER], whole[i, NETWORK], pairs.terms[i, BID]
-                rows.give_asset[n] = whole[i, SISTER] if kind == sells else backing.underlying[b]
-                rows.get_asset[n] = backing.underlying[b] if kind == sells else backing.asset[b]
+                rows.actor[n], rows.network[n], rows.bid[n] = ways[i, HOLDER], ways[i, NETWORK], it.terms[ways[i, PAIR], BID]
+                rows.give_asset[n] = ways[i, MADE] if kind == sells else u
+                rows.get_asset[n] = u if kind == sells else ways[i, BOUGHT]
                 rows.give[n] = give
                 n += 1
     return n
 
 
 @kernel
-def to_market(picked: np.ndarray, buying: bool, time: float, pairs: Pairs, backing: Backing, liquidity: Liquidity,
-          rows: Transactions, sales: Sales, n: int) -> int:
+def to_market(picked: np.ndarray, buying: bool, time: float, it: Pairs, backing: Backing, liquidity: Liquidity,
+              rows: Transactions, sales: Sales, n: int) -> int:
     """Purchases, sized at what stands, and sales come to the market; the number of sales then. picked: row numbers."""
-    for k in picked:
-        i, p, give = rows.ref[k], rows.path[k], rows.give[k]
+    for j in picked:
+        i, p, give = rows.ref[j], rows.path[j], rows.give[j]
         if buying:
-            give = min(give, to_spend(i, p, time, pairs, backing, liquidity))
-        if rows.state[k] != INCLUDED or not give > 0.0:
-            rows.state[k] = REVERTED
+            give = min(give, to_spend(i, p, time, it, backing, liquidity))
+        if rows.state[j] != INCLUDED or not give > 0.0:
+            rows.state[j] = REVERTED
             continue
-        pairs.kept[MONEY if buying else HELD, i, p] -= give
-        rows.give[k] = give
-        n = bring(k, rows.give_asset[k], rows.get_asset[k], give, rows, sales, n)
+        if buying:
+            it.pairs[MONEY, it.ways[i, PAIR], p] -= give
+        else:
+            it.made[HELD, i, p] -= give
+        rows.give[j] = give
+        n = bring(j, rows.give_asset[j], rows.get_asset[j], give, rows, sales, n)
     return n
 
 
 @kernel
-def burn(n: int, pairs: Pairs, backing: Backing, liquidity: Liquidity, buys: int, sells: int, rows: Transactions,
+def burn(n: int, it: Pairs, backing: Backing, liquidity: Liquidity, buys: int, sells: int, rows: Transactions,
          tokens: np.ndarray, wake: np.ndarray, time: float) -> None:
-    """After the block: what rows 0..n-1 sold is money; what they bought is burned, and the sister is there, for sale."""
-    whole, kept = pairs.whole, pairs.kept
-    for k in range(n):
-        if rows.state[k] != EXECUTED or (rows.kind[k] != buys and rows.kind[k] != sells):
+    """After the block: what rows 0..n-1 sold is money; what they bought is burned, and what that mints is there, for sale."""
+    price = liquidity.markets.price
+    for j in range(n):
+        if rows.state[j] != EXECUTED or (rows.kind[j] != buys and rows.kind[j] != sells):
             continue
-        i, p, units = rows.ref[k], rows.path[k], rows.brought[k]
-        if rows.kind[k] == sells:
-            kept[MONEY, i, p] += units
+        i, p, units = rows.ref[j], rows.path[j], rows.brought[j]
+        k, holder, gone, made = it.ways[i, PAIR], it.ways[i, HOLDER], it.ways[i, BOUGHT], it.ways[i, MADE]
+        if rows.kind[j] == sells:
+            it.pairs[MONEY, k, p] += units
             continue
-        b, holder, sister = whole[i, BACKED], whole[i, HOLDER], whole[i, SISTER]
-        a, v = backing.asset[b], exp_(backing.log_rate[b, p]) * units
-        minted = paid_out(i, p, v, pairs) / sister_price(i, p, pairs, liquidity.markets.price)
-        kept[FILLED, i, p] += v
-        kept[BURNED, i, p] += units
-        kept[HELD, i, p] += minted
-        kept[MINTED, i, p] += minted
-        tokens[holder, a, p] -= units
-        tokens[ISSUER, a, p] += units
-        tokens[ISSUER, sister, p] -= minted
-        tokens[holder, sister, p] += minted
+        v = worth(i, p, True, it, backing, price) * units
+        out = paid_out(i, p, v, it)[0]
+        minted = out / worth(i, p, False, it, backing, price)
+        if it.ways[i, UP] == 1:
+            it.pairs[FILLED, k, p] -= out
+            it.pairs[SUPPLY, k, p] += minted
+        else:
+            it.pairs[FILLED, k, p] += v
+            it.pairs[SUPPLY, k, p] = max(it.pairs[SUPPLY, k, p] - units, 0.0)
+        it.made[BURNED, i, p] += units
+        it.made[HELD, i, p] += minted
+        it.made[MINTED, i, p] += minted
+        tokens[holder, gone, p] -= units
+        tokens[ISSUER, gone, p] += units
+        tokens[ISSUER, made, p] -= minted
+        tokens[holder, made, p] += minted
         wake[p] = min(wake[p], time)
 
 
 class Buy(Kind):
     """A purchase of what is then burned."""
 
-    name: ClassVar[str] = "contraction"
+    name: ClassVar[str] = "conversion"
     gas: ClassVar[float] = 400_000.0
     turn: ClassVar[int] = 3
     trades: ClassVar[bool] = True
@@ -234,58 +186,60 @@ class Buy(Kind):
         """See Kind."""
         state.room_for_sales(len(picked))
         state.n_sales = to_market(picked, self.buying, state.time, self.burning.pairs(state), state.backing, state.liquidity,
-                              state.transactions, state.sales, state.n_sales)
+                                  state.transactions, state.sales, state.n_sales)
 
 
 class Sell(Buy):
-    """A sale of the sister."""
+    """A sale of what was minted."""
 
-    name: ClassVar[str] = "sister_sale"
+    name: ClassVar[str] = "conversion_sale"
     buying: ClassVar[bool] = False
 
 
-SECTION = "Algorithmic coins"
-BURNT = Column("burned", BASE, "units that were burned", mean_of(
-    "burned", "units that were burned", under="burned"), section=SECTION)
-MADE = Column("sister_minted", "units of the sister", "units of the sister that were minted", mean_of(
-    "sister_minted", "units of the sister that were minted", under="sister minted"), section=SECTION)
-HOLDS = Column("sister_held", "units of the sister", "units of the sister that are minted and not sold", mean_of(
-    "sister_held", "units of the sister that are not sold at the end", under="not sold"), section=SECTION, stock=True)
+SISTERS = "units of the sister"
+COLUMNS = tuple(Column(name, unit, meaning, mean_of(name, meaning, under=under), section="Algorithmic coins")
+                for name, unit, meaning, under in (
+    ("burned", BASE, "coins that were burned", "burned"), ("coined", BASE, "coins that were minted", "minted"),
+    ("sister_minted", SISTERS, "units of the sister that were minted", "sister minted"),
+    ("sister_held", SISTERS, "units of the sister that were minted and not yet sold", "sister not sold")))
 
 
 class Burning(Phase):
     """All pairs. n: how many, P: paths."""
 
     def __init__(self, specs: Mapping[str, Algorithmic], setting: Setting) -> None:
-        self.names, made, layout = tuple(specs), list(specs.values()), setting.layout
-        self.whole = np.array([[
-            setting.backed(one.asset), layout.asset(one.sister), layout.markets.index(one.sister),
-            -1 if one.feed is None else setting.feed(one.feed), setting.holder(name),
-            setting.network(one.network, "actors", name, "network")] for name, one in specs.items()], np.int64)
-        self.terms = np.array([[one.spread, math.inf if one.pool is None else one.pool, one.threshold, one.bid, one.supply]
-                               for one in made])
+        self.names, made, layout, ways = tuple(specs), list(specs.values()), setting.layout, []
+        for k, (name, one) in enumerate(specs.items()):
+            rest = [k, -1 if one.feed is None else setting.feed(one.feed), setting.holder(name),
+                    setting.network(one.network, "actors", name, "network")]
+            for up, (bought, minted) in enumerate(((one.asset, one.sister), (one.sister, one.asset))):
+                ways.append([layout.asset(bought), layout.asset(minted), layout.markets.index(bought),
+                             layout.markets.index(minted), setting.backed(one.asset), up, *rest])
+        terms = np.array([[one.spread, math.inf if one.pool is None else one.pool, one.threshold, one.bid] for one in made])
         self.drain = np.array([math.exp(-setting.step_length / one.recovery) for one in made])
-        self.kept = np.zeros((5, len(made), setting.paths))
-        self.kept[MONEY] = np.array([one.capital for one in made])[:, None]
+        pairs = np.zeros((3, len(made), setting.paths))
+        pairs[MONEY], pairs[SUPPLY] = [[[one.capital] for one in made], [[one.supply] for one in made]]
+        self.table = (np.array(ways, np.int64), terms, pairs, np.zeros((3, len(ways), setting.paths)))
         self.buys, self.sells = Buy(self), Sell(self)
 
     def pairs(self, state: State) -> Pairs:
         """As kernels take them."""
-        return state.group(Pairs, self.whole, self.terms, self.kept, state.feeds.answer)
+        return state.group(Pairs, *self.table, state.feeds.answer)
 
     def kinds(self) -> Sequence[Kind]:
-        """Purchases of the coin, sales of the sister."""
+        """Purchases of what is burned, sales of what is minted."""
         return (self.buys, self.sells)
 
     def observe(self, state: State) -> None:
         """Once a step: the virtual pool drains."""
-        self.kept[FILLED] *= self.drain[:, None]
+        self.table[2][FILLED] *= self.drain[:, None]
 
     def offer(self, state: State) -> None:
         """In every block."""
-        state.room_for_rows(2 * self.kept[0].size)
-        state.n_rows = offer(state.time, self.pairs(state), state.backing, state.liquidity, self.buys.number, self.sells.number,
-                             state.active, state.transactions, state.n_rows)
+        it = self.pairs(state)
+        state.room_for_rows(2 * it.made[0].size)
+        state.n_rows = offer(state.time, it, state.backing, state.liquidity, self.buys.number, self.sells.number, state.active,
+                             state.transactions, state.n_rows)
 
     def wake(self, state: State) -> None:
         """What was bought is burned."""
@@ -294,7 +248,9 @@ class Burning(Phase):
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
-        market = state.backing.market[self.whole[:, BACKED]].tolist()
-        return [Value(column, self.kept[row, i].copy(), market=m, of=name)
-                for i, (name, m) in enumerate(zip(self.names, market, strict=True))
-                for column, row in ((BURNT, BURNED), (MADE, MINTED), (HOLDS, HELD))]
+        ways, made, found = self.table[0], self.table[3], []
+        for k, name in enumerate(self.names):
+            down, up, m = 2 * k, 2 * k + 1, int(ways[2 * k, BOUGHT_AT])
+            amounts = (made[BURNED, down], made[MINTED, up], made[MINTED, down], made[HELD, down])
+            found += [Value(column, units.copy(), market=m, of=name) for column, units in zip(COLUMNS, amounts, strict=True)]
+        return found

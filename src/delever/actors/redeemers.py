@@ -25,7 +25,7 @@ from delever.core.columns import BASE, QUOTE, Column, Value, mean_of
 from delever.core.elementary import exp_
 from delever.core.empty import longer
 from delever.core.jit import helper, kernel
-from delever.core.market import purchase_within, sale_within
+from delever.core.market import kept_by, purchase_within, sale_within
 from delever.core.orders import bring
 from delever.core.phase import Kind, Phase
 from delever.core.redemption import Claims, Purse, await_payment, hand_in, new_claims, pay
@@ -85,7 +85,7 @@ def to_spend(i: int, p: int, time: float, desks: Desks, backing: Backing, liquid
     m, money, carry = backing.market[b], purse.money[i, p], terms[i, CARRY]
     if backing.frozen[b, p] > time or not money > 0.0:
         return 0.0
-    keep = (1.0 - profiles.fee_in[m]) * (1.0 - profiles.fee_out[m])
+    keep = kept_by(m, profiles)
     price, paid = exp_(markets.price[m, p]) / keep, exp_(backing.log_rate[b, p]) * (1.0 - purse.fee[i])
     wait = max(purse.served[i, p] - time, 0.0) + purse.delay[i]
     worth = paid / (1.0 + carry * wait)
@@ -107,7 +107,7 @@ def to_mint(i: int, p: int, time: float, desks: Desks, backing: Backing, liquidi
     m, money = backing.market[b], purse.money[i, p]
     if backing.frozen[b, p] > time or not money > 0.0:
         return 0.0
-    keep = (1.0 - profiles.fee_in[m]) * (1.0 - profiles.fee_out[m])
+    keep = kept_by(m, profiles)
     cost = exp_(backing.log_rate[b, p]) * (1.0 + terms[i, MINT_FEE])
     if not exp_(markets.price[m, p]) * keep > cost * (1.0 + terms[i, THRESHOLD]):
         return 0.0
