@@ -80,6 +80,12 @@ def test_a_reserve_that_runs_dry_ends_at_exactly_nothing_and_the_peg_stays_broke
     assert said["redeemed"] == pytest.approx([left], rel=1e-10)
 
 
+def test_what_the_queue_claims_of_a_reserve_is_not_bought_again() -> None:
+    state, said = ends(coin_world(coin={"reserve": 100.0 / 3.0}, redeemers={"delay": 45, "capital": 7.0}))
+    assert state.backing.reserve[0, 0] == 0.0 and said["redemption_queue"] == [0.0]
+    assert said["redeemed"] == pytest.approx([100.0 / 3.0], rel=1e-10)
+
+
 def test_capital_bounds_what_is_bought_until_it_is_paid_back() -> None:
     state = next(iter(steps(coin_world(redeemers={"capital": 50.0, "delay": 3600}))))[1]
     assert gained(state, USD) == pytest.approx(-50.0)

@@ -28,7 +28,7 @@ from delever.core.jit import helper, kernel
 from delever.core.market import kept_by, purchase_within, sale_within
 from delever.core.orders import bring
 from delever.core.phase import Kind, Phase
-from delever.core.redemption import Claims, Purse, await_payment, hand_in, new_claims, pay
+from delever.core.redemption import ROUNDING, Claims, Purse, await_payment, hand_in, new_claims, pay
 from delever.core.setting import Setting
 from delever.core.state import State
 from delever.core.tables import EXECUTED, INCLUDED, ISSUER, OFFERED, REVERTED, Liquidity, Sales, Transactions
@@ -91,7 +91,10 @@ def to_spend(i: int, p: int, time: float, desks: Desks, backing: Backing, liquid
     worth = paid / (1.0 + carry * wait)
     if not price * (1.0 + terms[i, THRESHOLD]) < worth:
         return 0.0
-    most = min(backing.reserve[b, p] / paid - backing.queued[b, p], money / price)
+    covered = backing.reserve[b, p] / paid - backing.queued[b, p]
+    if not covered > ROUNDING * backing.queued[b, p]:
+        return 0.0
+    most = min(covered, money / price)
     if carry > 0.0 and purse.capacity[i] < np.inf:
         most = min(most, purse.capacity[i] * ((paid / price - 1.0) / carry - wait))
     if not most > 0.0:
