@@ -103,6 +103,13 @@ def test_the_virtual_pool_is_one_of_both_ways() -> None:
     assert said["coined"] == pytest.approx([size * (1.0 - 1.0 / 1.1)], rel=1e-4)
 
 
+def test_in_a_batch_it_mends_as_well() -> None:
+    world = pair(depth=2.0 * DUMPED / LUNA, capital=5.0, horizon=14400)
+    state, said = ends(world.replace("execution.mode", "batched"))
+    assert price(state) == pytest.approx(0.0, abs=1e-3)
+    assert said["burned"] == pytest.approx([DUMPED], rel=2e-3)
+
+
 def test_no_more_is_burned_than_there_is() -> None:
     assert ends(pair(supply=7.0))[1]["burned"] == pytest.approx([7.0], rel=1e-12)
 

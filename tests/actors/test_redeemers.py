@@ -86,6 +86,18 @@ def test_what_the_queue_claims_of_a_reserve_is_not_bought_again() -> None:
     assert said["redeemed"] == pytest.approx([100.0 / 3.0], rel=1e-10)
 
 
+@pytest.mark.parametrize("mode", ["sequential", "batched"])
+def test_two_desks_share_one_reserve_and_the_faster_one_turns_his_capital_over(mode: str) -> None:
+    world = coin_world(coin={"reserve": 120.0}, redeemers={"capital": 40.0, "delay": 250}, execution={"mode": mode, "rounds": 3})
+    psm = {"kind": "redeemers", "asset": "COIN", "capital": 10.0, "threshold": 1e-9, "carry": 0.0}
+    state, _ = ends(world.replace("actors", {**world.actors, "psm": psm}))
+    slow, fast = state.ledgers.tokens[HOLDERS + 1:HOLDERS + 3, USD, 0]
+    assert state.backing.reserve[0, 0] == pytest.approx(0.0, abs=1e-9)
+    assert state.ledgers.tokens[ISSUER, COIN, 0] == pytest.approx(120.0, rel=1e-9)
+    assert 0.0 < slow < 40.0 and fast > 10.0  # the fast one earns his capital several times over
+    assert price(state) == pytest.approx(2.0 * math.log(DEEP / (DEEP + DUMPED - 120.0)), abs=1e-9)
+
+
 def test_capital_bounds_what_is_bought_until_it_is_paid_back() -> None:
     state = next(iter(steps(coin_world(redeemers={"capital": 50.0, "delay": 3600}))))[1]
     assert gained(state, USD) == pytest.approx(-50.0)
