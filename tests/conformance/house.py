@@ -70,7 +70,8 @@ def positions() -> Book:
 
 BASE: dict[str, Any] = {
     "as_of": "2024-01-01T00:00:00Z",
-    "assets": {"ETH": {"price": 2000.0}, "stETH": {"peg": "ETH", "ratio": 0.99}, "ETH-PERP": {"perp": "ETH"}},
+    "assets": {"ETH": {"price": 2000.0}, "stETH": {"peg": "ETH", "ratio": 0.99, "rate": 1.0},
+               "SIS": {"peg": "ETH", "ratio": 0.01}, "ETH-PERP": {"perp": "ETH"}},
     "protocols": {
         "aave": {"rules": "aave.v3_3", "parameters": {
             name: {"liquidation_threshold": 0.83, "incentive": 0.05, "borrow_rate": 0.05}
@@ -82,6 +83,7 @@ BASE: dict[str, Any] = {
     "venues": {"eth": {"kind": "constant_product", "pair": "ETH/USD", "reserves": {"ETH": 2000, "USD": 4e6}, "half_life": 600},
                "steth": {"kind": "constant_product", "pair": "stETH/ETH", "reserves": {"stETH": 1000, "ETH": 990},
                          "half_life": 600},
+               "sis": {"kind": "log_linear", "pair": "SIS/ETH", "depth": 1e5, "half_life": 600},
                "perp": {"kind": "log_linear", "pair": "ETH-PERP/USD", "depth": 3000, "half_life": 600}},
     "networks": {"ethereum": {"kind": "blocks", "block_time": 20, "room": 5, "base_fee": 20}},
     "actors": {"liquidators": {"kind": "liquidators"}},
@@ -115,7 +117,11 @@ def world_with(role: str, kind: str, times: int = 1) -> World:
         stated["venues"] = {name: venue for name, venue in stated["venues"].items() if venue["pair"] != pair} | {"its": made}
     elif role == "oracles":
         made = example(spec)
-        perp = made.of != "ETH/USD"  # type: ignore[attr-defined]
+        pair = made.of  # type: ignore[attr-defined]
+        perp = pair == "ETH-PERP/USD"
+        if pair == "stETH/ETH":
+            stated["feeds"]["its"], stated["oracles"]["aave"]["stETH"] = made, "its * eth_usd"
+            made = stated["feeds"]["eth_usd"]
         stated["feeds"] |= {"mark" if perp else "eth_usd": made, **{names[n]: made for n in range(1, times)}}
     elif role == "networks" and issubclass(spec, Link):
         stated["networks"] |= {"base": {"kind": "blocks", "block_time": 20, "room": 5, "base_fee": 1}, "its": example(spec)}

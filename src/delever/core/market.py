@@ -20,6 +20,13 @@ HIGHEST = 1e-3  # of the first node's w: a book sells nothing above a million ti
 
 
 @helper
+def kept_by(m: int, profiles: Profiles) -> float:
+    """Share of a trade that fees leave."""
+    share: float = (1.0 - profiles.fee_in[m]) * (1.0 - profiles.fee_out[m])
+    return share
+
+
+@helper
 def log_price_at(m: int, p: int, s: float, profiles: Profiles, exogenous: np.ndarray) -> float:
     """The log market price u once s has been sold, net."""
     x = -2.0 * log_(inverse_root(s, profiles.cells[m], profiles.node_w[m], profiles.sold[m], profiles.liquidity[m]))

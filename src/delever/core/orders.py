@@ -6,20 +6,26 @@ from typing import ClassVar
 
 import numpy as np
 
-from delever.core.jit import kernel
+from delever.core.jit import helper, kernel
 from delever.core.phase import Kind
 from delever.core.state import State
 from delever.core.tables import EXECUTED, Sales, Transactions
+
+
+@helper
+def bring(k: int, sold: int, bought: int, units: float, rows: Transactions, sales: Sales, n: int) -> int:
+    """An included row k sells units of one asset for another, and is executed; the number of sales then."""
+    sales.row[n], sales.path[n], sales.holder[n], sales.forced[n] = k, rows.path[k], rows.actor[k], 0
+    sales.sold_asset[n], sales.bought_asset[n], sales.sold[n] = sold, bought, units
+    rows.state[k] = EXECUTED
+    return n + 1
 
 
 @kernel
 def sell(picked: np.ndarray, rows: Transactions, sales: Sales, n: int) -> int:
     """Bring included orders to the market; the number of sales then."""
     for i in picked:
-        sales.row[n], sales.path[n], sales.holder[n], sales.forced[n] = i, rows.path[i], rows.actor[i], 0
-        sales.sold_asset[n], sales.bought_asset[n], sales.sold[n] = rows.give_asset[i], rows.get_asset[i], rows.give[i]
-        rows.state[i] = EXECUTED
-        n += 1
+        n = bring(i, rows.give_asset[i], rows.get_asset[i], rows.give[i], rows, sales, n)
     return n
 
 

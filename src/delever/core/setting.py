@@ -165,6 +165,15 @@ class Setting:
         group[account] = number
         return Mates(group, np.append(first, len(account)), account)
 
+    @cached_property
+    def derived(self) -> tuple[str, ...]:
+        """Names of the assets with a market and a rate."""
+        return tuple(name for name in self.layout.markets if self.world.assets[name].derived)
+
+    def backed(self, asset: str) -> int:
+        """Row of state.backing of an asset with a market and a rate."""
+        return self.derived.index(asset)
+
     def holder(self, actor: str) -> int:
         """An actor's row of the token ledger."""
         return HOLDERS + tuple(self.world.actors).index(actor)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
+from delever.core.backing import Backing
 from delever.core.empty import longer, new_touched, who_of
 from delever.core.exchange_tables import Closings, Fallen, Flows, Margins, Safety
 from delever.core.holdings import Bridges, Messages, Purses
@@ -117,6 +118,7 @@ class State:
     markets: Markets = field(kw_only=True)
     feeds: Feeds = field(kw_only=True)
     seen: SeenPrices = field(kw_only=True)
+    backing: Backing = field(kw_only=True)
     reserves: Reserves = field(kw_only=True)
     limits: Limits = field(kw_only=True)
 

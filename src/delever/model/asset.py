@@ -1,4 +1,8 @@
-"""Assets: what has its own price, what is pegged to another, what wraps another, what follows another by contract."""
+"""Assets: what has its own price, what is pegged to another, what wraps another, what follows another by contract.
+
+A pegged asset with a `rate` is derived: it has a market of its own and stands for `rate` units of its peg, and the two differ.
+    market price in units of the peg = rate x (1 - discount)
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from .errors import InputError, nearest
-from .quantity import Ratio, Text, Usd
+from .quantity import Amount, PerYear, Ratio, Text, Usd
 from .spec import Spec
 
 USD = "USD"  # implicit, worth 1, the root of all prices
@@ -22,7 +26,11 @@ class Asset(Spec):
     peg: Text | None = Field(None, description="the asset whose price its own follows")
     ratio: Ratio | None = Field(None, description="price in units of the peg at the start; its market is asset/peg")
     wraps: Text | None = Field(None, description="the asset it is a share of; it has no market of its own")
-    rate: Ratio | None = Field(None, description="units of the wrapped asset that one unit is worth")
+    rate: Ratio | None = Field(
+        None, description="units that one unit is worth of what it wraps; or, beside `peg`, stands for and is redeemed for")
+    growth: PerYear = Field(0.0, description="growth of the rate of a pegged asset, compounded continuously: staking, interest")
+    reserve: Amount | None = Field(
+        None, ge=0, description="units of the peg that there are to redeem a pegged asset with a rate; null: without end")
     perp: Text | None = Field(None, description="the asset whose price its contract follows; its market is asset/USD")
     seizable: bool = Field(True, description="whether a liquidator may take it as collateral or repay it as debt")
 
@@ -37,11 +45,20 @@ class Asset(Spec):
             has_name, has_number = getattr(self, name) is not None, getattr(self, number) is not None
             if has_name and not has_number:
                 raise InputError("is missing", path=(number,), remedy=f"write it beside {name}, as in `{number}: 1.0`")
-            if has_number and not has_name:
-                raise InputError("has no meaning here", path=(number,), remedy=f"it belongs to `{name}: ASSET`")
+            if has_number and not has_name and not (number == "rate" and self.peg is not None):
+                homes = "`wraps: ASSET` or `peg: ASSET`" if number == "rate" else f"`{name}: ASSET`"
+                raise InputError("has no meaning here", path=(number,), remedy=f"it belongs to {homes}")
+        for number, stated in (("growth", self.growth != 0.0), ("reserve", self.reserve is not None)):
+            if stated and not self.derived:
+                raise InputError("has no meaning here", path=(number,), remedy="it belongs to `peg: ASSET` with a `rate`")
         if self.price is not None and self.price <= 0:
             raise InputError(f"is {self.price:g}", path=("price",), value=self.price, remedy="a price is above 0")
         return self
+
+    @property
+    def derived(self) -> bool:
+        """Whether it has both a market of its own and a rate at which it is redeemed."""
+        return self.peg is not None and self.rate is not None
 
     @property
     def below(self) -> str:

@@ -41,7 +41,11 @@ def compose(expression: str, asset: str, assets: Assets, feeds: Collection[str])
 def _factor(term: str, asset: str, assets: Assets, feeds: Collection[str]) -> float:
     """A number, or the rate of what the asset wraps."""
     if term == RATE:
-        rate = assets[asset].rate if asset in assets else None
+        spec = assets.get(asset)
+        if spec is not None and spec.derived:
+            remedy = f"write a feed for it, `{{kind: rate, of: {asset}/{spec.peg}}}`, and name that"
+            raise InputError("has a rate that may change", value=asset, remedy=remedy)
+        rate = spec.rate if spec is not None else None
         if rate is None:
             raise InputError("has no rate", value=asset, remedy="only an asset that `wraps` another has one")
         return rate

@@ -74,3 +74,11 @@ def own_price(asset: str, world: HasAssets, path: Path) -> None:
     underlying = world.assets[asset].perp if asset != USD else None
     if underlying is not None:
         raise InputError(f"follows {underlying}", path=path, value=asset, remedy=f"shock {underlying}")
+
+
+def derived(asset: str, world: HasAssets, path: Path) -> None:
+    """An asset with a market of its own and a rate at which it is redeemed."""
+    known_asset(asset, world, path)
+    if asset == USD or not world.assets[asset].derived:
+        raise InputError("is redeemed for nothing", path=path, value=asset,
+                         remedy="name an asset with a `peg` and a `rate`, such as {peg: ETH, ratio: 1.12, rate: 1.13}")

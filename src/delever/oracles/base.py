@@ -14,8 +14,9 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from delever.core.phase import Phase
-from delever.core.setting import Setting
+from delever.core.setting import Layout, Setting
 from delever.core.state import State
+from delever.model.asset import Asset
 from delever.model.spec import Spec
 
 
@@ -30,6 +31,10 @@ class FeedSpec(Spec, ABC):
     @abstractmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> FeedPhase:
         """One phase for all feeds of this kind; setting.feed(name) is the row of one in state.feeds."""
+
+    def composed(self, layout: Layout, assets: Mapping[str, Asset]) -> tuple[float, list[tuple[int, float]]]:
+        """What it looks at at the start: a constant, and markets whose log prices are added with their signs."""
+        return layout.pair_of(self.of)
 
     def start_answer(self, log_price: float) -> float:
         """Log price answered at the start, given the market's."""

@@ -32,6 +32,7 @@ from delever.prices.base import PriceSpec, Process
 from delever.protocols.base import Rules, RulesPhase
 from delever.protocols.funding import FundingPhase
 from delever.protocols.margin import Engines, ExchangeRules
+from delever.run.backed import Backed
 from delever.run.exchanges import stocks
 from delever.run.positions import Positions, read_books, tabulate
 from delever.run.pricing import Oracles, compose, lay_out, liquidity, start_answers
@@ -175,7 +176,8 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
     curves = ready({(name, asset): curve for name, protocol in world.protocols.items()
                     for asset, curve in protocol.rates.items()}, setting)
     actors = [*ready(world.actors, setting), Earnings(setting)]
-    everybody = [*events, *networks, *policies, *feeds, *protocols, *actors]
+    standing = [Backed(setting)] if setting.derived else []
+    everybody = [*standing, *events, *networks, *policies, *feeds, *protocols, *actors]
     kinds = numbered(everybody)
     return Phases(
         prices=model.prices.phase(paths),
@@ -193,7 +195,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
         trading=Trading(len(layout.markets), paths),
         probes=probes,
         everybody=everybody,
-        happening=overriding(events, "happen"),
+        happening=overriding([*standing, *events], "happen"),
         adapting=overriding(everybody, "adapt"),
         observing=overriding([*events, *actors], "observe"),
         restraining=overriding(policies, "restrain"),

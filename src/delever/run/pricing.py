@@ -110,7 +110,7 @@ def compose(world: World, layout: Layout, reserves: Sequence[tuple[str, str]]) -
             specs.setdefault(name, Market(of=pair))
             seen.append((0.0, [(name, 1.0)]))
     names = tuple(specs)
-    feeds = [layout.pair_of(spec.of) for spec in specs.values()]
+    feeds = [spec.composed(layout, world.assets) for spec in specs.values()]
     market, sign = ragged([terms for _, terms in feeds])
     feed, seen_sign = ragged([[(names.index(name), s) for name, s in terms] for _, terms in seen])
     return Oracles(tuple(specs.values()), names, np.array([c for c, _ in feeds]), market, sign,

@@ -30,6 +30,7 @@ from delever.model.parameters import ReserveParameters, look_up
 from delever.model.world import World
 from delever.networks.base import Link
 from delever.protocols.base import RulesPhase
+from delever.run import backed
 from delever.run.assemble import Model, chains, phases
 from delever.run.exchanges import stocks
 from delever.run.pricing import seen_alike
@@ -131,7 +132,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
                     unit, np.zeros((paths, reserves)), np.zeros(paths, np.int64), np.zeros(1, np.int64),
                     seen_alike(oracles, unit, positions.margins.weight < 0.0),
                     *(np.isin(np.arange(2 * reserves), read) for read in (model.index.falling, model.index.rising))),
-        reserves=lent, limits=new_limits(model, paths),
+        reserves=lent, limits=new_limits(model, paths), backing=backed.start(setting, paths),
         book=positions.tables, index=model.index,
         watch=new_watch(len(positions.accounts), model.index, paths, looks_up(model)),
         pool=new_pool(slots, 4 * slots, positions.tables.amount.shape[1], positions.tables.cost.shape[1]),
