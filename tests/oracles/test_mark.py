@@ -20,13 +20,13 @@ class Bench:
     """One mark of the perp on one path, with a perp's market and two others; answers as prices [USD]."""
 
     def __init__(self, formula: str, rate: float = 0.0, every: int = 0,
-                 index: tuple[tuple[int, ...], tuple[float, ...]] = ((BTC,), (1.0,))) -> None:
+                 index: tuple[tuple[int, ...], tuple[float, ...]] = ((BTC,), (1.0,)), sense: float = 1.0) -> None:
         self.price = np.zeros((3, 1))  # [M, P]
         self.feeds = Feeds(np.zeros(1), np.array([[PERP]]), np.ones((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)),
                            np.zeros((1, 1)), np.full((1, 1), np.inf), np.zeros(1))
         self.halted = np.full((1, 1), -np.inf)  # [F, P] until when it does not look [s]
         beside = Beside(np.zeros(1), np.array([index[0]]), np.array([index[1]]), np.array([0 if every else -1]),
-                        np.array([every]), np.full((1, 1), rate), STEP)
+                        np.array([every]), np.full((1, 1), rate), STEP, np.array([sense]))
         self.phase = MarkFeeds(np.array([0]), np.array([FORMULAS.index(formula)]), beside)
         self.step = 0
 

@@ -104,9 +104,9 @@ def sensitivity(model: Model) -> np.ndarray:
                 out[r] += sign * feeds[f]
         for m in chain(model, model.world.protocols[protocol].unit):
             out[r, m] += 1.0
-    for perp, underlying in layout.follows:  # its market goes where the underlying's goes
+    for perp, underlying, sense in layout.follows:  # its market goes where the underlying's goes
         for m in chain(model, layout.assets[underlying]):
-            out[:, m] += out[:, perp]
+            out[:, m] += sense * out[:, perp]
     return out
 
 

@@ -2,7 +2,9 @@
 
     equity       E = cash + sum c p w + sum q (m - F)          cash = wallet - sum q x entry price
     maintenance  M = sum MM(|q| m),   MM(n) = n rate_k - deducted_k in the tier of n
-An account is unhealthy when E < M. docs/design.md, "Margin exchanges", says what the letters are.
+An account is unhealthy when E < M. Money, prices, F and tiers are in the exchange's unit: USD, or the coin in which its contracts
+are paid. A unit of an inverse contract is a dollar, priced in the coin (m = 1 / mark), and q < 0 is what is called a long: so
+`q m` is what the contract is worth, and nothing here knows which kind it is. docs/design.md, "Margin exchanges".
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ FAR = 60.0  # log-move that never happens
 
 @helper
 def tier_of(notional: float, r: int, tiers: np.ndarray, floor: np.ndarray) -> int:
-    """The last tier that begins at or below the notional [USD]."""
+    """The last tier that begins at or below the notional [unit]."""
     k: int = tiers[r] - 1
     while k > 0 and floor[r, k] > notional:
         k -= 1
@@ -44,7 +46,7 @@ def tier_of(notional: float, r: int, tiers: np.ndarray, floor: np.ndarray) -> in
 @helper
 def maintenance(notional: float, r: int, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray
                 ) -> float:
-    """Maintenance margin of a position [USD]."""
+    """Maintenance margin of a position [unit]."""
     k = tier_of(notional, r, tiers, floor)
     margin: float = notional * rate[r, k] - deducted[r, k]
     return margin
@@ -81,7 +83,7 @@ def safe_growth(spare: float, falling: float, rising: float) -> float:
 @laid_in
 def sums_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margins: Margins, price: np.ndarray
             ) -> tuple[float, float, float, float, bool]:
-    """(E, M, what falls, what rises, whether shorts could climb a tier) of row i of `amount`, in USD; see reach_of."""
+    """(E, M, what falls, what rises, whether shorts could climb a tier) of row i of `amount`, in the unit; see reach_of."""
     reserve, first, tiers, floor, rate, paid = (book.reserve, book.first_debt[0], margins.tiers, margins.floor, margins.rate,
                                                 margins.paid)
     equity, margin, falling, rising, climbs = 0.0, 0.0, 0.0, 0.0, False
@@ -137,35 +139,36 @@ def reach_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margi
 
 
 @helper
-def move_cash(slot: int, p: int, g: int, usd: float, touched: Touched, book: BookTables, ledgers: Ledgers) -> None:
-    """An account's claim on the exchange grows by `usd` (the exchange's side is the caller's)."""
+def move_cash(slot: int, p: int, g: int, units: float, touched: Touched, book: BookTables, ledgers: Ledgers) -> None:
+    """An account's claim on the exchange grows by so many units of its cash (the exchange's side is the caller's)."""
     cash = book.reserve[g, 0]
-    touched.amount[slot, 0] += usd
-    ledgers.scaled[0, cash, p] += usd
-    ledgers.booked[DEPOSITS, cash, p] += usd
+    touched.amount[slot, 0] += units
+    ledgers.scaled[0, cash, p] += units
+    ledgers.booked[DEPOSITS, cash, p] += units
 
 
 @helper
 def close_leg(slot: int, p: int, g: int, k: int, d: float, price: float, counterparty: int, accounts: Accounts,
               ledgers: Ledgers) -> None:
-    """Close d units (signed as the position) at `price` [USD]: cash += d (price - F). The counterparty gets d, pays d price.
+    """Close d units (signed as the position) at `price` [unit]: cash += d (price - F). The counterparty gets d, pays d price.
 
     counterparty: holder on the token ledger whose side is written here too; negative: its side is the caller's.
     """
     touched, book = accounts.touched, accounts.book
     r, q = book.reserve[g, k], touched.amount[slot, k]
-    a, usd, funding = accounts.reserves.asset[r], d * price, d * accounts.margins.paid[r, p]
+    a, unit = accounts.reserves.asset[r], accounts.reserves.asset[book.reserve[g, 0]]
+    worth, funding = d * price, d * accounts.margins.paid[r, p]
     touched.cost[slot, k] -= touched.cost[slot, k] if d == q else touched.cost[slot, k] * (d / q)
     touched.amount[slot, k] = 0.0 if d == q else q - d
     ledgers.scaled[1, r, p] -= d
     ledgers.booked[DEPOSITS, r, p] -= d
     ledgers.tokens[CASH, a, p] -= d
-    move_cash(slot, p, g, usd - funding, touched, book, ledgers)
-    ledgers.tokens[CASH, 0, p] += usd - funding
-    ledgers.tokens[FUNDING, 0, p] += funding
+    move_cash(slot, p, g, worth - funding, touched, book, ledgers)
+    ledgers.tokens[CASH, unit, p] += worth - funding
+    ledgers.tokens[FUNDING, unit, p] += funding
     if counterparty >= 0:
         ledgers.tokens[counterparty, a, p] += d
-        ledgers.tokens[counterparty, 0, p] -= usd
+        ledgers.tokens[counterparty, unit, p] -= worth
 
 
 @helper
@@ -176,17 +179,18 @@ def close_on_book(slot: int, p: int, g: int, k: int, d: float, limit: float, acc
     r = accounts.book.reserve[g, k]
     m = accounts.margins.market[r]
     if d > 0.0:
-        done, usd, after = sale_within(m, p, d, limit, profiles, markets)
+        done, worth, after = sale_within(m, p, d, limit, profiles, markets)
     else:
-        done, usd, after = purchase_within(m, p, -d, limit, profiles, markets)
-        done, usd = -done, -usd
+        done, worth, after = purchase_within(m, p, -d, limit, profiles, markets)
+        done, worth = -done, -worth
     if done == 0.0:
         return 0.0, 0.0
-    settle_trade(m, p, done, usd, after, liquidity, records.ledgers)
-    close_leg(slot, p, g, k, done, usd / done, -1, accounts, records.ledgers)
-    flows.liquidated[r, p] += abs(done) * price[p, r]
-    flows.slippage[r, p] += done * price[p, r] - usd
-    return done, usd / done
+    settle_trade(m, p, done, worth, after, liquidity, records.ledgers)
+    close_leg(slot, p, g, k, done, worth / done, -1, accounts, records.ledgers)
+    in_usd = accounts.margins.in_usd[accounts.book.protocol[g], p]
+    flows.liquidated[r, p] += abs(done) * price[p, r] * in_usd
+    flows.slippage[r, p] += (done * price[p, r] - worth) * in_usd
+    return done, worth / done
 
 
 @helper
@@ -214,7 +218,7 @@ def sell_collateral(slot: int, p: int, g: int, everything: bool, accounts: Accou
 
 @helper
 def close_out(slot: int, p: int, g: int, accounts: Accounts, liquidity: Liquidity, records: Records) -> float:
-    """Close every position on its market without limit, sell all collateral; what is then owed becomes a deficit [USD]."""
+    """Close every position on its market without limit, sell all collateral; what is then owed becomes a deficit [unit]."""
     touched, book = accounts.touched, accounts.book
     for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
         q = touched.amount[slot, k]
@@ -226,7 +230,7 @@ def close_out(slot: int, p: int, g: int, accounts: Accounts, liquidity: Liquidit
 
 @helper
 def book_deficit(slot: int, p: int, g: int, touched: Touched, book: BookTables, ledgers: Ledgers) -> float:
-    """An account that has nothing but debt owes it no more: it becomes a deficit of the exchange [USD]."""
+    """An account that has nothing but debt owes it no more: it becomes a deficit of the exchange [unit]."""
     cash = touched.amount[slot, 0]
     if not cash < 0.0:
         return 0.0
@@ -272,7 +276,8 @@ def take_over(slot: int, p: int, g: int, number: int, time: float, accounts: Acc
         safety.dry[BACKSTOP, number, p] = min(safety.dry[BACKSTOP, number, p], time)
         return False
     own = equity_of(slot, p, g, touched.amount, book, accounts.margins, price)[0]
-    safety.served[BACKSTOP, number, p] += max(-own, 0.0)
+    in_usd = accounts.margins.in_usd[number, p]
+    safety.served[BACKSTOP, number, p] += max(-own, 0.0) * in_usd
     for side in range(2):
         first = book.first_debt[0] if side else 0
         for k in range(first, first + (book.debts[g] if side else book.collaterals[g])):
@@ -285,5 +290,5 @@ def take_over(slot: int, p: int, g: int, number: int, time: float, accounts: Acc
             touched.amount[slot, k] = 0.0
             if side:
                 touched.cost[slot, k] = 0.0
-                flows.taken[r, p] += abs(units) * price[p, r]
+                flows.taken[r, p] += abs(units) * price[p, r] * in_usd
     return True

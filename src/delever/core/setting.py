@@ -29,7 +29,8 @@ class Layout:
     pairs: tuple[str, ...]  # BASE/QUOTE of each market
     tree: Tree
     start: np.ndarray  # [M] outside log price at the start
-    follows: tuple[tuple[int, int], ...]  # (market of a perp, asset whose USD market price its outside price is)
+    follows: tuple[tuple[int, int, float], ...]  # (market of a perp, asset whose USD market price to the power of the sense,
+    # +1 or of an inverse perp -1, is its outside price)
 
     def asset(self, name: str) -> int:
         """Number of an asset."""

@@ -65,11 +65,11 @@ def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, to
 
 
 @kernel
-def follow(market: np.ndarray, underlying: np.ndarray, who: np.ndarray, tree: Tree, profiles: Profiles, markets: Markets
-           ) -> None:
-    """The outside price of a perp is the market price of what it follows.
+def follow(market: np.ndarray, underlying: np.ndarray, sense: np.ndarray, who: np.ndarray, tree: Tree, profiles: Profiles,
+           markets: Markets) -> None:
+    """The outside price of a perp is the market price of what it follows, of an inverse one 1 / that.
 
-    market: [n] of perps; underlying: [n] assets; who: [P] paths on which.
+    market: [n] of perps; underlying: [n] assets; sense: [n] +1, -1; who: [P] paths on which.
     """
     e, u, s = markets.exogenous, markets.price, markets.consumed
     for i in range(market.shape[0]):
@@ -78,6 +78,7 @@ def follow(market: np.ndarray, underlying: np.ndarray, who: np.ndarray, tree: Tr
             total = tree.log_rate[a]
             for k in range(tree.length[a]):
                 total += u[tree.chain[a, k], p]
+            total *= sense[i]
             if who[p] and total != e[m, p]:
                 e[m, p] = total
                 u[m, p] = total if s[m, p] == 0.0 else log_price_at(m, p, s[m, p], profiles, e)
@@ -86,18 +87,19 @@ def follow(market: np.ndarray, underlying: np.ndarray, who: np.ndarray, tree: Tr
 class Venues:
     """The venues phase: relaxation, and perps that follow their underlying.
 
-    keep: [M]; follows: (market of a perp, asset).
+    keep: [M]; follows: (market of a perp, asset, sense).
     """
 
-    def __init__(self, keep: np.ndarray, follows: Sequence[tuple[int, int]] = ()) -> None:
+    def __init__(self, keep: np.ndarray, follows: Sequence[tuple[int, int, float]] = ()) -> None:
         self.keep = keep
-        self.perp = np.array([market for market, _ in follows], np.int64)
-        self.underlying = np.array([asset for _, asset in follows], np.int64)
+        self.perp = np.array([market for market, _, _ in follows], np.int64)
+        self.underlying = np.array([asset for _, asset, _ in follows], np.int64)
+        self.sense = np.array([sense for _, _, sense in follows], np.float64)
 
     def follow(self, state: State, who: np.ndarray) -> None:
         """At the start of every block, and once prices have moved. who: [P] paths on which."""
         if len(self.perp):
-            follow(self.perp, self.underlying, who, state.tree, state.profiles, state.markets)
+            follow(self.perp, self.underlying, self.sense, who, state.tree, state.profiles, state.markets)
 
     def relax(self, state: State) -> None:
         """Once a step."""

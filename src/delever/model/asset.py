@@ -24,6 +24,8 @@ class Asset(Spec):
     wraps: Text | None = Field(None, description="the asset it is a share of; it has no market of its own")
     rate: Ratio | None = Field(None, description="units of the wrapped asset that one unit is worth")
     perp: Text | None = Field(None, description="the asset whose price its contract follows; its market is asset/USD")
+    inverse: bool = Field(False, description="a unit of the contract is 1 USD of what it follows, paid in that: its market is "
+                          "asset/perp, and its price what a dollar of the contract is worth in the coin")
     seizable: bool = Field(True, description="whether a liquidator may take it as collateral or repay it as debt")
 
     @model_validator(mode="after")
@@ -39,14 +41,16 @@ class Asset(Spec):
                 raise InputError("is missing", path=(number,), remedy=f"write it beside {name}, as in `{number}: 1.0`")
             if has_number and not has_name:
                 raise InputError("has no meaning here", path=(number,), remedy=f"it belongs to `{name}: ASSET`")
+        if self.inverse and self.perp is None:
+            raise InputError("has no meaning here", path=("inverse",), remedy="it belongs to `perp: ASSET`")
         if self.price is not None and self.price <= 0:
             raise InputError(f"is {self.price:g}", path=("price",), value=self.price, remedy="a price is above 0")
         return self
 
     @property
     def below(self) -> str:
-        """The asset that its price is counted in: its peg, what it wraps, or USD."""
-        return self.peg or self.wraps or USD
+        """The asset that its price is counted in: its peg, what it wraps, of an inverse perp its coin, or USD."""
+        return self.peg or self.wraps or (self.perp if self.inverse and self.perp else USD)
 
     @property
     def factor(self) -> float:
@@ -78,9 +82,11 @@ def markets(assets: Assets) -> dict[str, str]:
 
 
 def factor_of(name: str, assets: Assets) -> float:
-    """Price at the start in units of `below`; a perp starts at the USD price of its underlying."""
+    """Price at the start in units of `below`; a perp starts at the USD price of its underlying, an inverse one at 1 / that."""
     underlying = assets[name].perp
-    return assets[name].factor if underlying is None else price_usd(underlying, assets)
+    if underlying is None:
+        return assets[name].factor
+    return 1.0 / price_usd(underlying, assets) if assets[name].inverse else price_usd(underlying, assets)
 
 
 def price_usd(name: str, assets: Assets) -> float:
@@ -104,7 +110,7 @@ def check_assets(assets: Assets) -> None:
         if "/" in name:
             raise InputError("has a slash in its name", path=("assets", name), remedy="slashes separate pairs: ETH/USD")
         if asset.perp is not None:
-            _check_perp(name, asset.perp, assets)
+            _check_perp(name, asset, assets)
             continue
         key = "peg" if asset.peg is not None else "wraps"
         if asset.below != USD and asset.below not in assets:
@@ -127,9 +133,9 @@ def check_assets(assets: Assets) -> None:
             seen.append(step)
 
 
-def _check_perp(name: str, underlying: str, assets: Assets) -> None:
-    """The underlying is an asset with a price in USD that is not itself a contract."""
-    path = ("assets", name, "perp")
+def _check_perp(name: str, perp: Asset, assets: Assets) -> None:
+    """The underlying is an asset with a price in USD that is not itself a contract; an inverse perp's has a market of its own."""
+    path, underlying = ("assets", name, "perp"), str(perp.perp)
     if underlying == USD:
         raise InputError("follows USD", path=path, value=USD, remedy="name the asset whose price the contract follows")
     if underlying not in assets:
@@ -138,3 +144,6 @@ def _check_perp(name: str, underlying: str, assets: Assets) -> None:
     if assets[underlying].perp is not None:
         remedy = f"name {assets[underlying].perp}, which that one follows"
         raise InputError("follows a perp", path=path, value=underlying, remedy=remedy)
+    wrapped = assets[underlying].wraps
+    if perp.inverse and wrapped is not None:
+        raise InputError("is paid in a wrapper", path=path, value=underlying, remedy=f"name {wrapped}, which it wraps")

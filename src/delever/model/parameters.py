@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from delever import catalog
 
 from .errors import InputError, near, nearest
-from .quantity import PerYear, Ratio, Share, Usd
+from .quantity import PerYear, Ratio, Share, Text, Usd
 from .spec import Spec
 
 HALF_OF_INITIAL = 2.0  # initial margin / maintenance margin where a tier does not say
@@ -43,7 +43,8 @@ class Tier(Spec):
     https://hyperliquid.gitbook.io/hyperliquid-docs/trading/margining.
     """
 
-    floor: Usd = Field(examples=["50k USD"], description="size of the position from which the tier holds")
+    floor: Usd = Field(examples=["50k USD"], description="size of the position from which the tier holds; a plain number of "
+                       "`floors_in` where that is not USD")
     maintenance: Share = Field(
         examples=["1.25 %"],
         description="maintenance margin of what is above the floor; where it is missing 1 / (2 x max_leverage)",
@@ -80,6 +81,8 @@ def _leverage(value: object) -> float:
 class PerpParameters(Spec):
     """Margin tiers of one perp on one exchange: `{max_leverage: 40}` or `{tiers: [{floor: 0 USD, ...}, ...]}`."""
 
+    floors_in: Text = Field("USD", description="asset in which the floors are counted: the unit of the exchange, of inverse perps "
+                            "their coin; of one tier, whose floor is 0, it need not be said")
     tiers: tuple[Tier, ...] = Field(
         examples=["[{floor: 0 USD, max_leverage: 40}, {floor: 150m USD, max_leverage: 20}]"],
         description="from the lowest floor, which is 0; `max_leverage: 40` in its place is one tier",

@@ -95,8 +95,8 @@ def assemble(world: World, source: Source | None = None) -> Model:
     start = layout.start.copy()
     price = np.array([e if t is None else e + t.start_log_price if t.anchored else t.start_log_price
                       for e, t in zip(layout.start, tables, strict=True)])
-    for m, underlying in layout.follows:  # a pool of the underlying may start off its stated price
-        layout.start[m] = log_usd(layout, underlying, price)
+    for m, underlying, sense in layout.follows:  # a pool of the underlying may start off its stated price
+        layout.start[m] = sense * log_usd(layout, underlying, price)
         price[m] += layout.start[m] - start[m]
     oracles = compose(world, layout, positions.reserves)
     answer = start_answers(oracles, price)

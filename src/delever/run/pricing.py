@@ -58,7 +58,8 @@ def lay_out(assets: Mapping[str, Asset]) -> Layout:
     tree = Tree(table, length, np.array(rates), np.log(rates), np.array(traded), base, quote, length[base],
                 length[:, None] - common, length[None, :] - common)
     start = np.array([math.log(factor_of(name, assets)) for name in markets])
-    follows = tuple((markets.index(perp), number[underlying]) for perp, underlying in perps(assets).items())
+    follows = tuple((markets.index(perp), number[underlying], -1.0 if assets[perp].inverse else 1.0)
+                    for perp, underlying in perps(assets).items())
     return Layout(names, markets, tuple(f"{name}/{assets[name].below}" for name in markets), tree, start, follows)
 
 
