@@ -43,7 +43,8 @@ class Bench:
         self.ledgers = new_ledgers(6, 3, 1, 1, 2)
         terms = np.array([[interest, clamp, scale, cap]] * 2)
         self.phase = FundingPhase(Funded(np.array([1, 2]), np.array([BTC_PERP, WETH_PERP]), np.array([BTC, WETH]),
-                                         np.array([every, every]), terms, np.array(net), z((3, 2)), z((2, 2)), z(2, int), np.ones(2)))
+                                         np.array([every, every]), terms, np.array(net), z((3, 2)), z((2, 2)),
+                                         z(2, int), np.ones(2)))
 
     def run(self, book: float, index: float = 100.0, path: int = 0) -> None:
         """A step at these prices of BTC."""

@@ -1,6 +1,6 @@
 """Backstop vaults: what an exchange's vault holds, and how it closes a position in double entry.
 
-A vault is kept as an account is: cash [the exchange's unit] at the exchange's cash reserve, positions and collateral [units] at theirs.
+A vault is kept as an account is: cash [the unit] at the exchange's cash reserve, positions and collateral [units] at theirs.
 Source: docs/design.md, "Margin exchanges".
 """
 

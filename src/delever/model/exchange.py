@@ -24,10 +24,14 @@ def is_exchange(protocol: ProtocolParts) -> bool:
 
 
 def instruments(name: str, world: WorldParts) -> dict[str, str]:
-    """What exchanges call the perps of one of them -> the perp here: BTC, BTCUSDT, BTCUSDC, BTCPERP, and its own name."""
+    """What exchanges call the perps of one of them -> the perp here: BTC, BTCUSDT, BTCUSDC, BTCPERP, and its own name.
+
+    An inverse one: BTCUSD_PERP, BTCUSD, BTC-PERPETUAL, and its own name.
+    """
     parameters = look_up(world.protocols[name].parameters)
     traded = {perp: underlying for perp, underlying in perps(world.assets).items() if perp in parameters}
-    found = {f"{underlying}{end}": perp for perp, underlying in traded.items() for end in ("", "USDT", "USDC", "PERP")}
+    found = {f"{underlying}{end}": perp for perp, underlying in traded.items()
+             for end in (("USD_PERP", "USD", "-PERPETUAL") if world.assets[perp].inverse else ("", "USDT", "USDC", "PERP"))}
     return found | {perp: perp for perp in traded}
 
 
@@ -78,7 +82,7 @@ def _check_kind(asset: str, entry: Parameters, world: WorldParts, exchange: bool
 
 
 def _check_unit(asset: str, entry: Parameters, world: WorldParts, unit: str, path: tuple[str, ...]) -> None:
-    """What an exchange lists is paid in what it counts in: linear perps in USD, inverse ones in their coin, which alone is margin.
+    """What an exchange lists is paid in what it counts in: linear perps in USD, inverse ones in their coin, alone margin there.
 
     path: of the entry.
     """

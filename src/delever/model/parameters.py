@@ -81,7 +81,7 @@ def _leverage(value: object) -> float:
 class PerpParameters(Spec):
     """Margin tiers of one perp on one exchange: `{max_leverage: 40}` or `{tiers: [{floor: 0 USD, ...}, ...]}`."""
 
-    floors_in: Text = Field("USD", description="asset in which the floors are counted: the unit of the exchange, of inverse perps "
+    floors_in: Text = Field("USD", description="asset in which floors are counted, what the exchange counts in: of inverse perps "
                             "their coin; of one tier, whose floor is 0, it need not be said")
     tiers: tuple[Tier, ...] = Field(
         examples=["[{floor: 0 USD, max_leverage: 40}, {floor: 150m USD, max_leverage: 20}]"],

@@ -42,7 +42,8 @@ def with_cash(legs: pa.Table, world: World) -> pa.Table:
     if most > MOST:
         raise InputError("has too many positions", "book", int(most), f"an account may have {MOST}")
     head = legs.take(rows)
-    for column, values in (("asset", unit.take(pa.array(rows)).to_pylist()), ("side", [COLLATERAL] * len(rows)), ("amount", cash[owners]),
+    of_rows = unit.take(pa.array(rows)).to_pylist()
+    for column, values in (("asset", of_rows), ("side", [COLLATERAL] * len(rows)), ("amount", cash[owners]),
                            ("entry_price", [None] * len(rows)), ("liquidation_threshold", [None] * len(rows)),
                            ("label", [""] * len(rows))):
         at = head.column_names.index(column)
@@ -103,7 +104,7 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
         np.array([perp[r] and world.protocols[protocol].funding is not None
                   for r, (protocol, _) in enumerate(reserves)], np.int64),
         np.zeros((count, 1)), np.zeros((count, 1)), sense,
-        np.array([n for n, name in enumerate(protocols) if name in world.exchanges and world.protocols[name].unit != USD], np.int64),
+        np.array([n for n, home in enumerate(own) if home is not None and home[1] != USD], np.int64),
         np.ones((len(protocols), 1)))
 
 

@@ -16,6 +16,7 @@ from delever.engine.index import EITHER
 from delever.ingest.positions import from_export
 from delever.ingest.source import BookTables as Sourced
 from delever.ingest.source import Source
+from delever.model.asset import USD
 from delever.model.book import COLLATERAL, POSITION, REMAINDER, Book
 from delever.model.checks import check_book
 from delever.model.errors import InputError, nearest
@@ -71,7 +72,9 @@ def read_books(world: World, source: Source) -> Book:
 
 def exported(file: str, name: str, world: World, source: Source) -> Sourced:
     """The positions in an exchange's own answer (JSON), under the names that the world gives its perps."""
-    return Sourced(from_export(source.json(file), file, instruments=instruments(name, world)), pa.table({}))
+    unit = world.protocols[name].unit
+    coin = None if unit == USD else unit
+    return Sourced(from_export(source.json(file), file, instruments=instruments(name, world), coin=coin), pa.table({}))
 
 
 def _renamed(table: pa.Table | None, protocol: str) -> pa.Table:

@@ -26,8 +26,8 @@ from delever.waterfall.base import Layer, LayerPhase, Served
 class InsuranceFund(Layer):
     """A fund that pays deficits, fed by the protocol's fees and penalties (assumption: all of them, at once).
 
-    An exchange's is in its unit: USD, or its coin. An account is closed out at its expense only if the fund holds what the account lacks at the
-    marks; what closing then costs beyond that may leave a deficit.
+    An exchange's is in what it counts in: USD, or its coin. An account is closed out at its expense only if the fund holds what
+    the account lacks at the marks; what closing then costs beyond that may leave a deficit.
     """
 
     kind: ClassVar[str] = "insurance_fund"
