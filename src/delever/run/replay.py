@@ -147,7 +147,7 @@ class Recorder:
             protocol, asset = reserves[int(table.reserve[n])]
             units, price = float(table.units[n]), float(table.price[n])
             self.rows.append(Row(state.time, state.step, state.block, "", None, "adl", protocol, self.name(int(table.account[n])),
-                                 "engine", asset, units, "USD", units * price, float(table.haircut[n]), 0.0, "executed", None,
+                                 "engine", asset, units, self.model.world.protocols[protocol].unit, units * price, float(table.haircut[n]), 0.0, "executed", None,
                                  None))
         self.closings = state.n_closings
 
