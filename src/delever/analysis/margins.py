@@ -64,6 +64,9 @@ class MarginBook:
         tier = there & (margins.floor[self.perp] <= (notional / in_usd)[:, None])
         tier_of = np.maximum(tier.sum(axis=1) - 1, 0)  # floors rise
         maintenance = notional * margins.rate[self.perp, tier_of] - margins.deducted[self.perp, tier_of] * in_usd
+        charge, put = margins.charge[self.perp], margins.put[self.perp]
+        beside = np.abs(self.size) * charge * np.maximum(in_usd, put * price[self.perp])
+        maintenance = np.where(charge > 0.0, np.where(self.size < 0.0, notional + beside, 0.0), maintenance)
         equity = np.bincount(self.owner, self.units * price[self.held] * self.weight, count)
         equity += np.bincount(self.trader, self.size * self.sense * price[self.perp], count)
         return Standing(equity, np.bincount(self.trader, maintenance, count), notional)

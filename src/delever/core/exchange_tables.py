@@ -34,6 +34,8 @@ class Margins(NamedTuple):
     gross: np.ndarray  # [reserves, paths] its absolute changes, added up x the highest rate of the tiers [unit]
     sense: np.ndarray  # [reserves] -1 of inverse perps, whose long is short of dollars that are priced in the coin; else 1
     coined: np.ndarray  # [exchanges that count in a coin] their numbers
+    charge: np.ndarray  # [reserves] of options: margin of a short contract beside its mark [unit]; else 0
+    put: np.ndarray  # [reserves] 1 of puts, whose charge is that times the mark where it is above 1; else 0
     in_usd: np.ndarray  # [protocols, paths] an exchange's unit, as its prices were seen [USD]; of lending 1
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from delever.core.elementary import log_
 from delever.core.exchange_tables import BACKSTOP, Margins
 from delever.core.jit import helper, laid_in
+from delever.core.maintenance import maintenance, of_option, tier_of
 from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
 from delever.core.tables import (
     CASH,
@@ -35,24 +36,6 @@ FAR = 60.0  # log-move that never happens
 
 
 @helper
-def tier_of(notional: float, r: int, tiers: np.ndarray, floor: np.ndarray) -> int:
-    """The last tier that begins at or below the notional [unit]."""
-    k: int = tiers[r] - 1
-    while k > 0 and floor[r, k] > notional:
-        k -= 1
-    return k
-
-
-@helper
-def maintenance(notional: float, r: int, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray
-                ) -> float:
-    """Maintenance margin of a position [unit]."""
-    k = tier_of(notional, r, tiers, floor)
-    margin: float = notional * rate[r, k] - deducted[r, k]
-    return margin
-
-
-@helper
 def equity_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margins: Margins, price: np.ndarray
               ) -> tuple[float, float]:
     """(E, M) of row i of `amount` [rows, legs], an account of signature g on path p, at seen prices [P, R]."""
@@ -63,7 +46,7 @@ def equity_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, marg
         r, q = book.reserve[g, k], amount[i, k]
         if q != 0.0:
             equity += q * (price[p, r] - margins.paid[r, p])
-            margin += maintenance(abs(q) * price[p, r], r, margins.tiers, margins.floor, margins.rate, margins.deducted)
+            margin += maintenance(q, price[p, r], r, margins)
     return equity, margin
 
 
@@ -99,6 +82,8 @@ def sums_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margin
         mark, n, top = price[p, r], abs(q) * price[p, r], tiers[r] - 1
         tier = tier_of(n, r, tiers, floor)
         mm = n * rate[r, tier] - margins.deducted[r, tier]
+        if margins.charge[r] > 0.0:
+            mm = of_option(q, mark, margins.charge[r], margins.put[r])
         equity += q * (mark - paid[r, p])
         margin += mm
         if q > 0.0:
@@ -115,8 +100,9 @@ def reach_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margi
              ) -> tuple[float, float, float]:
     """(E, M, safe radius): E >= M as long as no series of the account has moved against it by more than the radius [log].
 
-    A box with equal sides. Longs and collateral fall, shorts rise; MM is convex, so a long's shrinks at least in
-    proportion, and a short's grows at most at the rate of the tier that it could reach. Funding: series move with
+    A box with equal sides, each of a series of its own: an option's is its mark, so that no bound asks how it bends, and the rate
+    of a short one is the highest that it can come to. Longs and collateral fall, shorts rise; MM is convex: a long's shrinks at
+    least in proportion, and a short's grows at most at the rate of the tier that it could reach. Funding: series move with
     m - F -+ the highest rate x the absolute funding, which covers what F changes in MM's share of the mark.
     """
     equity, margin, falling, rising, climbs = sums_of(i, p, g, amount, book, margins, price)
@@ -258,7 +244,7 @@ def vault_of(number: int, p: int, vault: np.ndarray, slot: int, g: int, accounts
                     units += amount[slot, k]
         if margins.perp[r]:
             equity += units * (price[p, r] - margins.paid[r, p])
-            margin += maintenance(abs(units) * price[p, r], r, margins.tiers, margins.floor, margins.rate, margins.deducted)
+            margin += maintenance(units, price[p, r], r, margins)
         else:
             equity += units * price[p, r] * margins.weight[r]
     return equity, margin

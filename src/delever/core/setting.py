@@ -106,8 +106,8 @@ class Setting:
     @cached_property
     def funding_steps(self) -> np.ndarray:
         """[R] whole steps between two payments of a perp's funding; 0: none."""
-        terms = [self.world.protocols[name].funding if perp else None
-                 for (name, _), perp in zip(self.reserves, self.margins.perp, strict=True)]
+        terms = [self.world.protocols[name].funding if funded else None
+                 for (name, _), funded in zip(self.reserves, self.margins.funded, strict=True)]
         return np.array([0 if t is None else round(t.interval / self.step_length) for t in terms], np.int64)
 
     @cached_property

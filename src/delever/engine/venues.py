@@ -14,6 +14,7 @@ import numpy as np
 from delever.core.elementary import exp_
 from delever.core.jit import kernel
 from delever.core.market import log_price_at
+from delever.core.options import Options, follow_options
 from delever.core.profile import Profiles, sell, sold_at
 from delever.core.state import State
 from delever.core.tables import ARBITRAGEURS, VENUES, Markets, Tree
@@ -87,11 +88,11 @@ def follow(market: np.ndarray, underlying: np.ndarray, sense: np.ndarray, who: n
 class Venues:
     """The venues phase: relaxation, and perps that follow their underlying.
 
-    keep: [M]; follows: (market of a perp, asset, sense).
+    keep: [M]; follows: (market of a perp, asset, sense); options: None: there is none; priced: the step in which they were last.
     """
 
-    def __init__(self, keep: np.ndarray, follows: Sequence[tuple[int, int, float]] = ()) -> None:
-        self.keep = keep
+    def __init__(self, keep: np.ndarray, follows: Sequence[tuple[int, int, float]] = (), options: Options | None = None) -> None:
+        self.keep, self.options, self.priced = keep, options, 0
         self.perp = np.array([market for market, _, _ in follows], np.int64)
         self.underlying = np.array([asset for _, asset, _ in follows], np.int64)
         self.sense = np.array([sense for _, _, sense in follows], np.float64)
@@ -100,6 +101,10 @@ class Venues:
         """At the start of every block, and once prices have moved. who: [P] paths on which."""
         if len(self.perp):
             follow(self.perp, self.underlying, self.sense, who, state.tree, state.profiles, state.markets)
+        if self.options is not None:
+            follow_options(self.options, state.step * state.step_length, self.priced != state.step, who, state.tree,
+                           state.profiles, state.markets)
+            self.priced = state.step
 
     def relax(self, state: State) -> None:
         """Once a step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -29,9 +30,10 @@ def instruments(name: str, world: WorldParts) -> dict[str, str]:
     An inverse one: BTCUSD_PERP, BTCUSD, BTC-PERPETUAL, and its own name.
     """
     parameters = look_up(world.protocols[name].parameters)
-    traded = {perp: underlying for perp, underlying in perps(world.assets).items() if perp in parameters}
+    traded = {perp: underlying for perp, underlying in perps(world.assets, options=True).items() if perp in parameters}
     found = {f"{underlying}{end}": perp for perp, underlying in traded.items()
-             for end in (("USD_PERP", "USD", "-PERPETUAL") if world.assets[perp].inverse else ("", "USDT", "USDC", "PERP"))}
+             for end in (("USD_PERP", "USD", "-PERPETUAL") if world.assets[perp].inverse else ("", "USDT", "USDC", "PERP"))
+             if not world.assets[perp].is_option}
     return found | {perp: perp for perp in traded}
 
 
@@ -66,13 +68,19 @@ def _check_funding(name: str, world: WorldParts) -> None:
 
 def _check_kind(asset: str, entry: Parameters, world: WorldParts, exchange: bool, path: tuple[str, ...]) -> None:
     """Perps have tiers, other margin of an exchange a haircut, reserves of lending a threshold."""
-    perp = asset != USD and asset in world.assets and world.assets[asset].perp is not None
+    perp = asset != USD and asset in world.assets and world.assets[asset].follows is not None
+    option = perp and world.assets[asset].is_option
     if not exchange:
         if perp:
             raise InputError("is a perp", path=path, remedy="lending takes assets; perps are an exchange's")
         if not isinstance(entry, ReserveParameters):
             remedy = "lending needs `{liquidation_threshold: 83 %, incentive: 5 %}`"
             raise InputError("is missing", path=(*path, "liquidation_threshold"), remedy=remedy)
+    elif option and (not isinstance(entry, PerpParameters) or entry.short_margin is None):
+        remedy = "write `{short_margin: 7.5 %}`, of a coin a short contract"
+        raise InputError("is an option without margin", path=path, remedy=remedy)
+    elif isinstance(entry, PerpParameters) and entry.short_margin is not None and not option:
+        raise InputError("is no option", path=(*path, "short_margin"), remedy="it is the margin of calls and puts: give tiers")
     elif perp and not isinstance(entry, PerpParameters):
         remedy = "write `{max_leverage: 40}` or `{tiers: [{floor: 0 USD, max_leverage: 40}, ...]}`"
         raise InputError("is a perp without tiers", path=path, remedy=remedy)
@@ -92,10 +100,16 @@ def _check_unit(asset: str, entry: Parameters, world: WorldParts, unit: str, pat
             raise InputError("is margin beside the coin", path=path, value=asset,
                              remedy=f"accounts of an exchange that counts in {unit} hold {unit} alone: leave it out")
         return
+    if spec.expires is not None:
+        ends = world.as_of + timedelta(seconds=world.scenario.horizon)
+        if spec.expires <= ends:
+            raise InputError("is within the run", path=("assets", asset, "expires"), value=f"{spec.expires:%Y-%m-%dT%H:%M:%SZ}",
+                             remedy=f"settlement is not modelled: end the run before it, or leave {asset} out")
     paid_in = spec.below
     if paid_in != unit:
-        remedy = (f"write `unit: {paid_in}` on the exchange: contracts of several coins are an exchange for each" if spec.inverse
-                  else f"an exchange that counts in {unit} has inverse perps: `{{perp: {unit}, inverse: true}}`")
+        remedy = f"an exchange that counts in {unit} has inverse perps: `{{perp: {unit}, inverse: true}}`"
+        if paid_in != USD:
+            remedy = f"write `unit: {paid_in}` on the exchange: contracts of several coins are an exchange for each"
         raise InputError(f"is paid in {paid_in}, and the exchange counts in {unit}", path=path, value=asset, remedy=remedy)
     if isinstance(entry, PerpParameters) and len(entry.tiers) > 1 and entry.floors_in != unit:
         raise InputError(f"counts floors in {entry.floors_in}", path=(*path, "floors_in"), value=entry.floors_in,
@@ -110,7 +124,7 @@ def check_one_home(world: WorldParts) -> None:
             continue
         for asset, entry in protocol.parameters.items():
             if isinstance(entry, PerpParameters) and home.setdefault(asset, name) != name:
-                remedy = f"it is a perp of {home[asset]}: give {name} its own, {{perp: {world.assets[asset].perp}}}"
+                remedy = f"it is a perp of {home[asset]}: give {name} its own, {{perp: {world.assets[asset].follows}}}"
                 raise InputError("stands on two exchanges", path=("protocols", name, "parameters", asset), remedy=remedy)
 
 
@@ -164,7 +178,7 @@ def check_sides(book: Book, world: WorldParts, where: str, name: str) -> None:
 def _check_instruments(legs: pa.Table, world: WorldParts, parameters: Mapping[str, Parameters], where: str, name: str) -> None:
     """Positions are in perps with tiers, collateral is what the exchange counts in or has a haircut."""
     pairs, unit = legs.group_by(["side", "asset"], use_threads=False).aggregate([]).to_pylist(), world.protocols[name].unit
-    known = perps(world.assets)
+    known = perps(world.assets, options=True)
     traded = [asset for asset, entry in parameters.items() if isinstance(entry, PerpParameters) and asset in known]
     of_underlying = {known[perp]: perp for perp in reversed(traded)}
     held = [asset for asset, entry in parameters.items() if isinstance(entry, CollateralParameters) and asset in world.assets]

@@ -81,7 +81,10 @@ def _leverage(value: object) -> float:
 class PerpParameters(Spec):
     """Margin tiers of one perp on one exchange: `{max_leverage: 40}` or `{tiers: [{floor: 0 USD, ...}, ...]}`."""
 
-    floors_in: Text = Field("USD", description="asset in which floors are counted, what the exchange counts in: of inverse perps "
+    short_margin: Share | None = Field(
+        None, examples=["7.5 %"], description="of an option, in place of tiers: maintenance margin of a short contract beside "
+        "its mark, share of a coin; of a put that is worth more than a coin times its mark")
+    floors_in: Text = Field("USD", description="asset in which floors are counted, the unit of the exchange: of inverse perps "
                             "their coin; of one tier, whose floor is 0, it need not be said")
     tiers: tuple[Tier, ...] = Field(
         examples=["[{floor: 0 USD, max_leverage: 40}, {floor: 150m USD, max_leverage: 20}]"],
@@ -94,6 +97,12 @@ class PerpParameters(Spec):
         """`{max_leverage: 40}`, with or without `maintenance`, is one tier from 0."""
         if not isinstance(values, Mapping):
             return values
+        if values.get("short_margin") is not None:
+            unknown = next((str(name) for name in values if name != "short_margin"), None)
+            if unknown is not None:
+                remedy = "an option has no tiers: leave it out"
+                raise InputError("has no meaning beside short_margin", path=(unknown,), remedy=remedy)
+            return {**values, "tiers": (Tier(floor=0.0, maintenance=1.0),)}
         short = {name: values[name] for name in SHORT if name in values}
         if not short:
             misspelt = next((name for name in values if near(str(name), SHORT) is not None), None)

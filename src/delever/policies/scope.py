@@ -41,7 +41,7 @@ def protocols_on(what: str, name: str, world: World) -> list[str]:
     """Protocols that a name stands for."""
     if what != "asset":
         return [name] if what == "protocol" else []
-    near = {name, *(other for other, asset in world.assets.items() if name in (asset.wraps, asset.perp))}
+    near = {name, *(other for other, asset in world.assets.items() if name in (asset.wraps, asset.follows))}
     return [protocol for protocol, terms in world.protocols.items() if near & set(look_up(terms.parameters))]
 
 

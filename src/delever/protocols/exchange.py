@@ -14,11 +14,11 @@ import numpy as np
 from pydantic import Field
 
 from delever.core.jit import helper, kernel
+from delever.core.maintenance import maintenance
 from delever.core.margin import (
     close_leg,
     close_on_book,
     equity_of,
-    maintenance,
     move_cash,
     sell_collateral,
     take_over,
@@ -91,7 +91,7 @@ def largest_leg(slot: int, p: int, g: int, done: int, accounts: Accounts) -> int
         q = amount[slot, k]
         if q != 0.0 and (done >> (k - first)) & 1 == 0:
             r = book.reserve[g, k]
-            mm = maintenance(abs(q) * price[p, r], r, margins.tiers, margins.floor, margins.rate, margins.deducted)
+            mm = maintenance(q, price[p, r], r, margins)
             if mm > best:
                 best, leg = mm, k
     return leg
@@ -125,7 +125,7 @@ def market_orders(slot: int, p: int, g: int, stage: np.ndarray, time: float, acc
         done |= 1 << (k - first)
         r, q = book.reserve[g, k], touched.amount[slot, k]
         mark, d = price[p, r], q
-        own = maintenance(abs(q) * mark, r, margins.tiers, margins.floor, margins.rate, margins.deducted)
+        own = maintenance(q, mark, r, margins)
         if not resting and abs(q) * mark * in_usd > stage[ABOVE]:
             d, parted = stage[SHARE] * q, True
         limit = limit_price(stage[LIMIT], q, mark, equity, margin, own)

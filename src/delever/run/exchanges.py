@@ -82,16 +82,17 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
     floor, rate, deducted = (np.zeros((count, most)) for _ in range(3))
     weight = np.full(count, -1.0)
     markets = [name for name in world.assets if world.assets[name].wraps is None]
-    market, sense = np.full(count, -1), np.ones(count)
+    market, sense, charge, put = np.full(count, -1), np.ones(count), np.zeros(count), np.zeros(count)
     for r, ((protocol, asset), entry) in enumerate(zip(reserves, entries, strict=True)):
         if protocol not in world.exchanges:
             continue
         weight[r] = 0.0 if perp[r] else 1.0 - entry.haircut if isinstance(entry, CollateralParameters) else 1.0
         if isinstance(entry, PerpParameters):
             tiers[r], market[r] = len(entry.tiers), markets.index(asset)
-            sense[r] = -1.0 if world.assets[asset].inverse else 1.0
+            spec = world.assets[asset]
+            sense[r], charge[r], put[r] = -1.0 if spec.inverse else 1.0, entry.short_margin or 0.0, float(spec.put is not None)
             for k, tier in enumerate(entry.tiers):
-                floor[r, k], rate[r, k] = tier.floor, tier.maintenance
+                floor[r, k], rate[r, k] = tier.floor, tier.maintenance + charge[r] * put[r]
                 if k:
                     deducted[r, k] = deducted[r, k - 1] + tier.floor * (rate[r, k] - rate[r, k - 1])
     of = np.array([protocols.index(protocol) for protocol, _ in reserves])
@@ -101,11 +102,11 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
     return Margins(
         perp.astype(np.int64), weight, np.searchsorted(of, np.arange(len(protocols) + 1)), cash, tiers, floor, rate, deducted,
         market, position_first, holder, position_leg,
-        np.array([perp[r] and world.protocols[protocol].funding is not None
+        np.array([perp[r] and charge[r] == 0.0 and world.protocols[protocol].funding is not None
                   for r, (protocol, _) in enumerate(reserves)], np.int64),
         np.zeros((count, 1)), np.zeros((count, 1)), sense,
         np.array([n for n, home in enumerate(own) if home is not None and home[1] != USD], np.int64),
-        np.ones((len(protocols), 1)))
+        charge, put, np.ones((len(protocols), 1)))
 
 
 def positions_by_perp(book: BookTables, reserves: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
