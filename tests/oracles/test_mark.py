@@ -133,3 +133,18 @@ def test_a_mark_that_lies_sees_index_and_book_at_a_factor(formula: str) -> None:
     liar.feeds.bias[:] = math.log(0.9)
     for index, book in ((100.0, 101.0), (95.0, 90.0), (97.0, 99.0)):
         assert liar.at(index, book) == pytest.approx(0.9 * honest.at(index, book), rel=1e-12)
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_the_mark_of_an_inverse_perp_is_one_over_what_its_exchange_says(formula: str) -> None:
+    """Its market is what a dollar is worth in the coin; index, average gap and funding are in dollars a coin."""
+    linear, inverse = Bench(formula, rate=0.001, every=4), Bench(formula, rate=0.001, every=4, sense=-1.0)
+    for index, book in ((100.0, 103.0), (90.0, 96.0), (95.0, 91.0), (130.0, 131.0)):
+        assert inverse.at(index, 1.0 / book) == pytest.approx(1.0 / linear.at(index, book), rel=1e-13)
+
+
+def test_a_lie_of_an_inverse_mark_is_of_its_answer() -> None:
+    """A feed that says a tenth more says that a dollar is worth a tenth more of the coin."""
+    bench = Bench("index", sense=-1.0)
+    bench.feeds.bias[0] = math.log(1.1)
+    assert bench.at(100.0, 1.0) == pytest.approx(1.1 / 100.0, rel=1e-13)

@@ -239,3 +239,9 @@ def test_a_mark_of_an_inverse_perp_is_made_in_dollars_a_coin() -> None:
     r = run.model.positions.reserve("coin", "BTC-COIN")
     assert np.exp(run.state.seen.log_price[r, 0]) == pytest.approx(1.0 / 80.0, rel=1e-12)
     assert np.exp(run.model.start_seen[r]) == pytest.approx(1.0 / 100.0, rel=1e-12)
+
+
+def test_an_arbitrageur_of_an_inverse_perp_is_refused() -> None:
+    actor = {"kind": "arbitrageurs", "exchange": "coin", "account": "long", "spot": 5.0, "threshold": 0.001, "leverage": 3.0}
+    with pytest.raises(InputError, match=r"actors\.arb\.account has an inverse perp: 'long'; he trades linear perps"):
+        assemble(coin([("long", 1000.0, 100.0, 50.0)], 80.0, actors={"arb": actor}))

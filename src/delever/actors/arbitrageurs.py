@@ -243,7 +243,7 @@ class Arbitrage(Phase):
         held = book.reserve[book.signature[who], leg]
         for (name, spec), r in zip(specs.items(), held, strict=True):
             if setting.margins.sense[r] < 0.0:
-                raise InputError("holds an inverse perp", f"actors.{name}.account", spec.account,
+                raise InputError("has an inverse perp", f"actors.{name}.account", spec.account,
                                  "he trades linear perps, which his spot hedges unit by unit")
         self.desks = Desks(who, leg, underlying[held].astype(np.int64), rules, spot, np.zeros((len(who), setting.paths)),
                            setting.margins.market[held].astype(np.int64),
