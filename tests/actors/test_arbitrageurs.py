@@ -69,7 +69,8 @@ class Bench:
                                z((2, 2)))
         self.margins = Margins(np.array([0, 1]), np.ones(2), np.array([0, 2]), z(1, int), np.array([0, 1]), z((2, 1)),
                                np.full((2, 1), 0.01), z((2, 1)), np.array([-1, BOOK]), z(3, int), z(0, int), z(0, int),
-                               np.array([0, 1]), np.full((2, 2), paid), z((2, 2)), np.ones((2, 2)))
+                               np.array([0, 1]), np.full((2, 2), paid), z((2, 2)), np.ones(2), z(0, int), z(2), z(2),
+                               np.ones((1, 2)), np.ones((2, 2)))
         cost = held * (PRICE - paid)
         legs = 1 + positions
         self.book = BookTables(np.array([[50.0] + [1.0] * positions, [cash - cost] + [held] * positions]), z(2, int), z(1, int),
@@ -81,7 +82,7 @@ class Bench:
                            z(COUNTERS, np.int64))
         self.pool, self.ledgers = new_pool(16, 4, legs, legs), new_ledgers(4, 2, 1, 1, 2)
         setting: Any = SimpleNamespace(account=lambda *_: 1, protocol=lambda *_: 0, book=self.book, margins=self.margins, paths=2,
-                                       layout=SimpleNamespace(follows=((BOOK, WETH),)))
+                                       layout=SimpleNamespace(follows=((BOOK, WETH, 1.0),)))
         self.phase = Arbitrage({"one": spec}, setting)
         self.active = np.array([True, False])
         self.widen(gap)

@@ -162,7 +162,7 @@ def test_files_of_all_kinds_are_read(tmp_path: Path) -> None:
         (lambda state: state["assetPositions"][0]["position"].update(coin="EHT"),
          "export, account own: unknown instrument: 'EHT'; did you mean ETH?"),
         (lambda state: state["assetPositions"].append(copy.deepcopy(state["assetPositions"][0])),
-         "export, account own has an instrument twice: 'ETH'; a perp is held one way: net its long and short side"),
+         "export, account own has an instrument twice: 'ETH'; a perp is held once each way: net what stands on one side"),
         (lambda state: state["assetPositions"][0]["position"].pop("szi"),
          "export, account own is not as documented: \"KeyError 'szi'\"; give the answer as the exchange sent it"),
         (lambda state: state["assetPositions"][0]["position"].update(entryPx=None),

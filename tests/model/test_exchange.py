@@ -88,7 +88,8 @@ def test_a_mistake_is_answered_with_place_value_and_remedy(old: str, new: str, l
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        ("protocols.perps.unit", "ETH", "protocols.perps.unit is ETH; a margin exchange counts in USD: leave it out"),
+        ("protocols.perps.unit", "ETH", "protocols.perps.parameters.BTC-PERP is paid in USD, and the exchange counts in ETH: "
+         "'BTC-PERP'; an exchange that counts in ETH has inverse perps: `{perp: ETH, inverse: true}`"),
         ("protocols.aave.funding", {"interval": "1 h", "cap": "4 %"},
          "protocols.aave.funding has no meaning here; only perps pay it, and aave lends"),
         ("protocols.perps.waterfall", "adl", "protocols.perps.waterfall must be a list: 'adl'; write each layer as `- NAME` or "

@@ -185,7 +185,7 @@ def test_a_balance_that_losses_have_eaten_is_a_signed_remainder(read: Read) -> N
          "size and entry_price empty"),
         ("cross,20000", "cross,0", ", row 5, column collateral: neither position nor collateral: '0'; leave the row out"),
         ("cross,1,ETH", "cross,-1,ETH", ", row 6, column collateral is negative: '-1'; only a balance in USD may be owed"),
-        ("alice,BTC-PERP,0.25", "alice,ETH-PERP,0.25", ", row 4, column account: account alice stands twice in perps with cross "
+        ("alice,BTC-PERP,0.25", "alice,ETH-PERP,-0.25", ", row 4, column account: account alice stands twice in perps with cross "
          "ETH-PERP; keep one of rows 3 and 4, or their sum"),
         ("instrument,size", "instrument,sise", ": unknown column: 'sise'; did you mean size?"),
         ("margin_mode,", "margin_mod,", ": unknown column: 'margin_mod'; did you mean margin_mode?"),

@@ -20,13 +20,13 @@ class Bench:
     """One mark of the perp on one path, with a perp's market and two others; answers as prices [USD]."""
 
     def __init__(self, formula: str, rate: float = 0.0, every: int = 0,
-                 index: tuple[tuple[int, ...], tuple[float, ...]] = ((BTC,), (1.0,))) -> None:
+                 index: tuple[tuple[int, ...], tuple[float, ...]] = ((BTC,), (1.0,)), sense: float = 1.0) -> None:
         self.price = np.zeros((3, 1))  # [M, P]
         self.feeds = Feeds(np.zeros(1), np.array([[PERP]]), np.ones((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)),
                            np.zeros((1, 1)), np.full((1, 1), np.inf), np.zeros(1))
         self.halted = np.full((1, 1), -np.inf)  # [F, P] until when it does not look [s]
         beside = Beside(np.zeros(1), np.array([index[0]]), np.array([index[1]]), np.array([0 if every else -1]),
-                        np.array([every]), np.full((1, 1), rate), STEP)
+                        np.array([every]), np.full((1, 1), rate), STEP, np.array([sense]))
         self.phase = MarkFeeds(np.array([0]), np.array([FORMULAS.index(formula)]), beside)
         self.step = 0
 
@@ -133,3 +133,18 @@ def test_a_mark_that_lies_sees_index_and_book_at_a_factor(formula: str) -> None:
     liar.feeds.bias[:] = math.log(0.9)
     for index, book in ((100.0, 101.0), (95.0, 90.0), (97.0, 99.0)):
         assert liar.at(index, book) == pytest.approx(0.9 * honest.at(index, book), rel=1e-12)
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_the_mark_of_an_inverse_perp_is_one_over_what_its_exchange_says(formula: str) -> None:
+    """Its market is what a dollar is worth in the coin; index, average gap and funding are in dollars a coin."""
+    linear, inverse = Bench(formula, rate=0.001, every=4), Bench(formula, rate=0.001, every=4, sense=-1.0)
+    for index, book in ((100.0, 103.0), (90.0, 96.0), (95.0, 91.0), (130.0, 131.0)):
+        assert inverse.at(index, 1.0 / book) == pytest.approx(1.0 / linear.at(index, book), rel=1e-13)
+
+
+def test_a_lie_of_an_inverse_mark_is_of_its_answer() -> None:
+    """A feed that says a tenth more says that a dollar is worth a tenth more of the coin."""
+    bench = Bench("index", sense=-1.0)
+    bench.feeds.bias[0] = math.log(1.1)
+    assert bench.at(100.0, 1.0) == pytest.approx(1.1 / 100.0, rel=1e-13)

@@ -39,11 +39,12 @@ class Bench:
         rate = np.array([[0.0, 0.0], [0.01, 0.025], [0.05, 0.0]])
         self.margins = Margins(np.array([0, 1, 1]), np.ones(3), np.array([0, 3]), np.zeros(1, int), tiers, floor, rate,
                                z((3, 2)), np.array([-1, 2, 3]), z(4, int), z(0, int), z(0, int), np.array([0, 1, 1]),
-                               z((3, 2)), z((3, 2)), np.ones((3, 2)))
+                               z((3, 2)), z((3, 2)), np.ones(3), z(0, int), z(3), z(3), np.ones((1, 2)), np.ones((3, 2)))
         self.ledgers = new_ledgers(6, 3, 1, 1, 2)
         terms = np.array([[interest, clamp, scale, cap]] * 2)
         self.phase = FundingPhase(Funded(np.array([1, 2]), np.array([BTC_PERP, WETH_PERP]), np.array([BTC, WETH]),
-                                         np.array([every, every]), terms, np.array(net), z((3, 2)), z((2, 2))))
+                                         np.array([every, every]), terms, np.array(net), z((3, 2)), z((2, 2)),
+                                         z(2, int), np.ones(2)))
 
     def run(self, book: float, index: float = 100.0, path: int = 0) -> None:
         """A step at these prices of BTC."""
@@ -135,3 +136,18 @@ def test_paths_do_not_see_each_other() -> None:
     other.run(104.0, path=1)
     assert np.array_equal(one.margins.paid[:, 0], other.margins.paid[:, 1])
     assert np.array_equal(one.margins.paid[:, 1], other.margins.paid[:, 0])
+
+
+def test_longs_of_an_inverse_perp_pay_in_the_coin_at_one_over_the_index() -> None:
+    """Premium and rate are in dollars a coin as of any perp; a long is short of dollars, so F falls by rate / index."""
+    bench = Bench(every=1)
+    bench.phase.perps.sense[:] = -1.0
+    bench.phase.perps.unit[:] = BTC
+    bench.price[0], bench.price[2], bench.price[3] = math.log(100.0), math.log(1.0 / 101.0), -bench.price[3]
+    bench.step = 1
+    bench.phase.accrue(SimpleNamespace(step=1, tree=bench.tree, markets=SimpleNamespace(price=bench.price),  # type: ignore[arg-type]
+                                       margins=bench.margins, ledgers=bench.ledgers))
+    rate = funding_rate(0.01, 0.0001, 0.0005, 0.125, 0.04)
+    assert bench.margins.paid[1] == pytest.approx(-rate / 100.0, rel=1e-12)
+    assert bench.ledgers.tokens[MAKERS, BTC] == pytest.approx(-3.0 * rate / 100.0 - 5.0 * bench.margins.paid[2][0], rel=1e-9)
+    assert not bench.ledgers.tokens[:, 0].any()

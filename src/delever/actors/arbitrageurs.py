@@ -233,7 +233,7 @@ class Arbitrage(Phase):
 
     def __init__(self, specs: Mapping[str, Arbitrageurs], setting: Setting) -> None:
         self.names = tuple(specs)
-        book, follows = setting.book, dict(setting.layout.follows)
+        book, follows = setting.book, {m: asset for m, asset, _ in setting.layout.follows}
         who = np.array([setting.account(spec.exchange, spec.account, "actors", name, "account")
                         for name, spec in specs.items()], np.int64)
         leg = np.array([_only_leg(name, spec, number, book)
@@ -242,6 +242,10 @@ class Arbitrage(Phase):
         rules = np.array([[s.threshold, s.leverage, s.share] for s in specs.values()])
         spot = np.repeat(np.array([s.spot for s in specs.values()])[:, None], setting.paths, axis=1)
         held = book.reserve[book.signature[who], leg]
+        for (name, spec), r in zip(specs.items(), held, strict=True):
+            if setting.margins.sense[r] < 0.0:
+                raise InputError("has an inverse perp", f"actors.{name}.account", spec.account,
+                                 "he trades linear perps, which his spot hedges unit by unit")
         self.desks = Desks(who, leg, underlying[held].astype(np.int64), rules, spot, np.zeros((len(who), setting.paths)),
                            setting.margins.market[held].astype(np.int64),
                            np.array([setting.protocol(spec.exchange) for spec in specs.values()], np.int64))

@@ -54,7 +54,7 @@ class RestingOrder(Actor):
         known_asset(self.asset, world, (*path, "asset"))
         if self.asset == USD:
             raise InputError("sells USD", path=(*path, "asset"), value=USD, remedy="name an asset that has a price")
-        if world.assets[self.asset].perp is not None:
+        if world.assets[self.asset].follows is not None:
             raise InputError("is a perp", path=(*path, "asset"), value=self.asset, remedy="name an asset of which units are held")
         if self.into is not None:
             known_asset(self.into, world, (*path, "into"))

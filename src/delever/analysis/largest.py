@@ -116,7 +116,7 @@ def margin_moves(model: Model, book: MarginBook, accounts: list[int]) -> np.ndar
     if not at:
         return out
     mine = np.array([place[accounts[i]] for i in at])
-    perps = {market for market, _ in model.layout.follows}  # they move with what they follow
+    perps = {market for market, _, _ in model.layout.follows} | set(model.options.market.tolist())  # move with what they follow
     for m in range(moves.shape[1]):
         if m in perps or not moves[:, m].any():
             continue

@@ -12,8 +12,11 @@ the position value at the liquidation price".
 
 Positions, prices and money may be numbers or arrays [positions] that broadcast. A price that the mark cannot reach (zero or
 below) is nan: nothing that happens to this perp alone liquidates the account, or, for a short, nothing keeps it from being.
+An *inverse* contract of Q dollars is a linear one of -Q dollars, each worth 1 / m of the coin that it is paid in: its prices are
+one over those of that position, with wallets, margins and tiers in the coin.
 Sources: hyperliquid.gitbook.io/hyperliquid-docs/trading/liquidations and margin-tiers, Binance "How to Calculate Liquidation
-Price of USD-M Futures Contracts", Bybit "Bankruptcy Price" and "Liquidation Price (USDT Contract)", dYdX v4 "Liquidations".
+Price of USD-M Futures Contracts" (and of COIN-M), Bybit "Bankruptcy Price" and "Liquidation Price (USDT Contract)", dYdX v4
+"Liquidations".
 """
 
 from __future__ import annotations
@@ -102,6 +105,38 @@ def liquidation_price_bybit(entry: Numbers, size: Numbers, margin: Numbers, tier
     return _first_met(start - side * (posted[0] - required) / np.abs(q), side)
 
 
+def liquidation_price_inverse(
+    wallet: Numbers,
+    size: Numbers,
+    entry: Numbers,
+    tiers: MarginTiers,
+    other_maintenance: Numbers = 0.0,
+    other_profit: Numbers = 0.0,
+) -> Numbers:
+    """liq = (|Q| MMR + Q) / (WB - TMM + UPNL + cum + Q / EP), Binance COIN-M: the account rule of a contract of Q dollars.
+
+    size Q: USD, long > 0; entry: USD a coin; wallet, other_maintenance, other_profit and tiers: units of the coin. The
+    same rule on BitMEX, and on Deribit without portfolio margin. nan: no price liquidates it, as of a short that its coin covers.
+    """
+    dollars, opened = -np.asarray(size, dtype=np.float64), 1.0 / np.asarray(entry, dtype=np.float64)
+    return _turned(liquidation_price_binance(wallet, dollars, opened, tiers, other_maintenance, other_profit))
+
+
+def liquidation_price_bybit_inverse(entry: Numbers, size: Numbers, margin: Numbers, tiers: MarginTiers) -> Numbers:
+    """liq = |Q| / (|Q| / EP +- (margin - MM(|Q| / EP))), + of a long: isolated; maintenance counts at the entry price.
+
+    Bybit, "Liquidation Price Calculation under Isolated Mode". size Q: USD, long > 0; margin and tiers: units of the coin.
+    """
+    return _turned(liquidation_price_bybit(1.0 / np.asarray(entry, dtype=np.float64), -np.asarray(size, dtype=np.float64),
+                                           margin, tiers))
+
+
+def bankruptcy_price_inverse(mark: Numbers, size: Numbers, equity: Numbers, notional: Numbers | None = None) -> Numbers:
+    """1/x = 1/m + side (1/m) E / N: as `bankruptcy_price`, with E and N = sum of |Q| / m in the coin; size Q: USD, long > 0."""
+    value, dollars = 1.0 / np.asarray(mark, dtype=np.float64), -np.asarray(size, dtype=np.float64)
+    return _turned(bankruptcy_price(value, dollars, equity, notional))
+
+
 def bankruptcy_price(mark: Numbers, size: Numbers, equity: Numbers, notional: Numbers | None = None) -> Numbers:
     """x = m - side m E / N: closing every position of the account at its x leaves nothing and owes nothing.
 
@@ -150,6 +185,11 @@ def _first_met(prices: Floats, side: Floats) -> Numbers:
     """The tier's price that is met first, falling for a long, rising for a short; nan if it is not above 0."""
     first = np.where(side[..., 0] > 0.0, prices.max(axis=-1), prices.min(axis=-1))
     return _plain(np.where(first > 0.0, first, np.nan))
+
+
+def _turned(price: Numbers) -> Numbers:
+    """One over a price."""
+    return _plain(1.0 / np.asarray(price, dtype=np.float64))
 
 
 def _plain(values: Floats) -> Numbers:

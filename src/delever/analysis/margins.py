@@ -1,6 +1,7 @@
 """Accounts of margin exchanges at given prices: equity, maintenance margin, what of their positions would be liquidated.
 
     equity E = cash + sum c p w + sum q m,   maintenance M = sum MM(|q| m);   unhealthy iff E < M   (docs/design.md)
+All in USD: of an exchange that counts in a coin the same in the coin, times its price.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class MarginBook:
         self.weight = book.threshold[signature[self.owner], leg]  # [C] 1 - haircut
         holds = (place >= first) & (place - first < book.debts[signature][:, None])
         self.trader, leg = np.nonzero(holds & (amount != 0.0))  # [K] of the N
-        self.perp, self.size = book.reserve[signature[self.trader], leg], amount[self.trader, leg]  # [K] reserve, units
+        self.perp = book.reserve[signature[self.trader], leg]  # [K] reserve
+        self.sense = model.positions.margins.sense[self.perp]  # [K] -1 of inverse perps
+        self.size = amount[self.trader, leg] * self.sense  # [K] units, long > 0
         self.protocol = model.positions.protocol[self.accounts]  # [N]
 
     @cached_property
@@ -56,12 +59,16 @@ class MarginBook:
         """Everybody at prices [R], USD."""
         count, margins = len(self.accounts), self.model.positions.margins
         notional = np.abs(self.size) * price[self.perp]
+        in_usd = price[margins.cash[self.protocol[self.trader]]]  # [K] the unit in which tiers are stated
         there = np.arange(margins.floor.shape[1]) < margins.tiers[self.perp][:, None]
-        tier = there & (margins.floor[self.perp] <= notional[:, None])
+        tier = there & (margins.floor[self.perp] <= (notional / in_usd)[:, None])
         tier_of = np.maximum(tier.sum(axis=1) - 1, 0)  # floors rise
-        maintenance = notional * margins.rate[self.perp, tier_of] - margins.deducted[self.perp, tier_of]
+        maintenance = notional * margins.rate[self.perp, tier_of] - margins.deducted[self.perp, tier_of] * in_usd
+        charge, put = margins.charge[self.perp], margins.put[self.perp]
+        beside = np.abs(self.size) * charge * np.maximum(in_usd, put * price[self.perp])
+        maintenance = np.where(charge > 0.0, np.where(self.size < 0.0, notional + beside, 0.0), maintenance)
         equity = np.bincount(self.owner, self.units * price[self.held] * self.weight, count)
-        equity += np.bincount(self.trader, self.size * price[self.perp], count)
+        equity += np.bincount(self.trader, self.size * self.sense * price[self.perp], count)
         return Standing(equity, np.bincount(self.trader, maintenance, count), notional)
 
     def size_of(self, standing: Standing) -> np.ndarray:

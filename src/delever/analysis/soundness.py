@@ -202,7 +202,7 @@ def _venue_found(book: BookView, m: int) -> Iterator[Finding]:
     held = sum(book.units[r] * float(model.layout.tree.rate[model.layout.asset(asset)])
                for r, (_, asset) in enumerate(model.positions.reserves)
                if _trades(book, r) and chain(model, asset)[:1] == [m])
-    as_what = "as open interest" if model.world.assets[model.layout.markets[m]].perp else "as collateral"
+    as_what = "as open interest" if model.world.assets[model.layout.markets[m]].follows else "as collateral"
     if np.isfinite(venue.quoted[1]):
         yield Finding(WARN if held > venue.quoted[1] else OK, "depth is extrapolated beyond the last quote",
                       f"venue of {pair}", f"quoted for sales up to {venue.quoted[1]:,.0f} and purchases up to "

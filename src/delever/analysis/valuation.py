@@ -105,9 +105,14 @@ def sensitivity(model: Model) -> np.ndarray:
                 out[r] += sign * feeds[f]
         for m in chain(model, model.world.protocols[protocol].unit):
             out[r, m] += 1.0
-    for perp, underlying in layout.follows:  # its market goes where the underlying's goes
+    for market, coin in zip(model.options.market.tolist(), model.options.coin.tolist(), strict=True):  # see Model.seen_price
+        marked = np.flatnonzero(out[:, market])
+        out[marked] = 0.0
+        for m in chain(model, layout.assets[coin]):
+            out[marked, m] = 1.0
+    for perp, underlying, sense in layout.follows:  # its market goes where the underlying's goes
         for m in chain(model, layout.assets[underlying]):
-            out[:, m] += out[:, perp]
+            out[:, m] += sense * out[:, perp]
     return out
 
 
@@ -120,8 +125,10 @@ def chain(model: Model, asset: str) -> list[int]:
 def market_of(model: Model, asset: str, where: str) -> int:
     """The market on which an asset has its own price; the one that a shock to it moves."""
     layout = model.layout
-    if (asset, True) in ((name, spec.perp is not None) for name, spec in model.world.assets.items()):
-        raise InputError("is a perp", where, asset, f"it follows {model.world.assets[asset].perp}: shock that")
+    followed = model.world.assets[asset].follows if asset in model.world.assets else None
+    if followed is not None:
+        raise InputError("is a perp" if model.world.assets[asset].perp else "is an option", where, asset,
+                         f"it follows {followed}: shock that")
     if asset in layout.markets:
         return layout.markets.index(asset)
     if asset not in layout.assets:

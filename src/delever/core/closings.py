@@ -53,7 +53,7 @@ def closing_columns(state: State, number: int, section: str) -> list[Value]:
     n, paths, closings = state.n_closings, state.paths, state.closings
     mine = np.flatnonzero(state.book.protocol[state.book.signature[closings.account[:n]]] == number)
     path, account = closings.path[:n][mine], closings.account[:n][mine]
-    haircut, profit = closings.haircut[:n][mine], profits(state)[mine]
+    haircut, profit = closings.haircut[:n][mine] * closings.in_usd[:n][mine], profits(state)[mine]
     accounts = len(state.book.signature)
     key, of = np.unique(path * accounts + account, return_inverse=True)
     winner = key // max(accounts, 1)  # [winners] path; sums are in the order of the closings, which is a path's own
@@ -82,16 +82,17 @@ def profits(state: State) -> np.ndarray:
         return np.zeros(0)
     account, reserve, units = state.closings.account[:n], state.closings.reserve[:n], state.closings.units[:n]
     signature, first = tables.signature[account], int(tables.first_debt[0])
-    leg = first + (tables.reserve[signature, first:] == reserve[:, None]).argmax(axis=1)
+    same = (tables.reserve[signature, first:] == reserve[:, None]) & (tables.amount[account, first:] * units[:, None] > 0.0)
+    leg = first + same.argmax(axis=1)  # of a perp that is held both ways the side that was closed
     size = tables.amount[account, leg]
     with np.errstate(divide="ignore", invalid="ignore"):
         entry = np.where(tables.margin[signature] == 1, tables.cost[account, leg] / size, np.nan)
-    profit: np.ndarray = units * (marks(state) - entry)
+    profit: np.ndarray = units * (marks(state) - entry) * state.closings.in_usd[:n]
     return profit
 
 
 def marks(state: State) -> np.ndarray:
-    """The mark of the perp at each closing [closings], USD: haircut = units x (mark - price)."""
+    """The mark of the perp at each closing [closings], unit: haircut = units x (mark - price)."""
     n = state.n_closings
     price: np.ndarray = state.closings.price[:n] + state.closings.haircut[:n] / state.closings.units[:n]
     return price

@@ -89,7 +89,8 @@ def added(rows: list[np.ndarray], paths: int) -> np.ndarray:
 
 def worth(state: State, units: np.ndarray, number: int) -> np.ndarray:
     """Worth of units [R, P] of a protocol's reserves at seen prices [P], USD."""
-    return added([units[r] * state.seen.price[:, r] for r in of_protocol(state, number)], state.paths)
+    total = added([units[r] * state.seen.price[:, r] for r in of_protocol(state, number)], state.paths)
+    return total * state.margins.in_usd[number]
 
 
 def market_price(state: State, asset: int) -> np.ndarray:

@@ -101,7 +101,7 @@ def new_flows(reserves: int, paths: int) -> Flows:
 def new_closings(size: int) -> Closings:
     """An empty list of deleveraged positions."""
     i, f = np.int64, np.float64
-    return Closings(*(np.zeros(size, kind) for kind in (i, i, i, i, f, f, f)))
+    return Closings(*(np.zeros(size, kind) for kind in (i, i, i, i, f, f, f, f)))
 
 
 def new_safety(fund: np.ndarray, vault: np.ndarray, backed: np.ndarray, paths: int) -> Safety:

@@ -12,23 +12,31 @@ OVERSHOOT, UNFAIRNESS, COVERABILITY, ROUNDS = range(4)  # Safety.rounds: USD, US
 
 
 class Margins(NamedTuple):
-    """What exchanges ask for positions, and where these trade. Shared by all paths but for funding."""
+    """What exchanges ask for positions, and where these trade. Shared by all paths but for funding and `in_usd`.
+
+    Money is in the exchange's unit. `seen.price` of its reserves is, too; what is reported is multiplied by `in_usd`.
+    """
 
     perp: np.ndarray  # [reserves] 1: a position in a perp
     weight: np.ndarray  # [reserves] of an exchange: 1 - haircut of collateral, 1 of cash, 0 of perps; of lending -1
     first: np.ndarray  # [protocols + 1] reserves of a protocol stand together
-    cash: np.ndarray  # [protocols] reserve in which the exchange keeps its cash (USD); -1: a lending protocol
+    cash: np.ndarray  # [protocols] reserve of the exchange's cash, its unit: USD or a coin; -1: a lending protocol
     tiers: np.ndarray  # [reserves] number of tiers
-    floor: np.ndarray  # [reserves, tiers] notional at which a tier begins [USD]
+    floor: np.ndarray  # [reserves, tiers] notional at which a tier begins [unit]
     rate: np.ndarray  # [reserves, tiers] maintenance margin, share of the notional
-    deducted: np.ndarray  # [reserves, tiers] maintenance amount: MM = notional x rate - deducted [USD]
+    deducted: np.ndarray  # [reserves, tiers] maintenance amount: MM = notional x rate - deducted [unit]
     market: np.ndarray  # [reserves] market of the perp, -1: none
     position_first: np.ndarray  # [reserves + 1] where its holders begin
     position_account: np.ndarray  # [positions]
     position_leg: np.ndarray  # [positions] the leg in which it holds the perp
     funded: np.ndarray  # [reserves] 1: pays funding
-    paid: np.ndarray  # [reserves, paths] F: funding that a long unit has paid so far [USD]
-    gross: np.ndarray  # [reserves, paths] its absolute changes, added up x the highest rate of the tiers [USD]
+    paid: np.ndarray  # [reserves, paths] F: funding that a unit held has paid so far [unit]
+    gross: np.ndarray  # [reserves, paths] its absolute changes, added up x the highest rate of the tiers [unit]
+    sense: np.ndarray  # [reserves] -1 of inverse perps, whose long is short of dollars that are priced in the coin; else 1
+    coined: np.ndarray  # [exchanges that count in a coin] their numbers
+    charge: np.ndarray  # [reserves] of options: margin of a short contract beside its mark [unit]; else 0
+    put: np.ndarray  # [reserves] 1 of puts, whose charge is that times the mark where it is above 1; else 0
+    in_usd: np.ndarray  # [protocols, paths] an exchange's unit, as its prices were seen [USD]; of lending 1
     counted: np.ndarray  # [terms, paths] factor on maintenance margins and on what collateral counts for: that of Reserves
 
 
@@ -52,8 +60,9 @@ class Closings(NamedTuple):
     account: np.ndarray  # [closings]
     reserve: np.ndarray  # [closings] the perp
     units: np.ndarray  # [closings] closed, signed as the position was
-    price: np.ndarray  # [closings] at which [USD]
-    haircut: np.ndarray  # [closings] what that cost against the mark [USD]
+    price: np.ndarray  # [closings] at which [unit]
+    haircut: np.ndarray  # [closings] what that cost against the mark [unit]
+    in_usd: np.ndarray  # [closings] the unit at that moment [USD]
 
 
 class Flows(NamedTuple):

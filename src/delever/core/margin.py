@@ -2,7 +2,9 @@
 
     equity       E = cash + sum c p w + sum q (m - F)          cash = wallet - sum q x entry price
     maintenance  M = sum MM(|q| m),   MM(n) = n rate_k - deducted_k in the tier of n
-An account is unhealthy when E < M. docs/design.md, "Margin exchanges", says what the letters are.
+An account is unhealthy when E < M. Money, prices, F and tiers are in the exchange's unit: USD, or the coin in which its contracts
+are paid. A unit of an inverse contract is a dollar, priced in the coin (m = 1 / mark), and q < 0 is what is called a long: so
+`q m` is what the contract is worth, and nothing here knows which kind it is. docs/design.md, "Margin exchanges".
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 from delever.core.elementary import log_
 from delever.core.exchange_tables import BACKSTOP, Margins
 from delever.core.jit import helper, laid_in
+from delever.core.maintenance import maintenance, of_option, tier_of
 from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
 from delever.core.tables import (
     CASH,
@@ -33,24 +36,6 @@ FAR = 60.0  # log-move that never happens
 
 
 @helper
-def tier_of(notional: float, r: int, tiers: np.ndarray, floor: np.ndarray) -> int:
-    """The last tier that begins at or below the notional [USD]."""
-    k: int = tiers[r] - 1
-    while k > 0 and floor[r, k] > notional:
-        k -= 1
-    return k
-
-
-@helper
-def maintenance(notional: float, r: int, tiers: np.ndarray, floor: np.ndarray, rate: np.ndarray, deducted: np.ndarray
-                ) -> float:
-    """Maintenance margin of a position [USD]."""
-    k = tier_of(notional, r, tiers, floor)
-    margin: float = notional * rate[r, k] - deducted[r, k]
-    return margin
-
-
-@helper
 def equity_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margins: Margins, price: np.ndarray
               ) -> tuple[float, float]:
     """(E, M) of row i of `amount` [rows, legs], an account of signature g on path p, at seen prices [P, R]."""
@@ -61,8 +46,7 @@ def equity_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, marg
         r, q = book.reserve[g, k], amount[i, k]
         if q != 0.0:
             equity += q * (price[p, r] - margins.paid[r, p])
-            margin += margins.counted[r, p] * maintenance(abs(q) * price[p, r], r, margins.tiers, margins.floor, margins.rate,
-                                                          margins.deducted)
+            margin += margins.counted[r, p] * maintenance(q, price[p, r], r, margins)
     return equity, margin
 
 
@@ -82,7 +66,7 @@ def safe_growth(spare: float, falling: float, rising: float) -> float:
 @laid_in
 def sums_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margins: Margins, price: np.ndarray
             ) -> tuple[float, float, float, float, bool]:
-    """(E, M, what falls, what rises, whether shorts could climb a tier) of row i of `amount`, in USD; see reach_of."""
+    """(E, M, what falls, what rises, whether shorts could climb a tier) of row i of `amount`, in the unit; see reach_of."""
     reserve, first, tiers, floor, rate, paid = (book.reserve, book.first_debt[0], margins.tiers, margins.floor, margins.rate,
                                                 margins.paid)
     equity, margin, falling, rising, climbs = 0.0, 0.0, 0.0, 0.0, False
@@ -97,7 +81,10 @@ def sums_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margin
             continue
         mark, n, top = price[p, r], abs(q) * price[p, r], tiers[r] - 1
         tier = tier_of(n, r, tiers, floor)
-        mm = (n * rate[r, tier] - margins.deducted[r, tier]) * margins.counted[r, p]
+        mm = n * rate[r, tier] - margins.deducted[r, tier]
+        if margins.charge[r] > 0.0:
+            mm = of_option(q, mark, margins.charge[r], margins.put[r])
+        mm *= margins.counted[r, p]
         equity += q * (mark - paid[r, p])
         margin += mm
         if q > 0.0:
@@ -114,8 +101,9 @@ def reach_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margi
              ) -> tuple[float, float, float]:
     """(E, M, safe radius): E >= M as long as no series of the account has moved against it by more than the radius [log].
 
-    A box with equal sides. Longs and collateral fall, shorts rise; MM is convex, so a long's shrinks at least in
-    proportion, and a short's grows at most at the rate of the tier that it could reach. Funding: series move with
+    A box with equal sides, each of a series of its own: an option's is its mark, so that no bound asks how it bends, and the rate
+    of a short one is the highest that it can come to. Longs and collateral fall, shorts rise; MM is convex: a long's shrinks at
+    least in proportion, and a short's grows at most at the rate of the tier that it could reach. Funding: series move with
     m - F -+ the highest rate x the absolute funding, which covers what F changes in MM's share of the mark.
     """
     equity, margin, falling, rising, climbs = sums_of(i, p, g, amount, book, margins, price)
@@ -139,36 +127,37 @@ def reach_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margi
 
 
 @helper
-def move_cash(slot: int, p: int, g: int, usd: float, touched: Touched, book: BookTables, ledgers: Ledgers) -> None:
-    """An account's claim on the exchange grows by `usd` (the exchange's side is the caller's)."""
+def move_cash(slot: int, p: int, g: int, units: float, touched: Touched, book: BookTables, ledgers: Ledgers) -> None:
+    """An account's claim on the exchange grows by so many units of its cash (the exchange's side is the caller's)."""
     cash = book.reserve[g, 0]
-    touched.amount[slot, 0] += usd
-    ledgers.scaled[0, cash, p] += usd
-    ledgers.booked[DEPOSITS, cash, p] += usd
+    touched.amount[slot, 0] += units
+    ledgers.scaled[0, cash, p] += units
+    ledgers.booked[DEPOSITS, cash, p] += units
 
 
 @helper
 def close_leg(slot: int, p: int, g: int, k: int, d: float, price: float, counterparty: int, accounts: Accounts,
               ledgers: Ledgers) -> None:
-    """Close d units (signed as the position) at `price` [USD]: cash += d (price - F). The counterparty gets d, pays d price.
+    """Close d units (signed as the position) at `price` [unit]: cash += d (price - F). The counterparty gets d, pays d price.
 
     counterparty: holder on the token ledger whose side is written here too; negative: its side is the caller's.
     """
     touched, book = accounts.touched, accounts.book
     r, q = book.reserve[g, k], touched.amount[slot, k]
-    a, usd, funding = accounts.reserves.asset[r], d * price, d * accounts.margins.paid[r, p]
+    a, unit = accounts.reserves.asset[r], accounts.reserves.asset[book.reserve[g, 0]]
+    worth, funding = d * price, d * accounts.margins.paid[r, p]
     touched.cost[slot, k] -= touched.cost[slot, k] if d == q else touched.cost[slot, k] * (d / q)
     touched.amount[slot, k] = 0.0 if d == q else q - d
     ledgers.scaled[1, r, p] -= d
     ledgers.size[r, p] -= abs(d)
     ledgers.booked[DEPOSITS, r, p] -= d
     ledgers.tokens[CASH, a, p] -= d
-    move_cash(slot, p, g, usd - funding, touched, book, ledgers)
-    ledgers.tokens[CASH, 0, p] += usd - funding
-    ledgers.tokens[FUNDING, 0, p] += funding
+    move_cash(slot, p, g, worth - funding, touched, book, ledgers)
+    ledgers.tokens[CASH, unit, p] += worth - funding
+    ledgers.tokens[FUNDING, unit, p] += funding
     if counterparty >= 0:
         ledgers.tokens[counterparty, a, p] += d
-        ledgers.tokens[counterparty, 0, p] -= usd
+        ledgers.tokens[counterparty, unit, p] -= worth
 
 
 @helper
@@ -179,17 +168,18 @@ def close_on_book(slot: int, p: int, g: int, k: int, d: float, limit: float, acc
     r = accounts.book.reserve[g, k]
     m = accounts.margins.market[r]
     if d > 0.0:
-        done, usd, after = sale_within(m, p, d, limit, profiles, markets)
+        done, worth, after = sale_within(m, p, d, limit, profiles, markets)
     else:
-        done, usd, after = purchase_within(m, p, -d, limit, profiles, markets)
-        done, usd = -done, -usd
+        done, worth, after = purchase_within(m, p, -d, limit, profiles, markets)
+        done, worth = -done, -worth
     if done == 0.0:
         return 0.0, 0.0
-    settle_trade(m, p, done, usd, after, liquidity, records.ledgers)
-    close_leg(slot, p, g, k, done, usd / done, -1, accounts, records.ledgers)
-    flows.liquidated[r, p] += abs(done) * price[p, r]
-    flows.slippage[r, p] += done * price[p, r] - usd
-    return done, usd / done
+    settle_trade(m, p, done, worth, after, liquidity, records.ledgers)
+    close_leg(slot, p, g, k, done, worth / done, -1, accounts, records.ledgers)
+    in_usd = accounts.margins.in_usd[accounts.book.protocol[g], p]
+    flows.liquidated[r, p] += abs(done) * price[p, r] * in_usd
+    flows.slippage[r, p] += (done * price[p, r] - worth) * in_usd
+    return done, worth / done
 
 
 @helper
@@ -218,7 +208,7 @@ def sell_collateral(slot: int, p: int, g: int, everything: bool, accounts: Accou
 
 @helper
 def close_out(slot: int, p: int, g: int, accounts: Accounts, liquidity: Liquidity, records: Records) -> float:
-    """Close every position on its market without limit, sell all collateral; what is then owed becomes a deficit [USD]."""
+    """Close every position on its market without limit, sell all collateral; what is then owed becomes a deficit [unit]."""
     touched, book = accounts.touched, accounts.book
     for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
         q = touched.amount[slot, k]
@@ -230,7 +220,7 @@ def close_out(slot: int, p: int, g: int, accounts: Accounts, liquidity: Liquidit
 
 @helper
 def book_deficit(slot: int, p: int, g: int, touched: Touched, book: BookTables, ledgers: Ledgers) -> float:
-    """An account that has nothing but debt owes it no more: it becomes a deficit of the exchange [USD]."""
+    """An account that has nothing but debt owes it no more: it becomes a deficit of the exchange [unit]."""
     cash = touched.amount[slot, 0]
     if not cash < 0.0:
         return 0.0
@@ -258,8 +248,7 @@ def vault_of(number: int, p: int, vault: np.ndarray, slot: int, g: int, accounts
                     units += amount[slot, k]
         if margins.perp[r]:
             equity += units * (price[p, r] - margins.paid[r, p])
-            margin += margins.counted[r, p] * maintenance(abs(units) * price[p, r], r, margins.tiers, margins.floor, margins.rate,
-                                                          margins.deducted)
+            margin += margins.counted[r, p] * maintenance(units, price[p, r], r, margins)
         else:
             equity += units * price[p, r] * margins.weight[r] * margins.counted[r, p]
     return equity, margin
@@ -277,7 +266,8 @@ def take_over(slot: int, p: int, g: int, number: int, time: float, accounts: Acc
         safety.dry[BACKSTOP, number, p] = min(safety.dry[BACKSTOP, number, p], time)
         return False
     own = equity_of(slot, p, g, touched.amount, book, accounts.margins, price)[0]
-    safety.served[BACKSTOP, number, p] += max(-own, 0.0)
+    in_usd = accounts.margins.in_usd[number, p]
+    safety.served[BACKSTOP, number, p] += max(-own, 0.0) * in_usd
     for side in range(2):
         first = book.first_debt[0] if side else 0
         for k in range(first, first + (book.debts[g] if side else book.collaterals[g])):
@@ -292,5 +282,5 @@ def take_over(slot: int, p: int, g: int, number: int, time: float, accounts: Acc
             touched.amount[slot, k] = 0.0
             if side:
                 touched.cost[slot, k] = 0.0
-                flows.taken[r, p] += abs(units) * price[p, r]
+                flows.taken[r, p] += abs(units) * price[p, r] * in_usd
     return True

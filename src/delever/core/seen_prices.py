@@ -141,6 +141,21 @@ def price_paths(picked: np.ndarray, path: np.ndarray, prices: SeenPrices, tree: 
             price_path(p, log_price, like, price, unit, tree, market)
 
 
+@kernel
+def value_units(margins: Margins, asset: np.ndarray, tree: Tree, market: np.ndarray) -> None:
+    """What the unit of exchanges that count in a coin is worth in USD. asset: [R]; market: [M, P] log market prices."""
+    for number in margins.coined:
+        unit = asset[margins.cash[number]]
+        for p in range(market.shape[1]):
+            margins.in_usd[number, p] = usd_price(unit, p, tree, market)
+
+
+def value_coins(state: State) -> None:
+    """Where some exchange counts in a coin; at the start of a block, and before somebody asks for amounts."""
+    if len(state.margins.coined):
+        value_units(state.margins, state.reserves.asset, state.tree, state.markets.price)
+
+
 def price_rows(state: State, picked: np.ndarray) -> None:
     """Fresh price levels for the paths of these transactions."""
     price_paths(picked, state.transactions.path, state.seen, state.tree, state.markets.price)

@@ -29,7 +29,8 @@ class Layout:
     pairs: tuple[str, ...]  # BASE/QUOTE of each market
     tree: Tree
     start: np.ndarray  # [M] outside log price at the start
-    follows: tuple[tuple[int, int], ...]  # (market of a perp, asset whose USD market price its outside price is)
+    follows: tuple[tuple[int, int, float], ...]  # (market of a perp, asset whose USD market price to the power of the sense,
+    # +1 or of an inverse perp -1, is its outside price)
 
     def asset(self, name: str) -> int:
         """Number of an asset."""
@@ -116,8 +117,8 @@ class Setting:
     @cached_property
     def funding_steps(self) -> np.ndarray:
         """[R] whole steps between two payments of a perp's funding; 0: none."""
-        terms = [self.world.protocols[name].funding if perp else None
-                 for (name, _), perp in zip(self.reserves, self.margins.perp, strict=True)]
+        terms = [self.world.protocols[name].funding if funded else None
+                 for (name, _), funded in zip(self.reserves, self.margins.funded, strict=True)]
         return np.array([0 if t is None else round(t.interval / self.step_length) for t in terms], np.int64)
 
     @cached_property

@@ -1,6 +1,6 @@
 """Backstop vaults: what an exchange's vault holds, and how it closes a position in double entry.
 
-A vault is kept as an account is: cash [USD] at the exchange's cash reserve, positions and collateral [units] at theirs.
+A vault is kept as an account is: cash [the unit] at the exchange's cash reserve, positions and collateral [units] at theirs.
 Source: docs/design.md, "Margin exchanges".
 """
 
@@ -24,23 +24,24 @@ def holds_position(number: int, p: int, margins: Margins, safety: Safety) -> boo
 
 
 @helper
-def close_of_vault(number: int, p: int, r: int, d: float, usd: float, counterparty: int, accounts: Accounts,
+def close_of_vault(number: int, p: int, r: int, d: float, worth: float, counterparty: int, accounts: Accounts,
                    records: Records) -> None:
-    """The vault closes d units (signed as it holds them) for `usd` = d x price: its cash += usd - d F.
+    """The vault closes d units (signed as it holds them) for `worth` = d x price [unit]: its cash += worth - d F.
 
     counterparty: holder on the token ledger whose side is written here too; negative: its side is the caller's.
     """
     margins, safety, ledgers = accounts.margins, records.safety, records.ledgers
-    a, funding, units = accounts.reserves.asset[r], d * margins.paid[r, p], safety.vault[r, p]
+    a, unit = accounts.reserves.asset[r], accounts.reserves.asset[margins.cash[number]]
+    funding, units = d * margins.paid[r, p], safety.vault[r, p]
     safety.vault[r, p] = 0.0 if d == units else units - d
-    safety.vault[margins.cash[number], p] += usd - funding
+    safety.vault[margins.cash[number], p] += worth - funding
     ledgers.size[r, p] -= abs(d)
     ledgers.tokens[VAULT, a, p] -= d
-    ledgers.tokens[VAULT, 0, p] += usd - funding
-    ledgers.tokens[FUNDING, 0, p] += funding
+    ledgers.tokens[VAULT, unit, p] += worth - funding
+    ledgers.tokens[FUNDING, unit, p] += funding
     if counterparty >= 0:
         ledgers.tokens[counterparty, a, p] += d
-        ledgers.tokens[counterparty, 0, p] -= usd
+        ledgers.tokens[counterparty, unit, p] -= worth
 
 
 @helper
@@ -56,12 +57,12 @@ def unwind(number: int, p: int, share: float, accounts: Accounts, liquidity: Liq
         if not margins.perp[r] or d == 0.0 or trading[m, p] > time:
             continue
         if d > 0.0:
-            done, usd, after = sale_within(m, p, d, 0.0, profiles, markets)
+            done, worth, after = sale_within(m, p, d, 0.0, profiles, markets)
         else:
-            done, usd, after = purchase_within(m, p, -d, np.inf, profiles, markets)
-            done, usd = -done, -usd
-        settle_trade(m, p, done, usd, after, liquidity, records.ledgers)
-        close_of_vault(number, p, r, done, usd, -1, accounts, records)
+            done, worth, after = purchase_within(m, p, -d, np.inf, profiles, markets)
+            done, worth = -done, -worth
+        settle_trade(m, p, done, worth, after, liquidity, records.ledgers)
+        close_of_vault(number, p, r, done, worth, -1, accounts, records)
 
 
 @helper
@@ -77,6 +78,7 @@ def finish_vault(number: int, p: int, accounts: Accounts, liquidity: Liquidity, 
     owed = -safety.vault[cash, p]
     if owed > 0.0:
         safety.vault[cash, p] = 0.0
-        ledgers.tokens[VAULT, 0, p] += owed
-        ledgers.tokens[CASH, 0, p] -= owed
+        unit = accounts.reserves.asset[cash]
+        ledgers.tokens[VAULT, unit, p] += owed
+        ledgers.tokens[CASH, unit, p] -= owed
         ledgers.booked[DEFICIT, cash, p] += owed

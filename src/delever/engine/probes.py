@@ -14,7 +14,7 @@ from delever.core.columns import BASE, OF, QUOTE, Column, Figure, Value
 from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, REPAID
 from delever.core.phase import Phase
-from delever.core.seen_prices import price_all
+from delever.core.seen_prices import price_all, value_coins
 from delever.core.state import State
 from delever.core.tables import Markets
 
@@ -141,3 +141,4 @@ def fresh_prices(state: State) -> None:
     """state.seen.price of all paths: whether one was priced before its market moved must not depend on its neighbours."""
     state.seen.stamp[:] = -1
     price_all(state)
+    value_coins(state)

@@ -283,6 +283,7 @@ def size(phases: Phases, state: State, picked: np.ndarray) -> None:
 def see(state: State) -> None:
     """What protocols see follows the feeds."""
     seen_prices.compose(state.seen, state.feeds.answer, state.reserves, state.margins)
+    seen_prices.value_coins(state)
 
 
 def see_again(state: State, paths: np.ndarray) -> None:

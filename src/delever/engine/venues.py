@@ -14,6 +14,7 @@ import numpy as np
 from delever.core.elementary import exp_
 from delever.core.jit import kernel
 from delever.core.market import log_price_at
+from delever.core.options import Options, follow_options
 from delever.core.profile import Profiles, sell, sold_at
 from delever.core.state import State
 from delever.core.tables import ARBITRAGEURS, VENUES, Markets, Tree
@@ -65,11 +66,11 @@ def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, to
 
 
 @kernel
-def follow(market: np.ndarray, underlying: np.ndarray, who: np.ndarray, tree: Tree, profiles: Profiles, markets: Markets
-           ) -> None:
-    """The outside price of a perp is the market price of what it follows.
+def follow(market: np.ndarray, underlying: np.ndarray, sense: np.ndarray, who: np.ndarray, tree: Tree, profiles: Profiles,
+           markets: Markets) -> None:
+    """The outside price of a perp is the market price of what it follows, of an inverse one 1 / that.
 
-    market: [n] of perps; underlying: [n] assets; who: [P] paths on which.
+    market: [n] of perps; underlying: [n] assets; sense: [n] +1, -1; who: [P] paths on which.
     """
     e, u, s = markets.exogenous, markets.price, markets.consumed
     for i in range(market.shape[0]):
@@ -78,6 +79,7 @@ def follow(market: np.ndarray, underlying: np.ndarray, who: np.ndarray, tree: Tr
             total = tree.log_rate[a]
             for k in range(tree.length[a]):
                 total += u[tree.chain[a, k], p]
+            total *= sense[i]
             if who[p] and total != e[m, p]:
                 e[m, p] = total
                 u[m, p] = total if s[m, p] == 0.0 else log_price_at(m, p, s[m, p], profiles, e)
@@ -86,18 +88,23 @@ def follow(market: np.ndarray, underlying: np.ndarray, who: np.ndarray, tree: Tr
 class Venues:
     """The venues phase: relaxation, and perps that follow their underlying.
 
-    keep: [M]; follows: (market of a perp, asset).
+    keep: [M]; follows: (market of a perp, asset, sense); options: None: there is none; priced: the step in which they were last.
     """
 
-    def __init__(self, keep: np.ndarray, follows: Sequence[tuple[int, int]] = ()) -> None:
-        self.keep = keep
-        self.perp = np.array([market for market, _ in follows], np.int64)
-        self.underlying = np.array([asset for _, asset in follows], np.int64)
+    def __init__(self, keep: np.ndarray, follows: Sequence[tuple[int, int, float]] = (), options: Options | None = None) -> None:
+        self.keep, self.options, self.priced = keep, options, 0
+        self.perp = np.array([market for market, _, _ in follows], np.int64)
+        self.underlying = np.array([asset for _, asset, _ in follows], np.int64)
+        self.sense = np.array([sense for _, _, sense in follows], np.float64)
 
     def follow(self, state: State, who: np.ndarray) -> None:
         """At the start of every block, and once prices have moved. who: [P] paths on which."""
         if len(self.perp):
-            follow(self.perp, self.underlying, who, state.tree, state.profiles, state.markets)
+            follow(self.perp, self.underlying, self.sense, who, state.tree, state.profiles, state.markets)
+        if self.options is not None:
+            follow_options(self.options, state.step * state.step_length, self.priced != state.step, who, state.tree,
+                           state.profiles, state.markets)
+            self.priced = state.step
 
     def relax(self, state: State) -> None:
         """Once a step."""

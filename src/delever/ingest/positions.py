@@ -10,6 +10,11 @@
   https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/Position-Information-V3
   https://developers.binance.com/docs/derivatives/usds-margined-futures/account/rest-api/Futures-Account-Balance-V3
   https://developers.binance.com/docs/derivatives/usds-margined-futures/account/rest-api/Account-Information-V2
+- *Binance COIN-M*, the same keys of `/dapi/v1/positionRisk` and `/dapi/v1/balance`, or `GET /dapi/v1/account`: symbols such as
+  BTCUSD_PERP, positionAmt in contracts of 100 USD (BTC) or 10 USD (any other coin), wallets in coins. Each coin is a margin
+  account of its own, so of several one is to be named.
+  https://developers.binance.com/docs/derivatives/coin-margined-futures/trade/rest-api/Position-Information
+  https://developers.binance.com/docs/derivatives/coin-margined-futures/account/rest-api/Account-Information
 - *Bybit*, `{"positions": GET /v5/position/list, "wallet": GET /v5/account/wallet-balance, "info": GET /v5/account/info}`:
   symbol, side, size, avgPrice, positionBalance, tradeMode; coin, walletBalance; marginMode.
   https://bybit-exchange.github.io/docs/v5/position
@@ -24,6 +29,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,24 +45,27 @@ COLUMNS = pa.schema([
     ("margin_mode", pa.string()), ("collateral", pa.float64()), ("collateral_asset", pa.string()),
 ])  # size [units of the perp], entry_price [USD a unit], collateral [units of its asset]
 # Assumption, not an estimate: a dollar of a stablecoin is a dollar. An exchange's asset -> the world's.
+COIN_M = re.compile(r"(?P<coin>[0-9A-Z]+)USD_(PERP|\d{6})")  # symbols of Binance COIN-M
+CONTRACT, OF_BTC = 10.0, 100.0  # what one of its contracts is [USD]: "contractSize" of /dapi/v1/exchangeInfo
 DOLLARS = {"USDT": "USD", "USDC": "USD", "FDUSD": "USD", "BUSD": "USD", "USD": "USD"}
 
 Row = tuple[str, str, float | None, float | None, str, float, str]  # a row of COLUMNS
 Names = Mapping[str, str]
 
 
-def read_positions(source: pa.Table | str | Path | Mapping[str, Any], *, account: str = "own",
-                   instruments: Names | None = None, collateral: Names = DOLLARS) -> pa.Table:
+def read_positions(source: pa.Table | str | Path | Mapping[str, Any], *, account: str = "own", instruments: Names | None = None,
+                   collateral: Names = DOLLARS, coin: str | None = None) -> pa.Table:
     """The plain long table for `Book.from_table(table, protocol=...)`: account, instrument, size, entry_price, ...
 
     account: who the one account of an export is. instruments: the exchange's symbol -> the perp in the world; without
     it symbols stay as they are. collateral: the exchange's asset -> the asset in the world; balances in assets that it
-    does not name are left out.
+    does not name are left out. coin: of coin-margined accounts the one whose contracts and wallet are meant; not needed where
+    positions are in one alone.
     """
     if isinstance(source, pa.Table):
         return source
     if isinstance(source, Mapping):
-        return from_export(source, account=account, instruments=instruments, collateral=collateral)
+        return from_export(source, account=account, instruments=instruments, collateral=collateral, coin=coin)
     path, where = Path(source), str(source)
     readers: dict[str, Callable[[io.BytesIO], Any]] = {
         ".csv": pyarrow.csv.read_csv, ".parquet": pyarrow.parquet.read_table, ".json": json.load,
@@ -70,17 +79,17 @@ def read_positions(source: pa.Table | str | Path | Mapping[str, Any], *, account
         raise InputError("cannot be read", where, reason, "get it anew") from None
     if path.suffix != ".json":
         return value
-    return from_export(value, where, account=account, instruments=instruments, collateral=collateral)
+    return from_export(value, where, account=account, instruments=instruments, collateral=collateral, coin=coin)
 
 
 def from_export(value: Any, where: str = "export", *, account: str = "own", instruments: Names | None = None,
-                collateral: Names = DOLLARS) -> pa.Table:
+                collateral: Names = DOLLARS, coin: str | None = None) -> pa.Table:
     """The same of an exchange's answers, already parsed; `where` names them in errors."""
     rows: list[Row] = []
     for name, answer in _by_account(value, account, where).items():
         place = f"{where}, account {name}"
         try:
-            found = _reader(answer)(answer, name, collateral)
+            found = _of_coin(_reader(answer)(answer, name, collateral), coin)
         except InputError as error:
             raise error.at(place) from None
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -114,7 +123,7 @@ def _reader(answer: Mapping[str, Any]) -> Callable[[Any, str, Names], list[Row]]
 def _renamed(rows: Iterable[Row], instruments: Names | None, where: str) -> list[Row]:
     """Transactions with the world's names; one row for each position."""
     out: list[Row] = []
-    seen: set[str] = set()
+    seen: set[tuple[str, bool]] = set()
     for row in rows:
         symbol = row[1]
         if not symbol:
@@ -123,11 +132,24 @@ def _renamed(rows: Iterable[Row], instruments: Names | None, where: str) -> list
         if instruments is not None and symbol not in instruments:
             raise InputError("unknown instrument", where, symbol, nearest(symbol, instruments))
         name = symbol if instruments is None else instruments[symbol]
-        if name in seen:
-            raise InputError("has an instrument twice", where, symbol, "a perp is held one way: net its long and short side")
-        seen.add(name)
+        short = (row[2] or 0.0) < 0.0
+        if (name, short) in seen:
+            remedy = "a perp is held once each way: net what stands on one side"
+            raise InputError("has an instrument twice", where, symbol, remedy)
+        seen.add((name, short))
         out.append((row[0], name, *row[2:]))
     return out
+
+
+def _of_coin(rows: list[Row], coin: str | None) -> list[Row]:
+    """The rows of one coin, where there are contracts margined in coins: each of these is an account of its own."""
+    coins = sorted({row[6] for row in rows if COIN_M.fullmatch(row[1])})
+    if not coins:
+        return rows
+    if coin is None and len(coins) > 1:
+        raise InputError("has contracts margined in several coins", value=", ".join(coins),
+                         remedy=f"each coin is an account of its own: name one, such as coin={coins[0]!r}")
+    return [row for row in rows if row[6] == (coin or coins[0])]
 
 
 def hyperliquid(state: Mapping[str, Any], account: str, collateral: Names = DOLLARS) -> list[Row]:
@@ -157,8 +179,15 @@ def binance_account(answer: Mapping[str, Any], account: str, collateral: Names =
 
 
 def binance(answer: Mapping[str, Any], account: str, collateral: Names = DOLLARS) -> list[Row]:
-    """Transactions of positionRisk and balance. isolatedWallet is the margin paid in, isolatedMargin has the profit in it."""
+    """Transactions of positionRisk and balance. isolatedWallet is the margin paid in, isolatedMargin has the profit in it.
+
+    Of COIN-M sizes become USD, and margin and wallets are in the coin, whatever `collateral` names.
+    """
     rows: list[Row] = []
+    kinds = [COIN_M.fullmatch(position["symbol"]) for position in answer["positionRisk"]]
+    if any(kinds):
+        collateral = {entry["asset"]: entry["asset"] for entry in answer["balance"]} | {
+            kind["coin"]: kind["coin"] for kind in kinds if kind} | {name: of for name, of in collateral.items() if of != "USD"}
     for position in answer["positionRisk"]:
         size = float(position["positionAmt"])
         if size == 0.0:
@@ -169,7 +198,10 @@ def binance(answer: Mapping[str, Any], account: str, collateral: Names = DOLLARS
             remedy = "give {positionRisk: [...], balance: [...]}, whose rows have it"
             raise InputError("has an isolated position without isolatedWallet", value=position["symbol"], remedy=remedy)
         paid, mode = (float(wallet), "isolated") if isolated else (0.0, "cross")
-        asset = collateral[position.get("marginAsset", "USDT")]
+        inverse = COIN_M.fullmatch(position["symbol"])
+        asset = collateral[inverse["coin"] if inverse else position.get("marginAsset", "USDT")]
+        if inverse:
+            size *= OF_BTC if inverse["coin"] == "BTC" else CONTRACT
         rows.append((account, position["symbol"], size, float(position["entryPrice"]), mode, paid, asset))
     return rows + _cash(account, {entry["asset"]: float(entry["crossWalletBalance"]) for entry in answer["balance"]}, collateral)
 

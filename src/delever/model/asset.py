@@ -12,15 +12,17 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from .errors import InputError, nearest
-from .quantity import Amount, PerYear, Ratio, Text, Usd
+from .quantity import Amount, Instant, PerYear, Ratio, Text, Usd
 from .spec import Spec
 
 USD = "USD"  # implicit, worth 1, the root of all prices
-WAYS = ("price", "peg", "wraps", "perp")  # to a price
+WAYS = ("price", "peg", "wraps", "perp", "call", "put")  # to a price
+TERMS = {"strike": "`strike: 60k USD`", "expires": "`expires: 2025-12-26T08:00:00Z`", "volatility": "`volatility: 55 %`"}
+OPTION = tuple(TERMS)
 
 
 class Asset(Spec):
-    """One asset: exactly one of `price`, `peg` with `ratio`, `wraps` with `rate`, `perp`."""
+    """One asset: exactly one of `price`, `peg` with `ratio`, `wraps` with `rate`, `perp`, or `call` or `put` with their terms."""
 
     price: Usd | None = Field(None, description="price at the start, of an asset with a market of its own")
     peg: Text | None = Field(None, description="the asset whose price its own follows")
@@ -32,6 +34,14 @@ class Asset(Spec):
     reserve: Amount | None = Field(
         None, ge=0, description="units of the peg that there are to redeem a pegged asset with a rate; null: without end")
     perp: Text | None = Field(None, description="the asset whose price its contract follows; its market is asset/USD")
+    inverse: bool = Field(False, description="a unit of the contract is 1 USD of what it follows, paid in that: its market is "
+                          "asset/perp, and its price what a dollar of the contract is worth in the coin")
+    call: Text | None = Field(None, description="the coin on one of which it is a European call, paid in it; market: asset/coin")
+    put: Text | None = Field(None, description="the same of a put")
+    strike: Usd | None = Field(None, gt=0, examples=["60k USD"], description="of an option, for one coin")
+    expires: Instant | None = Field(None, examples=["2025-12-26T08:00:00Z"], description="of an option, behind the end of a run")
+    volatility: PerYear | None = Field(
+        None, gt=0, examples=["55 %"], description="at which an option is marked; it stays what it is (assumption)")
     seizable: bool = Field(True, description="whether a liquidator may take it as collateral or repay it as debt")
 
     @model_validator(mode="after")
@@ -39,7 +49,7 @@ class Asset(Spec):
         given = [name for name in WAYS if getattr(self, name) is not None]
         if len(given) != 1:
             what = f"needs one of {', '.join(WAYS)}" if not given else f"has {' and '.join(given)}"
-            remedy = "give one: `price: 1719.57 USD`, `peg: ETH, ratio: 1`, `wraps: A, rate: 1` or `perp: BTC`"
+            remedy = "give one: `price: 1719.57 USD`, `peg: ETH, ratio: 1`, `wraps: A, rate: 1`, `perp: BTC` or `call: BTC, ...`"
             raise InputError(what, remedy=remedy)
         for name, number in (("peg", "ratio"), ("wraps", "rate")):
             has_name, has_number = getattr(self, name) is not None, getattr(self, number) is not None
@@ -51,6 +61,13 @@ class Asset(Spec):
         for number, stated in (("growth", self.growth != 0.0), ("reserve", self.reserve is not None)):
             if stated and not self.derived:
                 raise InputError("has no meaning here", path=(number,), remedy="it belongs to `peg: ASSET` with a `rate`")
+        for name in OPTION:
+            if self.is_option and getattr(self, name) is None:
+                raise InputError("is missing", path=(name,), remedy=f"an option has {', '.join(OPTION)}: write {TERMS[name]}")
+            if not self.is_option and getattr(self, name) is not None:
+                raise InputError("has no meaning here", path=(name,), remedy="it belongs to `call: COIN` or `put: COIN`")
+        if self.inverse and self.perp is None:
+            raise InputError("has no meaning here", path=("inverse",), remedy="it belongs to `perp: ASSET`")
         if self.price is not None and self.price <= 0:
             raise InputError(f"is {self.price:g}", path=("price",), value=self.price, remedy="a price is above 0")
         return self
@@ -62,8 +79,18 @@ class Asset(Spec):
 
     @property
     def below(self) -> str:
-        """The asset that its price is counted in: its peg, what it wraps, or USD."""
-        return self.peg or self.wraps or USD
+        """The asset that its price is counted in: its peg, what it wraps, of an inverse perp or an option its coin, or USD."""
+        return self.peg or self.wraps or (self.follows if self.follows and (self.inverse or self.is_option) else USD)
+
+    @property
+    def is_option(self) -> bool:
+        """Whether it is a call or a put."""
+        return self.call is not None or self.put is not None
+
+    @property
+    def follows(self) -> str | None:
+        """The asset whose price its contract follows; None: it is no contract."""
+        return self.perp or self.call or self.put
 
     @property
     def factor(self) -> float:
@@ -95,9 +122,13 @@ def markets(assets: Assets) -> dict[str, str]:
 
 
 def factor_of(name: str, assets: Assets) -> float:
-    """Price at the start in units of `below`; a perp starts at the USD price of its underlying."""
-    underlying = assets[name].perp
-    return assets[name].factor if underlying is None else price_usd(underlying, assets)
+    """Price at the start in units of `below`; a perp starts at the USD price of its underlying, an inverse one at 1 / that."""
+    underlying = assets[name].follows
+    if underlying is None:
+        return assets[name].factor
+    if assets[name].is_option:
+        return float("nan")  # it takes a date to say: see run/options.py
+    return 1.0 / price_usd(underlying, assets) if assets[name].inverse else price_usd(underlying, assets)
 
 
 def price_usd(name: str, assets: Assets) -> float:
@@ -108,9 +139,10 @@ def price_usd(name: str, assets: Assets) -> float:
     return price
 
 
-def perps(assets: Assets) -> dict[str, str]:
-    """Perp -> the asset whose price it follows, in the order of the assets."""
-    return {name: asset.perp for name, asset in assets.items() if asset.perp is not None}
+def perps(assets: Assets, options: bool = False) -> dict[str, str]:
+    """Perp -> the asset whose price it follows, in the order of the assets; options: these too."""
+    return {name: asset.follows for name, asset in assets.items()
+            if asset.follows is not None and (options or not asset.is_option)}
 
 
 def check_assets(assets: Assets) -> None:
@@ -120,8 +152,8 @@ def check_assets(assets: Assets) -> None:
     for name, asset in assets.items():
         if "/" in name:
             raise InputError("has a slash in its name", path=("assets", name), remedy="slashes separate pairs: ETH/USD")
-        if asset.perp is not None:
-            _check_perp(name, asset.perp, assets)
+        if asset.follows is not None:
+            _check_perp(name, asset, assets)
             continue
         key = "peg" if asset.peg is not None else "wraps"
         if asset.below != USD and asset.below not in assets:
@@ -131,8 +163,8 @@ def check_assets(assets: Assets) -> None:
         if wrapped is not None:
             remedy = f"peg to {wrapped}, which it wraps"
             raise InputError("is pegged to a wrapper", path=("assets", name, key), value=asset.peg, remedy=remedy)
-        if asset.below in assets and assets[asset.below].perp is not None:
-            remedy = f"a contract is no asset to build on: name {assets[asset.below].perp}, which it follows"
+        if asset.below in assets and assets[asset.below].follows is not None:
+            remedy = f"a contract is no asset to build on: name {assets[asset.below].follows}, which it follows"
             raise InputError("leads to a perp", path=("assets", name, key), value=asset.below, remedy=remedy)
     for name in assets:
         seen: list[str] = []
@@ -144,14 +176,18 @@ def check_assets(assets: Assets) -> None:
             seen.append(step)
 
 
-def _check_perp(name: str, underlying: str, assets: Assets) -> None:
-    """The underlying is an asset with a price in USD that is not itself a contract."""
-    path = ("assets", name, "perp")
+def _check_perp(name: str, perp: Asset, assets: Assets) -> None:
+    """The underlying is an asset with a price in USD that is not itself a contract; an inverse perp's has a market of its own."""
+    key = next(way for way in ("perp", "call", "put") if getattr(perp, way) is not None)
+    path, underlying = ("assets", name, key), str(perp.follows)
     if underlying == USD:
         raise InputError("follows USD", path=path, value=USD, remedy="name the asset whose price the contract follows")
     if underlying not in assets:
-        remedy = nearest(underlying, [other for other in assets if assets[other].perp is None])
+        remedy = nearest(underlying, [other for other in assets if assets[other].follows is None])
         raise InputError("unknown asset", path=path, value=underlying, remedy=remedy)
-    if assets[underlying].perp is not None:
-        remedy = f"name {assets[underlying].perp}, which that one follows"
+    if assets[underlying].follows is not None:
+        remedy = f"name {assets[underlying].follows}, which that one follows"
         raise InputError("follows a perp", path=path, value=underlying, remedy=remedy)
+    wrapped = assets[underlying].wraps
+    if (perp.inverse or perp.is_option) and wrapped is not None:
+        raise InputError("is paid in a wrapper", path=path, value=underlying, remedy=f"name {wrapped}, which it wraps")

@@ -6,6 +6,8 @@
     alice,,,,cross,20000
 
 An *isolated* row is an account of its own, named `account/INSTRUMENT`, of the owner `account`, with the row's collateral.
+A perp may be held both ways at once (hedge mode), in two rows: each has its entry price and its own maintenance margin. Isolated,
+they are two accounts, `account/INSTRUMENT/long` and `/short`. Of an *inverse* perp size is in USD, and the collateral its coin.
 *Cross* rows of one account share all the collateral that they state: it adds up. A row without an instrument is
 collateral alone. Collateral is the margin paid in, without the profit of open positions; in USD, unless
 `collateral_asset` says otherwise.
@@ -32,8 +34,8 @@ POSITIONS = pa.schema(
         _column("account", pa.string(), "name"),
         _column("owner", pa.string(), "name"),
         _column("instrument", pa.string(), "name of a perp; empty: collateral alone"),
-        _column("size", pa.float64(), "units of the perp, short below 0", nullable=True),
-        _column("entry_price", pa.float64(), "USD a unit", nullable=True),
+        _column("size", pa.float64(), "units of the perp, of an inverse one USD; short below 0", nullable=True),
+        _column("entry_price", pa.float64(), "USD a unit of what the perp follows", nullable=True),
         _column("margin_mode", pa.string(), "cross or isolated"),
         _column("collateral", pa.float64(), "units of the collateral asset"),
         _column("collateral_asset", pa.string(), "name"),
@@ -55,11 +57,21 @@ def to_legs(table: pa.Table, where: str) -> pa.Table:
     _check(rows, where)
     at = pa.array(range(rows.num_rows), pa.int64())
     isolated = pc.equal(rows["margin_mode"], ISOLATED)
-    own = pc.binary_join_element_wise(rows["account"], rows["instrument"], "/")
+    own = _names(rows, isolated)
     rows = rows.set_column(1, "account", pc.if_else(isolated, own, rows["account"])).append_column("row", at)
     legs = pa.concat_tables([_positions(rows), _collateral(rows)])
     legs = legs.sort_by([("row", "ascending"), ("side", "descending")])  # position before collateral
     return legs.drop_columns("row")
+
+
+def _names(rows: pa.Table, isolated: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Accounts of isolated rows: account/INSTRUMENT, and where it is held both ways account/INSTRUMENT/long and /short."""
+    own = pc.binary_join_element_wise(rows["account"], rows["instrument"], "/")
+    key = pc.binary_join_element_wise(rows["protocol"], own, "\0")
+    both = pa.table({"key": key.filter(isolated)}).group_by("key").aggregate([("key", "count")])
+    both = both.filter(pc.greater(both["key_count"], 1))["key"].combine_chunks()
+    way = pc.if_else(pc.less(rows["size"], 0.0), "short", "long")
+    return pc.if_else(pc.is_in(key, both), pc.binary_join_element_wise(own, way, "/"), own)
 
 
 def _positions(rows: pa.Table) -> pa.Table:
@@ -110,5 +122,6 @@ def _check(rows: pa.Table, where: str) -> None:
         row = first(mask)
         if row is not None:
             raise row_error(what, where, row, column, shown(rows[column][row]), remedy)
-    check_once(rows.filter(traded), ["protocol", "account", "instrument", "margin_mode"], where,
+    way = pc.if_else(pc.less(size, 0.0), "short", "long")
+    check_once(rows.append_column("way", way).filter(traded), ["protocol", "account", "instrument", "margin_mode", "way"], where,
                row=pc.indices_nonzero(traded.combine_chunks()))

@@ -14,7 +14,7 @@ from .errors import InputError, nearest
 HEADER = 2  # row of the first leg
 SIDES = ("collateral", "debt", "position")
 ENTRY = "write what a unit was opened at, in USD"
-KEY = ["protocol", "account", "asset", "side", "label"]  # one row each
+KEY = ["protocol", "account", "asset", "side", "label"]  # one row each; of positions one each way
 
 
 def row_error(what: str, where: str, row: int, column: str, value: object, remedy: str) -> InputError:
@@ -107,7 +107,8 @@ def check_legs(legs: pa.Table, where: str) -> None:
         remedy = f"it is a share, so {value / 100:g}" if 1 < value <= 100 else "it is a share from 0 to 1"
         raise row_error(f"is {value:g}", where, row, "liquidation_threshold", f"{value:g}", remedy)
     _check_positions(legs, position, where)
-    check_once(legs, KEY, where)
+    way = pc.if_else(pc.and_(position, pc.less(amount, 0.0)), "short position", legs["side"])  # a perp may be held both ways
+    check_once(legs.set_column(legs.column_names.index("side"), "side", way), KEY, where)
     _check_owners(legs, where)
     if first(pc.or_(position, pc.and_(pc.equal(legs["side"], "debt"), pc.greater(amount, 0.0)))) is None:
         remedy = "nobody can be liquidated; add rows with side debt and an amount above 0"

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from delever import catalog
 
 from .errors import InputError, near, nearest
-from .quantity import Amount, PerYear, Ratio, Share, Usd
+from .quantity import Amount, PerYear, Ratio, Share, Text, Usd
 from .spec import Spec
 
 HALF_OF_INITIAL = 2.0  # initial margin / maintenance margin where a tier does not say
@@ -48,7 +48,8 @@ class Tier(Spec):
     https://hyperliquid.gitbook.io/hyperliquid-docs/trading/margining.
     """
 
-    floor: Usd = Field(examples=["50k USD"], description="size of the position from which the tier holds")
+    floor: Usd = Field(examples=["50k USD"], description="size of the position from which the tier holds; a plain number of "
+                       "`floors_in` where that is not USD")
     maintenance: Share = Field(
         examples=["1.25 %"],
         description="maintenance margin of what is above the floor; where it is missing 1 / (2 x max_leverage)",
@@ -85,6 +86,11 @@ def _leverage(value: object) -> float:
 class PerpParameters(Spec):
     """Margin tiers of one perp on one exchange: `{max_leverage: 40}` or `{tiers: [{floor: 0 USD, ...}, ...]}`."""
 
+    short_margin: Share | None = Field(
+        None, examples=["7.5 %"], description="of an option, in place of tiers: maintenance margin of a short contract beside "
+        "its mark, share of a coin; of a put that is worth more than a coin times its mark")
+    floors_in: Text = Field("USD", description="asset in which floors are counted, the unit of the exchange: of inverse perps "
+                            "their coin; of one tier, whose floor is 0, it need not be said")
     tiers: tuple[Tier, ...] = Field(
         examples=["[{floor: 0 USD, max_leverage: 40}, {floor: 150m USD, max_leverage: 20}]"],
         description="from the lowest floor, which is 0; `max_leverage: 40` in its place is one tier",
@@ -96,6 +102,12 @@ class PerpParameters(Spec):
         """`{max_leverage: 40}`, with or without `maintenance`, is one tier from 0."""
         if not isinstance(values, Mapping):
             return values
+        if values.get("short_margin") is not None:
+            unknown = next((str(name) for name in values if name != "short_margin"), None)
+            if unknown is not None:
+                remedy = "an option has no tiers: leave it out"
+                raise InputError("has no meaning beside short_margin", path=(unknown,), remedy=remedy)
+            return {**values, "tiers": (Tier(floor=0.0, maintenance=1.0),)}
         short = {name: values[name] for name in SHORT if name in values}
         if not short:
             misspelt = next((name for name in values if near(str(name), SHORT) is not None), None)

@@ -71,7 +71,7 @@ def priced(asset: str, world: HasAssets, path: Path, pegged_only: bool = False) 
 
 def own_price(asset: str, world: HasAssets, path: Path) -> None:
     """A perp's outside price is its underlying's; nothing else moves it."""
-    underlying = world.assets[asset].perp if asset != USD else None
+    underlying = world.assets[asset].follows if asset != USD else None
     if underlying is not None:
         raise InputError(f"follows {underlying}", path=path, value=asset, remedy=f"shock {underlying}")
 

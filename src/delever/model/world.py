@@ -58,7 +58,8 @@ class Protocol(Spec):
         examples=["aave-v3-ethereum-2023-06"], description="name in the catalog, or parameters by asset"
     )
     book: str | InstanceOf[Book] = Field(examples=["positions.csv"], description="file of the accounts, or a Book")
-    unit: Text = Field(USD, description="asset the protocol counts in; of an exchange USD")
+    unit: Text = Field(USD, description="asset the protocol counts in; of an exchange USD, or the coin in which its inverse "
+                      "perps are paid")
     waterfall: tuple[Mechanism, ...] = Field(
         (), description="layers that bear what accounts fall short of, in their order; none: it stays booked"
     )

@@ -4,6 +4,7 @@
     index         I
     hyperliquid   median(I + gap_150s, B, book_30s)      book_30s: the average of B itself; the first B at the start
     binance       median(I (1 + rate t / T), I + gap_150s, B)    rate: last of funding; t: to the next payment; T: interval
+Of an inverse perp I and B are USD a coin, as its exchange quotes it, and the answer is one over the mark.
 A new answer once a step, in its first block, seen at once. While it is halted its answer stays, and its averages go on
 (assumption); one that lies adds its bias to the logs of both I and B.
 Source: hyperliquid.gitbook.io/hyperliquid-docs/trading/robust-price-indices: with two of three inputs, here without other
@@ -25,7 +26,7 @@ from delever.core.elementary import exp_, log_
 from delever.core.jit import helper, kernel
 from delever.core.setting import Setting, ragged
 from delever.core.state import Feeds, State
-from delever.model.asset import USD, perps
+from delever.model.asset import USD, Asset, perps
 from delever.model.errors import InputError
 from delever.model.quantity import Text
 from delever.oracles.base import FeedPhase, FeedSpec
@@ -46,13 +47,14 @@ class Beside(NamedTuple):
     every: np.ndarray  # [n] steps between two payments; 0: no funding
     rate: np.ndarray  # [R, P] last funding rate of an interval, shared with the phase that pays it
     step_length: float  # [s]
+    sense: np.ndarray  # [n] -1: of an inverse perp, whose formula is in USD a coin and whose answer is coins a dollar; else 1
 
 
 class Mark(FeedSpec):
     """Index, book and funding."""
 
     kind: ClassVar[str] = "mark"
-    of: str = Field(examples=["ETH-PERP/USD"], description="the perp's pair: PERP/USD")
+    of: str = Field(examples=["ETH-PERP/USD"], description="the perp's pair: PERP/USD, of an inverse one PERP/COIN")
     index: Text | None = Field(None, description="pair whose market price is the index; null: what the perp follows, in USD")
     formula: Literal["index", "hyperliquid", "binance"] = Field(
         examples=["hyperliquid"], description="how the mark is made of index, book and funding")
@@ -87,7 +89,14 @@ def beside(marks: Sequence[Mark], setting: Setting) -> Beside:
                 reserve[i] = r
     market, sign = ragged([terms for _, terms in pairs])
     return Beside(np.array([constant for constant, _ in pairs]), market, sign, reserve,
-                  np.where(reserve >= 0, every[reserve], 0), setting.funding_rate, setting.step_length)
+                  np.where(reserve >= 0, every[reserve], 0), setting.funding_rate, setting.step_length,
+                  np.array([-1.0 if is_inverse(mark.of, setting.world.assets) else 1.0 for mark in marks]))
+
+
+def is_inverse(pair: str, assets: Mapping[str, Asset]) -> bool:
+    """Whether a pair is the market of an inverse perp."""
+    base = pair.partition("/")[0]
+    return base in assets and assets[base].inverse
 
 
 @helper
@@ -129,19 +138,21 @@ def sample(number: np.ndarray, formula: np.ndarray, share: np.ndarray, step: int
     index, book, first, before = work[0], work[1], work[2], work[3]
     for i in range(number.shape[0]):
         f, r, every, long = number[i], beside.reserve[i], beside.every[i], gap[1, i]
-        answer, bias = feeds.answer[f], feeds.bias[f]
+        answer, bias, sense = feeds.answer[f], feeds.bias[f], beside.sense[i]
         for p in range(answer.shape[0]):
             before[p] = answer[p]
         if formula[i] == INDEX:
-            add_up(beside.constant[i] + bias, beside.market[i], beside.sign[i], price, answer)
+            add_up(beside.constant[i] + sense * bias, beside.market[i], beside.sign[i], price, answer)
+            for p in range(answer.shape[0]):
+                answer[p] *= sense
             stay(halted[f], time, before, answer)
             continue
-        add_up(beside.constant[i] + bias, beside.market[i], beside.sign[i], price, index)
+        add_up(beside.constant[i] + sense * bias, beside.market[i], beside.sign[i], price, index)
         add_up(feeds.constant[f] + bias, feeds.market[f], feeds.sign[f], price, book)
         for p in range(index.shape[0]):
             index[p] = exp_(index[p])
         for p in range(book.shape[0]):
-            book[p] = exp_(book[p])
+            book[p] = exp_(sense * book[p])
         average(long, share[1], index, book)
         if formula[i] == HYPERLIQUID:
             short = gap[0, i]
@@ -159,7 +170,7 @@ def sample(number: np.ndarray, formula: np.ndarray, share: np.ndarray, step: int
             a, b, c = first[p], book[p], index[p] + long[p]
             first[p] = max(max(min(a, b), min(max(a, b), c)), LEAST * index[p])  # the median
         for p in range(answer.shape[0]):
-            answer[p] = log_(first[p])
+            answer[p] = sense * log_(first[p])
         stay(halted[f], time, before, answer)
 
 

@@ -5,7 +5,7 @@
     required  = margin x sum of |exposure|, what is worth a USD always left out
     good      = equity >= required:  calls of his accounts on these protocols are struck; else they are called as anybody's
 The broker stands in for what an account lacks alone, and takes no money: what that costs or saves is seen in bad debt. Interest
-and funding count as they stand. Source: prime brokerage with cross-margining (CME's and OCC's programme nets exposures by
+and funding count as they stand; an option counts as what it is worth. Source: prime brokerage with cross-margining (CME's and OCC's programme nets exposures by
 underlying); one rate for all underlyings is an assumption.
 """
 
@@ -24,6 +24,7 @@ from delever.core.setting import Mates, Setting
 from delever.core.state import State, Watch
 from delever.core.tables import NOTHING, Accounts, Transactions
 from delever.core.touch import enter_slots, slot_of
+from delever.model.asset import USD
 from delever.model.errors import InputError
 from delever.model.quantity import Share, Text
 from delever.model.references import known_name
@@ -65,17 +66,17 @@ def is_good(owner: int, p: int, margin: float, ours: np.ndarray, underlying: np.
         if not ours[book.protocol[g]]:
             continue
         amount, row = (touched.amount, at) if at >= 0 else (book.amount, account)
-        first = book.first_debt[0]
+        first, unit = book.first_debt[0], margins.in_usd[book.protocol[g], p]
         for k in range(book.collaterals[g]):
             r = book.reserve[g, k]
-            usd = amount[row, k] * reserves.supply_index[r, p] * price[p, r]
+            usd = amount[row, k] * reserves.supply_index[r, p] * price[p, r] * unit
             equity += usd
             exposure[underlying[r]] += usd
         for k in range(first, first + book.debts[g]):
             r, q = book.reserve[g, k], amount[row, k]
             if book.margin[g]:
-                equity += q * (price[p, r] - margins.paid[r, p])
-                exposure[underlying[r]] += q * price[p, r]
+                equity += q * (price[p, r] - margins.paid[r, p]) * unit
+                exposure[underlying[r]] += q * price[p, r] * unit
             else:
                 usd = q * reserves.borrow_index[r, p] * price[p, r]
                 equity -= usd
@@ -119,13 +120,19 @@ class Desk:
         self.margin, self.mates, self.spared = spec.margin, setting.mates, np.zeros(setting.paths)
         self.tables = np.zeros((2, max(assets, count)))
         self.tables[0, :count] = [not spec.protocols or protocol in spec.protocols for protocol in setting.protocols]
-        follows, tree = dict(setting.layout.follows), setting.layout.tree
-        asset = [setting.layout.asset(held) for _, held in setting.reserves]
-        market = setting.margins.market
-        self.underlying = tree.unwrapped[[follows.get(int(m), a) if m >= 0 else a for m, a in zip(market, asset, strict=True)]]
+        asset = [underlying_of(setting.world, held) for _, held in setting.reserves]
+        self.underlying = setting.layout.tree.unwrapped[[setting.layout.asset(name) for name in asset]]
         if not len(self.mates.account):
             raise InputError("has no clients", path=("policies", name), value="prime_broker",
                              remedy="nobody owns two accounts: write `owner` in the books")
+
+
+def underlying_of(world: World, name: str) -> str:
+    """Whose price a holding moves with: of a contract what it follows; a unit of an inverse one is a dollar."""
+    asset = world.assets.get(name)
+    if asset is None or asset.inverse:
+        return USD
+    return asset.follows or name
 
 
 SPARED = Column("calls_spared", "count", "calls that were struck, block by block, because the owner's whole was good", mean_of(

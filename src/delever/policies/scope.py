@@ -41,7 +41,7 @@ def protocols_on(what: str, name: str, world: World) -> list[str]:
     """Protocols that a name stands for."""
     if what != "asset":
         return [name] if what == "protocol" else []
-    near = {name, *(other for other, asset in world.assets.items() if name in (asset.wraps, asset.perp))}
+    near = {name, *(other for other, asset in world.assets.items() if name in (asset.wraps, asset.follows))}
     return [protocol for protocol, terms in world.protocols.items() if near & set(look_up(terms.parameters))]
 
 
@@ -52,7 +52,8 @@ def markets_on(what: str, name: str, world: World) -> list[str]:
     if what == "asset":
         return [pair for step in down_to_usd(name, world.assets) if (pair := market_of(step, world.assets)) is not None][:1]
     listed = look_up(world.protocols[name].parameters)
-    return [f"{asset}/USD" for asset, terms in listed.items() if isinstance(terms, PerpParameters) and asset in world.assets]
+    return [str(market_of(asset, world.assets)) for asset, terms in listed.items()
+            if isinstance(terms, PerpParameters) and asset in world.assets]
 
 
 def check_looked_at(names: Sequence[str], world: World, path: Path, by_volume: bool) -> None:

@@ -14,11 +14,11 @@ import numpy as np
 from pydantic import Field
 
 from delever.core.jit import helper, kernel
+from delever.core.maintenance import maintenance
 from delever.core.margin import (
     close_leg,
     close_on_book,
     equity_of,
-    maintenance,
     move_cash,
     sell_collateral,
     take_over,
@@ -69,7 +69,7 @@ class Exchange(ExchangeRules):
 
 @helper
 def limit_price(kind: float, q: float, mark: float, equity: float, margin: float, own: float) -> float:
-    """The price [USD] beyond which a position of q units is not closed. margin: of the account; own: of the position.
+    """The price [unit] beyond which a position of q units is not closed. margin: of the account; own: of the position.
 
         bankruptcy  m - E / q            fillable  m - A spread own / q,  A = clamp(1 - E / M, 0, 1)
     """
@@ -91,8 +91,7 @@ def largest_leg(slot: int, p: int, g: int, done: int, accounts: Accounts) -> int
         q = amount[slot, k]
         if q != 0.0 and (done >> (k - first)) & 1 == 0:
             r = book.reserve[g, k]
-            mm = margins.counted[r, p] * maintenance(abs(q) * price[p, r], r, margins.tiers, margins.floor, margins.rate,
-                                                     margins.deducted)
+            mm = margins.counted[r, p] * maintenance(q, price[p, r], r, margins)
             if mm > best:
                 best, leg = mm, k
     return leg
@@ -101,7 +100,7 @@ def largest_leg(slot: int, p: int, g: int, done: int, accounts: Accounts) -> int
 @helper
 def charge(slot: int, p: int, g: int, fee: float, equity: float, touched: Touched, book: BookTables, ledgers: Ledgers
            ) -> None:
-    """A liquidation fee [USD], as far as equity goes; to the treasury, which feeds the fund where there is one.
+    """A liquidation fee [unit], as far as equity goes; to the treasury, which feeds the fund where there is one.
 
     It leaves a thousandth of equity, so that it is never rounding that decides whether the account is below zero.
     """
@@ -117,7 +116,7 @@ def market_orders(slot: int, p: int, g: int, stage: np.ndarray, time: float, acc
     """Orders to the books, the largest maintenance margin first, until the account is healthy; whether any was filled."""
     touched, book, margins, price = accounts.touched, accounts.book, accounts.margins, accounts.price
     filled, parted, done, first = False, False, 0, book.first_debt[0]
-    resting = time < touched.until[slot]
+    resting, in_usd = time < touched.until[slot], margins.in_usd[book.protocol[g], p]
     equity, margin = equity_of(slot, p, g, touched.amount, book, margins, price)
     while equity < margin:
         k = largest_leg(slot, p, g, done, accounts)
@@ -126,8 +125,8 @@ def market_orders(slot: int, p: int, g: int, stage: np.ndarray, time: float, acc
         done |= 1 << (k - first)
         r, q = book.reserve[g, k], touched.amount[slot, k]
         mark, d = price[p, r], q
-        own = margins.counted[r, p] * maintenance(abs(q) * mark, r, margins.tiers, margins.floor, margins.rate, margins.deducted)
-        if not resting and abs(q) * mark > stage[ABOVE]:
+        own = margins.counted[r, p] * maintenance(q, mark, r, margins)
+        if not resting and abs(q) * mark * in_usd > stage[ABOVE]:
             d, parted = stage[SHARE] * q, True
         limit = limit_price(stage[LIMIT], q, mark, equity, margin, own)
         closed, at = close_on_book(slot, p, g, k, d, limit, accounts, liquidity, records)
@@ -146,7 +145,7 @@ def market_orders(slot: int, p: int, g: int, stage: np.ndarray, time: float, acc
 def close_flat(slot: int, p: int, g: int, stage: np.ndarray, accounts: Accounts, records: Records) -> bool:
     """Every position at the mark less the slippage, against makers outside; whether there was one."""
     touched, book, price, ledgers, flows = accounts.touched, accounts.book, accounts.price, records.ledgers, records.flows
-    some = False
+    some, in_usd = False, accounts.margins.in_usd[book.protocol[g], p]
     for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
         q = touched.amount[slot, k]
         if q == 0.0:
@@ -154,9 +153,9 @@ def close_flat(slot: int, p: int, g: int, stage: np.ndarray, accounts: Accounts,
         r = book.reserve[g, k]
         at = price[p, r] * (1.0 - stage[SLIPPAGE] if q > 0.0 else 1.0 + stage[SLIPPAGE])
         close_leg(slot, p, g, k, q, at, MAKERS, accounts, ledgers)
-        ledgers.turnover[0, p] += abs(q) * at
-        flows.liquidated[r, p] += abs(q) * price[p, r]
-        flows.slippage[r, p] += q * (price[p, r] - at)
+        ledgers.turnover[accounts.reserves.asset[book.reserve[g, 0]], p] += abs(q) * at
+        flows.liquidated[r, p] += abs(q) * price[p, r] * in_usd
+        flows.slippage[r, p] += q * (price[p, r] - at) * in_usd
         some = True
         if stage[FEE] > 0.0:
             equity = equity_of(slot, p, g, touched.amount, book, accounts.margins, price)[0]

@@ -2,7 +2,8 @@
 
     premium = (B - I) / I     sampled once a step;  I: USD market price of the underlying, B: of the perp
     rate = (mean premium + clamp(interest - mean premium, -clamp, clamp)) x interval / period,   limited to +-cap
-    F += rate x I             what a long unit has paid so far, at the end of an interval
+    F += rate x I             what a long unit has paid so far, at the end of an interval; of an inverse perp F -= rate / I, in
+                              the coin: its long holds -1 a dollar, and pays rate / I of the coin for each
 Accounts settle their part when they close; until then it is in transit (holder FUNDING). What the book lacks to balance is
 held by makers outside, who pay and receive at once.
 Source: hyperliquid.gitbook.io/hyperliquid-docs/trading/funding (position size x oracle price x rate; the clamp; 4 % an hour);
@@ -44,14 +45,16 @@ class Funded(NamedTuple):
     net: np.ndarray  # [n] units that accounts of the exchange hold at the start, longs less shorts
     last_rate: np.ndarray  # [R, P] written here, read by marks
     total: np.ndarray  # [n, P] premiums since the last payment
+    unit: np.ndarray  # [n] asset in which it is paid
+    sense: np.ndarray  # [n] -1 of inverse perps, else 1
 
 
 @kernel
 def sample_and_pay(perps: Funded, step: int, tree: Tree, price: np.ndarray, margins: Margins, ledgers: Ledgers,
                    index: np.ndarray) -> None:
     """One step. price: [M, P] log market prices; index: [P] scratch."""
-    reserve, asset, underlying, every, terms, net, last_rate, total = perps
-    tokens, traded = ledgers.tokens, ledgers.turnover[0]
+    reserve, asset, underlying, every, terms, net, last_rate, total, unit, sense = perps
+    tokens = ledgers.tokens
     for i in range(reserve.shape[0]):
         r, a, below = reserve[i], asset[i], underlying[i]
         book, premiums, constant = price[margins.market[r]], total[i], tree.log_rate[below]
@@ -62,20 +65,20 @@ def sample_and_pay(perps: Funded, step: int, tree: Tree, price: np.ndarray, marg
             for p in range(index.shape[0]):
                 index[p] += row[p]
         for p in range(index.shape[0]):
-            premiums[p] += exp_(book[p] - index[p]) - 1.0
+            premiums[p] += exp_(sense[i] * book[p] - index[p]) - 1.0
         if step % every[i] != 0:
             continue
         steepest, paid, gross, rate = margins.rate[r, margins.tiers[r] - 1], margins.paid[r], margins.gross[r], last_rate[r]
         for p in range(index.shape[0]):
             rate[p] = funding_rate(premiums[p] / every[i], terms[i, INTEREST], terms[i, CLAMP], terms[i, SCALE], terms[i, CAP])
             premiums[p] = 0.0
-            change = rate[p] * exp_(index[p])
+            change = sense[i] * (rate[p] * exp_(sense[i] * index[p]))
             paid[p] += change
             gross[p] += abs(change) * steepest
-            usd = (net[i] + tokens[CASH, a, p] + tokens[VAULT, a, p]) * change
-            tokens[FUNDING, 0, p] -= usd
-            tokens[MAKERS, 0, p] += usd
-            traded[p] += abs(usd)
+            owed = (net[i] + tokens[CASH, a, p] + tokens[VAULT, a, p]) * change
+            tokens[FUNDING, unit[i], p] -= owed
+            tokens[MAKERS, unit[i], p] += owed
+            ledgers.turnover[unit[i], p] += abs(owed)
 
 
 class FundingPhase(Phase):
@@ -88,7 +91,7 @@ class FundingPhase(Phase):
     def of(cls, setting: Setting) -> FundingPhase:
         """All perps that pay."""
         world, layout, margins, book = setting.world, setting.layout, setting.margins, setting.book
-        reserve, follows = np.flatnonzero(setting.funding_steps), dict(layout.follows)
+        reserve, follows = np.flatnonzero(setting.funding_steps), {m: asset for m, asset, _ in layout.follows}
         terms = [world.protocols[setting.reserves[r][0]].funding for r in reserve]
         held = slice(0, margins.position_first[-1])
         account, leg = margins.position_account[held], margins.position_leg[held]
@@ -97,7 +100,9 @@ class FundingPhase(Phase):
             reserve, np.array([layout.asset(setting.reserves[r][1]) for r in reserve], np.int64),
             np.array([follows[int(margins.market[r])] for r in reserve], np.int64), setting.funding_steps[reserve],
             np.array([[t.interest, t.clamp, t.interval / t.period, t.cap] for t in terms if t is not None]).reshape(-1, 4),
-            net[reserve], setting.funding_rate, np.zeros((len(reserve), setting.paths))))
+            net[reserve], setting.funding_rate, np.zeros((len(reserve), setting.paths)),
+            np.array([layout.asset(world.protocols[setting.reserves[r][0]].unit) for r in reserve], np.int64),
+            margins.sense[reserve]))
 
     def accrue(self, state: State) -> None:
         """Once a step, once prices stand."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from delever.actors.base import Earnings
+from delever.core.options import Options
 from delever.core.phase import Kind, Phase, grouped, overriding
 from delever.core.profile import Profiles
 from delever.core.setting import Layout, Setting
@@ -34,6 +35,7 @@ from delever.protocols.funding import FundingPhase
 from delever.protocols.margin import Engines, ExchangeRules
 from delever.run.backed import Backed
 from delever.run.exchanges import stocks
+from delever.run.options import options_of, values_at_start
 from delever.run.positions import Positions, read_books, tabulate
 from delever.run.pricing import Oracles, compose, lay_out, liquidity, start_answers
 from delever.venues.base import ProfileTable
@@ -60,6 +62,7 @@ class Model:
     steps: int
     step_length: float  # [s]
     blocks: int  # of the world's clock, in a step
+    options: Options
     spared: tuple[str, ...] = ()  # protocols of which nobody is liquidated: for comparisons
 
     def setting(self, paths: int) -> Setting:
@@ -77,8 +80,20 @@ class Model:
         return np.array([log_usd(self.layout, unit, self.start_price) for unit in units])
 
     def seen_price(self, log_move: np.ndarray | None = None) -> np.ndarray:
-        """Prices of reserves at the start [R], in USD at the market price of the protocol's unit."""
-        return np.asarray(np.exp(self.start_seen + self.log_unit + (0.0 if log_move is None else log_move)))
+        """Prices of reserves at the start [R], in USD at the market price of the protocol's unit.
+
+        log_move: [R] of each; of an option that of its coin, at which it is priced anew.
+        """
+        price = np.asarray(np.exp(self.start_seen + self.log_unit + (0.0 if log_move is None else log_move)))
+        if log_move is None or not len(self.options.market):
+            return price
+        before = log_spots(self.layout, self.options, self.start_price)
+        names = [self.layout.markets[m] for m in self.options.market]
+        for r, (_, asset) in enumerate(self.positions.reserves):
+            if asset in names:
+                i, spots = names.index(asset), before + log_move[r]
+                price[r] = values_at_start(self.options, spots)[i] * np.exp(spots[i])
+        return price
 
 
 def log_usd(layout: Layout, asset: int, price: np.ndarray) -> float:
@@ -87,18 +102,27 @@ def log_usd(layout: Layout, asset: int, price: np.ndarray) -> float:
     return float(layout.tree.log_rate[asset] + sum(price[m] for m in chain))
 
 
+def log_spots(layout: Layout, options: Options, price: np.ndarray) -> np.ndarray:
+    """Log USD prices of the coins that options are on [n]. price: [M] log prices of markets."""
+    return np.array([log_usd(layout, int(coin), price) for coin in options.coin], np.float64)
+
+
 def assemble(world: World, source: Source | None = None) -> Model:
     """Read what the world names and lay it out."""
     source = source or Source(world.folder)
     layout = lay_out(world.assets)
-    positions = tabulate(world, read_books(world, source))
+    positions, options = tabulate(world, read_books(world, source)), options_of(world, layout, 1)
+    layout.start[options.market] = np.log(values_at_start(options, log_spots(layout, options, layout.start)))
     profiles, tables = liquidity(world, layout, source)
     start = layout.start.copy()
     price = np.array([e if t is None else e + t.start_log_price if t.anchored else t.start_log_price
                       for e, t in zip(layout.start, tables, strict=True)])
-    for m, underlying in layout.follows:  # a pool of the underlying may start off its stated price
-        layout.start[m] = log_usd(layout, underlying, price)
+    for m, underlying, sense in layout.follows:  # a pool of the underlying may start off its stated price
+        layout.start[m] = sense * log_usd(layout, underlying, price)
         price[m] += layout.start[m] - start[m]
+    for m, value in zip(options.market, values_at_start(options, log_spots(layout, options, price)), strict=True):
+        before, layout.start[m] = layout.start[m], np.log(value)
+        price[m] += layout.start[m] - before
     oracles = compose(world, layout, positions.reserves)
     answer = start_answers(oracles, price)
     used = oracles.seen_feed >= 0
@@ -109,7 +133,7 @@ def assemble(world: World, source: Source | None = None) -> Model:
     prices = scenario.prices.compile(layout.markets, source, scenario.step, scenario.steps)
     model = Model(world, source, layout, positions, profiles, tables, oracles, prices,
                   make_index(positions.tables, np.exp(seen), positions.margins), price, answer, seen, scenario.steps,
-                  scenario.step, blocks)
+                  scenario.step, blocks, options)
     check_rules(world)
     setting = model.setting(1)
     phases(model, 1, (), setting)  # mistakes of mechanisms come to light before a run folder is made,
@@ -181,7 +205,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
     kinds = numbered(everybody)
     return Phases(
         prices=model.prices.phase(paths),
-        venues=Venues(keep, layout.follows),
+        venues=Venues(keep, layout.follows, options_of(world, layout, paths) if len(model.options.market) else None),
         accruals=[constant_interest(model), *curves, FundingPhase.of(setting)],
         feeds=feeds,
         rereading=[feed for feed in feeds if type(feed).refresh is not FeedPhase.refresh],

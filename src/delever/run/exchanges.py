@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from delever.core.exchange_tables import Margins
 from delever.core.tables import BookTables
-from delever.model.asset import USD
+from delever.model.asset import USD, price_usd
 from delever.model.book import COLLATERAL, POSITION
 from delever.model.errors import InputError
 from delever.model.parameters import CollateralParameters, Parameters, PerpParameters
@@ -21,31 +21,54 @@ MOST = 62  # positions of an account: the engine notes in one integer which it h
 
 
 def with_cash(legs: pa.Table, world: World) -> pa.Table:
-    """The legs, in which every margin account begins with its cash: wallet less size x entry price [USD]."""
+    """The legs, in which every margin account begins with its cash: wallet less size x entry price [the exchange's unit].
+
+    Of an inverse perp that is wallet + size / entry price: it is held as -size dollars, each opened at 1 / entry price.
+    """
     if not world.exchanges:
         return legs
     mine = pc.is_in(legs["protocol"], pa.array(world.exchanges)).to_numpy(zero_copy_only=False)
     names = pc.binary_join_element_wise(legs["protocol"], legs["account"], "\0").combine_chunks().dictionary_encode()
     account, amount = names.indices.to_numpy(), legs["amount"].to_numpy()
     position = pc.equal(legs["side"], POSITION).to_numpy(zero_copy_only=False)
-    usd = pc.equal(legs["asset"], USD).to_numpy(zero_copy_only=False) & mine
-    entry = np.where(position, legs["entry_price"].to_numpy(zero_copy_only=False).astype(float), 0.0)
-    cash = np.bincount(account[usd], amount[usd], len(names.dictionary))
-    cash -= np.bincount(account, amount * entry, len(names.dictionary))
+    unit = units_of(legs, world)
+    is_cash = pc.equal(legs["asset"], unit).to_numpy(zero_copy_only=False) & mine
+    held, entry = held_at(legs, world)
+    cash = np.bincount(account[is_cash], amount[is_cash], len(names.dictionary))
+    cash -= np.bincount(account, held * entry, len(names.dictionary))
     owners, first = np.unique(account[mine], return_index=True)
     rows = np.flatnonzero(mine)[first]
     most = np.bincount(account[position], minlength=1).max(initial=0)
     if most > MOST:
         raise InputError("has too many positions", "book", int(most), f"an account may have {MOST}")
     head = legs.take(rows)
-    for column, values in (("asset", [USD] * len(rows)), ("side", [COLLATERAL] * len(rows)), ("amount", cash[owners]),
+    of_rows = unit.take(pa.array(rows)).to_pylist()
+    for column, values in (("asset", of_rows), ("side", [COLLATERAL] * len(rows)), ("amount", cash[owners]),
                            ("entry_price", [None] * len(rows)), ("liquidation_threshold", [None] * len(rows)),
                            ("label", [""] * len(rows))):
         at = head.column_names.index(column)
         head = head.set_column(at, head.schema.field(at), pa.array(values, head.schema.field(at).type))
-    both = pa.concat_tables([head, legs.filter(pa.array(~usd))])
-    order = np.lexsort((np.arange(len(both)), np.concatenate([owners, account[~usd]])))
+    both = pa.concat_tables([head, legs.filter(pa.array(~is_cash))])
+    order = np.lexsort((np.arange(len(both)), np.concatenate([owners, account[~is_cash]])))
     return both.take(order)
+
+
+def units_of(legs: pa.Table, world: World) -> pa.Array:
+    """The asset that the protocol of each leg counts in."""
+    of = legs["protocol"].combine_chunks().dictionary_encode()
+    return pa.array([world.protocols[name].unit for name in of.dictionary.to_pylist()], pa.string()).take(of.indices)
+
+
+def held_at(legs: pa.Table, world: World) -> tuple[np.ndarray, np.ndarray]:
+    """Units of each leg as the engine holds them, and the price in the unit at which they were opened (0: no position)."""
+    asset = legs["asset"].combine_chunks().dictionary_encode()
+    turned = np.array([name in world.assets and world.assets[name].inverse for name in asset.dictionary.to_pylist()], bool)
+    inverse = turned[asset.indices.to_numpy()]
+    position = pc.equal(legs["side"], POSITION).to_numpy(zero_copy_only=False)
+    amount, entry = legs["amount"].to_numpy(), legs["entry_price"].to_numpy(zero_copy_only=False).astype(float)
+    with np.errstate(divide="ignore"):
+        opened = np.where(position, np.where(inverse, 1.0 / entry, entry), 0.0)
+    return np.where(inverse & position, -amount, amount), opened
 
 
 def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: Mapping[str, Mapping[str, Parameters]],
@@ -59,27 +82,31 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
     floor, rate, deducted = (np.zeros((count, most)) for _ in range(3))
     weight = np.full(count, -1.0)
     markets = [name for name in world.assets if world.assets[name].wraps is None]
-    market = np.full(count, -1)
+    market, sense, charge, put = np.full(count, -1), np.ones(count), np.zeros(count), np.zeros(count)
     for r, ((protocol, asset), entry) in enumerate(zip(reserves, entries, strict=True)):
         if protocol not in world.exchanges:
             continue
         weight[r] = 0.0 if perp[r] else 1.0 - entry.haircut if isinstance(entry, CollateralParameters) else 1.0
         if isinstance(entry, PerpParameters):
             tiers[r], market[r] = len(entry.tiers), markets.index(asset)
+            spec = world.assets[asset]
+            sense[r], charge[r], put[r] = -1.0 if spec.inverse else 1.0, entry.short_margin or 0.0, float(spec.put is not None)
             for k, tier in enumerate(entry.tiers):
-                floor[r, k], rate[r, k] = tier.floor, tier.maintenance
+                floor[r, k], rate[r, k] = tier.floor, tier.maintenance + charge[r] * put[r]
                 if k:
                     deducted[r, k] = deducted[r, k - 1] + tier.floor * (rate[r, k] - rate[r, k - 1])
     of = np.array([protocols.index(protocol) for protocol, _ in reserves])
-    own = [(name, USD) if name in world.exchanges else None for name in protocols]
+    own = [(name, world.protocols[name].unit) if name in world.exchanges else None for name in protocols]
     cash = np.array([reserves.index(home) if home in reserves else -1 for home in own])
     position_first, holder, position_leg = positions_by_perp(book, count)
     return Margins(
         perp.astype(np.int64), weight, np.searchsorted(of, np.arange(len(protocols) + 1)), cash, tiers, floor, rate, deducted,
         market, position_first, holder, position_leg,
-        np.array([perp[r] and world.protocols[protocol].funding is not None
+        np.array([perp[r] and charge[r] == 0.0 and world.protocols[protocol].funding is not None
                   for r, (protocol, _) in enumerate(reserves)], np.int64),
-        np.zeros((count, 1)), np.zeros((count, 1)), np.ones((count, 1)))
+        np.zeros((count, 1)), np.zeros((count, 1)), sense,
+        np.array([n for n, home in enumerate(own) if home is not None and home[1] != USD], np.int64),
+        charge, put, np.ones((len(protocols), 1)), np.ones((count, 1)))
 
 
 def positions_by_perp(book: BookTables, reserves: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -110,6 +137,6 @@ def stocks(world: World, reserves: Sequence[tuple[str, str]]) -> tuple[np.ndarra
                     fund[reserves.index((name, asset))] += units
             equity, reserve = layer.vault()
             if reserve >= 0.0:
-                vault[reserves.index((name, USD))] += equity
+                vault[reserves.index((name, protocol.unit))] += equity / price_usd(protocol.unit, world.assets)
                 backed[number] = reserve
     return fund, vault, backed

@@ -73,7 +73,8 @@ def rows_of(model: Model, paths: pa.Table) -> Iterator[Row]:
 
 def is_of_perp(model: Model, one: Declared) -> bool:
     """Whether a column is of a perp of an exchange."""
-    return bool(one.protocol and one.asset) and one.asset in model.world.assets and model.world.assets[one.asset].perp is not None
+    spec = model.world.assets.get(one.asset) if one.protocol else None
+    return spec is not None and spec.follows is not None
 
 
 def section_of(section: str, of: list[str], protocols: list[str]) -> str:

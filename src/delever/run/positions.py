@@ -16,13 +16,14 @@ from delever.engine.index import EITHER
 from delever.ingest.positions import from_export
 from delever.ingest.source import BookTables as Sourced
 from delever.ingest.source import Source
+from delever.model.asset import USD
 from delever.model.book import COLLATERAL, POSITION, REMAINDER, Book
 from delever.model.checks import check_book
 from delever.model.errors import InputError, nearest
 from delever.model.exchange import instruments
 from delever.model.parameters import ROUNDING, CollateralParameters, look_up
 from delever.model.world import ReserveParameters, World
-from delever.run.exchanges import lay_margins, with_cash
+from delever.run.exchanges import held_at, lay_margins, with_cash
 
 LITTLE = 1e-9  # share of a reserve that is nothing
 
@@ -92,7 +93,9 @@ def read_books(world: World, source: Source) -> Book:
 
 def exported(file: str, name: str, world: World, source: Source) -> Sourced:
     """The positions in an exchange's own answer (JSON), under the names that the world gives its perps."""
-    return Sourced(from_export(source.json(file), file, instruments=instruments(name, world)), pa.table({}))
+    unit = world.protocols[name].unit
+    coin = None if unit == USD else unit
+    return Sourced(from_export(source.json(file), file, instruments=instruments(name, world), coin=coin), pa.table({}))
 
 
 def _renamed(table: pa.Table | None, protocol: str) -> pa.Table:
@@ -118,7 +121,7 @@ def tabulate(world: World, book: Book) -> Positions:
     is_debt = pc.not_equal(legs["side"], COLLATERAL).to_numpy(zero_copy_only=False)  # of a margin account: a position
     is_position = pc.equal(legs["side"], POSITION).to_numpy(zero_copy_only=False)
     remainder = pc.equal(legs["label"], REMAINDER).to_numpy(zero_copy_only=False)
-    amount = legs["amount"].to_numpy()
+    amount, opened = held_at(legs, world)
     own = legs["liquidation_threshold"].to_numpy(zero_copy_only=False).astype(float)
     emode = legs["emode"].to_numpy(zero_copy_only=False)
     number_of_assets = len(asset.dictionary)
@@ -188,8 +191,7 @@ def tabulate(world: World, book: Book) -> Positions:
     coded = np.column_stack([of, margin, counts, reserve_of, _codes(threshold_of), _codes(incentive_of), seizable_of, negative,
                              term_of])
     _, first, signature = np.unique(coded, axis=0, return_index=True, return_inverse=True)
-    entry_price = legs["entry_price"].to_numpy(zero_copy_only=False).astype(float)
-    cost = spread(np.where(is_position, amount * entry_price, 0.0), np.float64) if is_position.any() else np.zeros((accounts, 0))
+    cost = spread(np.where(is_position, amount * opened, 0.0), np.float64) if is_position.any() else np.zeros((accounts, 0))
     tables = BookTables(np.ascontiguousarray(amounts), small(signature.ravel()), small(of[first]), small(reserve_of[first]),
                         threshold_of[first], incentive_of[first], small(seizable_of[first]), small(counts[first, 0]),
                         small(counts[first, 1]), np.array([first_debt]), small(margin[first]), np.ascontiguousarray(cost),

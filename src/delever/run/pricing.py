@@ -58,7 +58,8 @@ def lay_out(assets: Mapping[str, Asset]) -> Layout:
     tree = Tree(table, length, np.array(rates), np.log(rates), np.array(traded), base, quote, length[base],
                 length[:, None] - common, length[None, :] - common)
     start = np.array([math.log(factor_of(name, assets)) for name in markets])
-    follows = tuple((markets.index(perp), number[underlying]) for perp, underlying in perps(assets).items())
+    follows = tuple((markets.index(perp), number[underlying], -1.0 if assets[perp].inverse else 1.0)
+                    for perp, underlying in perps(assets).items())
     return Layout(names, markets, tuple(f"{name}/{assets[name].below}" for name in markets), tree, start, follows)
 
 
@@ -70,7 +71,7 @@ def liquidity(world: World, layout: Layout, source: Source) -> tuple[Profiles, l
                 if isinstance(venue, Venue) and venue.pair == pair]
         tables.append(combine(here, f"venues of {pair}") if here else None)
         table = tables[-1]
-        if table is not None and not table.anchored and m in dict(layout.follows):
+        if table is not None and not table.anchored and m in {perp for perp, _, _ in layout.follows}:
             raise InputError("a pool cannot trade a perp", "venues", pair, "makers quote it around its index: use a maker book")
     for name, venue in world.venues.items():
         if isinstance(venue, Venue):

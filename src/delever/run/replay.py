@@ -145,9 +145,9 @@ class Recorder:
         table, reserves = state.closings, self.model.positions.reserves
         for n in range(self.closings, state.n_closings):
             protocol, asset = reserves[int(table.reserve[n])]
-            units, price = float(table.units[n]), float(table.price[n])
+            units, price, unit = float(table.units[n]), float(table.price[n]), self.model.world.protocols[protocol].unit
             self.rows.append(Row(state.time, state.step, state.block, "", None, "adl", protocol, self.name(int(table.account[n])),
-                                 "engine", asset, units, "USD", units * price, float(table.haircut[n]), 0.0, "executed", None,
+                                 "engine", asset, units, unit, units * price, float(table.haircut[n]), 0.0, "executed", None,
                                  None))
         self.closings = state.n_closings
 

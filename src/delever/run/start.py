@@ -111,6 +111,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
         return np.ascontiguousarray(np.repeat(row[:, None], paths, axis=1))
 
     unit = np.array([layout.asset(model.world.protocols[p].unit) for p, _ in positions.reserves])
+    unit[positions.margins.weight >= 0.0] = 0  # exchanges see prices in their unit, see core/exchange_tables.py
     number = {name: i for i, name in enumerate(model.world.protocols)}
     seed = model.world.scenario.seed
     lent = new_reserves(np.array([number[p] for p, _ in positions.reserves]),
@@ -137,7 +138,8 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
         watch=new_watch(len(positions.accounts), model.index, paths, looks_up(model)),
         pool=new_pool(slots, 4 * slots, positions.tables.amount.shape[1], positions.tables.cost.shape[1]),
         margins=positions.margins._replace(funded=positions.margins.funded.copy(), paid=np.zeros((reserves, paths)),
-                                           gross=np.zeros((reserves, paths)), counted=lent.counted),
+                                           gross=np.zeros((reserves, paths)), counted=lent.counted,
+                                           in_usd=np.ones((len(model.world.protocols), paths))),
         safety=new_safety(*stocks(model.world, positions.reserves), paths), flows=new_flows(reserves, paths),
         closings=new_closings(64), fallen=np.zeros(slots, np.int32),
         transactions=new_transactions(1024), sales=new_sales(1024), active=np.ones(paths, np.bool_),

@@ -27,7 +27,7 @@ def every_kernel(model: Model) -> None:
                   for spec in model.oracles.specs)  # so that every feed answers
     everything = replace(model, oracles=replace(model.oracles, specs=specs), positions=positions,
                          world=world.model_copy(update={"scenario": scenario}),
-                         index=make_index(positions.tables, model.seen_price(), positions.margins),
+                         index=make_index(positions.tables, np.exp(model.start_seen), positions.margins),
                          steps=min(STEPS, model.steps))
     simulate(everything, 0, 1, [])
 

@@ -148,7 +148,7 @@ def deleverage(start: int, fallen: Fallen, rules: AdlRules, now: Moment, account
                 safety.dry[ADL, number, p] = min(safety.dry[ADL, number, p], now.time)
             if not is_vault:
                 needed = max(-equity, 0.0) * abs(q) * price[p, r] / notional
-                note_round(n, p, number, out.loss, needed, found.terms, safety)
+                note_round(n, p, number, out.loss, needed, margins.in_usd[number, p], found.terms, safety)
             if closed == 0.0:
                 continue
             d = side * closed

@@ -30,7 +30,8 @@ class Backstop(Layer):
 
     kind: ClassVar[str] = "backstop"
     exchanges_only: ClassVar[bool] = True
-    equity: Usd = Field(ge=0, description="cash of the vault at the start", examples=["300m USD"])
+    equity: Usd = Field(ge=0, description="cash of the vault at the start; of an exchange that counts in a coin worth that then",
+                        examples=["300m USD"])
     reserve: Ratio = Field(1.0, description="maintenance margins of its positions that the vault must hold to take one more")
     half_life: Seconds | None = Field(None, description="time in which it trades half of a position away; none: it keeps them")
 
@@ -90,7 +91,7 @@ class BackstopPhase(LayerPhase):
         margins, vault, price = state.margins, state.safety.vault, state.seen.price
         equity = added([vault[r] * (price[:, r] - margins.paid[r] if margins.perp[r] else
                                     price[:, r] * margins.weight[r] * margins.counted[r])
-                        for r in of_protocol(state, self.number)], state.paths)
+                        for r in of_protocol(state, self.number)], state.paths) * margins.in_usd[self.number]
         return [*super().amounts(state), self.holds("vault_equity", "what the backstop vault is worth, at marks", equity)]
 
     def absorb(self, state: State) -> None:

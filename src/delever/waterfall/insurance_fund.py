@@ -26,8 +26,8 @@ from delever.waterfall.base import Layer, LayerPhase, Served
 class InsuranceFund(Layer):
     """A fund that pays deficits, fed by the protocol's fees and penalties (assumption: all of them, at once).
 
-    An exchange's is in USD. An account is closed out at its expense only if the fund holds what the account lacks at the
-    marks; what closing then costs beyond that may leave a deficit.
+    An exchange's is in what it counts in: USD, or its coin. An account is closed out at its expense only if the fund holds what
+    the account lacks at the marks; what closing then costs beyond that may leave a deficit.
     """
 
     kind: ClassVar[str] = "insurance_fund"
@@ -54,9 +54,9 @@ def feed(r: int, p: int, asset: np.ndarray, ledgers: Ledgers, safety: Safety) ->
 
 
 @helper
-def pay(r: int, p: int, number: int, time: float, asset: np.ndarray, price: np.ndarray, ledgers: Ledgers, safety: Safety
-        ) -> None:
-    """The fund pays the deficit that stands in a reserve, as far as it goes."""
+def pay(r: int, p: int, number: int, time: float, in_usd: float, asset: np.ndarray, price: np.ndarray, ledgers: Ledgers,
+        safety: Safety) -> None:
+    """The fund pays the deficit that stands in a reserve, as far as it goes. in_usd: what prices are in [USD]."""
     owed = ledgers.booked[DEFICIT, r, p]
     if not owed > 0.0:
         return
@@ -68,7 +68,7 @@ def pay(r: int, p: int, number: int, time: float, asset: np.ndarray, price: np.n
     ledgers.tokens[CASH, asset[r], p] += paid
     ledgers.booked[DEFICIT, r, p] -= paid
     ledgers.booked[COVERED, r, p] += paid
-    safety.served[INSURANCE, number, p] += paid * price[p, r]
+    safety.served[INSURANCE, number, p] += paid * price[p, r] * in_usd
 
 
 @kernel
@@ -94,13 +94,13 @@ def insure(fallen: Fallen, number: int, time: float, accounts: Accounts, liquidi
         if has > 0.0 and has >= -equity_of(slot, p, g, touched.amount, book, margins, price)[0]:
             close_out(slot, p, g, accounts, liquidity, records)
             fallen.slot[j] = -1
-            pay(cash, p, number, time, asset, price, ledgers, safety)
+            pay(cash, p, number, time, margins.in_usd[number, p], asset, price, ledgers, safety)
         else:
             safety.dry[INSURANCE, number, p] = min(safety.dry[INSURANCE, number, p], time)
     for r in range(first, last):
         for p in range(active.shape[0]):
             if deficit[r, p] > 0.0 and active[p]:
-                pay(r, p, number, time, asset, price, ledgers, safety)
+                pay(r, p, number, time, margins.in_usd[number, p], asset, price, ledgers, safety)
 
 
 class InsuranceFundPhase(LayerPhase):

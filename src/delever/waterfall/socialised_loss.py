@@ -54,7 +54,7 @@ class SocialisedLoss(Layer):
 @helper
 def stake(i: int, p: int, g: int, by_profit: bool, amount: np.ndarray, cost: np.ndarray, book: BookTables,
           margins: Margins, price: np.ndarray) -> float:
-    """What an account bears losses by: its equity, or its positive profits [USD], at least 0. Row i of amount and cost."""
+    """What an account bears losses by: its equity, or its positive profits [unit], at least 0. Row i of amount and cost."""
     if not by_profit:
         return max(equity_of(i, p, g, amount, book, margins, price)[0], 0.0)
     total = 0.0
@@ -99,7 +99,7 @@ def socialise(start: int, number: int, members: np.ndarray, weight: np.ndarray, 
                 move_cash(slot, p, book.signature[members[i]], -(taken * weight[i] / total), touched, book, ledgers)
         ledgers.booked[DEFICIT, cash, p] -= taken
         ledgers.booked[COVERED, cash, p] += taken
-        safety.served[SOCIALISED, number, p] += taken
+        safety.served[SOCIALISED, number, p] += taken * margins.in_usd[number, p]
     return active.shape[0]
 
 

@@ -37,8 +37,8 @@ class Unclosed(NamedTuple):
     path: int
     reserve: int  # of the perp
     units: float  # signed
-    price: float  # at which [USD]
-    loss: float  # what closing a unit costs the winner against the mark [USD]
+    price: float  # at which [the exchange's unit]
+    loss: float  # what closing one costs the winner against the mark [the exchange's unit]
 
 
 class Candidates(NamedTuple):
@@ -106,9 +106,10 @@ def close_winners(n: int, closed: float, out: Unclosed, found: Candidates, numbe
     p, r, q, x, who, terms = out.path, out.reserve, out.units, out.price, found.who, found.terms
     book, ledgers, flows = accounts.book, records.ledgers, records.flows
     mark, paid, amount, cost = accounts.price[p, r], accounts.margins.paid[r, p], pool.touched.amount, pool.touched.cost
-    cash, units, usd, lost = accounts.margins.cash[number], 0.0, 0.0, 0.0
+    cash, units, worth, lost = accounts.margins.cash[number], 0.0, 0.0, 0.0
+    in_usd = accounts.margins.in_usd[number, p]
     seen, slot_at, flags = watch.copied, watch.slot_of, pool.touched.flags
-    path, at, account, reserve, closed_units, closed_at, haircut = closings
+    path, at, account, reserve, closed_units, closed_at, haircut, dollars = closings
     for i in range(n):
         if terms[CLOSED, i] == 0.0:
             continue
@@ -122,29 +123,31 @@ def close_winners(n: int, closed: float, out: Unclosed, found: Candidates, numbe
         amount[slot, 0] += d * x - d * paid
         path[n_closings], at[n_closings], account[n_closings], reserve[n_closings] = p, step, who[ACCOUNT, i], r
         closed_units[n_closings], closed_at[n_closings], haircut[n_closings] = d, x, d * (mark - x)
+        dollars[n_closings] = in_usd
         n_closings += 1
-        units, usd, lost = units + d, usd + (d * x - d * paid), lost + d * (mark - x)
+        units, worth, lost = units + d, worth + (d * x - d * paid), lost + d * (mark - x)
     ledgers.scaled[1, r, p] -= units  # as core/margin.py's close_leg, for all of them at once
     ledgers.size[r, p] -= closed
     ledgers.booked[DEPOSITS, r, p] -= units
-    ledgers.scaled[0, cash, p] += usd
-    ledgers.booked[DEPOSITS, cash, p] += usd
-    ledgers.tokens[CASH, 0, p] -= units * paid
-    ledgers.tokens[FUNDING, 0, p] += units * paid
+    ledgers.scaled[0, cash, p] += worth
+    ledgers.booked[DEPOSITS, cash, p] += worth
+    unit = accounts.reserves.asset[cash]
+    ledgers.tokens[CASH, unit, p] -= units * paid
+    ledgers.tokens[FUNDING, unit, p] += units * paid
     ledgers.turnover[accounts.reserves.asset[r], p] += closed
-    ledgers.turnover[0, p] += abs(closed * x)
-    flows.deleveraged[r, p] += closed * mark
-    flows.haircut[r, p] += lost
-    records.safety.served[ADL, number, p] += lost
+    ledgers.turnover[unit, p] += abs(closed * x)
+    flows.deleveraged[r, p] += closed * mark * in_usd
+    flows.haircut[r, p] += lost * in_usd
+    records.safety.served[ADL, number, p] += lost * in_usd
     return n_closings
 
 
 @helper
-def note_round(n: int, p: int, number: int, loss: float, needed: float, terms: np.ndarray, safety: Safety) -> None:
+def note_round(n: int, p: int, number: int, loss: float, needed: float, in_usd: float, terms: np.ndarray, safety: Safety) -> None:
     """How the closing of one position fitted the deficit that it was to raise, as analysis/adl.py measures it.
 
     overshoot |H - B|, unfairness |max h - min(B / U, 1)| B, coverability U / B, with U the profits of all candidates, H the
-    sum and h the shares of them that were taken. loss: what closing a unit cost [USD]; needed: B [USD].
+    sum and h the shares of them that were taken. loss: what closing a unit cost; needed: B [unit]; in_usd: the unit [USD].
     """
     capacity, raised, highest = 0.0, 0.0, 0.0
     for i in range(n):
@@ -153,8 +156,8 @@ def note_round(n: int, p: int, number: int, loss: float, needed: float, terms: n
         raised += haircut
         if profit > 0.0:
             highest = max(highest, haircut / profit)
-    safety.rounds[OVERSHOOT, number, p] += abs(raised - needed)
+    safety.rounds[OVERSHOOT, number, p] += abs(raised - needed) * in_usd
     if needed > 0.0:
         fairest = min(needed / capacity, 1.0) if capacity > 0.0 else 0.0
-        safety.rounds[UNFAIRNESS, number, p] += abs(highest - fairest) * needed
+        safety.rounds[UNFAIRNESS, number, p] += abs(highest - fairest) * needed * in_usd
         safety.rounds[COVERABILITY, number, p] = min(safety.rounds[COVERABILITY, number, p], capacity / needed)
