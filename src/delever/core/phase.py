@@ -66,6 +66,9 @@ class Kind:
         """Carry out included rows, by number: each becomes EXECUTED or REVERTED; sales go to state.sales."""
         raise NotImplementedError
 
+    def take_back(self, state: State, picked: np.ndarray) -> None:
+        """Of these executed rows `unsold` units found no buyer: they are the actor's, who may offer them again."""
+
 
 class Phase:
     """Does nothing."""

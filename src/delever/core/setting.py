@@ -6,7 +6,7 @@ A: assets (0 is USD), M: markets, R: reserves, P: paths of the chunk.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -28,28 +28,40 @@ class Layout:
     markets: tuple[str, ...]  # the asset that each market sells
     pairs: tuple[str, ...]  # BASE/QUOTE of each market
     tree: Tree
-    start: np.ndarray  # [M] outside log price at the start
+    start: np.ndarray  # [pairs] outside log price at the start
     follows: tuple[tuple[int, int], ...]  # (market of a perp, asset whose USD market price its outside price is)
+    rows: tuple[str, ...]  # of all M markets: the pairs, each with its first venue, then PAIR@VENUE of those that are apart
+    venues: Mapping[str, int]  # the row of each venue
 
     def asset(self, name: str) -> int:
         """Number of an asset."""
         return self.assets.index(name)
 
+    def rows_of(self, name: str) -> list[int]:
+        """Rows of a venue, or of all venues of a pair."""
+        if name in self.venues:
+            return [self.venues[name]]
+        return [m for m, pair in enumerate(self.tree.pair) if pair == self.pairs.index(name)]
+
     def market(self, pair: str, where: str) -> int:
-        """Number of the market of a pair."""
+        """Number of the market of a pair, which is its first venue's; of PAIR@VENUE that venue's."""
+        if "@" in pair:
+            return self.venues[pair.partition("@")[2]]
         if pair not in self.pairs:
             raise InputError("no such market", where, pair, nearest(pair, self.pairs))
         return self.pairs.index(pair)
 
-    def pair_of(self, pair: str) -> tuple[float, list[tuple[int, float]]]:
-        """A pair's log price: a constant, and the markets that make it up with their signs."""
+    def pair_of(self, pair: str, venue: str | None = None) -> tuple[float, list[tuple[int, float]]]:
+        """A pair's log price: a constant, and the markets that make it up with their signs; of the named venue's pair its own."""
         base, quote = (self.asset(name) for name in pair.split("/"))
         terms: dict[int, float] = {}
         for asset, sign in ((base, 1.0), (quote, -1.0)):
             for m in self.tree.chain[asset, :self.tree.length[asset]]:
                 terms[int(m)] = terms.get(int(m), 0.0) + sign
         constant = float(self.tree.log_rate[base] - self.tree.log_rate[quote])
-        return constant, [(m, sign) for m, sign in terms.items() if sign != 0.0]
+        own = None if venue is None else self.venues[venue]
+        return constant, [(own if own is not None and self.tree.pair[own] == m else m, sign)
+                          for m, sign in terms.items() if sign != 0.0]
 
 
 class Terms(NamedTuple):

@@ -158,6 +158,7 @@ def block(phases: Phases, state: State) -> None:
     """One block of the paths that take part."""
     clear(state)
     phases.venues.follow(state, state.active)
+    phases.venues.close(state)
     for feed in phases.feeds:
         feed.observe(state)
     see(state)
@@ -166,6 +167,7 @@ def block(phases: Phases, state: State) -> None:
     last = state.n_rows  # rows first..last-1 are calls of unhealthy accounts
     for phase in phases.restraining:
         phase.restrain(state, first, last)
+    phases.venues.close(state)
     if state.n_called or last > first:
         halts.leave_halted(state, first, last)
     if state.n_called:
@@ -268,10 +270,19 @@ def execute(phases: Phases, state: State) -> None:
 def trade(phases: Phases, state: State) -> None:
     """What a slot has brought to the market is traded; feeds that read it see that."""
     if state.n_sales:
-        phases.trading.execute(state)
+        if phases.trading.execute(state):
+            give_back(phases, state)
         if sum(feed.refresh(state) for feed in phases.rereading):  # after the last slot too: it is not every path's last
             see_again(state, state.sales.path[:state.n_sales])
         state.n_sales = 0
+
+
+def give_back(phases: Phases, state: State) -> None:
+    """Whoever sold learns what found no buyer."""
+    rows, picked = state.transactions, np.unique(state.sales.row[:state.n_sales])
+    picked = picked[rows.unsold[picked] > 0.0]
+    for number in np.unique(rows.kind[picked]):
+        phases.kinds[number].take_back(state, picked[rows.kind[picked] == number])
 
 
 def size(phases: Phases, state: State, picked: np.ndarray) -> None:

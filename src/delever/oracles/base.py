@@ -16,6 +16,7 @@ from pydantic import Field
 from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
+from delever.model.quantity import Text
 from delever.model.spec import Spec
 
 
@@ -23,6 +24,7 @@ class FeedSpec(Spec, ABC):
     """A feed of the price of `of`."""
 
     of: str = Field(examples=["ETH/USD"], description="pair of assets, base/quote")
+    venue: Text | None = Field(None, description="the venue of that pair whose price it looks at; null: the first that is named")
     reports: ClassVar[bool] = False  # answers by transactions
     moves: ClassVar[bool] = True  # its answer may change
 

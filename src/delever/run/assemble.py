@@ -25,6 +25,7 @@ from delever.engine.trade import Trading
 from delever.engine.venues import Venues
 from delever.ingest.source import Source
 from delever.model.errors import InputError
+from delever.model.references import pairs_apart
 from delever.model.world import World
 from delever.networks.base import Chain
 from delever.oracles.base import FeedPhase
@@ -35,7 +36,7 @@ from delever.protocols.margin import Engines, ExchangeRules
 from delever.run.exchanges import stocks
 from delever.run.positions import Positions, read_books, tabulate
 from delever.run.pricing import Oracles, compose, lay_out, liquidity, start_answers
-from delever.venues.base import ProfileTable
+from delever.venues.base import ProfileTable, Venue
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import LastResort
 
@@ -89,12 +90,13 @@ def log_usd(layout: Layout, asset: int, price: np.ndarray) -> float:
 def assemble(world: World, source: Source | None = None) -> Model:
     """Read what the world names and lay it out."""
     source = source or Source(world.folder)
-    layout = lay_out(world.assets)
+    layout = lay_out(world.assets, {name: venue.pair for name, venue in world.venues.items() if isinstance(venue, Venue)},
+                     pairs_apart(world))
     positions = tabulate(world, read_books(world, source))
     profiles, tables = liquidity(world, layout, source)
     start = layout.start.copy()
     price = np.array([e if t is None else e + t.start_log_price if t.anchored else t.start_log_price
-                      for e, t in zip(layout.start, tables, strict=True)])
+                      for e, t in zip(layout.start[layout.tree.pair], tables, strict=True)])
     for m, underlying in layout.follows:  # a pool of the underlying may start off its stated price
         layout.start[m] = log_usd(layout, underlying, price)
         price[m] += layout.start[m] - start[m]
@@ -179,7 +181,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
     kinds = numbered(everybody)
     return Phases(
         prices=model.prices.phase(paths),
-        venues=Venues(keep, layout.follows),
+        venues=Venues(keep, layout.follows, len(layout.rows) > len(layout.pairs)),
         accruals=[constant_interest(model), *curves, FundingPhase.of(setting)],
         feeds=feeds,
         rereading=[feed for feed in feeds if type(feed).refresh is not FeedPhase.refresh],
@@ -190,7 +192,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
         kinds=kinds,
         inclusion=Inclusion(np.array([kind.liquidates for kind in kinds], np.bool_),
                             np.array([kind.trades for kind in kinds], np.bool_), setting.sequential),
-        trading=Trading(len(layout.markets), paths),
+        trading=Trading(len(layout.rows), paths),
         probes=probes,
         everybody=everybody,
         happening=overriding(events, "happen"),
