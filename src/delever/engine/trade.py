@@ -152,7 +152,8 @@ class Trading(Phase):
     """Brings the sales of a slot to the market."""
 
     def __init__(self, markets: int, paths: int) -> None:
-        self.meeting = Meeting(*(np.zeros((2 * markets, paths)) for _ in range(3)), np.zeros(2 * markets * paths, np.int64))
+        flow, average, taken = np.zeros((3, 2 * markets, paths))
+        self.meeting = Meeting(flow, average, taken, np.zeros(2 * markets * paths, np.int64))
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
