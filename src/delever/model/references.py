@@ -83,7 +83,7 @@ def market_of_venue(name: str, world: HasVenues, path: Path) -> str:
     if not others:
         return pair
     if pair not in pairs_apart(world):
-        remedy = "name the pair" if world.liquidity == "fragmented" else "write `liquidity: fragmented`, or name the pair"
+        remedy = "venues of a perp are one book" if world.liquidity == "fragmented" else "write `liquidity: fragmented`"
         raise InputError(f"is one market with {', '.join(others)}", path=path, value=name, remedy=remedy)
     return f"{pair}@{name}"
 
