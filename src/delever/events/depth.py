@@ -18,7 +18,7 @@ from delever.core.state import State
 from delever.events.base import Event
 from delever.model.asset import perps
 from delever.model.errors import InputError
-from delever.model.quantity import Change
+from delever.model.quantity import DepthChange
 from delever.model.references import markets_of
 from delever.model.world import World
 
@@ -29,7 +29,7 @@ class Depth(Event):
     """A change of markets' depth."""
 
     kind: ClassVar[str] = "depth"
-    change: dict[str, Change] = Field(min_length=1, examples=["{ETH/USD: -50 %}"], description="by market, or by venue")
+    change: dict[str, DepthChange] = Field(min_length=1, examples=["{ETH/USD: -50 %}"], description="by market, or by venue")
     side: Literal["both", "bids", "asks"] = Field("both", description="whose depth; a sale meets bids, a purchase asks")
 
     def check(self, world: World, path: tuple[str | int, ...]) -> None:
@@ -40,9 +40,9 @@ class Depth(Event):
                 raise InputError("market has no venue", path=(*path, "change"), value=name,
                                  remedy="without one it is infinitely deep: add one to venues")
             perp = str(getattr(world.venues[venues[0]], "pair", "")).partition("/")[0] in perps(world.assets)
-            if change < -1.0 or (perp and change == -1.0):
-                raise InputError("leaves nothing" if perp else "takes more than all", path=(*path, "change", name), value=change,
-                                 remedy=f"a side may lose {'less than' if perp else 'at most'} 100 %")
+            if perp and change <= -1.0:
+                raise InputError("leaves nothing", path=(*path, "change", name), value=change,
+                                 remedy="a side of a perp's book may lose less than 100 %")
 
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
