@@ -329,7 +329,7 @@ def test_every_command_says_the_same(command: list[str], title: str, elsewhere: 
     assert readable(result.stderr.rstrip("\n"), elsewhere) == expected()[title]
 
 
-@pytest.mark.parametrize("title", ["an amount is negative", "zero depth: all of it lost", "a Parquet book is cut off",
+@pytest.mark.parametrize("title", ["an amount is negative", "zero depth: more than all of it lost", "a Parquet book is cut off",
                                    "the run folder is that of another world"])
 def test_so_it_is_typed_in_a_shell(title: str, elsewhere: Path) -> None:
     """In a process of its own: nothing else reaches stderr, and the shell sees the code."""

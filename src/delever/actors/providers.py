@@ -4,7 +4,7 @@
                 last `window` is `volatility` or more: `delay` later depth -= share, of the sides that he provides
     returns     once neither has been so for `returns`: depth += what he took
 A share is of the liquidity at the start; where less is left, he takes what is left. No price moves by it.
-volatility^2 = sum of squared log-moves of the last n = window / dt steps / window, in years; price: of the outside, which he watches.
+volatility^2 = sum of the squared log-moves of the last n = window / dt steps / (n dt in years). The price is the outside's.
 Source: none; makers and LPs left books thin on 12 March 2020 and 10 October 2025. All parameters are assumptions.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -37,10 +38,12 @@ class Providers(Actor):
 
     kind: ClassVar[str] = "providers"
     venue: Text = Field(examples=["eth"], description="where they provide")
-    share: Share = Field(gt=0, le=1, examples=["60 %"], description="of the venue's liquidity at the start that is theirs; assumption")
+    share: Share = Field(
+        gt=0, le=1, examples=["60 %"], description="of the venue's liquidity at the start that is theirs; assumption")
     side: Literal["both", "bids", "asks"] = Field("both", description="what they take away; a sale meets bids, a purchase asks")
     fall: Share | None = Field(
-        None, gt=0, lt=1, examples=["10 %"], description="below the highest outside price of the window at which they leave; assumption")
+        None, gt=0, lt=1, examples=["10 %"],
+        description="below the highest outside price of the window at which they leave; assumption")
     volatility: PerYear | None = Field(
         None, gt=0, description="of the outside price over the window at which they leave; assumption")
     window: Seconds = Field(3600.0, gt=0, description="time that they look back; assumption")
@@ -122,7 +125,7 @@ class Withdrawals(Phase):
             wild |= price - seen.max(axis=0) <= math.log1p(-spec.fall) + 1e-12
         if spec.volatility is not None:
             total = np.zeros(len(price))
-            for before, after in zip(seen[:-1], seen[1:], strict=True):
+            for before, after in pairwise(seen):
                 total += (after - before) * (after - before)
             wild |= total >= spec.volatility**2 * (self.n[name] * dt / YEAR)
         return wild

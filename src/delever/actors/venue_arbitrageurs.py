@@ -1,9 +1,9 @@
 """Who ties the venues of a pair together: he buys where it is cheap and sells where it is dear, with what he has, after a while.
 
     ask = price / ((1 - fee_in)(1 - fee_out))    bid = price x (1 - fee_in)(1 - fee_out)      of each venue, before the trade
-    gap = ln (highest bid / lowest ask) > threshold (1e-9 at least): seen at t, he trades in the first block at or after t + delay in which it is
-    so still: the same units, bought on the one and sold on the other at once, until ask and bid meet, but
-        no more than he has of the base, and no dearer than he has of the quote
+    gap = ln (highest bid / lowest ask) > threshold (1e-9 at least): seen at t, he trades in the first block at or after
+        t + delay in which it is so still: the same units, bought on the one and sold on the other at once, until ask and
+        bid meet, but no more than he has of the base, and for no more than he has of the quote
 Then the next two venues, until no gap is left: at most once for each two of them. What he bought and what he earned he has
 again in the next block. Off chain: no fee of a network, no room. Venues that are halted he leaves out.
 Source: none; limits to arbitrage in the sense of Shleifer and Vishny (1997). All parameters are assumptions.
@@ -57,7 +57,8 @@ class VenueArbitrageurs(Actor):
     kind: ClassVar[str] = "venue_arbitrageurs"
     pair: Text = Field(examples=["ETH/USD"], description="pair whose venues he ties together")
     capital: dict[str, Amount] = Field(
-        examples=["{ETH: 500, USD: 1m}"], description="units that he has of both assets, on whichever venue he needs them; assumption")
+        examples=["{ETH: 500, USD: 1m}"],
+        description="units that he has of both assets, on whichever venue he needs them; assumption")
     delay: Seconds = Field(0.0, ge=0, description="from the block in which he sees a gap to his trade; assumption")
     threshold: Share = Field(
         0.0001, ge=0, examples=["0.05 %"], description="gap of log prices, after fees, that he leaves alone; assumption")
@@ -223,7 +224,7 @@ def tie(desks: Desks, active: np.ndarray, time: float, liquidity: Liquidity, led
 
 
 BETWEEN = "Between venues"  # section of a report
-TRADED = Column("between_venues", "units", "units of the base that this arbitrageur bought on one venue and sold on another", mean_of(
+TRADED = Column("between_venues", "units", "units of the base that he bought on one venue and sold on another", mean_of(
     "between_venues", f"units that {OF} bought on one venue and sold on another"), section=BETWEEN)
 GAIN = Column("venue_gain", "USD", "what this arbitrageur gained between venues, at market prices of the end", mean_of(
     "venue_gain", f"what {OF} gained between venues, at market prices of the end"), section=BETWEEN)
