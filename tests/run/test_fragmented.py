@@ -86,6 +86,11 @@ def test_a_pair_with_one_venue_is_the_same_market_in_both(mode: str) -> None:
     assert unlike(one.paths, other.paths) == []
 
 
+def market(**parts: Any) -> World:
+    """One loan that nothing happens to, and venues that are apart."""
+    return one_market(loan("a", 1.0, 100.0), **{"liquidity": "fragmented"} | parts)
+
+
 def order(text: str, **more: Any) -> dict[str, Any]:
     return {"at": 0, "kind": "order", "order": text, **more}
 
@@ -93,7 +98,7 @@ def order(text: str, **more: Any) -> dict[str, Any]:
 def test_a_sale_goes_whole_to_the_venue_that_pays_most_and_the_other_stands() -> None:
     venues = {"small": pool(100.0, 1.01e5), "large": pool(1000.0, 1e6)}
     for units, there in ((0.1, "small"), (50.0, "large")):
-        world = one_market(loan("a", 1.0, 100.0), venues=venues, liquidity="fragmented", scenario={"events": [order(f"sell {units} ETH")]})
+        world = market(venues=venues, scenario={"events": [order(f"sell {units} ETH")]})
         model, state = last(world)
         moved = {name: float(state.markets.consumed[row, 0]) for name, row in model.layout.venues.items()}
         assert moved == {name: units if name == there else 0.0 for name in venues}
@@ -103,13 +108,13 @@ def test_a_sale_goes_whole_to_the_venue_that_pays_most_and_the_other_stands() ->
 def test_the_first_venue_named_is_what_others_see() -> None:
     venues = {"one": pool(100.0, 1.02e5), "two": pool(1000.0, 1e6)}
     for names in (["one", "two"], ["two", "one"]):
-        model, state = last(one_market(loan("a", 1.0, 100.0), venues={name: venues[name] for name in names}, liquidity="fragmented"))
+        model, state = last(market(venues={name: venues[name] for name in names}))
         assert np.exp(state.seen.log_price[0, 0]) == pytest.approx(1020.0 if names[0] == "one" else 1000.0)
         assert model.layout.rows == ("ETH/USD", f"ETH/USD@{names[1]}")
 
 
 def test_a_feed_may_look_at_another_one() -> None:
-    world = one_market(loan("a", 1.0, 100.0), venues={"one": pool(100.0, 1.02e5), "two": pool(1000.0, 1e6)}, liquidity="fragmented",
+    world = market(venues={"one": pool(100.0, 1.02e5), "two": pool(1000.0, 1e6)},
                        feeds={"thin": {"kind": "market", "of": "ETH/USD", "venue": "two"}}, oracles={"pool": {"ETH": "thin"}})
     assert np.exp(last(world)[1].seen.log_price[0, 0]) == pytest.approx(1000.0)
 
@@ -117,7 +122,7 @@ def test_a_feed_may_look_at_another_one() -> None:
 def test_while_one_venue_is_down_sales_go_to_the_other_and_what_names_it_waits() -> None:
     down = {"at": 0, "kind": "outage", "venue": "two", "lasting": "3 min"}
     for venue, when in ((None, 1), ("two", 4)):
-        world = one_market(loan("a", 1.0, 100.0), venues={"one": pool(100.0, 1e5), "two": pool(1000.0, 1e6)}, liquidity="fragmented",
+        world = market(venues={"one": pool(100.0, 1e5), "two": pool(1000.0, 1e6)},
                            scenario={"events": [down, order("sell 5 ETH", venue=venue)]})
         sold = [float(state.markets.consumed[:, 0].sum()) for _, state in steps(world)]
         assert sold.index(5.0) + 1 == when
@@ -132,4 +137,4 @@ def test_while_one_venue_is_down_sales_go_to_the_other_and_what_names_it_waits()
 ])
 def test_bad_input_is_answered_in_a_line(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        one_market(loan("a", 1.0, 100.0), **({"venues": {"one": pool(), "two": pool()}, "liquidity": "fragmented"} | changes))
+        market(**({"venues": {"one": pool(), "two": pool()}} | changes))

@@ -100,6 +100,7 @@ class Phases:
     bidding: Sequence[Phase]
     affording: Sequence[Phase]
     trading_off_chain: Sequence[Phase]
+    reshaping: Sequence[Phase]
     waiting: Sequence[Phase]
     recorder: Recorder | None = None
 
@@ -112,6 +113,7 @@ def step(phases: Phases, state: State) -> None:
         phase.happen(state)
     phases.prices.move(state)
     phases.venues.relax(state)
+    reshape(phases, state)
     for accrual in phases.accruals:
         accrual.accrue(state)
     for phase in phases.adapting:
@@ -197,6 +199,7 @@ def block(phases: Phases, state: State) -> None:
         seen_prices.price_all(state)
         for phase in phases.trading_off_chain:
             phase.trade(state)
+    reshape(phases, state)
     if phases.recorder is not None:
         phases.recorder.record(state)
     boundary.put_back(state)
@@ -272,9 +275,16 @@ def trade(phases: Phases, state: State) -> None:
     if state.n_sales:
         if phases.trading.execute(state):
             give_back(phases, state)
+        reshape(phases, state)
         if sum(feed.refresh(state) for feed in phases.rereading):  # after the last slot too: it is not every path's last
             see_again(state, state.sales.path[:state.n_sales])
         state.n_sales = 0
+
+
+def reshape(phases: Phases, state: State) -> None:
+    """Curves follow what has been traded elsewhere."""
+    for phase in phases.reshaping:
+        phase.reshape(state)
 
 
 def give_back(phases: Phases, state: State) -> None:

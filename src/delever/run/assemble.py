@@ -177,7 +177,8 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
     curves = ready({(name, asset): curve for name, protocol in world.protocols.items()
                     for asset, curve in protocol.rates.items()}, setting)
     actors = [*ready(world.actors, setting), Earnings(setting)]
-    everybody = [*events, *networks, *policies, *feeds, *protocols, *actors]
+    venues = ready({name: venue for name, venue in world.venues.items() if isinstance(venue, Venue) and venue.acts()}, setting)
+    everybody = [*events, *networks, *policies, *feeds, *protocols, *actors, *venues]
     kinds = numbered(everybody)
     return Phases(
         prices=model.prices.phase(paths),
@@ -205,6 +206,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
         bidding=overriding(actors, "bid"),
         affording=overriding([*policies, *actors], "afford"),
         trading_off_chain=overriding(actors, "trade"),
+        reshaping=overriding(venues, "reshape"),
         waiting=overriding(everybody, "wake"),
     )
 

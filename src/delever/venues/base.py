@@ -1,7 +1,8 @@
 """The role of a venue: turn its own data into a liquidity profile, once, before a run.
 
-The step never calls a venue: it trades on the stacked profiles. Passive venues (pools) hold liquidity at absolute
-prices; anchored ones (makers) quote relative to the outside price, so their tables start at the log price 0.
+The step trades on the stacked profiles, and calls no venue but those whose curve others' trades move. Passive venues (pools)
+hold liquidity at absolute prices; anchored ones (makers) quote relative to the outside price, so their tables start at the log
+price 0.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -19,7 +20,9 @@ from delever.model.quantity import Seconds
 from delever.model.spec import Spec
 
 if TYPE_CHECKING:
+    from delever.core.phase import Phase
     from delever.core.profile import Profiles
+    from delever.core.setting import Setting
     from delever.ingest.source import Source
 
 EVERYWHERE = (-np.inf, np.inf)  # quoted range of a venue whose formula holds at every price
@@ -50,6 +53,15 @@ class Venue(Spec):
     def quote(self) -> str:
         """The asset it is paid for in."""
         return self.pair.split("/")[1]
+
+    def acts(self) -> bool:
+        """Whether it has a phase: its curve depends on more than its own trades (`reshape`)."""
+        return False
+
+    @classmethod
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
+        """One phase for all of the kind that act, by name."""
+        raise NotImplementedError
 
     @abstractmethod
     def table(self, source: Source, price: float) -> ProfileTable:
