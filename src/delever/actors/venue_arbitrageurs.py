@@ -20,7 +20,7 @@ from pydantic import Field
 
 from delever.actors.base import Actor
 from delever.core.columns import OF, Column, Value, market_price, mean_of
-from delever.core.elementary import exp_
+from delever.core.elementary import exp_, log_
 from delever.core.jit import helper, kernel
 from delever.core.market import purchase_within, sale_within, settle_trade
 from delever.core.phase import Phase
@@ -149,7 +149,7 @@ def widest(first: int, p: int, liquidity: Liquidity, trading: np.ndarray, time: 
             if markets.depth[0, m, p] > 0.0 and price * kept > bid:
                 dear, bid = m, price * kept
         m = other[m]
-    return cheap, dear, math.log(bid / ask) if bid > ask else 0.0
+    return cheap, dear, log_(bid / ask) if bid > ask else 0.0
 
 
 @helper

@@ -21,7 +21,7 @@ from delever.core.tables import DECLINED, DEFICIT, INCLUDED, NOBODY, OFFERED, Tr
 from delever.engine import boundary, groups, halts
 from delever.engine.inclusion import Inclusion
 from delever.engine.probes import Probe
-from delever.engine.trade import Trading
+from delever.engine.trade import Trading, give_back
 from delever.engine.venues import Venues
 
 
@@ -113,7 +113,8 @@ def step(phases: Phases, state: State) -> None:
         phase.happen(state)
     phases.prices.move(state)
     phases.venues.relax(state)
-    reshape(phases, state)
+    for phase in phases.reshaping:
+        phase.reshape(state)
     for accrual in phases.accruals:
         accrual.accrue(state)
     for phase in phases.adapting:
@@ -199,7 +200,8 @@ def block(phases: Phases, state: State) -> None:
         seen_prices.price_all(state)
         for phase in phases.trading_off_chain:
             phase.trade(state)
-    reshape(phases, state)
+    for phase in phases.reshaping:
+        phase.reshape(state)
     if phases.recorder is not None:
         phases.recorder.record(state)
     boundary.put_back(state)
@@ -274,25 +276,12 @@ def trade(phases: Phases, state: State) -> None:
     """What a slot has brought to the market is traded; feeds that read it see that."""
     if state.n_sales:
         if phases.trading.execute(state):
-            give_back(phases, state)
-        reshape(phases, state)
+            give_back(phases.kinds, state)
+        for phase in phases.reshaping:
+            phase.reshape(state)
         if sum(feed.refresh(state) for feed in phases.rereading):  # after the last slot too: it is not every path's last
             see_again(state, state.sales.path[:state.n_sales])
         state.n_sales = 0
-
-
-def reshape(phases: Phases, state: State) -> None:
-    """Curves follow what has been traded elsewhere."""
-    for phase in phases.reshaping:
-        phase.reshape(state)
-
-
-def give_back(phases: Phases, state: State) -> None:
-    """Whoever sold learns what found no buyer."""
-    rows, picked = state.transactions, np.unique(state.sales.row[:state.n_sales])
-    picked = picked[rows.unsold[picked] > 0.0]
-    for number in np.unique(rows.kind[picked]):
-        phases.kinds[number].take_back(state, picked[rows.kind[picked] == number])
 
 
 def size(phases: Phases, state: State, picked: np.ndarray) -> None:

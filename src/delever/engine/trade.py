@@ -7,6 +7,7 @@ trades together on the best of them; what names one, with others that name it. W
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from delever.core.columns import ASSET, Column, Value
 from delever.core.jit import helper, kernel
 from delever.core.market import best_purchase, best_sale, purchase, sale, settle_trade
-from delever.core.phase import Phase
+from delever.core.phase import Kind, Phase
 from delever.core.state import State
 from delever.core.tables import WRAPPER, Ledgers, Liquidity, Sales, Tally, Transactions
 
@@ -143,6 +144,14 @@ def trade(n: int, sales: Sales, liquidity: Liquidity, ledgers: Ledgers, meeting:
         brought[sales.row[i]] += amount[i]
         mover[p] = number[sales.row[i]]
     return short
+
+
+def give_back(kinds: Sequence[Kind], state: State) -> None:
+    """Whoever sold learns what found no buyer."""
+    rows, picked = state.transactions, np.unique(state.sales.row[:state.n_sales])
+    picked = picked[rows.unsold[picked] > 0.0]
+    for number in np.unique(rows.kind[picked]):
+        kinds[number].take_back(state, picked[rows.kind[picked] == number])
 
 
 FORCED = Column("forced_sales", ASSET, "units that liquidators sold")
