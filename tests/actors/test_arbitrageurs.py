@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delever.actors.arbitrageurs import Arbitrage, Arbitrageurs
-from delever.core.empty import new_halts, new_ledgers, new_reserves
+from delever.core.empty import new_halts, new_ledgers, new_markets, new_reserves
 from delever.core.exchange_tables import Margins
 from delever.core.market import log_price_at
 from delever.core.state import Watch
@@ -27,7 +27,6 @@ from delever.core.tables import (
     Accounts,
     BookTables,
     Liquidity,
-    Markets,
 )
 from delever.engine.index import new_pool
 from delever.ingest.source import Source
@@ -63,10 +62,9 @@ class Bench:
 
         self.tree = layout.tree
         self.profiles = stack([table("ETH/USD", 1e5), table("PERP/USD", 1e3) if venue else None])
-        self.profiles = self.profiles._replace(fee_out=np.full(2, fee_out))
-        outside = np.repeat(np.log([[100.0], [PRICE]]), 2, axis=1)  # [M, P]
-        self.markets = Markets(outside, z((2, 2)), outside.copy(), np.full((2, 2, 2), depth), z(2), z(2), z((2, 2)), z((2, 2)),
-                               z((2, 2)))
+        outside = np.log([100.0, PRICE])  # [M]
+        self.markets = new_markets(outside, outside, np.array([[fee] * 2, [fee_out] * 2]), 2)
+        self.markets.depth[:] = depth
         self.margins = Margins(np.array([0, 1]), np.ones(2), np.array([0, 2]), z(1, int), np.array([0, 1]), z((2, 1)),
                                np.full((2, 1), 0.01), z((2, 1)), np.array([-1, BOOK]), z(3, int), z(0, int), z(0, int),
                                np.array([0, 1]), np.full((2, 2), paid), z((2, 2)), np.ones(2), z(0, int), z(2), z(2),
@@ -92,7 +90,7 @@ class Bench:
         if self.profiles.has_venue[BOOK]:
             self.markets.consumed[BOOK] = -gap * 1e3
             for p in range(2):
-                self.markets.price[BOOK, p] = log_price_at(BOOK, p, -gap * 1e3, self.profiles, self.markets.exogenous)
+                self.markets.price[BOOK, p] = log_price_at(BOOK, p, -gap * 1e3, self.profiles, self.markets)
         else:
             self.markets.price[BOOK] = self.markets.exogenous[BOOK] + gap
 

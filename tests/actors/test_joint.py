@@ -196,7 +196,7 @@ def _everything() -> tuple[Any, Any]:
     from run.small import everything
 
     model = assemble(everything())
-    return model, Trading(len(model.layout.markets), 1)
+    return model, Trading(len(model.layout.rows), 1)
 
 
 EVERYTHING, TRADING = _everything()

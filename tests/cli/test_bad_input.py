@@ -118,8 +118,8 @@ CASES |= {
     "half a path": edits("world.yaml", "paths: 2", "paths: 2.5"),
     "zero depth: an empty pool": edits("world.yaml", "ETH: 1000, USD", "ETH: 0, USD"),
     "zero depth: an empty StableSwap pool": edits("world.yaml", "balances: {stETH: 100", "balances: {stETH: 0"),
-    "zero depth: all of it lost": edits(
-        "world.yaml", "kind: price, change: {ETH: -20 %}", "kind: depth, change: {ETH/USD: -100 %}"),
+    "zero depth: more than all of it lost": edits(
+        "world.yaml", "kind: price, change: {ETH: -20 %}", "kind: depth, change: {ETH/USD: -150 %}"),
     "zero depth: no quote": edits("world.yaml", "kind: constant_product, pair: ETH/USD, reserves: {ETH: 1000, USD: 1_000_000}",
                                   "kind: depth_table, pair: ETH/USD, bids: [[0, 0.9]], asks: [[1, 1.1]]"),
     "depth of a market without a venue": edits(
@@ -329,7 +329,7 @@ def test_every_command_says_the_same(command: list[str], title: str, elsewhere: 
     assert readable(result.stderr.rstrip("\n"), elsewhere) == expected()[title]
 
 
-@pytest.mark.parametrize("title", ["an amount is negative", "zero depth: all of it lost", "a Parquet book is cut off",
+@pytest.mark.parametrize("title", ["an amount is negative", "zero depth: more than all of it lost", "a Parquet book is cut off",
                                    "the run folder is that of another world"])
 def test_so_it_is_typed_in_a_shell(title: str, elsewhere: Path) -> None:
     """In a process of its own: nothing else reaches stderr, and the shell sees the code."""

@@ -88,6 +88,6 @@ def test_bad_input_is_one_line(what: Mapping, line: str) -> None:
     assert "scenario.events.1" in str(error.value)
 
 
-def test_venues_of_one_pair_cannot_fail_one_by_one() -> None:
-    with pytest.raises(InputError, match=r"is one market with other: 'pool'; .*kind: depth"):
+def test_venues_that_are_one_market_cannot_fail_one_by_one() -> None:
+    with pytest.raises(InputError, match=r"is one market with other: 'pool'; write `liquidity: fragmented`"):
         world(events=[down(60.0, 60.0, venue="pool")], venues={"pool": pool(), "other": pool(eth=10.0, usd=1e4)})

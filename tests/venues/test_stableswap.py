@@ -12,7 +12,7 @@ import pytest
 from delever.core.profile import buy, sell, sold_at
 from delever.ingest.source import Source
 from delever.model.errors import InputError
-from delever.venues.stableswap import StableSwap
+from delever.venues.stableswap import StableSwap, curve_of_many
 
 DATA = Path(os.environ.get("DELEVER_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 BP = 1e-4
@@ -72,6 +72,54 @@ def test_the_real_pool_is_within_a_thirtieth_of_a_basis_point_from_its_start() -
         worst_sale, worst_purchase = errors(30.0, 241954.0, 235285.0, displaced=False)
     print(f"proceeds {worst_sale / BP:.3f} bp, amounts bought {worst_purchase / BP:.3f} bp")
     assert max(worst_sale, worst_purchase) < BP / 30.0
+
+
+class ExactOfMany(Exact):
+    """The same for a pool of more assets, of which all but two are as they are."""
+
+    def __init__(self, amplification: float, base: float, quote: float, others: list[float]) -> None:
+        held = [Decimal(units) for units in (base, quote, *others)]
+        n, self.others = len(held), held[2:]
+        self.ann, self.d = Decimal(n * amplification), sum(held, Decimal(0))
+        for _ in range(200):
+            product = self.d
+            for units in held:
+                product *= self.d / (n * units)
+            self.d = (self.ann * sum(held) + n * product) * self.d / ((self.ann - 1) * self.d + (n + 1) * product)
+
+    def other(self, held: Decimal) -> Decimal:
+        """As get_y of the contract."""
+        n = 2 + len(self.others)
+        c = self.d ** (n + 1) / (n**n * held * self.ann)
+        for units in self.others:
+            c /= units
+        b = held + sum(self.others) + self.d / self.ann - self.d
+        return ((b * b + 4 * c).sqrt() - b) / 2
+
+
+@pytest.mark.parametrize("balances", [(100.0, 100.0, 100.0), (40.0, 150.0, 110.0), (170.0, 60.0, 20.0, 50.0)])
+@pytest.mark.parametrize("amplification", [10.0, 200.0, 2000.0])
+def test_two_assets_of_a_pool_of_more_trade_as_the_contract_says(amplification: float, balances: tuple[float, ...]) -> None:
+    held = dict(zip("ABCD", balances, strict=False))
+    table = StableSwap(pair="A/B", A=amplification, balances=held, fee=0.0).table(Source(), 1.0)
+    random = np.random.default_rng(int(amplification))
+    with localcontext() as context:
+        context.prec = 40
+        exact = ExactOfMany(amplification, balances[0], balances[1], list(balances[2:]))
+        x, y, size = Decimal(balances[0]), Decimal(balances[1]), 0.4 * min(balances[0], balances[1])
+        assert float(exact.other(x)) == pytest.approx(balances[1], rel=1e-14)
+        for trade in (size * random.uniform(0.0, 1.0, 100) ** 2).tolist():
+            paid, bought = y - exact.other(x + Decimal(trade)), x - exact.other(y + Decimal(trade))
+            assert sell(0.0, trade, *table.rows())[1] == pytest.approx(float(paid), rel=0.5 * BP)
+            assert buy(0.0, trade, *table.rows())[1] == pytest.approx(float(bought), rel=0.5 * BP)
+
+
+def test_two_assets_by_the_way_of_many_are_two_assets() -> None:
+    node_w, sold = curve_of_many(120.0, 80.0, [], 30.0, 512)
+    cells, other_w, other_sold, _, liquidity = pool(30.0, 120.0, 80.0).table(Source(), 1.0).rows()
+    inside = np.abs(sold) < 70.0
+    found = [sold_at(float(w), cells, other_w, other_sold, liquidity) for w in node_w[inside]]
+    assert found == pytest.approx(sold[inside].tolist(), rel=1e-4, abs=1e-3)
 
 
 def test_prices_at_the_nodes_are_those_of_the_invariant() -> None:

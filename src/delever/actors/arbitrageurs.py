@@ -21,7 +21,7 @@ from delever.core.columns import Column, Value, mean_of
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
 from delever.core.margin import close_leg, equity_of, move_cash
-from delever.core.market import purchase_within, route_halted, sale_within, sell_for_usd, settle_trade
+from delever.core.market import best_purchase_within, purchase_within, route_halted, sale_within, sell_for_usd, settle_trade
 from delever.core.phase import Phase
 from delever.core.profile import Profiles, sold_at
 from delever.core.setting import Setting
@@ -131,46 +131,52 @@ def trade_perp(slot: int, p: int, g: int, k: int, d: float, accounts: Accounts, 
 
 
 @helper
-def buy_for_usd(p: int, a: int, units: float, holder: int, liquidity: Liquidity, ledgers: Ledgers) -> float:
-    """Buy exactly so many units of asset a, each market of its route selling what the one below costs; the USD paid."""
+def buy_for_usd(p: int, a: int, units: float, holder: int, liquidity: Liquidity, ledgers: Ledgers) -> tuple[float, float]:
+    """Buy so many units of asset a, each market of its route selling what the one below costs: (USD paid, units bought).
+
+    They are fewer where the first market has no more; what a later one lacks the holder owes.
+    """
     tree, profiles, markets, tokens = liquidity.tree, liquidity.profiles, liquidity.markets, ledgers.tokens
     traded, amount = tree.unwrapped[a], units * tree.rate[a]
-    if traded != a:
-        tokens[holder, a, p] += units
-        tokens[WRAPPER, a, p] -= units
-        tokens[WRAPPER, traded, p] += amount
-        tokens[holder, traded, p] -= amount
     for k in range(tree.length[a]):
-        m = tree.chain[a, k]
-        cost, after = purchase_within(m, p, amount, np.inf, profiles, markets)[1:]
-        settle_trade(m, p, -amount, -cost, after, liquidity, ledgers)
-        tokens[holder, tree.base[m], p] += amount
+        m = best_purchase_within(tree.chain[a, k], p, amount, tree, profiles, markets)
+        done, cost, after = purchase_within(m, p, amount, np.inf, profiles, markets)
+        if k == 0:
+            if done < amount:
+                units, amount = done / tree.rate[a], done
+            if traded != a:
+                tokens[holder, a, p] += units
+                tokens[WRAPPER, a, p] -= units
+                tokens[WRAPPER, traded, p] += amount
+                tokens[holder, traded, p] -= amount
+        done = min(done, amount)
+        settle_trade(m, p, -done, -cost, after, liquidity, ledgers)
+        tokens[holder, tree.base[m], p] += done
         tokens[holder, tree.quote[m], p] -= cost
         amount = cost
-    return amount
+    return amount, units
 
 
 @helper
 def room_to(m: int, p: int, to: float, buying: bool, profiles: Profiles, markets: Markets) -> float:
     """Units that one can buy (sell) on an anchored market until its log price before fees is `to`."""
-    w = exp_(-0.5 * (to - markets.exogenous[m, p]))
-    s = sold_at(w, profiles.cells[m], profiles.node_w[m], profiles.sold[m], profiles.liquidity[m])
+    w, r = exp_(-0.5 * (to - markets.exogenous[m, p])), markets.profile[m, p]
+    s = sold_at(w, profiles.cells[r], profiles.node_w[r], profiles.sold[r], profiles.liquidity[r])
     if buying:
-        return max(markets.consumed[m, p] - s, 0.0) * markets.depth[1, m, p] * (1.0 - profiles.fee_out[m])
-    return max(s - markets.consumed[m, p], 0.0) * markets.depth[0, m, p] / (1.0 - profiles.fee_in[m])
+        return max(markets.consumed[m, p] - s, 0.0) * markets.depth[1, m, p] * (1.0 - markets.fee[1, m, p])
+    return max(s - markets.consumed[m, p], 0.0) * markets.depth[0, m, p] / (1.0 - markets.fee[0, m, p])
 
 
 @kernel
 def what_they_may(desks: Desks, active: np.ndarray, halts: Halts, time: float, tree: Tree, may: np.ndarray) -> None:
     """RESTS, CLOSES or FREE, by arbitrageur and path. active: [P]; may: [n, P]."""
-    chain, sells, buys, market, exchange, underlying = (tree.chain, tree.sells, tree.buys, desks.market, desks.exchange,
-                                                        desks.underlying)
+    market, exchange, underlying = desks.market, desks.exchange, desks.underlying
     for i in range(may.shape[0]):
         for p in range(may.shape[1]):
             m, may[i, p] = market[i], FREE if active[p] else RESTS
             if halts.opening[exchange[i], p] > time:
                 may[i, p] = min(may[i, p], CLOSES)
-            spot = route_halted(p, underlying[i], 0, chain, sells, buys, halts.trading)
+            spot = route_halted(p, underlying[i], 0, -1, tree, halts.trading)
             if spot > time or (m >= 0 and halts.trading[m, p] > time):
                 may[i, p] = RESTS
 
@@ -216,10 +222,12 @@ def arbitrage(desks: Desks, may: np.ndarray, accounts: Accounts, liquidity: Liqu
             slot = touch(p, account[i], book, watch, pool)
             trade_perp(slot, p, g, k, units if buying else -units, accounts, liquidity, ledgers)
             if buying:
-                earned[i, p] += sell_for_usd(p, a, units, ARBITRAGEURS, liquidity, ledgers)
+                usd, units = sell_for_usd(p, a, units, ARBITRAGEURS, liquidity, ledgers)
+                earned[i, p] += usd
                 spot[i, p] -= units
             else:
-                earned[i, p] -= buy_for_usd(p, a, units, ARBITRAGEURS, liquidity, ledgers)
+                usd, units = buy_for_usd(p, a, units, ARBITRAGEURS, liquidity, ledgers)
+                earned[i, p] -= usd
                 spot[i, p] += units
 
 

@@ -26,7 +26,7 @@ from delever.actors.base import Actor
 from delever.actors.liquidators import SLACK, copy_row
 from delever.core.columns import OF, Column, Value, mean_of
 from delever.core.jit import helper, kernel
-from delever.core.market import purchase, route_halted, sale, usd_price
+from delever.core.market import bought_with, route_halted, sold_for, usd_price
 from delever.core.phase import Kind, Phase, Resize
 from delever.core.profile import Profiles
 from delever.core.setting import Setting
@@ -78,19 +78,19 @@ def quote_both(p: int, c: int, x: float, d: int, y: float, a: int, tree: Tree, p
         first, second = 0 <= k < tree.sells[c, a] and one > 0.0, 0 <= j < tree.sells[d, a] and other > 0.0
         if first and second and tree.chain[c, k] == tree.chain[d, j]:
             flow = one + other
-            average = sale(tree.chain[c, k], p, flow, profiles, markets)[1] / flow
+            average = sold_for(tree.chain[c, k], p, flow, tree, profiles, markets) / flow
             one, other = one * average, other * average
             continue
         if first:
-            one = sale(tree.chain[c, k], p, one, profiles, markets)[1]
+            one = sold_for(tree.chain[c, k], p, one, tree, profiles, markets)
         if second:
-            other = sale(tree.chain[d, j], p, other, profiles, markets)[1]
+            other = sold_for(tree.chain[d, j], p, other, tree, profiles, markets)
     for level in range(1, levels + 1):
         k = tree.length[a] - level
         first, second = 0 <= k < tree.buys[c, a] and one > 0.0, 0 <= k < tree.buys[d, a] and other > 0.0
         if first or second:
             flow = (one if first else 0.0) + (other if second else 0.0)
-            average = purchase(tree.chain[a, k], p, flow, profiles, markets)[1] / flow
+            average = bought_with(tree.chain[a, k], p, flow, tree, profiles, markets) / flow
             one, other = one * average if first else one, other * average if second else other
     units: float = (one + other) / tree.rate[a]
     return units
@@ -190,8 +190,8 @@ def decide(first: int, last: int, rules: np.ndarray, sale_kind: int, rows: Trans
             rows.bid[k] = bid
             if not pays:
                 rows.state[k] = NOTHING
-        until = max(route_halted(p, rows.get_asset[a], rows.give_asset[a], tree.chain, tree.sells, tree.buys, trading),
-                    route_halted(p, rows.get_asset[b], rows.give_asset[a], tree.chain, tree.sells, tree.buys, trading))
+        until = max(route_halted(p, rows.get_asset[a], rows.give_asset[a], -1, tree, trading),
+                    route_halted(p, rows.get_asset[b], rows.give_asset[a], -1, tree, trading))
         if pays and until > time:
             wake[p] = min(wake[p], until)
             rows.state[a:a + 3] = HALTED

@@ -28,10 +28,10 @@ from delever.core.tables import INCLUDED, OFFERED, REVERTED, Transactions
 from delever.model.asset import USD, Asset
 from delever.model.errors import InputError
 from delever.model.quantity import Amount, Gwei, Ratio, Text
-from delever.model.references import known_asset, known_name
+from delever.model.references import known_asset, known_name, market_of_venue
 from delever.model.world import World
 
-SOLD, BOUGHT, NETWORK, HOLDER, STOP = range(5)  # columns of whole numbers
+SOLD, BOUGHT, NETWORK, HOLDER, STOP, VENUE = range(6)  # columns of whole numbers
 LEVEL, CONSTANT, PER_BLOCK, FEE = range(4)  # columns of terms
 
 
@@ -48,6 +48,7 @@ class RestingOrder(Actor):
     per_block: Amount | None = Field(None, gt=0, description="most units that he sells in a block; null: all at once; assumption")
     fee: Gwei = Field(20.0, ge=0, description="what he bids a unit of gas; assumption")
     network: Text | None = Field(None, description="the chain on which he sells; null: the only one")
+    venue: Text | None = Field(None, description="where he sells, of the venues of a pair; null: wherever that brings most")
 
     def check(self, world: World, path: tuple[str | int, ...]) -> None:
         """Two assets that trade, and a network."""
@@ -62,6 +63,8 @@ class RestingOrder(Actor):
             raise InputError("sells an asset for itself", path=(*path, "into"), value=self.into, remedy="name another asset")
         if self.network is not None:
             known_name(self.network, world.networks, "network", (*path, "network"))
+        if self.venue is not None:
+            market_of_venue(self.venue, world, (*path, "venue"))
 
     def bought(self, assets: Mapping[str, Asset]) -> str:
         """What he sells for."""
@@ -113,6 +116,7 @@ def offer(left: np.ndarray, met: np.ndarray, whole: np.ndarray, terms: np.ndarra
             rows.path[n], rows.kind[n], rows.state[n], rows.ref[n], rows.actor[n] = p, kind, OFFERED, o, whole[o, HOLDER]
             rows.give_asset[n], rows.get_asset[n], rows.network[n] = whole[o, SOLD], whole[o, BOUGHT], whole[o, NETWORK]
             rows.give[n], rows.bid[n] = min(left[o, p], terms[o, PER_BLOCK]), terms[o, FEE]
+            rows.venue[n] = whole[o, VENUE]
             n += 1
     return n
 
@@ -160,9 +164,10 @@ class RestingOrders(Phase):
         layout, assets = setting.layout, setting.world.assets
         pairs = [layout.pair_of(f"{spec.asset}/{spec.bought(assets)}") for spec in specs.values()]
         self.market, self.sign = ragged([terms for _, terms in pairs])  # [orders, T]
-        self.whole = np.array([[layout.asset(spec.asset), layout.asset(spec.bought(assets)),
-                                setting.network(spec.network, "actors", name, "network"), setting.holder(name),
-                                spec.when == "stop"] for name, spec in specs.items()], np.int64)
+        ways = [(layout.asset(spec.asset), layout.asset(spec.bought(assets))) for spec in specs.values()]
+        self.whole = np.array([[*way, setting.network(spec.network, "actors", name, "network"), setting.holder(name),
+                                spec.when == "stop", setting.venue(spec.venue, *way, "actors", name, "venue")]
+                               for (name, spec), way in zip(specs.items(), ways, strict=True)], np.int64)
         self.terms = np.array([[math.log(spec.level), constant, np.inf if spec.per_block is None else spec.per_block, spec.fee]
                                for spec, (constant, _) in zip(specs.values(), pairs, strict=True)])
         amount = np.array([spec.amount for spec in specs.values()])

@@ -85,7 +85,7 @@ def to_spend(i: int, p: int, time: float, desks: Desks, backing: Backing, liquid
     m, money, carry = backing.market[b], purse.money[i, p], terms[i, CARRY]
     if backing.frozen[b, p] > time or not money > 0.0:
         return 0.0
-    keep = kept_by(m, profiles)
+    keep = kept_by(m, p, markets)
     price, paid = exp_(markets.price[m, p]) / keep, exp_(backing.log_rate[b, p]) * (1.0 - purse.fee[i])
     wait = max(purse.served[i, p] - time, 0.0) + purse.delay[i]
     worth = paid / (1.0 + carry * wait)
@@ -110,7 +110,7 @@ def to_mint(i: int, p: int, time: float, desks: Desks, backing: Backing, liquidi
     m, money = backing.market[b], purse.money[i, p]
     if backing.frozen[b, p] > time or not money > 0.0:
         return 0.0
-    keep = kept_by(m, profiles)
+    keep = kept_by(m, p, markets)
     cost = exp_(backing.log_rate[b, p]) * (1.0 + terms[i, MINT_FEE])
     if not exp_(markets.price[m, p]) * keep > cost * (1.0 + terms[i, THRESHOLD]):
         return 0.0

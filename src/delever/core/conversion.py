@@ -69,12 +69,12 @@ def still_pays(i: int, p: int, x: float, it: Pairs, backing: Backing, liquidity:
     out, share = paid_out(i, p, each * x, it)
     costs, brings, over = markets.price[m, p], markets.price[n, p], 1.0
     if x > 0.0 and profiles.has_venue[m]:
-        costs = log_price_at(m, p, purchase_within(m, p, x, np.inf, profiles, markets)[2], profiles, markets.exogenous)
+        costs = log_price_at(m, p, purchase_within(m, p, x, np.inf, profiles, markets)[2], profiles, markets)
     if x > 0.0 and profiles.has_venue[n]:
-        brings = log_price_at(n, p, sale(n, p, out / of, profiles, markets)[0], profiles, markets.exogenous)
+        brings = log_price_at(n, p, sale(n, p, out / of, profiles, markets)[0], profiles, markets)
     if x == 0.0:
         over += it.terms[it.ways[i, PAIR], THRESHOLD]
-    return each * share * exp_(brings) / of * kept_by(n, profiles) - exp_(costs) / kept_by(m, profiles) * over
+    return each * share * exp_(brings) / of * kept_by(n, p, markets) - exp_(costs) / kept_by(m, p, markets) * over
 
 
 @helper
@@ -86,7 +86,7 @@ def to_spend(i: int, p: int, time: float, it: Pairs, backing: Backing, liquidity
         return 0.0
     if not still_pays(i, p, 0.0, it, backing, liquidity) > 0.0:
         return 0.0
-    low, high = 0.0, money * kept_by(m, profiles) / exp_(markets.price[m, p])
+    low, high = 0.0, money * kept_by(m, p, markets) / exp_(markets.price[m, p])
     if it.ways[i, UP] == 0:
         high = min(high, it.pairs[SUPPLY, k, p])
     if still_pays(i, p, high, it, backing, liquidity) >= 0.0:

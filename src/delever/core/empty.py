@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from delever.core.exchange_tables import COVERABILITY, LAYERS, ROUNDS, Closings, Flows, Safety
-from delever.core.tables import BOOKED, HOLDERS, Halts, Ledgers, Lots, Reserves, Sales, Tally, Touched, Transactions
+from delever.core.tables import BOOKED, HOLDERS, Halts, Ledgers, Lots, Markets, Reserves, Sales, Tally, Touched, Transactions
 
 Columns = TypeVar("Columns", bound=tuple[np.ndarray, ...])
 
@@ -59,7 +59,19 @@ def who_of(touched: Touched) -> np.ndarray:
 def new_transactions(size: int) -> Transactions:
     """An empty transaction table."""
     i, f = np.int64, np.float64
-    return Transactions(*(np.zeros(size, kind) for kind in (i,) * 15 + (f,) * 6))
+    return Transactions(*(np.zeros(size, kind) for kind in (i,) * 16 + (f,) * 7))
+
+
+def new_markets(outside: np.ndarray, price: np.ndarray, fee: np.ndarray, paths: int) -> Markets:
+    """Markets at the start. outside, price: [M] log prices; fee: [2, M] of what a trader gives and gets."""
+    n = len(price)
+
+    def across(row: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(np.repeat(row[..., None], paths, axis=-1))
+
+    consumed, lowest, lowest_outside, extrapolated = np.zeros((4, n, paths))
+    return Markets(across(outside), consumed, across(price), np.ones((2, n, paths)), price, outside, lowest, lowest_outside,
+                   extrapolated, across(fee), across(np.arange(n)), np.zeros((n, paths), np.bool_))
 
 
 def new_lots(size: int) -> Lots:

@@ -185,7 +185,10 @@ def close_on_book(slot: int, p: int, g: int, k: int, d: float, limit: float, acc
 @helper
 def sell_collateral(slot: int, p: int, g: int, everything: bool, accounts: Accounts, liquidity: Liquidity, ledgers: Ledgers
                     ) -> None:
-    """Sell collateral for USD, leg by leg: all of it, or while cash is negative what should cover that at seen prices."""
+    """Sell collateral for USD, leg by leg: all of it, or while cash is negative what should cover that at seen prices.
+
+    What nobody buys stays collateral.
+    """
     touched, book, asset, price = accounts.touched, accounts.book, accounts.reserves.asset, accounts.price
     for k in range(1, book.collaterals[g]):
         r, held = book.reserve[g, k], touched.amount[slot, k]
@@ -199,10 +202,10 @@ def sell_collateral(slot: int, p: int, g: int, everything: bool, accounts: Accou
             if weight <= 0.0:
                 continue  # it counts for nothing, so selling it mends nothing
             units = min(held, -touched.amount[slot, 0] / (price[p, r] * weight))
+        usd, units = sell_for_usd(p, asset[r], units, CASH, liquidity, ledgers)
         touched.amount[slot, k] = held - units
         ledgers.scaled[0, r, p] -= units
         ledgers.booked[DEPOSITS, r, p] -= units
-        usd = sell_for_usd(p, asset[r], units, CASH, liquidity, ledgers)
         move_cash(slot, p, g, usd, touched, book, ledgers)
 
 

@@ -97,4 +97,4 @@ def follow_options(options: Options, time: float, anew: bool, who: np.ndarray, t
             if who[p] and (anew or total != spot[i, p]):
                 spot[i, p] = total
                 e[m, p] = log_(option_value(options.put[i], total - options.log_strike[i], deviation))
-                u[m, p] = e[m, p] if s[m, p] == 0.0 else log_price_at(m, p, s[m, p], profiles, e)
+                u[m, p] = e[m, p] if s[m, p] == 0.0 else log_price_at(m, p, s[m, p], profiles, markets)

@@ -46,3 +46,8 @@ class Order(Kind):
         state.room_for_sales(len(picked))
         state.n_sales = sell(picked, state.transactions, state.sales, state.n_sales)
         self.left[state.transactions.ref[picked], state.transactions.path[picked]] -= state.transactions.give[picked]
+
+    def take_back(self, state: State, picked: np.ndarray) -> None:
+        """What found no buyer is left to sell."""
+        rows = state.transactions
+        self.left[rows.ref[picked], rows.path[picked]] += rows.unsold[picked]

@@ -9,6 +9,7 @@
                    bid       actors: what pays is taken, at a fee
                    afford    policies, actors: at its slot, what may not happen or cannot be paid for reverts
                    trade     actors who act on exchanges' books, off chain, at the end of the block
+                   reshape   venues whose curve depends on more than their own trades
                    wake      whoever waits for a moment says so: state.wake is the earliest of all
 Of its results it says, in the columns of core/columns.py:
 
@@ -66,6 +67,9 @@ class Kind:
         """Carry out included rows, by number: each becomes EXECUTED or REVERTED; sales go to state.sales."""
         raise NotImplementedError
 
+    def take_back(self, state: State, picked: np.ndarray) -> None:
+        """Of these executed rows `unsold` units found no buyer: they are the actor's, who may offer them again."""
+
 
 class Phase:
     """Does nothing."""
@@ -107,6 +111,9 @@ class Phase:
 
     def trade(self, state: State) -> None:
         """At the end of every block; state.seen.price is fresh."""
+
+    def reshape(self, state: State) -> None:
+        """Whenever something may have traded: once venues have relaxed, after a slot's sales, at the end of a block."""
 
     def wake(self, state: State) -> None:
         """At the end of every block: lower state.wake to when this mechanism next wants a block, where it does."""

@@ -7,8 +7,9 @@ base sold into it, net. Within a cell, with v = 1 / w = sqrt(price),
     selling q of the base        w' = w + q / L        pays  y = L (v - v') = q / (w w')  of the quote
     buying with y of the quote   v' = v + y / L        gets  q = L (w' - w) = y w w'      of the base
 
-Beyond its nodes a profile goes on with its outermost cells: to price 0 below, without end above. The products are
-used rather than the differences, so that a small trade on a deep market keeps its digits.
+Beyond its nodes a profile goes on with its outermost cells: to price 0 below, without end above; one that is bounded ends
+there. In a gap, where L = 0, s does not move: it stands for the gap's lower end. The products are used rather than the
+differences, so that a small trade on a deep market keeps its digits.
 """
 
 from __future__ import annotations
@@ -23,21 +24,21 @@ TOP = 1e-9  # lowest w, as a share of the first node's (its price x 1e18): below
 
 
 class Profiles(NamedTuple):
-    """The profiles of all markets at full depth, shared by all paths, never written.
+    """The profiles at full depth: row m is market m's, shared by all paths and never written. Behind them stand rows that are a
+    path's own, written by whoever made them; Markets.profile says which row a market has on a path.
 
     A market without a venue (has_venue = 0) trades any quantity at its price; its other entries mean nothing.
     """
 
-    node_w: np.ndarray  # [markets, nodes] 1 / sqrt(price), ascending: the price falls along the row
-    sold: np.ndarray  # [markets, nodes] base sold when the price is at the node, units; 0 at the start price
-    paid: np.ndarray  # [markets, nodes] quote paid out by then; 0 at the start price
-    liquidity: np.ndarray  # [markets, nodes - 1] of the cell between a node and the next, > 0
-    cells: np.ndarray  # [markets] number of cells in use; what lies behind them is padding
+    node_w: np.ndarray  # [rows, nodes] 1 / sqrt(price), ascending: the price falls along the row
+    sold: np.ndarray  # [rows, nodes] base sold when the price is at the node, units; 0 at the start price
+    paid: np.ndarray  # [rows, nodes] quote paid out by then; 0 at the start price
+    liquidity: np.ndarray  # [rows, nodes - 1] of the cell between a node and the next; 0 only between others: a gap
+    cells: np.ndarray  # [rows] number of cells in use; what lies behind them is padding
     anchored: np.ndarray  # [markets] 1: prices are relative to the outside price; 0: absolute
     has_venue: np.ndarray  # [markets] 1: has a venue; 0: infinitely deep
-    fee_in: np.ndarray  # [markets] share kept of what a trader gives
-    fee_out: np.ndarray  # [markets] share kept of what a trader gets
-    quoted: np.ndarray  # [markets, 2] lowest and highest s that the venue's data cover; beyond is extrapolated
+    quoted: np.ndarray  # [rows, 2] lowest and highest s that the venue's data cover; beyond is extrapolated
+    bounded: np.ndarray  # [rows] 1: nothing is for sale or bought beyond the outermost nodes
 
 
 @helper
@@ -102,3 +103,12 @@ def buy(s: float, y: float, cells: int, node_w: np.ndarray, sold: np.ndarray, pa
     rest = y - to_node - (paid[i] - paid[j + 1])
     last = rest * upper / (1.0 / upper + rest / liquidity[j])
     return sold[j + 1] - last, (s - sold[j + 1]) + last
+
+
+@helper
+def quote_above(s: float, cells: int, node_w: np.ndarray, sold: np.ndarray, paid: np.ndarray, liquidity: np.ndarray) -> float:
+    """The quote that buys all that a profile sells from s up to its first node."""
+    i = cell_of(s, cells, sold)
+    w = root_in_cell(i, s, node_w, sold, liquidity)
+    above: float = paid[i] - paid[0] + (s - sold[i]) / (w * node_w[i])
+    return above

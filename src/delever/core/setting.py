@@ -6,7 +6,7 @@ A: assets (0 is USD), M: markets, R: reserves, P: paths of the chunk.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -28,29 +28,41 @@ class Layout:
     markets: tuple[str, ...]  # the asset that each market sells
     pairs: tuple[str, ...]  # BASE/QUOTE of each market
     tree: Tree
-    start: np.ndarray  # [M] outside log price at the start
+    start: np.ndarray  # [pairs] outside log price at the start
     follows: tuple[tuple[int, int, float], ...]  # (market of a perp, asset whose USD market price to the power of the sense,
     # +1 or of an inverse perp -1, is its outside price)
+    rows: tuple[str, ...]  # of all M markets: the pairs, each with its first venue, then PAIR@VENUE of those that are apart
+    venues: Mapping[str, int]  # the row of each venue
 
     def asset(self, name: str) -> int:
         """Number of an asset."""
         return self.assets.index(name)
 
+    def rows_of(self, name: str) -> list[int]:
+        """Rows of a venue, or of all venues of a pair."""
+        if name in self.venues:
+            return [self.venues[name]]
+        return [m for m, pair in enumerate(self.tree.pair) if pair == self.pairs.index(name)]
+
     def market(self, pair: str, where: str) -> int:
-        """Number of the market of a pair."""
+        """Number of the market of a pair, which is its first venue's; of PAIR@VENUE that venue's."""
+        if "@" in pair:
+            return self.venues[pair.partition("@")[2]]
         if pair not in self.pairs:
             raise InputError("no such market", where, pair, nearest(pair, self.pairs))
         return self.pairs.index(pair)
 
-    def pair_of(self, pair: str) -> tuple[float, list[tuple[int, float]]]:
-        """A pair's log price: a constant, and the markets that make it up with their signs."""
+    def pair_of(self, pair: str, venue: str | None = None) -> tuple[float, list[tuple[int, float]]]:
+        """A pair's log price: a constant, and the markets that make it up with their signs; of the named venue's pair its own."""
         base, quote = (self.asset(name) for name in pair.split("/"))
         terms: dict[int, float] = {}
         for asset, sign in ((base, 1.0), (quote, -1.0)):
             for m in self.tree.chain[asset, :self.tree.length[asset]]:
                 terms[int(m)] = terms.get(int(m), 0.0) + sign
         constant = float(self.tree.log_rate[base] - self.tree.log_rate[quote])
-        return constant, [(m, sign) for m, sign in terms.items() if sign != 0.0]
+        own = None if venue is None else self.venues[venue]
+        return constant, [(own if own is not None and self.tree.pair[own] == m else m, sign)
+                          for m, sign in terms.items() if sign != 0.0]
 
 
 class RuleNumbers(NamedTuple):
@@ -182,6 +194,18 @@ class Setting:
     def feed(self, name: str, *path: str | int) -> int:
         """Number of a feed."""
         return _place(name, self.feeds, "unknown feed", path)
+
+    def venue(self, name: str | None, sold: int, bought: int, *path: str | int) -> int:
+        """What a transaction that sells one asset for the other writes as its `venue`; 0: none is named."""
+        if name is None:
+            return 0
+        tree, row = self.layout.tree, self.layout.venues[name]
+        way = {*tree.chain[sold, :tree.sells[sold, bought]], *tree.chain[bought, :tree.buys[sold, bought]]}
+        if tree.pair[row] not in way:
+            pairs = " and ".join(self.layout.pairs[m] for m in sorted(way))
+            raise InputError(f"trades {self.layout.pairs[tree.pair[row]]}", path=path, value=name, remedy=(
+                f"the way from {self.layout.assets[sold]} to {self.layout.assets[bought]} is over {pairs}"))
+        return 1 + row
 
     def network(self, name: str | None, *path: str | int) -> int:
         """Number of the network that a protocol, an actor or an event says is its own; where there is one, it need not."""

@@ -1,6 +1,7 @@
 """The tables that phases share: plain named arrays, axes on every line.
 
-Axes: paths (P) = paths of the chunk; markets (M) = traded pairs, each an asset against its quote; assets (A), 0 is USD;
+Axes: paths (P) = paths of the chunk; markets (M) = traded pairs, each an asset against its quote, and behind them
+further venues of pairs whose venues are apart; assets (A), 0 is USD;
 reserves (R) = one asset of one protocol; series (S), 2 a reserve: as collateral, as debt; legs = an account's collateral
 legs first, then its debt legs.
 
@@ -54,6 +55,8 @@ class Tree(NamedTuple):
     level: np.ndarray  # [M] 1 at USD, 2 above, ...
     sells: np.ndarray  # [A, A] how many markets of chain(a) a sale of a for b sells on
     buys: np.ndarray  # [A, A] how many markets of chain(b) it then buys on
+    pair: np.ndarray  # [M] the first venue's row of the same pair: the row in chains
+    other: np.ndarray  # [M] the next venue's row of the same pair, -1: none. Pairs that are one market have none
 
 
 class Markets(NamedTuple):
@@ -62,12 +65,15 @@ class Markets(NamedTuple):
     exogenous: np.ndarray  # [M, P] e: of the outside world
     consumed: np.ndarray  # [M, P] s: net quantity sold into the venue, base units at full depth
     price: np.ndarray  # [M, P] u: log market price
-    depth: np.ndarray  # [2, M, P] factor on the liquidity: 0 bids, 1 asks
+    depth: np.ndarray  # [2, M, P] factor on the liquidity: 0 bids, 1 asks; a side at 0 trades nothing
     start: np.ndarray  # [M] u at the start
     start_exogenous: np.ndarray  # [M]
     lowest: np.ndarray  # [M, P] lowest u - start so far
     lowest_exogenous: np.ndarray  # [M, P]
     extrapolated: np.ndarray  # [M, P] base units traded beyond what the data quote
+    fee: np.ndarray  # [2, M, P] share kept: 0 of what a trader gives, 1 of what he gets
+    profile: np.ndarray  # [M, P] row of Profiles; m, unless it is the path's own
+    closed: np.ndarray  # [M, P] 1: no best price is looked for there, for it is halted; kept of pairs with several venues
 
 
 class Reserves(NamedTuple):
@@ -175,12 +181,14 @@ class Transactions(NamedTuple):
     # all or none: one place, one network and the first one's bid; 0: alone
     cause: np.ndarray  # [rows] number of the transaction that led to it, on its path; 0: the outside
     number: np.ndarray  # [rows] its own, on its path, from 1; 0: not included
+    venue: np.ndarray  # [rows] 1 + the market's row on which its sale trades that pair; 0: wherever that brings most
     give: np.ndarray  # [rows] units, or a share of each
     get: np.ndarray  # [rows] units, or a share of each, before `kept`
     kept: np.ndarray  # [rows] part of `get` that the protocol keeps as its fee
     most: np.ndarray  # [rows] the most that the actor brings, units; 0: whatever the rules allow
     bid: np.ndarray  # [rows] fee bid, gwei a unit of gas
     brought: np.ndarray  # [rows] once executed: units that its sale on the market brought
+    unsold: np.ndarray  # [rows] once executed: units of what was sold that found no buyer on its first market
 
 
 class Lots(NamedTuple):

@@ -73,8 +73,9 @@ def finish_vault(number: int, p: int, accounts: Accounts, liquidity: Liquidity, 
     for r in range(margins.first[number], margins.first[number + 1]):
         units = safety.vault[r, p]
         if margins.perp[r] == 0 and r != cash and units > 0.0:
-            safety.vault[r, p] = 0.0
-            safety.vault[cash, p] += sell_for_usd(p, accounts.reserves.asset[r], units, VAULT, liquidity, ledgers)
+            usd, done = sell_for_usd(p, accounts.reserves.asset[r], units, VAULT, liquidity, ledgers)
+            safety.vault[r, p] = units - done
+            safety.vault[cash, p] += usd
     owed = -safety.vault[cash, p]
     if owed > 0.0:
         safety.vault[cash, p] = 0.0

@@ -33,7 +33,6 @@ def leave_out(called: np.ndarray, n_called: int, touched: Touched, book: BookTab
     or on the way of their collateral to USD.
     """
     kept, first, asset = 0, book.first_debt[0], reserves.asset
-    chain, sells, buys = tree.chain, tree.sells, tree.buys
     for j in range(n_called):
         slot = called[j]
         p, g = touched.path[slot], book.signature[touched.account[slot]]
@@ -44,7 +43,7 @@ def leave_out(called: np.ndarray, n_called: int, touched: Touched, book: BookTab
                 until = max(until, halts.trading[m, p])
         for k in range(1, book.collaterals[g]):
             if touched.amount[slot, k] > 0.0:
-                until = max(until, route_halted(p, asset[book.reserve[g, k]], 0, chain, sells, buys, halts.trading))
+                until = max(until, route_halted(p, asset[book.reserve[g, k]], 0, -1, tree, halts.trading))
         if until > time:
             wake[p] = min(wake[p], until)
         else:

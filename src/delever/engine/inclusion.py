@@ -63,7 +63,7 @@ def any_leg_halted(p: int, i: int, rows: Transactions, tree: Tree, book: BookTab
         for d in range(first, first + book.debts[g]):
             if touched.amount[slot, c] > 0.0 and touched.amount[slot, d] > 0.0:
                 a, b = reserves.asset[book.reserve[g, c]], reserves.asset[book.reserve[g, d]]
-                until = max(until, route_halted(p, a, b, tree.chain, tree.sells, tree.buys, trading))
+                until = max(until, route_halted(p, a, b, -1, tree, trading))
     return until
 
 
@@ -75,13 +75,12 @@ def hold_back(n: int, rows: Transactions, trades: np.ndarray, trading: np.ndarra
     trades: [kinds]; trading: [M, P] until when each market is halted [s].
     """
     state, kind, holds, path, get, give = rows.state, rows.kind, rows.holds, rows.path, rows.get_asset, rows.give_asset
-    chain, sells, buys = tree.chain, tree.sells, tree.buys
     for i in range(n):
         if state[i] != OFFERED or not trades[kind[i]] or holds[i]:
             continue
         p, a, b, j = path[i], get[i], give[i], i
         if a >= 0 and b >= 0:
-            until = route_halted(p, a, b, chain, sells, buys, trading)
+            until = route_halted(p, a, b, rows.venue[i] - 1, tree, trading)
         else:
             until = any_leg_halted(p, i, rows, tree, book, touched, reserves, trading)
         if not until > time:

@@ -21,7 +21,7 @@ from delever.core.tables import DECLINED, DEFICIT, INCLUDED, NOBODY, OFFERED, Tr
 from delever.engine import boundary, groups, halts
 from delever.engine.inclusion import Inclusion
 from delever.engine.probes import Probe
-from delever.engine.trade import Trading
+from delever.engine.trade import Trading, give_back
 from delever.engine.venues import Venues
 
 
@@ -100,6 +100,7 @@ class Phases:
     bidding: Sequence[Phase]
     affording: Sequence[Phase]
     trading_off_chain: Sequence[Phase]
+    reshaping: Sequence[Phase]
     waiting: Sequence[Phase]
     recorder: Recorder | None = None
 
@@ -112,6 +113,8 @@ def step(phases: Phases, state: State) -> None:
         phase.happen(state)
     phases.prices.move(state)
     phases.venues.relax(state)
+    for phase in phases.reshaping:
+        phase.reshape(state)
     for accrual in phases.accruals:
         accrual.accrue(state)
     for phase in phases.adapting:
@@ -158,6 +161,7 @@ def block(phases: Phases, state: State) -> None:
     """One block of the paths that take part."""
     clear(state)
     phases.venues.follow(state, state.active)
+    phases.venues.close(state)
     for feed in phases.feeds:
         feed.observe(state)
     see(state)
@@ -166,6 +170,7 @@ def block(phases: Phases, state: State) -> None:
     last = state.n_rows  # rows first..last-1 are calls of unhealthy accounts
     for phase in phases.restraining:
         phase.restrain(state, first, last)
+    phases.venues.close(state)
     if state.n_called or last > first:
         halts.leave_halted(state, first, last)
     if state.n_called:
@@ -195,6 +200,8 @@ def block(phases: Phases, state: State) -> None:
         seen_prices.price_all(state)
         for phase in phases.trading_off_chain:
             phase.trade(state)
+    for phase in phases.reshaping:
+        phase.reshape(state)
     if phases.recorder is not None:
         phases.recorder.record(state)
     boundary.put_back(state)
@@ -268,7 +275,10 @@ def execute(phases: Phases, state: State) -> None:
 def trade(phases: Phases, state: State) -> None:
     """What a slot has brought to the market is traded; feeds that read it see that."""
     if state.n_sales:
-        phases.trading.execute(state)
+        if phases.trading.execute(state):
+            give_back(phases.kinds, state)
+        for phase in phases.reshaping:
+            phase.reshape(state)
         if sum(feed.refresh(state) for feed in phases.rereading):  # after the last slot too: it is not every path's last
             see_again(state, state.sales.path[:state.n_sales])
         state.n_sales = 0

@@ -1,64 +1,82 @@
 """Sales of a block reach the market: all of a path that meet on a market trade together, at the average price.
 
 Markets are served by their depth in the tree of assets: sales from the deepest up, then purchases back down. One sale
-alone (a slot of sequential execution) is the same thing with one row.
+alone (a slot of sequential execution) is the same thing with one row. Of a pair whose venues are apart what names no venue
+trades together on the best of them; what names one, with others that name it. What nobody takes stays with the seller.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from delever.core.columns import ASSET, Column, Value
 from delever.core.jit import helper, kernel
-from delever.core.market import log_price_at, purchase, sale
-from delever.core.phase import Phase
+from delever.core.market import best_purchase, best_sale, purchase, sale, settle_trade
+from delever.core.phase import Kind, Phase
 from delever.core.state import State
-from delever.core.tables import MAKERS, VENUES, WRAPPER, Ledgers, Liquidity, Sales, Tally, Transactions
+from delever.core.tables import WRAPPER, Ledgers, Liquidity, Sales, Tally, Transactions
 
 
 class Meeting(NamedTuple):
-    """Who meets whom: scratch of one call of `trade`."""
+    """Who meets whom: scratch of one call of `trade`. Where: N = 2 M, a market by name of its pair, then of its venue."""
 
-    flow: np.ndarray  # [M, P] given by all sales that meet on a market; zero between calls
-    average: np.ndarray  # [M, P] what each unit of that gets
-    queue: np.ndarray  # [M * P] markets and paths on which somebody waits
+    flow: np.ndarray  # [N, P] given by all sales that meet there; zero between calls
+    average: np.ndarray  # [N, P] what each unit of that which is taken gets
+    taken: np.ndarray  # [N, P] share that is taken
+    queue: np.ndarray  # [N * P] where, and paths, on which somebody waits
 
 
 @helper
 def meet_market(waiting: int, buying: bool, meeting: Meeting, liquidity: Liquidity, ledgers: Ledgers) -> None:
     """Trade the flow of each (market, path) in the queue; its average price is what the sales in it get."""
-    flow, average, queue, tokens, gross = meeting.flow, meeting.average, meeting.queue, ledgers.tokens, ledgers.turnover
+    flow, average, taken, queue = meeting.flow, meeting.average, meeting.taken, meeting.queue
     tree, profiles, markets = liquidity.tree, liquidity.profiles, liquidity.markets
-    consumed, price, exogenous, extrapolated = markets.consumed, markets.price, markets.exogenous, markets.extrapolated
-    quoted, anchored, paths = profiles.quoted, profiles.anchored, flow.shape[1]
+    paths, rows = flow.shape[1], markets.price.shape[0]
     for j in range(waiting):
-        m, p = queue[j] // paths, queue[j] % paths
-        base, quote, before = tree.base[m], tree.quote[m], consumed[m, p]
-        taker = MAKERS if anchored[m] else VENUES
+        at, p = queue[j] // paths, queue[j] % paths
+        given = flow[at, p]
         if buying:
-            after, out = purchase(m, p, flow[m, p], profiles, markets)
-            tokens[taker, quote, p] += flow[m, p]
-            tokens[taker, base, p] -= out
+            m = at - rows if at >= rows else best_purchase(at, p, given, tree, profiles, markets)
+            after, out, done = purchase(m, p, given, profiles, markets)
+            settle_trade(m, p, -out, -done, after, liquidity, ledgers)
         else:
-            after, out = sale(m, p, flow[m, p], profiles, markets)
-            tokens[taker, base, p] += flow[m, p]
-            tokens[taker, quote, p] -= out
-        gross[base, p] += out if buying else flow[m, p]
-        gross[quote, p] += flow[m, p] if buying else out
-        average[m, p] = out / flow[m, p]
-        if profiles.has_venue[m]:
-            consumed[m, p] = after
-            price[m, p] = log_price_at(m, p, after, profiles, exogenous)
-            extrapolated[m, p] += (max(after - max(before, quoted[m, 1]), 0.0)
-                                   + max(min(before, quoted[m, 0]) - after, 0.0))
+            m = at - rows if at >= rows else best_sale(at, p, given, tree, profiles, markets)
+            after, out, done = sale(m, p, given, profiles, markets)
+            settle_trade(m, p, done, out, after, liquidity, ledgers)
+        average[at, p] = out / done if done > 0.0 else 0.0
+        taken[at, p] = 1.0 if done >= given else done / given
+
+
+@helper
+def meets_at(m: int, i: int, sales: Sales, venue: np.ndarray, pair: np.ndarray, rows: int) -> int:
+    """Where sale i meets others on market m: by the name of a venue, where its transaction names one of the pair's."""
+    named = venue[sales.row[i]] - 1
+    return rows + named if named >= 0 and pair[named] == m else m
+
+
+@helper
+def wrap_back(i: int, rest: float, sales: Sales, liquidity: Liquidity, ledgers: Ledgers) -> float:
+    """What the first market left of a sale becomes what it was [units of the sold asset]."""
+    tree, tokens, a, p, h = liquidity.tree, ledgers.tokens, sales.sold_asset[i], sales.path[i], sales.holder[i]
+    units = rest / tree.rate[a]
+    if tree.unwrapped[a] != a:
+        tokens[h, tree.unwrapped[a], p] -= rest
+        tokens[WRAPPER, tree.unwrapped[a], p] += rest
+        tokens[WRAPPER, a, p] -= units
+        tokens[h, a, p] += units
+    return units
 
 
 @kernel
 def trade(n: int, sales: Sales, liquidity: Liquidity, ledgers: Ledgers, meeting: Meeting, rows: Transactions, tally: Tally
-          ) -> None:
-    """Trade rows 0..n-1 of `sales`; the transactions that they come from are told what that brought."""
+          ) -> int:
+    """Trade rows 0..n-1 of `sales`; the transactions that they come from are told what that brought.
+
+    Returns how many found no buyer for all that they sold.
+    """
     forced, number, mover, brought = tally.forced, rows.number, tally.mover, rows.brought
     tree, tokens, flow, average, queue = liquidity.tree, ledgers.tokens, meeting.flow, meeting.average, meeting.queue
     path, holder, amount, sold, sold_asset, bought_asset = (sales.path, sales.holder, sales.amount, sales.sold,
@@ -66,6 +84,7 @@ def trade(n: int, sales: Sales, liquidity: Liquidity, ledgers: Ledgers, meeting:
     rate, unwrapped, chain, length, sells, buys = (tree.rate, tree.unwrapped, tree.chain, tree.length, tree.sells,
                                                      tree.buys)
     paths, levels, base, quote = flow.shape[1], chain.shape[1], tree.base, tree.quote
+    taken, venue, pair, markets, short = meeting.taken, rows.venue, tree.pair, liquidity.markets.price.shape[0], 0
     for i in range(n):
         a, p, h = sold_asset[i], path[i], holder[i]
         amount[i] = sold[i] * rate[a]
@@ -85,7 +104,7 @@ def trade(n: int, sales: Sales, liquidity: Liquidity, ledgers: Ledgers, meeting:
             x, most = (b, buys[a, b]) if buying else (a, sells[a, b])
             k = length[x] - level
             if 0 <= k < most and amount[i] > 0.0:
-                m, p = chain[x, k], path[i]
+                m, p = meets_at(chain[x, k], i, sales, venue, pair, markets), path[i]
                 if flow[m, p] == 0.0:
                     queue[waiting] = m * paths + p
                     waiting += 1
@@ -100,8 +119,17 @@ def trade(n: int, sales: Sales, liquidity: Liquidity, ledgers: Ledgers, meeting:
             if 0 <= k < most and amount[i] > 0.0:
                 m, p, h = chain[x, k], path[i], holder[i]
                 paid, got = (quote[m], base[m]) if buying else (base[m], quote[m])
+                at = meets_at(m, i, sales, venue, pair, markets)
+                if taken[at, p] < 1.0:
+                    rest = amount[i] * (1.0 - taken[at, p])
+                    amount[i] -= rest
+                    if k == (buys[a, b] - 1 if buying else 0) and not (buying and sells[a, b]):
+                        rows.unsold[sales.row[i]] += wrap_back(i, rest, sales, liquidity, ledgers)
+                        short += 1
+                        if sales.forced[i]:
+                            forced[unwrapped[a], p] -= rest
                 tokens[h, paid, p] -= amount[i]
-                amount[i] *= average[m, p]
+                amount[i] *= average[at, p]
                 tokens[h, got, p] += amount[i]
         for j in range(waiting):
             flow[queue[j] // paths, queue[j] % paths] = 0.0
@@ -115,6 +143,15 @@ def trade(n: int, sales: Sales, liquidity: Liquidity, ledgers: Ledgers, meeting:
             tokens[h, b, p] += amount[i]
         brought[sales.row[i]] += amount[i]
         mover[p] = number[sales.row[i]]
+    return short
+
+
+def give_back(kinds: Sequence[Kind], state: State) -> None:
+    """Whoever sold learns what found no buyer."""
+    rows, picked = state.transactions, np.unique(state.sales.row[:state.n_sales])
+    picked = picked[rows.unsold[picked] > 0.0]
+    for number in np.unique(rows.kind[picked]):
+        kinds[number].take_back(state, picked[rows.kind[picked] == number])
 
 
 FORCED = Column("forced_sales", ASSET, "units that liquidators sold")
@@ -124,13 +161,14 @@ class Trading(Phase):
     """Brings the sales of a slot to the market."""
 
     def __init__(self, markets: int, paths: int) -> None:
-        self.meeting = Meeting(np.zeros((markets, paths)), np.zeros((markets, paths)), np.zeros(markets * paths, np.int64))
+        flow, average, taken = np.zeros((3, 2 * markets, paths))
+        self.meeting = Meeting(flow, average, taken, np.zeros(2 * markets * paths, np.int64))
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
         return [Value(FORCED, units, asset=a) for a, units in enumerate(state.tally.forced)]
 
-    def execute(self, state: State) -> None:
-        """Trade what stands in state.sales; their `amount` is then what was bought."""
-        if state.n_sales:
-            trade(state.n_sales, state.sales, state.liquidity, state.ledgers, self.meeting, state.transactions, state.tally)
+    def execute(self, state: State) -> bool:
+        """Trade what stands in state.sales; their `amount` is then what was bought. Whether something was left unsold."""
+        return state.n_sales > 0 and trade(state.n_sales, state.sales, state.liquidity, state.ledgers, self.meeting,
+                                           state.transactions, state.tally) > 0

@@ -2,7 +2,8 @@
 
     anchored:  s <- s keep                      u = e + x(s)
     passive:   s <- s* + (s - s*) keep          u = x(s),   x(s*) = e;  the arbitrageur trades the difference, without fee
-with keep = 2^(-dt / half_life). While its market is halted nobody trades a pool: its price stands.
+with keep = 2^(-dt / half_life). While its market is halted nobody trades a pool: its price stands. A pool with no liquidity at
+the outside price goes to its end, and past a side that is empty the price moves without a trade.
 """
 
 from __future__ import annotations
@@ -40,13 +41,20 @@ def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, to
                 for p in range(u.shape[0]):
                     if s[p] != 0.0:
                         s[p] *= share
-                        u[p] = log_price_at(m, p, s[p], profiles, exogenous)
+                        u[p] = log_price_at(m, p, s[p], profiles, markets)
         elif share < 1.0:
-            cells, node_w, sold, paid, liquidity = (profiles.cells[m], profiles.node_w[m], profiles.sold[m],
-                                                    profiles.paid[m], profiles.liquidity[m])
+            r = markets.profile[m, 0]
+            cells, node_w, sold, paid, liquidity = (profiles.cells[r], profiles.node_w[r], profiles.sold[r],
+                                                    profiles.paid[r], profiles.liquidity[r])
             base, quote = tree.base[m], tree.quote[m]
             for p in range(u.shape[0]):
+                if markets.profile[m, p] != r:
+                    r = markets.profile[m, p]
+                    cells, node_w, sold, paid, liquidity = (profiles.cells[r], profiles.node_w[r], profiles.sold[r],
+                                                            profiles.paid[r], profiles.liquidity[r])
                 target = sold_at(exp_(-0.5 * e[p]), cells, node_w, sold, liquidity)
+                if profiles.bounded[r]:
+                    target = min(max(target, sold[0]), sold[cells])
                 before, after = s[p], target + (s[p] - target) * share
                 if after == before or trading[m, p] > time:
                     continue
@@ -62,7 +70,7 @@ def relax(keep: np.ndarray, profiles: Profiles, markets: Markets, tree: Tree, to
                 gross[base, p] += units
                 gross[quote, p] += value
                 s[p] = after
-                u[p] = log_price_at(m, p, after, profiles, exogenous)
+                u[p] = log_price_at(m, p, after, profiles, markets)
 
 
 @kernel
@@ -82,17 +90,28 @@ def follow(market: np.ndarray, underlying: np.ndarray, sense: np.ndarray, who: n
             total *= sense[i]
             if who[p] and total != e[m, p]:
                 e[m, p] = total
-                u[m, p] = total if s[m, p] == 0.0 else log_price_at(m, p, s[m, p], profiles, e)
+                u[m, p] = total if s[m, p] == 0.0 else log_price_at(m, p, s[m, p], profiles, markets)
+
+
+@kernel
+def same_outside(pair: np.ndarray, exogenous: np.ndarray) -> None:
+    """All venues of a pair have its outside price. pair: [M] row of its first venue; exogenous: [M, P]."""
+    for m in range(pair.shape[0]):
+        if pair[m] != m:
+            for p in range(exogenous.shape[1]):
+                exogenous[m, p] = exogenous[pair[m], p]
 
 
 class Venues:
-    """The venues phase: relaxation, and perps that follow their underlying.
+    """The venues phase: relaxation, perps that follow their underlying, venues of a pair that have one outside price.
 
-    keep: [M]; follows: (market of a perp, asset, sense); options: None: there is none; priced: the step in which they were last.
+    keep: [M]; follows: (market of a perp, asset, sense); options: None: there is none; apart: some pair's venues are markets of
+    their own; priced: the step in which options were last.
     """
 
-    def __init__(self, keep: np.ndarray, follows: Sequence[tuple[int, int, float]] = (), options: Options | None = None) -> None:
-        self.keep, self.options, self.priced = keep, options, 0
+    def __init__(self, keep: np.ndarray, follows: Sequence[tuple[int, int, float]] = (), options: Options | None = None,
+                 apart: bool = False) -> None:
+        self.keep, self.options, self.priced, self.apart = keep, options, 0, apart
         self.perp = np.array([market for market, _, _ in follows], np.int64)
         self.underlying = np.array([asset for _, asset, _ in follows], np.int64)
         self.sense = np.array([sense for _, _, sense in follows], np.float64)
@@ -106,8 +125,15 @@ class Venues:
                            state.profiles, state.markets)
             self.priced = state.step
 
+    def close(self, state: State) -> None:
+        """In every block: who looks for the best price leaves out venues that are halted."""
+        if self.apart:
+            np.greater(state.halts.trading, state.time, out=state.markets.closed)
+
     def relax(self, state: State) -> None:
         """Once a step."""
+        if self.apart:
+            same_outside(state.tree.pair, state.markets.exogenous)
         relax(self.keep, state.profiles, state.markets, state.tree, state.ledgers.tokens, state.ledgers.turnover,
               state.halts.trading, (state.step - 1) * state.step_length)
         self.follow(state, np.ones(state.paths, np.bool_))

@@ -1,6 +1,7 @@
 """Providers leave or come: the liquidity of a market is multiplied by a factor; no price moves.
 
-    depth *= 1 + change     of bids, asks or both
+    depth *= 1 + change     of bids, asks or both, of a venue or of all venues of a pair
+At -100 % a side is empty: what meets it is not traded.
 Source: the scenario.
 """
 
@@ -15,9 +16,10 @@ from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
 from delever.events.base import Event
+from delever.model.asset import perps
 from delever.model.errors import InputError
-from delever.model.quantity import Change
-from delever.model.references import market
+from delever.model.quantity import DepthChange
+from delever.model.references import markets_of
 from delever.model.world import World
 
 SIDES = {"both": (0, 1), "bids": (0,), "asks": (1,)}
@@ -27,28 +29,29 @@ class Depth(Event):
     """A change of markets' depth."""
 
     kind: ClassVar[str] = "depth"
-    change: dict[str, Change] = Field(min_length=1, examples=["{ETH/USD: -50 %}"], description="by market")
+    change: dict[str, DepthChange] = Field(min_length=1, examples=["{ETH/USD: -50 %}"], description="by market, or by venue")
     side: Literal["both", "bids", "asks"] = Field("both", description="whose depth; a sale meets bids, a purchase asks")
 
     def check(self, world: World, path: tuple[str | int, ...]) -> None:
-        """Markets with a venue, which keeps something."""
-        for pair, change in self.change.items():
-            market(pair, world, (*path, "change", pair))
-            if not any(getattr(venue, "pair", None) == pair for venue in world.venues.values()):
-                raise InputError("market has no venue", path=(*path, "change"), value=pair,
+        """Markets with a venue; of a perp it keeps something."""
+        for name, change in self.change.items():
+            venues = markets_of(name, world, (*path, "change", name))
+            if not venues:
+                raise InputError("market has no venue", path=(*path, "change"), value=name,
                                  remedy="without one it is infinitely deep: add one to venues")
-            if change <= -1.0:
-                raise InputError("leaves nothing", path=(*path, "change", pair), value=change,
-                                 remedy="a side may lose less than 100 %")
+            perp = str(getattr(world.venues[venues[0]], "pair", "")).partition("/")[0] in perps(world.assets)
+            if perp and change <= -1.0:
+                raise InputError("leaves nothing", path=(*path, "change", name), value=change,
+                                 remedy="a side of a perp's book may lose less than 100 %")
 
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
         """All changes, by step."""
         changes: dict[int, list[tuple[int, int, float]]] = {}
         for spec in specs.values():
-            for pair, change in spec.change.items():
-                m = setting.layout.pairs.index(pair)
-                changes.setdefault(setting.step_at(spec.at), []).extend((side, m, 1.0 + change) for side in SIDES[spec.side])
+            for name, change in spec.change.items():
+                changes.setdefault(setting.step_at(spec.at), []).extend(
+                    (side, m, 1.0 + change) for m in setting.layout.rows_of(name) for side in SIDES[spec.side])
         return Depths(changes)
 
 

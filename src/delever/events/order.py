@@ -22,7 +22,7 @@ from delever.events.base import Event
 from delever.model.asset import USD
 from delever.model.errors import InputError
 from delever.model.quantity import Gwei, Seconds, Text
-from delever.model.references import known_asset
+from delever.model.references import known_asset, market_of_venue
 from delever.model.scenario import Order as Sale
 from delever.model.scenario import read_order
 from delever.model.world import World
@@ -37,6 +37,7 @@ class OrderEvent(Event):
     over: Seconds = Field(0.0, ge=0, description="time over which it is spread evenly")
     fee: Gwei = Field(20.0, ge=0, description="what it bids a unit of gas")
     network: Text | None = Field(None, description="the chain it is sent on; null: the only one")
+    venue: Text | None = Field(None, description="where it trades, of the venues of a pair; null: wherever that brings most")
 
     def check(self, world: World, path: tuple[str | int, ...]) -> None:
         """Assets with a price."""
@@ -45,6 +46,8 @@ class OrderEvent(Event):
             raise InputError("sells USD", path=(*path, "order"), remedy="sell an asset that has a price")
         if self.order.into is not None:
             known_asset(self.order.into, world, (*path, "order", "into"))
+        if self.venue is not None:
+            market_of_venue(self.venue, world, (*path, "venue"))
 
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
@@ -62,6 +65,7 @@ class Scheduled(NamedTuple):
     last: int
     fee: float  # bid [gwei]
     network: int
+    venue: int = 0  # see Transactions
 
 
 def scheduled(spec: OrderEvent, setting: Setting, place: str) -> Scheduled:
@@ -72,18 +76,19 @@ def scheduled(spec: OrderEvent, setting: Setting, place: str) -> Scheduled:
     bought = layout.asset(order.into) if order.into is not None else int(layout.tree.quote[first_market])
     first, parts = setting.step_at(spec.at), setting.parts(spec.over)
     network = setting.network(spec.network, "scenario", "events", place, "network")
-    return Scheduled(sold, bought, order.amount / parts, first, first + parts - 1, spec.fee, network)
+    return Scheduled(sold, bought, order.amount / parts, first, first + parts - 1, spec.fee, network,
+                     setting.venue(spec.venue, sold, bought, "scenario", "events", place, "venue"))
 
 
 @kernel
 def offer(left: np.ndarray, terms: np.ndarray, fee: np.ndarray, kind: int, active: np.ndarray, rows: Transactions, n: int) -> int:
-    """Offer what is left of each order. left: [orders, P] units; terms: [orders, 3] sold and bought asset, network."""
+    """Offer what is left of each order. left: [orders, P] units; terms: [orders, 4] sold and bought asset, network, venue."""
     for o in range(left.shape[0]):
         for p in range(left.shape[1]):
             if left[o, p] > 0.0 and active[p]:
                 rows.path[n], rows.kind[n], rows.state[n], rows.ref[n], rows.actor[n] = p, kind, OFFERED, o, ORDER_OWNERS
                 rows.give_asset[n], rows.get_asset[n], rows.network[n] = terms[o, 0], terms[o, 1], terms[o, 2]
-                rows.give[n], rows.bid[n] = left[o, p], fee[o]
+                rows.give[n], rows.bid[n], rows.venue[n] = left[o, p], fee[o], terms[o, 3]
                 n += 1
     return n
 
@@ -95,7 +100,7 @@ class Orders(Phase):
         self.orders = orders
         self.left = np.zeros((len(orders), paths))  # [orders, P] units due and not yet included
         self.fee = np.array([order.fee for order in orders])
-        self.terms = np.array([[order.sold_asset, order.bought_asset, order.network] for order in orders])
+        self.terms = np.array([[order.sold_asset, order.bought_asset, order.network, order.venue] for order in orders])
         self.order = Order(self.left)
 
     def kinds(self) -> Sequence[Kind]:

@@ -4,7 +4,7 @@
     exchange   its engine calls nobody and opens nothing; its book, where others trade, is a venue of its own
     network    it produces no block; what was sent waits and bids again
     bridge     nothing leaves, nothing arrives; one that is down to the end keeps what is on its way
-begin: of the step in which the event falls. All venues of one pair are one market, so one of them is down with all of them.
+begin: of the step in which the event falls. Where the venues of a pair are apart, others of the pair trade on.
 Source: the scenario.
 """
 
@@ -20,7 +20,7 @@ from delever.core.setting import Setting
 from delever.events.base import Halt, Halting, Spell
 from delever.model.errors import InputError
 from delever.model.quantity import Text
-from delever.model.references import known_name
+from delever.model.references import known_name, market_of_venue
 from delever.model.world import World
 
 
@@ -44,12 +44,7 @@ class Outage(Spell):
     def check(self, world: World, path: tuple[str | int, ...]) -> None:
         """What is down is there, and is what it is said to be."""
         if self.venue is not None:
-            known_name(self.venue, world.venues, "venue", (*path, "venue"))
-            pair = str(getattr(world.venues[self.venue], "pair", ""))
-            others = [name for name, venue in world.venues.items() if name != self.venue and getattr(venue, "pair", "") == pair]
-            if others:
-                raise InputError(f"is one market with {', '.join(others)}", path=(*path, "venue"), value=self.venue,
-                                 remedy=f"venues of {pair} cannot fail one by one yet; write `kind: depth` for a part of it")
+            market_of_venue(self.venue, world, (*path, "venue"))
         if self.exchange is not None:
             known_name(self.exchange, world.protocols, "protocol", (*path, "exchange"))
             if not getattr(world.protocols[self.exchange].rules, "margin", False):
@@ -77,8 +72,7 @@ def halts(spec: Outage, setting: Setting, place: str) -> list[Halt]:
         return Halt(setting.step_at(spec.at), column, row, spec.until(setting))
 
     if spec.venue is not None:
-        pair = str(getattr(setting.world.venues[spec.venue], "pair", ""))
-        return [halt("trading", setting.layout.market(pair, "venue"))]
+        return [halt("trading", setting.layout.venues[spec.venue])]
     if spec.exchange is not None:
         number = setting.protocol(spec.exchange)
         return [halt("liquidation", number), halt("opening", number)]

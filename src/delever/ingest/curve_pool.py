@@ -16,8 +16,8 @@ def read(pool: dict[str, Any], where: str) -> dict[str, Any]:
         if field not in pool:
             raise InputError("has no field", where, field, "a pool file has A, fee and balances")
     balances = pool["balances"]
-    if not isinstance(balances, dict) or len(balances) != 2:
-        raise InputError("must hold two assets", where, balances, 'write "balances": {"ETH": 1.0, "stETH": 1.0}')
+    if not isinstance(balances, dict) or len(balances) < 2:
+        raise InputError("must hold two assets or more", where, balances, 'write "balances": {"ETH": 1.0, "stETH": 1.0}')
     numbers = {"A": pool["A"], "fee": pool["fee"], **{f"balances.{asset}": held for asset, held in balances.items()}}
     for field, value in numbers.items():
         usable = isinstance(value, int | float) and not isinstance(value, bool)

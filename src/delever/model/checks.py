@@ -15,7 +15,7 @@ from .errors import InputError, nearest
 from .exchange import check_lending_only, check_one_home, check_sides, check_terms, check_waterfall
 from .oracle import compose
 from .parts import WorldParts
-from .references import Path, known_asset, market, own_price, pair_of_assets
+from .references import Path, known_asset, market, market_of_venue, own_price, pair_of_assets
 from .spec import Spec
 
 BY_ASSET = ("volatility", "drift")  # fields of a price process that are tables by asset
@@ -67,6 +67,9 @@ def _protocols(world: WorldParts) -> None:
 def _feeds_and_oracles(world: WorldParts) -> None:
     for name, feed in world.feeds.items():
         pair_of_assets(getattr(feed, "of", None), world, ("feeds", name, "of"))
+        venue = getattr(feed, "venue", None)
+        if venue is not None:
+            market_of_venue(venue, world, ("feeds", name, "venue"))
     for protocol, seen in world.oracles.items():
         if protocol not in world.protocols:
             remedy = nearest(protocol, world.protocols)

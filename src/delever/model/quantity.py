@@ -104,7 +104,9 @@ PER_YEAR = Unit(
 
 Seconds = Annotated[float, Unit("s", "a time", "'24 h', '30 min' or '12 s'", TIME_UNITS, low=0)]
 Share = Annotated[float, SHARE]  # from 0 to 1
-Change = Annotated[float, CHANGE]  # of a price or depth, above -100 %; more than +100 % needs its sign: '150 %'
+Change = Annotated[float, CHANGE]  # of a price, above -100 %; more than +100 % needs its sign: '150 %'
+DepthChange = Annotated[  # all may go
+    float, Unit("share of 1", "a change as a share", "-0.5 or '-50 %'", SHARE_UNITS, -1, largest_plain=1)]
 PerYear = Annotated[float, PER_YEAR]  # may exceed 1; a plain number above 10 is taken for per cent
 Usd = Annotated[float, Unit("USD", "an amount of USD", "'1719.57 USD' or '3k USD'", money("usd"))]
 Gwei = Annotated[float, Unit("gwei", "a fee in gwei", "'20 gwei'", {"gwei": 1.0}, low=0)]

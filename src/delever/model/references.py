@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from .asset import USD, Asset, markets
+from .asset import USD, Asset, markets, perps
 from .errors import InputError, nearest
+from .spec import Spec
 
 Path = tuple[str | int, ...]
 
@@ -16,6 +17,16 @@ class HasAssets(Protocol):
 
     @property
     def assets(self) -> Mapping[str, Asset]: ...
+
+
+class HasVenues(HasAssets, Protocol):
+    """And to know where they trade."""
+
+    @property
+    def venues(self) -> Mapping[str, Spec]: ...
+
+    @property
+    def liquidity(self) -> str: ...
 
 
 def known_asset(name: str, world: HasAssets, path: Path) -> None:
@@ -54,6 +65,36 @@ def market(pair: object, world: HasAssets, path: Path) -> None:
         elif base in world.assets and world.assets[base].wraps is not None:
             remedy = f"{base} is unwrapped and trades as {world.assets[base].wraps}"
         raise InputError("no such market", path=path, value=pair, remedy=remedy)
+
+
+def pairs_apart(world: HasVenues) -> dict[str, list[str]]:
+    """Pairs whose venues are markets of their own, with their venues; of perps none are."""
+    found: dict[str, list[str]] = {}
+    for name, venue in world.venues.items() if world.liquidity == "fragmented" else ():
+        found.setdefault(str(getattr(venue, "pair", "")), []).append(name)
+    return {pair: names for pair, names in found.items() if len(names) > 1 and pair.partition("/")[0] not in perps(world.assets)}
+
+
+def market_of_venue(name: str, world: HasVenues, path: Path) -> str:
+    """The market that a venue is: its pair, or PAIR@VENUE where that has several; not one that it shares."""
+    known_name(name, world.venues, "venue", path)
+    pair = str(getattr(world.venues[name], "pair", ""))
+    others = [other for other, venue in world.venues.items() if other != name and getattr(venue, "pair", "") == pair]
+    if not others:
+        return pair
+    if pair not in pairs_apart(world):
+        remedy = "venues of a perp are one book" if world.liquidity == "fragmented" else "write `liquidity: fragmented`"
+        raise InputError(f"is one market with {', '.join(others)}", path=path, value=name, remedy=remedy)
+    return f"{pair}@{name}"
+
+
+def markets_of(name: str, world: HasVenues, path: Path) -> list[str]:
+    """Venues that a name stands for: itself, or all of a pair."""
+    if "/" not in name:
+        market_of_venue(name, world, path)
+        return [name]
+    market(name, world, path)
+    return [venue for venue, spec in world.venues.items() if getattr(spec, "pair", None) == name]
 
 
 def priced(asset: str, world: HasAssets, path: Path, pegged_only: bool = False) -> None:

@@ -97,6 +97,9 @@ class World(Spec):
         {}, description="the price a protocol sees of an asset, as a product of feeds: `rate * steth_eth * eth_usd`"
     )
     venues: dict[str, Mechanism] = Field({}, description="where assets trade, by name")
+    liquidity: Literal["unified", "fragmented"] = Field(
+        "unified", description="several venues of one pair: one market, in which whatever is traded is spread best at no cost, "
+        "or each with a price of its own. Unified is the upper bound of what routers and arbitrage do; assumption")
     networks: dict[str, Mechanism] = Field(
         {}, description="chains whose blocks transactions compete for, and bridges between them, by name; none: all is included"
     )

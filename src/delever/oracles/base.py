@@ -17,6 +17,7 @@ from delever.core.phase import Phase
 from delever.core.setting import Layout, Setting
 from delever.core.state import State
 from delever.model.asset import Asset
+from delever.model.quantity import Text
 from delever.model.spec import Spec
 
 
@@ -24,6 +25,7 @@ class FeedSpec(Spec, ABC):
     """A feed of the price of `of`."""
 
     of: str = Field(examples=["ETH/USD"], description="pair of assets, base/quote")
+    venue: Text | None = Field(None, description="the venue of that pair whose price it looks at; null: the first that is named")
     reports: ClassVar[bool] = False  # answers by transactions
     moves: ClassVar[bool] = True  # its answer may change
 
@@ -34,7 +36,7 @@ class FeedSpec(Spec, ABC):
 
     def composed(self, layout: Layout, assets: Mapping[str, Asset]) -> tuple[float, list[tuple[int, float]]]:
         """What it looks at at the start: a constant, and markets whose log prices are added with their signs."""
-        return layout.pair_of(self.of)
+        return layout.pair_of(self.of, self.venue)
 
     def start_answer(self, log_price: float) -> float:
         """Log price answered at the start, given the market's."""

@@ -5,8 +5,8 @@
     required  = margin x sum of |exposure|, what is worth a USD always left out
     good      = equity >= required:  calls of his accounts on these protocols are struck; else they are called as anybody's
 The broker stands in for what an account lacks alone, and takes no money: what that costs or saves is seen in bad debt. Interest
-and funding count as they stand; an option counts as what it is worth. Source: prime brokerage with cross-margining (CME's and OCC's programme nets exposures by
-underlying); one rate for all underlyings is an assumption.
+and funding count as they stand, an option as what it is worth. Source: prime brokerage with cross-margining (CME's and OCC's
+programme nets exposures by underlying); one rate for all underlyings is an assumption.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 A protocol stands for itself, and for the markets of its perps; a market or a venue for that market; an asset for the protocols
 that list it, its wrappers or its perps, for its price in USD, and for the market that sells it.
+A pair whose venues are apart is halted on all of them; its price is that of the first.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from delever.core.setting import Setting
 from delever.model.asset import down_to_usd, market_of, markets
 from delever.model.errors import InputError, nearest
 from delever.model.parameters import PerpParameters, look_up
-from delever.model.references import Path, market
+from delever.model.references import Path, market, pairs_apart
 from delever.model.world import World
 
 
@@ -24,7 +25,7 @@ def meaning(name: str, world: World, path: Path) -> tuple[str, str]:
     pairs = markets(world.assets)
     found = [("protocol", name)] if name in world.protocols else []
     found += [("market", name)] if name in pairs else []
-    found += [("market", str(getattr(world.venues[name], "pair", "")))] if name in world.venues else []
+    found += [("market", _venue(name, world))] if name in world.venues else []
     found += [("asset", name)] if name in world.assets else []
     if len(found) > 1:
         raise InputError(f"is {' and '.join(what for what, _ in found)} at once", path=path, value=name,
@@ -35,6 +36,12 @@ def meaning(name: str, world: World, path: Path) -> tuple[str, str]:
         raise InputError("unknown name", path=path, value=name,
                          remedy=nearest(name, {*world.protocols, *world.assets, *world.venues, *pairs}))
     return found[0]
+
+
+def _venue(name: str, world: World) -> str:
+    """The market that a venue is, or is a part of."""
+    pair = str(getattr(world.venues[name], "pair", ""))
+    return f"{pair}@{name}" if pair in pairs_apart(world) else pair
 
 
 def protocols_on(what: str, name: str, world: World) -> list[str]:
@@ -99,7 +106,7 @@ def prices_of(names: Sequence[str], setting: Setting, path: Path) -> Looked:
     for i, name in enumerate(names):
         what, meant = meaning(name, setting.world, path)
         if what == "market":
-            chain[i, 0] = layout.pairs.index(meant)
+            chain[i, 0] = layout.market(meant, ".".join(map(str, path)))
         else:
             chain[i] = tree.chain[layout.asset(meant)]
         length.append(1 if what == "market" else int(tree.length[layout.asset(meant)]))
@@ -115,5 +122,6 @@ def protocols_of(names: Sequence[str], setting: Setting, path: Path) -> np.ndarr
 
 def markets_of(names: Sequence[str], setting: Setting, path: Path) -> np.ndarray:
     """Numbers of the markets that these names stand for."""
-    found = {pair for one in names for pair in markets_on(*meaning(one, setting.world, path), setting.world)}
-    return np.array([m for m, pair in enumerate(setting.layout.pairs) if pair in found], np.int64)
+    found = {market for one in names for market in markets_on(*meaning(one, setting.world, path), setting.world)}
+    rows = {m for name in found for m in setting.layout.rows_of(name.partition("@")[2] or name)}
+    return np.array(sorted(rows), np.int64)

@@ -26,6 +26,7 @@ from delever.engine.trade import Trading
 from delever.engine.venues import Venues
 from delever.ingest.source import Source
 from delever.model.errors import InputError
+from delever.model.references import pairs_apart
 from delever.model.world import World
 from delever.networks.base import Chain
 from delever.oracles.base import FeedPhase
@@ -38,7 +39,7 @@ from delever.run.exchanges import stocks
 from delever.run.options import options_of, values_at_start
 from delever.run.positions import Positions, read_books, tabulate
 from delever.run.pricing import Oracles, compose, lay_out, liquidity, start_answers
-from delever.venues.base import ProfileTable
+from delever.venues.base import ProfileTable, Venue
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import LastResort
 
@@ -110,13 +111,14 @@ def log_spots(layout: Layout, options: Options, price: np.ndarray) -> np.ndarray
 def assemble(world: World, source: Source | None = None) -> Model:
     """Read what the world names and lay it out."""
     source = source or Source(world.folder)
-    layout = lay_out(world.assets)
+    layout = lay_out(world.assets, {name: venue.pair for name, venue in world.venues.items() if isinstance(venue, Venue)},
+                     pairs_apart(world))
     positions, options = tabulate(world, read_books(world, source)), options_of(world, layout, 1)
     layout.start[options.market] = np.log(values_at_start(options, log_spots(layout, options, layout.start)))
     profiles, tables = liquidity(world, layout, source)
     start = layout.start.copy()
     price = np.array([e if t is None else e + t.start_log_price if t.anchored else t.start_log_price
-                      for e, t in zip(layout.start, tables, strict=True)])
+                      for e, t in zip(layout.start[layout.tree.pair], tables, strict=True)])
     for m, underlying, sense in layout.follows:  # a pool of the underlying may start off its stated price
         layout.start[m] = sense * log_usd(layout, underlying, price)
         price[m] += layout.start[m] - start[m]
@@ -201,11 +203,13 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
                     for asset, curve in protocol.rates.items()}, setting)
     actors = [*ready(world.actors, setting), Earnings(setting)]
     standing = [Backed(setting)] if setting.derived else []
-    everybody = [*standing, *events, *networks, *policies, *feeds, *protocols, *actors]
+    venues = ready({name: venue for name, venue in world.venues.items() if isinstance(venue, Venue) and venue.acts()}, setting)
+    everybody = [*standing, *events, *networks, *policies, *feeds, *protocols, *actors, *venues]
     kinds = numbered(everybody)
+    priced = options_of(world, layout, paths) if len(model.options.market) else None
     return Phases(
         prices=model.prices.phase(paths),
-        venues=Venues(keep, layout.follows, options_of(world, layout, paths) if len(model.options.market) else None),
+        venues=Venues(keep, layout.follows, priced, len(layout.rows) > len(layout.pairs)),
         accruals=[constant_interest(model), *curves, FundingPhase.of(setting)],
         feeds=feeds,
         rereading=[feed for feed in feeds if type(feed).refresh is not FeedPhase.refresh],
@@ -216,7 +220,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
         kinds=kinds,
         inclusion=Inclusion(np.array([kind.liquidates for kind in kinds], np.bool_),
                             np.array([kind.trades for kind in kinds], np.bool_), setting.sequential),
-        trading=Trading(len(layout.markets), paths),
+        trading=Trading(len(layout.rows), paths),
         probes=probes,
         everybody=everybody,
         happening=overriding([*standing, *events], "happen"),
@@ -229,6 +233,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
         bidding=overriding(actors, "bid"),
         affording=overriding([*policies, *actors], "afford"),
         trading_off_chain=overriding(actors, "trade"),
+        reshaping=overriding(venues, "reshape"),
         waiting=overriding(everybody, "wake"),
     )
 

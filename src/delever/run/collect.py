@@ -48,10 +48,10 @@ def field_of(model: Model, value: Value) -> pa.Field:
     layout = model.layout
     protocol = list(model.world.protocols)[value.protocol] if value.protocol >= 0 else ""
     asset = layout.assets[value.asset] if value.asset >= 0 else ""
-    pair = layout.pairs[value.market] if value.market >= 0 else ""
+    pair = layout.rows[value.market] if value.market >= 0 else ""
     names = [name for name in (protocol, asset, pair, value.of) if name]
-    base = layout.markets[value.market] if value.market >= 0 else ""
-    words = {ASSET: asset, BASE: base, QUOTE: pair.partition("/")[2], OF: names[0] if names else ""}
+    base, _, quote = pair.partition("@")[0].partition("/")
+    words = {ASSET: asset, BASE: base, QUOTE: quote, OF: names[0] if names else ""}
     column, suffix = in_words(value.column, words), "".join(f".{name}" for name in names)
     kind = pa.int64() if value.values.dtype.kind == "i" else pa.float64()
     return pa.field(value.column.name + suffix, kind, metadata={

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -20,9 +21,14 @@ from delever.oracles.base import FeedSpec
 from delever.oracles.market import Market
 from delever.venues.base import ProfileTable, Venue, combine, stack
 
+NO_VENUES: Mapping[str, str] = MappingProxyType({})
 
-def lay_out(assets: Mapping[str, Asset]) -> Layout:
-    """The tree of markets: pegged and base assets have one, wrapped ones are traded as what they wrap."""
+
+def lay_out(assets: Mapping[str, Asset], venues: Mapping[str, str] = NO_VENUES, apart: Collection[str] = ()) -> Layout:
+    """The tree of markets: pegged and base assets have one, wrapped ones are traded as what they wrap.
+
+    venues: the pair of each; apart: pairs whose venues are markets of their own. The first one's stands in the tree.
+    """
     names = (USD, *(name for name in assets if name != USD))
     markets = tuple(name for name in names[1:] if assets[name].wraps is None)
     number = {name: i for i, name in enumerate(names)}
@@ -55,27 +61,36 @@ def lay_out(assets: Mapping[str, Asset]) -> Layout:
                 common[i, j] += 1
     base = np.array([number[name] for name in markets], int)
     quote = np.array([number[assets[name].below] for name in markets], int)
+    pairs = tuple(f"{name}/{assets[name].below}" for name in markets)
+    rows, of, row, other = [*pairs], [*range(len(pairs))], dict[str, int](), [-1] * len(pairs)
+    for venue, traded_pair in venues.items():
+        m = last = pairs.index(traded_pair)
+        if traded_pair in apart and m in row.values():
+            while other[last] >= 0:
+                last = other[last]
+            other[last], m = len(rows), len(rows)
+            rows, of, other = [*rows, f"{traded_pair}@{venue}"], [*of, pairs.index(traded_pair)], [*other, -1]
+        row[venue] = m
+    base, quote = base[of], quote[of]
     tree = Tree(table, length, np.array(rates), np.log(rates), np.array(traded), base, quote, length[base],
-                length[:, None] - common, length[None, :] - common)
+                length[:, None] - common, length[None, :] - common, np.array(of, np.int64), np.array(other, np.int64))
     start = np.array([math.log(factor_of(name, assets)) for name in markets])
     follows = tuple((markets.index(perp), number[underlying], -1.0 if assets[perp].inverse else 1.0)
                     for perp, underlying in perps(assets).items())
-    return Layout(names, markets, tuple(f"{name}/{assets[name].below}" for name in markets), tree, start, follows)
+    return Layout(names, markets, pairs, tree, start, follows, tuple(rows), row)
 
 
 def liquidity(world: World, layout: Layout, source: Source) -> tuple[Profiles, list[ProfileTable | None]]:
-    """The joint profile of every market's venues; None: no venue."""
+    """The profile of every market, joint where several venues are one [M]; None: no venue."""
     tables: list[ProfileTable | None] = []
-    for m, pair in enumerate(layout.pairs):
-        here = [venue.table(source, math.exp(layout.start[m])) for venue in world.venues.values()
-                if isinstance(venue, Venue) and venue.pair == pair]
-        tables.append(combine(here, f"venues of {pair}") if here else None)
+    for m, name in enumerate(layout.rows):
+        pair = layout.tree.pair[m]
+        here = [venue.table(source, math.exp(layout.start[pair])) for venue_name, venue in world.venues.items()
+                if isinstance(venue, Venue) and layout.venues[venue_name] == m]
+        tables.append(combine(here, f"venues of {name}") if here else None)
         table = tables[-1]
         if table is not None and not table.anchored and m in {perp for perp, _, _ in layout.follows}:
-            raise InputError("a pool cannot trade a perp", "venues", pair, "makers quote it around its index: use a maker book")
-    for name, venue in world.venues.items():
-        if isinstance(venue, Venue):
-            layout.market(venue.pair, f"venues.{name}.pair")
+            raise InputError("a pool cannot trade a perp", "venues", name, "makers quote it around its index: use a maker book")
     return stack(tables), tables
 
 
@@ -112,6 +127,10 @@ def compose(world: World, layout: Layout, reserves: Sequence[tuple[str, str]]) -
             seen.append((0.0, [(name, 1.0)]))
     names = tuple(specs)
     feeds = [spec.composed(layout, world.assets) for spec in specs.values()]
+    for (name, spec), (_, terms) in zip(specs.items(), feeds, strict=True):
+        if spec.venue is not None and layout.venues[spec.venue] not in {m for m, _ in terms}:
+            raise InputError(f"does not trade {spec.of}", f"feeds.{name}.venue", spec.venue,
+                             f"name a venue of a pair between {spec.of.replace('/', ' and ')}")
     market, sign = ragged([terms for _, terms in feeds])
     feed, seen_sign = ragged([[(names.index(name), s) for name, s in terms] for _, terms in seen])
     return Oracles(tuple(specs.values()), names, np.array([c for c, _ in feeds]), market, sign,

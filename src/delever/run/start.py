@@ -12,6 +12,7 @@ from delever.core.empty import (
     new_halts,
     new_ledgers,
     new_lots,
+    new_markets,
     new_reserves,
     new_safety,
     new_sales,
@@ -23,7 +24,7 @@ from delever.core.outcomes import OUTCOMES
 from delever.core.phase import Kind, Phase, each_once
 from delever.core.setting import Setting
 from delever.core.state import Feeds, Queue, State
-from delever.core.tables import Limits, Markets, Networks, SeenPrices
+from delever.core.tables import Limits, Networks, SeenPrices
 from delever.engine.index import new_pool, new_watch
 from delever.engine.step import Phases
 from delever.model.parameters import ReserveParameters, look_up
@@ -93,6 +94,9 @@ def new_limits(model: Model, paths: int) -> Limits:
     return Limits(most("supply_cap"), most("borrow_cap"), ceiling,
                   np.array([int(entry is not None and entry.siloed) for entry in lent]), positions.held,
                   np.cumsum([0, *map(len, alone)]), np.concatenate(alone) if alone else np.zeros(0, np.int64))
+def fees(model: Model) -> np.ndarray:
+    """Shares that venues keep of what a trader gives and gets [2, M]."""
+    return np.array([(0.0, 0.0) if table is None else (table.fee_in, table.fee_out) for table in model.venues]).reshape(-1, 2).T
 
 
 def looks_up(model: Model) -> bool:
@@ -105,7 +109,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
     """The start of a chunk of paths. chunk: its phases, whose kinds of transaction it knows."""
     chunk, setting = chunk or phases(model, paths, ()), model.setting(paths)
     layout, positions, oracles = model.layout, model.positions, model.oracles
-    assets, markets, reserves, feeds = len(layout.assets), len(layout.markets), len(positions.reserves), len(oracles.specs)
+    assets, markets, reserves, feeds = len(layout.assets), len(layout.rows), len(positions.reserves), len(oracles.specs)
 
     def across(row: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.repeat(row[:, None], paths, axis=1))
@@ -121,9 +125,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
         first_path, paths, np.array([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF], np.uint64), model.step_length,
         model.blocks,
         tree=layout.tree, profiles=model.profiles,
-        markets=Markets(across(layout.start), np.zeros((markets, paths)), across(model.start_price),
-                        np.ones((2, markets, paths)), model.start_price, layout.start, np.zeros((markets, paths)),
-                        np.zeros((markets, paths)), np.zeros((markets, paths))),
+        markets=new_markets(layout.start[layout.tree.pair], model.start_price, fees(model), paths),
         feeds=Feeds(oracles.constant, oracles.market, oracles.sign, across(model.start_answer),
                     across(np.array([-spec.start_age() for spec in oracles.specs])), np.zeros((feeds, paths)),
                     np.full((feeds, paths), np.inf), np.zeros(feeds)),
@@ -149,7 +151,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
                         len(setting.bridges), paths),
         purses=new_purses(len(setting.networks), len(model.world.actors), assets, paths),
         bridges=new_bridges(setting, chunk.kinds), messages=new_messages(64),
-        moves=np.zeros(markets), opens=open_kinds(model.world, chunk.everybody),
+        moves=np.zeros(len(layout.pairs)), opens=open_kinds(model.world, chunk.everybody),
         queue=Queue(np.empty(1024, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64), False),
         ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths, len(model.world.actors)),
         tally=new_tally(assets, paths),

@@ -134,8 +134,8 @@ def history_table(model: Model, counts: np.ndarray) -> pa.Table:
 def trace_table(model: Model, rows: list[tuple[float, ...]]) -> pa.Table:
     """Every step of the chosen paths."""
     protocols = list(model.world.protocols)
-    names = ["path", "step", "time", *(f"price.{pair}" for pair in model.layout.pairs),
-             *(f"outside.{pair}" for pair in model.layout.pairs), *(f"liquidations.{name}" for name in protocols),
+    names = ["path", "step", "time", *(f"price.{pair}" for pair in model.layout.rows),
+             *(f"outside.{pair}" for pair in model.layout.rows), *(f"liquidations.{name}" for name in protocols),
              "repaid_debt", "deficit"]
     rows = sorted(rows, key=lambda row: (row[0], row[1]))
     columns = np.array(rows, float).reshape(len(rows), len(names)).T if rows else np.zeros((len(names), 0))

@@ -1,7 +1,8 @@
 """The role of a venue: turn its own data into a liquidity profile, once, before a run.
 
-The step never calls a venue: it trades on the stacked profiles. Passive venues (pools) hold liquidity at absolute
-prices; anchored ones (makers) quote relative to the outside price, so their tables start at the log price 0.
+The step trades on the stacked profiles, and calls no venue but those whose curve others' trades move. Passive venues (pools)
+hold liquidity at absolute prices; anchored ones (makers) quote relative to the outside price, so their tables start at the log
+price 0.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -19,7 +20,9 @@ from delever.model.quantity import Seconds
 from delever.model.spec import Spec
 
 if TYPE_CHECKING:
+    from delever.core.phase import Phase
     from delever.core.profile import Profiles
+    from delever.core.setting import Setting
     from delever.ingest.source import Source
 
 EVERYWHERE = (-np.inf, np.inf)  # quoted range of a venue whose formula holds at every price
@@ -51,6 +54,15 @@ class Venue(Spec):
         """The asset it is paid for in."""
         return self.pair.split("/")[1]
 
+    def acts(self) -> bool:
+        """Whether it has a phase: its curve depends on more than its own trades (`reshape`)."""
+        return False
+
+    @classmethod
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
+        """One phase for all of the kind that act, by name."""
+        raise NotImplementedError
+
     @abstractmethod
     def table(self, source: Source, price: float) -> ProfileTable:
         """The profile at the start. price: the pair's outside price, units of the quote for one of the base."""
@@ -77,13 +89,14 @@ class ProfileTable:
     node_w: np.ndarray  # [nodes] 1 / sqrt(price), strictly ascending
     sold: np.ndarray  # [nodes] base sold when the price is at the node, units; 0 at the start
     paid: np.ndarray  # [nodes] quote paid out by then; 0 at the start
-    liquidity: np.ndarray  # [nodes - 1] > 0
+    liquidity: np.ndarray  # [nodes - 1] > 0; of one that is bounded 0 where a gap lies between others
     start: int  # the node at which the venue stands
     anchored: bool  # prices relative to the outside price
     fee_in: float  # share kept of what a trader gives
     fee_out: float  # share kept of what a trader gets
     quoted: tuple[float, float]  # lowest and highest s that the data cover; beyond is extrapolated
     half_life: float | None  # [s]
+    bounded: bool = False  # nothing is for sale or bought beyond the outermost nodes
 
     @property
     def log_price(self) -> np.ndarray:
@@ -146,10 +159,10 @@ def combine(tables: Sequence[ProfileTable], where: str = "venues") -> ProfileTab
         return first
     if any(t.anchored != first.anchored for t in tables):
         raise InputError("has a maker book and a pool on one pair", where,
-                         remedy="makers follow the outside price, pools do not: leave one of the two out")
+                         remedy="makers follow the outside price, pools do not: write `liquidity: fragmented`")
     if any(t.half_life != first.half_life for t in tables):
         raise InputError("half_life differs between venues of one pair", where, [t.half_life for t in tables],
-                         "they recover together: give them the same half_life")
+                         "as one market they recover together: give them the same half_life, or write `liquidity: fragmented`")
     node_w = np.unique(np.concatenate([t.node_w for t in tables]))
     total = np.sum([_sold_at(t, node_w) for t in tables], axis=0)
     crossing = int(np.searchsorted(total, 0.0))  # total <= 0 at the highest start price, >= 0 at the lowest
@@ -159,12 +172,18 @@ def combine(tables: Sequence[ProfileTable], where: str = "venues") -> ProfileTab
         if node_w[crossing - 1] < start_w < node_w[crossing]:
             node_w = np.insert(node_w, crossing, start_w)
     parts = np.array([t.liquidity[_cells(t, node_w[:-1])] for t in tables])  # [tables, cells]
-    weight = parts[:, crossing] / parts[:, crossing].sum()
+    for part, t in zip(parts, tables, strict=True):
+        if t.bounded:
+            part[(node_w[:-1] < t.node_w[0]) | (node_w[:-1] >= t.node_w[-1])] = 0.0
+    there = parts[:, crossing if crossing < parts.shape[1] and parts[:, crossing].any() else crossing - 1]
+    weight = there / there.sum()
     joint = table_from_liquidity(
         node_w, parts.sum(axis=0), crossing, anchored=first.anchored, half_life=first.half_life,
         fee_in=float(weight @ [t.fee_in for t in tables]), fee_out=float(weight @ [t.fee_out for t in tables]))
-    low = max(_root(t, t.quoted[0]) for t in tables)
-    high = min(_root(t, t.quoted[1]) for t in tables)
+    low = max(-np.inf if t.bounded else _root(t, t.quoted[0]) for t in tables)
+    high = min(np.inf if t.bounded else _root(t, t.quoted[1]) for t in tables)
+    if all(t.bounded for t in tables):
+        return replace(joint, bounded=True)
     covered = _sold_at(joint, np.array([low, high]))
     return replace(joint, quoted=(float(covered[0]), float(covered[1])))
 
@@ -176,6 +195,7 @@ def _cells(table: ProfileTable, w: np.ndarray) -> np.ndarray:
 
 def _sold_at(table: ProfileTable, w: np.ndarray) -> np.ndarray:
     i = _cells(table, w)
+    w = np.clip(w, table.node_w[0], table.node_w[-1]) if table.bounded else w
     return np.asarray(table.sold[i] + (w - table.node_w[i]) * table.liquidity[i])
 
 
@@ -204,6 +224,5 @@ def stack(tables: Sequence[ProfileTable | None]) -> Profiles:
         cells=np.array([len(t.liquidity) for t in rows], dtype=np.int64),
         anchored=np.array([t.anchored for t in rows], dtype=np.int64),
         has_venue=np.array([t is not None for t in tables], dtype=np.int64),
-        fee_in=np.array([t.fee_in for t in rows], dtype=np.float64),
-        fee_out=np.array([t.fee_out for t in rows], dtype=np.float64),
-        quoted=np.array([t.quoted for t in rows], dtype=np.float64).reshape(len(rows), 2))
+        quoted=np.array([t.quoted for t in rows], dtype=np.float64).reshape(len(rows), 2),
+        bounded=np.array([t.bounded for t in rows], dtype=np.int64))
