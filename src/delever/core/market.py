@@ -170,3 +170,29 @@ def usd_price(a: int, p: int, tree: Tree, price: np.ndarray) -> float:
     for k in range(tree.length[a]):
         total += price[tree.chain[a, k], p]
     return exp_(total)
+
+
+@helper
+def edge_of_route(p: int, a: int, b: int, amount: float, tree: Tree, profiles: Profiles, markets: Markets) -> float:
+    """Units of asset b that one unit more of asset a would bring behind `amount` of it, fees paid; moves nothing."""
+    value, edge = amount * tree.rate[a], tree.rate[a]
+    for k in range(tree.sells[a, b]):
+        m = tree.chain[a, k]
+        after, value = sale(m, p, value, profiles, markets)
+        edge *= edge_of_sale(m, p, after, profiles, markets)
+    for k in range(tree.buys[a, b] - 1, -1, -1):
+        m = tree.chain[b, k]
+        after, value = purchase(m, p, value, profiles, markets)
+        kept = (1.0 - profiles.fee_in[m]) * (1.0 - profiles.fee_out[m]) if profiles.has_venue[m] else 1.0
+        edge *= kept * kept / edge_of_sale(m, p, after, profiles, markets)
+    return edge / tree.rate[b]
+
+
+@helper
+def edge_of_sale(m: int, p: int, s: float, profiles: Profiles, markets: Markets) -> float:
+    """Quote that one unit more of the base brings where s has been sold, fees paid."""
+    if not profiles.has_venue[m]:
+        return exp_(markets.price[m, p])
+    w = inverse_root(s, profiles.cells[m], profiles.node_w[m], profiles.sold[m], profiles.liquidity[m])
+    outside = exp_(markets.exogenous[m, p]) if profiles.anchored[m] else 1.0
+    return outside * (1.0 - profiles.fee_in[m]) * (1.0 - profiles.fee_out[m]) / (w * w)

@@ -82,6 +82,8 @@ class Setting:
     blocks: int  # of the world's clock, in a step
     paths: int
     funding_rate: np.ndarray  # [R, P] last funding rate of an interval: written by who pays it, read by marks
+    start_seen: np.ndarray  # [R] log prices seen at the start, in the protocol's unit
+    bands: np.ndarray  # [accounts] that a loan of LLAMMA lies in, 0: as its rules say
     terms: dict[str, Terms] = field(default_factory=dict)  # by protocol; there once its rules are ready to run
 
     @property

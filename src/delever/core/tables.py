@@ -265,8 +265,8 @@ class Halts(NamedTuple):
 
 # Who holds: rows of the token ledger, which add up to nothing for every asset and path. Actors of the world come behind.
 (CASH, WRAPPER, VENUES, MAKERS, ARBITRAGEURS, OWNERS, ORDER_OWNERS, REPORTERS, BLOCK_BUILDERS, FUND, VAULT, FUNDING,
- OUTSIDE, IN_FLIGHT) = range(14)
-HOLDERS = 14
+ OUTSIDE, IN_FLIGHT, BANDS) = range(15)
+HOLDERS = 15
 NOBODY = CASH  # a row of Transactions without an actor: a protocol's cash sends none
 # Claims on a protocol: its cash + DEBTS + DEFICIT = DEPOSITS + TREASURY for every reserve and path, as changes.
 # ADDED is a part of DEPOSITS, noted apart: what owners topped up. COVERED: deficits that layers of the waterfall took away.

@@ -67,7 +67,7 @@ class Model:
         return Setting(self.world, self.layout, self.profiles, positions.reserves, positions.tables, positions.margins,
                        positions.accounts, positions.protocol, positions.fee, positions.cash, positions.owed,
                        self.oracles.names, tuple(chains(self.world)) or ("",), self.start_price, self.step_length, self.steps,
-                       self.blocks, paths, np.zeros((len(positions.reserves), paths)))
+                       self.blocks, paths, np.zeros((len(positions.reserves), paths)), self.start_seen, positions.bands)
 
     @cached_property
     def log_unit(self) -> np.ndarray:
@@ -78,6 +78,12 @@ class Model:
     def seen_price(self, log_move: np.ndarray | None = None) -> np.ndarray:
         """Prices of reserves at the start [R], in USD at the market price of the protocol's unit."""
         return np.asarray(np.exp(self.start_seen + self.log_unit + (0.0 if log_move is None else log_move)))
+
+
+def unwatched(world: World, positions: Positions) -> np.ndarray:
+    """Accounts that the rules of their protocol watch themselves [accounts]."""
+    own = np.array([getattr(protocol.rules, "watches", False) for protocol in world.protocols.values()], np.bool_)
+    return np.asarray(own[positions.protocol])
 
 
 def log_usd(layout: Layout, asset: int, price: np.ndarray) -> float:
@@ -107,7 +113,7 @@ def assemble(world: World, source: Source | None = None) -> Model:
     assert isinstance(scenario.prices, PriceSpec)
     prices = scenario.prices.compile(layout.markets, source, scenario.step, scenario.steps)
     model = Model(world, source, layout, positions, profiles, tables, oracles, prices,
-                  make_index(positions.tables, np.exp(seen), positions.margins), price, answer, seen, scenario.steps,
+                  make_index(positions.tables, np.exp(seen), positions.margins, unwatched(world, positions)), price, answer, seen, scenario.steps,
                   scenario.step, blocks)
     check_rules(world)
     setting = model.setting(1)

@@ -43,6 +43,7 @@ class Positions:
     protocol: np.ndarray  # [accounts]
     book: Book
     margins: Margins  # of no path: funding columns are [R, 1]
+    bands: np.ndarray  # [accounts] that a loan of LLAMMA lies in, 0: as its rules say
 
     def reserve(self, protocol: str, asset: str) -> int:
         """Number of a reserve."""
@@ -176,7 +177,14 @@ def tabulate(world: World, book: Book) -> Positions:
                      *lent(world, reserves, tables),
                      np.array([entry.protocol_fee if entry else 0.0 for entry in entries]),
                      tuple(account_name for _, _, account_name in names_of), of, book,
-                     lay_margins(world, reserves, parameters, tables))
+                     lay_margins(world, reserves, parameters, tables), most_of(legs["bands"].to_numpy(), account, accounts))
+
+
+def most_of(values: np.ndarray, account: np.ndarray, accounts: int) -> np.ndarray:
+    """The largest value of any leg of each account [accounts]. values, account: [legs]."""
+    out = np.zeros(accounts, np.int64)
+    np.maximum.at(out, account, values)
+    return out
 
 
 def lent(world: World, reserves: Sequence[tuple[str, str]], tables: BookTables

@@ -1,0 +1,199 @@
+"""crvUSD's LLAMMA: collateral lies in bands of an AMM that sells it as the price falls and buys it back as it rises.
+
+    soft liquidation   arbitrageurs trade with the bands whenever it pays: llamma_trade.py
+    hard liquidation   a loan whose health falls below 0 is closed by whoever pays its debt: llamma_loans.py
+The arithmetic stands in llamma_formulas.py, where loans lie in llamma_book.py. Each pair of collateral and debt asset of a book is
+a market of its own. Health counts the collateral's `liquidation_threshold` as 1 - liquidation discount. Trades and calls
+are offered to everybody who takes what rules offer (actors: liquidators, keepers), compete for room and pay gas.
+Source: curvefi/curve-stablecoin 46b8f04a^ (AMM.vy, Controller.vy).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar, Self
+
+import numpy as np
+from pydantic import Field
+
+from delever.core.columns import Value
+from delever.core.phase import Kind
+from delever.core.seen_prices import price_rows
+from delever.core.setting import Setting
+from delever.core.settlement import still_pays
+from delever.core.state import State
+from delever.core.tables import BookTables, Reserves, Touched, Transactions
+from delever.model.quantity import Amount, Count, Ratio, Share
+from delever.protocols.base import Liquidatable, Rules, RulesPhase
+from delever.protocols.llamma_book import Market, read_markets
+from delever.protocols.llamma_jump import fallen
+from delever.protocols.llamma_loans import call_rows, offer_calls, size_calls, write_off
+from delever.protocols.llamma_results import loan_values, values
+from delever.protocols.llamma_trade import offer_trades, size_trades, trade_rows
+
+
+class Llamma(Rules):
+    """Terms of all markets of the protocol."""
+
+    kind: ClassVar[str] = "llamma"
+    lends: ClassVar[bool] = False
+    watches: ClassVar[bool] = True
+    amplification: Ratio = Field(100.0, gt=1, description="A: a band is 1/A of the price wide")
+    fee: Share = Field(0.006, lt=1, description="least fee of a trade with the bands, of what comes in")
+    admin_fee: Share = Field(0.0, le=1, description="part of the fee that is the protocol's; the rest stays in the bands")
+    loan_discount: Share | None = Field(
+        None, lt=1, description="what a collateral is taken for less when a loan is placed; null: 3 % above the liquidation discount")
+    bands: Count = Field(10, ge=4, le=50, description="bands of a loan for which its book says none")
+    base_price: dict[str, Amount] = Field(
+        {}, description="upper edge of band 0 by collateral, units of the debt; not stated: the price seen at the start")
+    writes_off: bool = Field(
+        True, description="close a loan below zero of which nothing but too little stablecoin is left, the rest a deficit; "
+                          "assumption: the contract leaves it open")
+
+    @classmethod
+    def phase(cls, specs: Mapping[str, Self], setting: Setting) -> LlammaPhase:
+        """All protocols with these rules."""
+        return LlammaPhase(specs, setting)
+
+    def row(self) -> list[float]:
+        """The columns of llamma_formulas.py; the liquidation discount is the collateral's."""
+        a = self.amplification
+        return [a, self.fee, self.admin_fee, np.nan if self.loan_discount is None else self.loan_discount, 0.0, math.log(a / (a - 1.0))]
+
+
+class LlammaPhase(RulesPhase):
+    """All markets, ready to run."""
+
+    def __init__(self, specs: Mapping[str, Llamma], setting: Setting) -> None:
+        super().__init__(setting, {name: spec.row() for name, spec in specs.items()},
+                         {name: spec.writes_off for name, spec in specs.items()})
+        self.limited, self.counters = False, ()  # collateral is not lent out
+        self.markets: list[Market] = [market for name, spec in specs.items() for market in read_markets(
+            name, self.parameters[setting.protocols.index(name)].copy(), spec.bands, spec.base_price, setting)]
+        self.of = np.full(len(setting.accounts), -1)  # [accounts] market
+        for number, market in enumerate(self.markets):
+            self.of[market.place >= 0] = number
+        self.call, self.trade = Closing(self), Trade(self)
+
+    def kinds(self) -> Sequence[Kind]:
+        """What a loan below 0 offers, what the bands do."""
+        return (self.call, self.trade)
+
+    def sales_per_call(self, book: BookTables) -> int:
+        """The collateral."""
+        return 1
+
+    def assess(self, rows: Transactions, picked: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves,
+               seen_price: np.ndarray) -> None:
+        """Nothing: no account of these is in the index."""
+
+    def split(self, number: np.ndarray, picked: np.ndarray) -> Iterator[tuple[Market, np.ndarray]]:
+        """Rows by market. number: [picked] market of each."""
+        for market in np.unique(number):
+            yield self.markets[market], picked[number == market]
+
+    def called(self, state: State, picked: np.ndarray) -> Iterator[tuple[Market, np.ndarray]]:
+        """Rows that close loans, by market."""
+        return self.split(self.of[state.transactions.ref[picked]], picked)
+
+    def traded(self, state: State, picked: np.ndarray) -> Iterator[tuple[Market, np.ndarray]]:
+        """Rows that trade with bands, by market."""
+        return self.split(state.transactions.ref[picked], picked)
+
+    def size(self, state: State, picked: np.ndarray) -> None:
+        """Those of these rows that are of its kinds, at what stands."""
+        rows, now = state.transactions, state.time
+        kind = rows.kind[picked]
+        for market, mine in self.called(state, picked[kind == self.call.number]):
+            size_calls(mine, market.place, now, market.amm, market.loans, state.reserves, state.seen, rows)
+        for market, mine in self.traded(state, picked[kind == self.trade.number]):
+            size_trades(mine, now, market.amm, state.reserves, state.seen, state.liquidity, rows)
+
+    def offer(self, state: State) -> None:
+        """Loans below 0, and trades that pay, of the paths that take part."""
+        for number, market in enumerate(self.markets):
+            state.room_for_rows(state.paths * (len(market.loans.debt) + 1))
+            first, protocol = state.n_rows, int(market.amm.of[4])
+            state.n_rows = offer_calls(self.call.number, state.time, state.active, state.halts.liquidation[protocol], market.amm,
+                                       market.loans, state.reserves, state.seen, state.transactions, first)
+            if state.n_rows > first and self.writes_off[protocol]:
+                price_rows(state, np.arange(first, state.n_rows))
+                write_off(first, state.n_rows, market.place, market.amm, market.loans, state.reserves, state.seen.price,
+                          state.ledgers, state.transactions)
+            state.n_rows = offer_trades(number, self.trade.number, state.time, state.active, market.amm, state.reserves, state.seen,
+                                        state.liquidity, state.transactions, state.n_rows)
+
+    def amounts(self, state: State) -> list[Value]:
+        """See core/columns.py. How loans stand."""
+        return values(state, self.markets, True)
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. What trades came to, and what became of the loans."""
+        return [*values(state, self.markets, False), *loan_values(state, self.markets, self.numbers)]
+
+    def liquidatable(self, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> Liquidatable:
+        """See RulesPhase: loans that are below 0 at these prices, had nobody traded with their bands on the way there."""
+        return fallen(self.markets, len(book.signature), int(book.first_debt[0]), seen_price)
+
+
+class Closing(Kind):
+    """A hard liquidation."""
+
+    name: ClassVar[str] = "hard_liquidation"
+    gas: ClassVar[float] = 500_000.0  # assumption
+    liquidates: ClassVar[bool] = True
+    trades: ClassVar[bool] = True
+    looks: ClassVar[bool] = True
+
+    def __init__(self, rules: LlammaPhase) -> None:
+        self.rules = rules
+
+    def accounts(self, state: State, picked: np.ndarray) -> np.ndarray:
+        """Whose loans the rows close."""
+        return state.transactions.ref[picked]
+
+    def check(self, state: State, picked: np.ndarray) -> None:
+        """As at its slot."""
+        self.rules.size(state, picked)
+        still_pays(picked, state.transactions, state.tree, state.profiles, state.markets)
+
+    def execute(self, state: State, picked: np.ndarray) -> None:
+        """See Kind."""
+        again(self, state, picked)
+        state.room_for_sales(len(picked))
+        for market, mine in self.rules.called(state, picked):
+            state.n_sales = call_rows(mine, market.place, market.amm, market.loans, state.reserves, state.seen.price, state.ledgers,
+                                      state.transactions, state.sales, state.n_sales)
+
+
+class Trade(Kind):
+    """A trade of an arbitrageur with the bands."""
+
+    name: ClassVar[str] = "band_trade"
+    gas: ClassVar[float] = 400_000.0  # assumption
+    turn: ClassVar[int] = 2
+    trades: ClassVar[bool] = True
+
+    def __init__(self, rules: LlammaPhase) -> None:
+        self.rules = rules
+
+    def check(self, state: State, picked: np.ndarray) -> None:
+        """As at its slot: others may have traded before, or moved the market."""
+        self.rules.size(state, picked)
+        still_pays(picked, state.transactions, state.tree, state.profiles, state.markets)
+
+    def execute(self, state: State, picked: np.ndarray) -> None:
+        """See Kind."""
+        again(self, state, picked)
+        state.room_for_sales(len(picked))
+        for market, mine in self.rules.traded(state, picked):
+            state.n_sales = trade_rows(mine, state.time, market.amm, state.reserves, state.seen, state.liquidity, state.ledgers,
+                                       state.transactions, state.sales, state.n_sales)
+
+
+def again(kind: Kind, state: State, picked: np.ndarray) -> None:
+    """Rows on whose paths something went before are sized at what stands now."""
+    late: Iterable[int] = picked if state.slot else picked[state.changed[state.transactions.path[picked]]]
+    if len(np.asarray(late)):
+        kind.check(state, np.asarray(late))
