@@ -196,3 +196,16 @@ def edge_of_sale(m: int, p: int, s: float, profiles: Profiles, markets: Markets)
     w = inverse_root(s, profiles.cells[m], profiles.node_w[m], profiles.sold[m], profiles.liquidity[m])
     outside = exp_(markets.exogenous[m, p]) if profiles.anchored[m] else 1.0
     return outside * (1.0 - profiles.fee_in[m]) * (1.0 - profiles.fee_out[m]) / (w * w)
+
+
+@helper
+def route_now(p: int, a: int, b: int, tree: Tree, profiles: Profiles, markets: Markets) -> tuple[float, float]:
+    """Market price of asset a in units of b, and what is kept of the first unit traded either way, fees paid."""
+    total, kept = tree.log_rate[a] - tree.log_rate[b], 1.0
+    for x, count, sign in ((a, tree.sells[a, b], 1.0), (b, tree.buys[a, b], -1.0)):
+        for k in range(count):
+            m = tree.chain[x, k]
+            total += sign * markets.price[m, p]
+            if profiles.has_venue[m]:
+                kept *= (1.0 - profiles.fee_in[m]) * (1.0 - profiles.fee_out[m])
+    return exp_(total), kept

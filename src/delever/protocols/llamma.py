@@ -2,9 +2,9 @@
 
     soft liquidation   arbitrageurs trade with the bands whenever it pays: llamma_trade.py
     hard liquidation   a loan whose health falls below 0 is closed by whoever pays its debt: llamma_loans.py
-The arithmetic stands in llamma_formulas.py, where loans lie in llamma_book.py. Each pair of collateral and debt asset of a book is
-a market of its own. Health counts the collateral's `liquidation_threshold` as 1 - liquidation discount. Trades and calls
-are offered to everybody who takes what rules offer (actors: liquidators, keepers), compete for room and pay gas.
+The arithmetic stands in llamma_formulas.py, where loans lie in llamma_book.py. Each pair of collateral and debt asset of a
+book is a market of its own. The liquidation discount is 1 - `liquidation_threshold` of the collateral; its incentive means
+nothing. Trades and calls are offered to everybody who takes what rules offer (liquidators, keepers), compete for room, pay gas.
 Source: curvefi/curve-stablecoin 46b8f04a^ (AMM.vy, Controller.vy).
 """
 
@@ -28,9 +28,9 @@ from delever.model.quantity import Amount, Count, Ratio, Share
 from delever.protocols.base import Liquidatable, Rules, RulesPhase
 from delever.protocols.llamma_book import Market, read_markets
 from delever.protocols.llamma_jump import fallen
-from delever.protocols.llamma_loans import call_rows, offer_calls, size_calls, write_off
+from delever.protocols.llamma_loans import LEAST, call_rows, offer_calls, size_calls, write_off
 from delever.protocols.llamma_results import loan_values, values
-from delever.protocols.llamma_trade import offer_trades, size_trades, trade_rows
+from delever.protocols.llamma_trade import PROTOCOL, offer_trades, size_trades, trade_rows
 
 
 class Llamma(Rules):
@@ -43,7 +43,8 @@ class Llamma(Rules):
     fee: Share = Field(0.006, lt=1, description="least fee of a trade with the bands, of what comes in")
     admin_fee: Share = Field(0.0, le=1, description="part of the fee that is the protocol's; the rest stays in the bands")
     loan_discount: Share | None = Field(
-        None, lt=1, description="what a collateral is taken for less when a loan is placed; null: 3 % above the liquidation discount")
+        None, lt=1, description="what a collateral is taken for less when a loan is placed; null: 3 % above the liquidation "
+                                "discount, as on crvUSD's markets of 2023")
     bands: Count = Field(10, ge=4, le=50, description="bands of a loan for which its book says none")
     base_price: dict[str, Amount] = Field(
         {}, description="upper edge of band 0 by collateral, units of the debt; not stated: the price seen at the start")
@@ -58,8 +59,8 @@ class Llamma(Rules):
 
     def row(self) -> list[float]:
         """The columns of llamma_formulas.py; the liquidation discount is the collateral's."""
-        a = self.amplification
-        return [a, self.fee, self.admin_fee, np.nan if self.loan_discount is None else self.loan_discount, 0.0, math.log(a / (a - 1.0))]
+        a, loan = self.amplification, np.nan if self.loan_discount is None else self.loan_discount
+        return [a, self.fee, self.admin_fee, loan, 0.0, math.log(a / (a - 1.0))]
 
 
 class LlammaPhase(RulesPhase):
@@ -74,11 +75,11 @@ class LlammaPhase(RulesPhase):
         self.of = np.full(len(setting.accounts), -1)  # [accounts] market
         for number, market in enumerate(self.markets):
             self.of[market.place >= 0] = number
-        self.call, self.trade = Closing(self), Trade(self)
+        self.call, self.swap = Closing(self), Trade(self)
 
     def kinds(self) -> Sequence[Kind]:
         """What a loan below 0 offers, what the bands do."""
-        return (self.call, self.trade)
+        return (self.call, self.swap)
 
     def sales_per_call(self, book: BookTables) -> int:
         """The collateral."""
@@ -107,22 +108,29 @@ class LlammaPhase(RulesPhase):
         kind = rows.kind[picked]
         for market, mine in self.called(state, picked[kind == self.call.number]):
             size_calls(mine, market.place, now, market.amm, market.loans, state.reserves, state.seen, rows)
-        for market, mine in self.traded(state, picked[kind == self.trade.number]):
+        for market, mine in self.traded(state, picked[kind == self.swap.number]):
             size_trades(mine, now, market.amm, state.reserves, state.seen, state.liquidity, rows)
 
     def offer(self, state: State) -> None:
         """Loans below 0, and trades that pay, of the paths that take part."""
         for number, market in enumerate(self.markets):
             state.room_for_rows(state.paths * (len(market.loans.debt) + 1))
-            first, protocol = state.n_rows, int(market.amm.of[4])
-            state.n_rows = offer_calls(self.call.number, state.time, state.active, state.halts.liquidation[protocol], market.amm,
+            first, protocol, amm, now = state.n_rows, int(market.amm.of[PROTOCOL]), market.amm, state.time
+            state.n_rows = offer_calls(self.call.number, now, state.active, state.halts.liquidation[protocol], amm,
                                        market.loans, state.reserves, state.seen, state.transactions, first)
             if state.n_rows > first and self.writes_off[protocol]:
                 price_rows(state, np.arange(first, state.n_rows))
-                write_off(first, state.n_rows, market.place, market.amm, market.loans, state.reserves, state.seen.price,
-                          state.ledgers, state.transactions)
-            state.n_rows = offer_trades(number, self.trade.number, state.time, state.active, market.amm, state.reserves, state.seen,
+                write_off(first, state.n_rows, market.place, amm, market.loans, state.reserves, state.seen.price, state.ledgers,
+                          state.transactions)
+            state.n_rows = offer_trades(number, self.swap.number, now, state.active, amm, state.reserves, state.seen,
                                         state.liquidity, state.transactions, state.n_rows)
+
+    def wake(self, state: State) -> None:
+        """When a halt ends that keeps loans below 0 from being closed."""
+        for market in self.markets:
+            halted = state.halts.liquidation[int(market.amm.of[PROTOCOL])]
+            waits = (halted > state.time) & (market.loans.looked[:, LEAST] < 1.0)
+            np.minimum(state.wake, np.where(waits, halted, np.inf), out=state.wake)
 
     def amounts(self, state: State) -> list[Value]:
         """See core/columns.py. How loans stand."""
@@ -163,8 +171,8 @@ class Closing(Kind):
         again(self, state, picked)
         state.room_for_sales(len(picked))
         for market, mine in self.rules.called(state, picked):
-            state.n_sales = call_rows(mine, market.place, market.amm, market.loans, state.reserves, state.seen.price, state.ledgers,
-                                      state.transactions, state.sales, state.n_sales)
+            state.n_sales = call_rows(mine, market.place, market.amm, market.loans, state.reserves, state.seen.price,
+                                      state.ledgers, state.transactions, state.sales, state.n_sales)
 
 
 class Trade(Kind):

@@ -3,7 +3,8 @@
     n1 = floor(ln(worth base / debt) / ln(A/(A-1))), not above the oracle price;   n2 = n1 + bands - 1
     worth = collateral (1 - loan discount) r (1 + r^2 + ... + r^(2 (bands - 1))) / bands,   r = sqrt((A-1)/A)
 A loan that owes more than it could borrow at the prices of the start lies as high as it may: with less health, or none.
-Above the highest loan stands one empty band, which is the active one at the start. The bands are as a new loan's (assumption: a book says how many, not which, nor what of them has been sold already).
+Above the highest loan stands one empty band, which is the active one at the start. The bands are as a new loan's (assumption:
+a book says how many, not which, nor what of them has been sold already).
 Source: curvefi/curve-stablecoin (Controller.vy).
 """
 

@@ -1,8 +1,8 @@
 """Loans of LLAMMA on all paths: shares of bands, their health, hard liquidation and what is written off, in double entry.
 
     share of a band    what the loan put into it / what all open loans put into it; the same for all bands of the loan
-    health             sum over its bands of share x x_down, (1 - liquidation discount) / debt - 1; where the whole loan lies below
-                       the active band, + max(p_o - p_up(n1), 0) x collateral / debt
+    health             (sum over its bands of share x x_down) (1 - liquidation discount) / debt - 1; where the whole loan lies
+                       below the active band, + max(p_o - p_up(n1), 0) x collateral / debt
     hard liquidation   below 0 anybody pays debt - x and takes y (what x has beyond the debt, too)
     written off        below 0, no collateral left and x below the debt: x pays what it can, the rest is a deficit
 A path's loans are all looked at when its bands may have lost so much since that one of them could have fallen below 0: only

@@ -44,8 +44,8 @@ TOLD = ((TRADES, said("arbitrages", "count", "trades of arbitrageurs with the ba
 SURVEYED = ((OPEN, said("open_loans", "count", "loans that are open", True)),
             (SOFT, said("soft_loans", "count", "open loans of which some collateral has been sold", True)),
             (CONVERTED, said("converted", "share", "part of what stands in the bands that is stablecoin, by value seen", True)),
-            (LEAST, Column("least_health", "share", LOWEST, (Figure("least_health", "mean_where", f"mean over paths of the {LOWEST}"),),
-                           section=BANDS, stock=True)))
+            (LEAST, Column("least_health", "share", LOWEST, (
+                Figure("least_health", "mean_where", f"mean over paths of the {LOWEST}"),), section=BANDS, stock=True)))
 
 
 @kernel
@@ -68,7 +68,8 @@ def survey(time: float, amm: Amm, loans: Loans, reserves: Reserves, seen: SeenPr
             if not loans.open[p, k]:
                 continue
             first, last, debt = loans.first[k], loans.last[k] + 1, loans.debt[k] * scale
-            worth, x, y = ((sums[i, last] - sums[i, first]) * loans.each[k] for i in range(3))
+            worth = (sums[0, last] - sums[0, first]) * loans.each[k]
+            x, y = (sums[1, last] - sums[1, first]) * loans.each[k], (sums[2, last] - sums[2, first]) * loans.each[k]
             least = min(least, worth * keeps / debt - 1.0)
             out[OPEN, p] += 1.0
             out[SOFT, p] += 1.0 if x > 0.0 else 0.0

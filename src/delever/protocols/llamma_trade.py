@@ -4,7 +4,7 @@
     selling   brings collateral, sells the stablecoin: the way back
     how far   until what one unit more costs the AMM's side, I/(out - u)^2 / (1 - fee), is what it brings outside, fees paid; band
               by band, `out` being g + y (or f + x). sqrt(edge outside (1 - fee)) (out - u) = sqrt(I) is nearly linear in u and is
-              solved by false position to 1e-13 of the units
+              solved by false position until they meet to 1e-13
 The oracle price is read at the start of a trade and does not move with it.
 Source: curvefi/curve-stablecoin (AMM.vy); that somebody trades as soon as it pays, and that far, is an assumption.
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
-from delever.core.market import edge_of_route, usd_price
+from delever.core.market import edge_of_route, route_now, usd_price
 from delever.core.tables import (
     BANDS,
     CASH,
@@ -51,7 +51,7 @@ from delever.protocols.llamma_formulas import (
 
 COLLATERAL, STABLE, COLLATERAL_RESERVE, STABLE_RESERVE, PROTOCOL, NETWORK = range(6)  # columns of Amm.of
 TRADES, SOLD, BOUGHT, LOSS = range(4)  # rows of Amm.told: trades, collateral that bands gave, got back [units], loss [USD]
-CLOSE, ROUNDS = 1e-13, 60  # of false position: share of the units, most rounds
+CLOSE, ROUNDS = 1e-13, 60  # of false position: where it stops, most rounds
 
 
 class Amm(NamedTuple):
@@ -85,7 +85,7 @@ def reach(p: int, a: int, b: int, before: float, out: float, stock: float, i: fl
           ) -> float:
     """Units of asset a that it pays to take out of a band and sell for b, behind `before` of them; at most `stock`."""
     tree, profiles, markets, root = liquidity.tree, liquidity.profiles, liquidity.markets, math.sqrt(i)
-    low, high = 0.0, stock
+    low, high, side = 0.0, stock, 0
     above = math.sqrt(edge_of_route(p, a, b, before, tree, profiles, markets) * keeps) * out - root
     if not above > 0.0:
         return 0.0
@@ -93,18 +93,16 @@ def reach(p: int, a: int, b: int, before: float, out: float, stock: float, i: fl
     if below >= 0.0:
         return stock
     for _ in range(ROUNDS):
-        if high - low <= CLOSE * high:
-            break
         u = low + (high - low) * (above / (above - below))
         if not low < u < high:
             break
         gap = math.sqrt(edge_of_route(p, a, b, before + u, tree, profiles, markets) * keeps) * (out - u) - root
-        if gap == 0.0:
+        if abs(gap) <= CLOSE * root:
             return u
         if gap > 0.0:
-            low, above, below = u, gap, below * 0.5
+            low, above, below, side = u, gap, below * 0.5 if side > 0 else below, 1
         else:
-            high, below, above = u, gap, above * 0.5
+            high, below, above, side = u, gap, above * 0.5 if side < 0 else above, -1
     return low
 
 
@@ -116,11 +114,11 @@ def meeting(p: int, buying: bool, p_o: float, scale: float, fee: float, amm: Amm
     k, start, step, brought, got = amm.active[p], -1, 1 if buying else -1, 0.0, 0.0
     while True:
         if x[k] > 0.0 or y[k] > 0.0:
-            start = k if start < 0 else start
-            f, g, i = shape(x[k], y[k], p_o, grid.edge[k] * scale, terms[AMPLIFICATION])
-            keeps = 1.0 - fee_of(fee, p_o, grid.edge[k] * scale, terms[AMPLIFICATION])
-            out, stock, into, least = (g + y[k], y[k], f + x[k], g) if buying else (f + x[k], x[k], g + y[k], f)
-            if stock > 0.0 and least > 0.0:
+            start, stock = k if start < 0 else start, y[k] if buying else x[k]
+            if stock > 0.0:
+                f, g, i = shape(x[k], y[k], p_o, grid.edge[k] * scale, terms[AMPLIFICATION])
+                keeps = 1.0 - fee_of(fee, p_o, grid.edge[k] * scale, terms[AMPLIFICATION])
+                out, into = (g + y[k], f + x[k]) if buying else (f + x[k], g + y[k])
                 u = reach(p, a, b, got, out, stock, i, keeps, liquidity)
                 brought, got = brought + into * u / (out - u) / keeps, got + u
                 if u < stock:
@@ -143,12 +141,12 @@ def best(p: int, time: float, amm: Amm, reserves: Reserves, seen: SeenPrices, li
         high = low
     else:
         low, high = own_range(p_o, p_up, amm.terms[AMPLIFICATION])
-    tree, profiles, markets = liquidity.tree, liquidity.profiles, liquidity.markets
-    if edge_of_route(p, a, b, 0.0, tree, profiles, markets) * (1.0 - fee) > low:
+    level, kept = route_now(p, a, b, liquidity.tree, liquidity.profiles, liquidity.markets)
+    if level * kept * (1.0 - fee) > low:
         brought, got = meeting(p, True, p_o, scale, fee, amm, liquidity)
         if got > 0.0:
             return True, brought, got
-    if edge_of_route(p, b, a, 0.0, tree, profiles, markets) * (1.0 - fee) * high > 1.0:
+    if kept * (1.0 - fee) * high > level:
         brought, got = meeting(p, False, p_o, scale, fee, amm, liquidity)
         return False, brought, got
     return True, 0.0, 0.0

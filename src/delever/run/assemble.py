@@ -112,9 +112,9 @@ def assemble(world: World, source: Source | None = None) -> Model:
     blocks = blocks_of(world)
     assert isinstance(scenario.prices, PriceSpec)
     prices = scenario.prices.compile(layout.markets, source, scenario.step, scenario.steps)
-    model = Model(world, source, layout, positions, profiles, tables, oracles, prices,
-                  make_index(positions.tables, np.exp(seen), positions.margins, unwatched(world, positions)), price, answer, seen, scenario.steps,
-                  scenario.step, blocks)
+    index = make_index(positions.tables, np.exp(seen), positions.margins, unwatched(world, positions))
+    model = Model(world, source, layout, positions, profiles, tables, oracles, prices, index, price, answer, seen,
+                  scenario.steps, scenario.step, blocks)
     check_rules(world)
     setting = model.setting(1)
     phases(model, 1, (), setting)  # mistakes of mechanisms come to light before a run folder is made,

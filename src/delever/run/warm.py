@@ -49,5 +49,6 @@ def few_accounts(model: Model) -> Positions:
     owes = few.margin[few.signature] > 0
     few.amount[owes, 0] = -OWED * worth[owes]
     first, holder, position_leg = positions_by_perp(few, len(positions.reserves))
-    return replace(positions, tables=few, bands=positions.bands[chosen], accounts=tuple(positions.accounts[i] for i in chosen), protocol=protocol[chosen],
+    return replace(positions, tables=few, bands=positions.bands[chosen],
+                   accounts=tuple(positions.accounts[i] for i in chosen), protocol=protocol[chosen],
                    margins=positions.margins._replace(position_first=first, position_account=holder, position_leg=position_leg))
