@@ -199,13 +199,12 @@ def edge_of_sale(m: int, p: int, s: float, profiles: Profiles, markets: Markets)
 
 
 @helper
-def route_now(p: int, a: int, b: int, tree: Tree, profiles: Profiles, markets: Markets) -> tuple[float, float]:
-    """Market price of asset a in units of b, and what is kept of the first unit traded either way, fees paid."""
-    total, kept = tree.log_rate[a] - tree.log_rate[b], 1.0
-    for x, count, sign in ((a, tree.sells[a, b], 1.0), (b, tree.buys[a, b], -1.0)):
+def kept_on_route(a: int, b: int, tree: Tree, profiles: Profiles) -> tuple[float, float]:
+    """Log units of b that a wrapped a is at all prices 1, and what fees leave of the first unit traded either way."""
+    kept = 1.0
+    for x, count in ((a, tree.sells[a, b]), (b, tree.buys[a, b])):
         for k in range(count):
             m = tree.chain[x, k]
-            total += sign * markets.price[m, p]
             if profiles.has_venue[m]:
                 kept *= (1.0 - profiles.fee_in[m]) * (1.0 - profiles.fee_out[m])
-    return exp_(total), kept
+    return tree.log_rate[a] - tree.log_rate[b], kept

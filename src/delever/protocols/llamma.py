@@ -29,7 +29,7 @@ from delever.protocols.base import Liquidatable, Rules, RulesPhase
 from delever.protocols.llamma_book import Market, read_markets
 from delever.protocols.llamma_jump import fallen
 from delever.protocols.llamma_loans import LEAST, call_rows, offer_calls, size_calls, write_off
-from delever.protocols.llamma_results import loan_values, values
+from delever.protocols.llamma_results import results, stocks
 from delever.protocols.llamma_trade import PROTOCOL, offer_trades, size_trades, trade_rows
 
 
@@ -129,16 +129,17 @@ class LlammaPhase(RulesPhase):
         """When a halt ends that keeps loans below 0 from being closed."""
         for market in self.markets:
             halted = state.halts.liquidation[int(market.amm.of[PROTOCOL])]
-            waits = (halted > state.time) & (market.loans.looked[:, LEAST] < 1.0)
-            np.minimum(state.wake, np.where(waits, halted, np.inf), out=state.wake)
+            if halted.max() > state.time:
+                waits = (halted > state.time) & (market.loans.looked[:, LEAST] < 1.0)
+                np.minimum(state.wake, np.where(waits, halted, np.inf), out=state.wake)
 
     def amounts(self, state: State) -> list[Value]:
         """See core/columns.py. How loans stand."""
-        return values(state, self.markets, True)
+        return stocks(state, self.markets)
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py. What trades came to, and what became of the loans."""
-        return [*values(state, self.markets, False), *loan_values(state, self.markets, self.numbers)]
+        return results(state, self.markets, self.numbers)
 
     def liquidatable(self, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> Liquidatable:
         """See RulesPhase: loans that are below 0 at these prices, had nobody traded with their bands on the way there."""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, DEFICITS, LIQUIDATIONS, REPAID, SEIZED
 from delever.core.tables import (
@@ -35,7 +36,7 @@ from delever.core.tables import (
     SeenPrices,
     Transactions,
 )
-from delever.protocols.llamma_formulas import AMPLIFICATION, LIQUIDATION_DISCOUNT, x_down
+from delever.protocols.llamma_formulas import AMPLIFICATION, LIQUIDATION_DISCOUNT, limited, x_down
 from delever.protocols.llamma_trade import (
     COLLATERAL,
     COLLATERAL_RESERVE,
@@ -69,9 +70,9 @@ class Loans(NamedTuple):
 
 
 @helper
-def window(p: int, p_o: float, scale: float, amm: Amm) -> tuple[int, int]:
-    """Bands whose worth moves with the oracle price: the active one, and those from there to it."""
-    edge, a, low, high = amm.grid.edge, amm.terms[AMPLIFICATION], amm.active[p], amm.active[p]
+def window(b: int, p_o: float, scale: float, a: float, edge: np.ndarray) -> tuple[int, int]:
+    """Bands whose worth moves with the oracle price: the active one (b), and those from there to it."""
+    low, high = b, b
     while low > 0 and edge[low - 1] * scale * ((a - 1.0) / a) <= p_o:
         low -= 1
     while high + 1 < len(edge) and edge[high + 1] * scale >= p_o:
@@ -80,15 +81,13 @@ def window(p: int, p_o: float, scale: float, amm: Amm) -> tuple[int, int]:
 
 
 @helper
-def may_have_fallen(p: int, p_o: float, scale: float, amm: Amm, loans: Loans) -> bool:
-    """Whether some loan of a path may be below 0: not before a band has lost more than the least health was then."""
-    low, high = window(p, p_o, scale, amm)
-    for b in range(min(low, amm.low[p]), max(high, amm.high[p]) + 1):
-        if loans.worth[p, b] > 0.0:
-            now = x_down(amm.x[p, b], amm.y[p, b], p_o, amm.grid.edge[b] * scale, amm.terms[AMPLIFICATION])
-            loans.looked[p, SHRUNK] = min(loans.looked[p, SHRUNK], now / loans.worth[p, b])
-    amm.low[p], amm.high[p] = low, high
-    return loans.looked[p, LEAST] * loans.looked[p, SHRUNK] * loans.looked[p, INDEX] < scale * (1.0 + SAFE)
+def shrunk(so_far: float, low: int, high: int, p_o: float, scale: float, a: float, edge: np.ndarray, x: np.ndarray,
+           y: np.ndarray, worth: np.ndarray) -> float:
+    """The least share of what it was worth that a band among these has been worth since. x, y, worth: [B]."""
+    for b in range(low, high + 1):
+        if worth[b] > 0.0:
+            so_far = min(so_far, x_down(x[b], y[b], p_o, edge[b] * scale, a) / worth[b])
+    return so_far
 
 
 @helper
@@ -155,13 +154,20 @@ def size_call(i: int, k: int, amm: Amm, loans: Loans, scale: float, rows: Transa
 def offer_calls(kind: int, time: float, active: np.ndarray, halted: np.ndarray, amm: Amm, loans: Loans, reserves: Reserves,
                 seen: SeenPrices, rows: Transactions, n: int) -> int:
     """A row for each loan below 0, path by path and in the book's order. The number of rows then. halted: [P]."""
-    first, last, each, debt = loans.first, loans.last, loans.each, loans.debt
+    first, last, each, debt, looked, edge = loans.first, loans.last, loans.each, loans.debt, loans.looked, amm.grid.edge
+    r, s, log_price = seen.like[amm.of[COLLATERAL_RESERVE]], seen.like[amm.of[STABLE_RESERVE]], seen.log_price
+    index, width = reserves.borrow_index[amm.of[STABLE_RESERVE]], amm.terms[AMPLIFICATION]
     for p in range(active.shape[0]):
         if not active[p]:
             continue
-        p_o, scale = oracle(p, time, amm, seen)[0], reserves.borrow_index[amm.of[STABLE_RESERVE], p]
-        if not may_have_fallen(p, p_o, scale, amm, loans):
-            continue
+        p_o = limited(exp_(log_price[r, p] - log_price[s, p]), amm.last[p], amm.last_fee[p], time - amm.since[p])[0]
+        scale = index[p]
+        low, high = window(amm.active[p], p_o, scale, width, edge)
+        looked[p, SHRUNK] = shrunk(looked[p, SHRUNK], min(low, amm.low[p]), max(high, amm.high[p]), p_o, scale, width, edge,
+                                   amm.x[p], amm.y[p], loans.worth[p])
+        amm.low[p], amm.high[p] = low, high
+        if looked[p, LEAST] * looked[p, SHRUNK] * looked[p, INDEX] >= scale * (1.0 + SAFE):
+            continue  # no band has lost more than the least health was then
         look(p, p_o, scale, amm, loans)
         sums, bears, lowest = loans.sums[0], (1.0 - amm.terms[LIQUIDATION_DISCOUNT]) / scale, np.inf
         for k in range(len(debt)):
@@ -176,7 +182,7 @@ def offer_calls(kind: int, time: float, active: np.ndarray, halted: np.ndarray, 
                 rows.protocol[n], rows.network[n], rows.most[n] = amm.of[PROTOCOL], amm.of[NETWORK], 0.0
                 size_call(n, k, amm, loans, scale, rows)
                 n += 1
-        loans.looked[p, LEAST] = lowest
+        looked[p, LEAST] = lowest
     return n
 
 

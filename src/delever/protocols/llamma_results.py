@@ -25,7 +25,7 @@ from delever.protocols.llamma_trade import (
 )
 
 BANDS = f"Soft liquidation of {OF}"  # section of a report
-OPEN, SOFT, CONVERTED, LEAST, BARE, SHORT = range(6)  # rows of a survey
+SOFT, LEAST, BARE, SHORT = range(4)  # rows of a survey
 
 
 def said(name: str, unit: str, meaning: str, stock: bool = False) -> Column:
@@ -41,27 +41,25 @@ LOSSES = Column("soft_liquidation_loss", "USD", "what bands gave in trades less 
 TOLD = ((TRADES, said("arbitrages", "count", "trades of arbitrageurs with the bands")),
         (SOLD, said("soft_sold", ASSET, "collateral that bands gave in trades")),
         (BOUGHT, said("soft_bought_back", ASSET, "collateral that bands got back in trades")), (LOSS, LOSSES))
-SURVEYED = ((OPEN, said("open_loans", "count", "loans that are open", True)),
-            (SOFT, said("soft_loans", "count", "open loans of which some collateral has been sold", True)),
-            (CONVERTED, said("converted", "share", "part of what stands in the bands that is stablecoin, by value seen", True)),
+STANDING = (said("open_loans", "count", "loans that are open", True),
+            said("converted", "share", "part of what stands in the bands that is stablecoin, by value seen", True))
+SURVEYED = ((SOFT, said("soft_loans", "count", "open loans of which some collateral has been sold", True)),
             (LEAST, Column("least_health", "share", LOWEST, (
                 Figure("least_health", "mean_where", f"mean over paths of the {LOWEST}"),), section=BANDS, stock=True)))
 
 
 @kernel
 def survey(time: float, amm: Amm, loans: Loans, reserves: Reserves, seen: SeenPrices, price: np.ndarray, out: np.ndarray) -> None:
-    """How loans stand. price: [P, R] seen [USD]; out: [6, P], written: OPEN, SOFT, CONVERTED, LEAST, BARE, SHORT."""
+    """How loans stand. price: [P, R] seen [USD]; out: [4, P], written: SOFT, LEAST, BARE, SHORT."""
     r, s, sums = amm.of[COLLATERAL_RESERVE], amm.of[STABLE_RESERVE], loans.sums
     keeps = 1.0 - amm.terms[LIQUIDATION_DISCOUNT]
     for p in range(out.shape[1]):
         p_o, scale = oracle(p, time, amm, seen)[0], reserves.borrow_index[s, p]
-        stable, collateral = 0.0, 0.0
         sums[1, 0], sums[2, 0] = 0.0, 0.0
         for b in range(amm.x.shape[1]):
             whole = loans.shares[p, b]
             sums[1, b + 1] = sums[1, b] + (amm.x[p, b] / whole if whole > 0.0 else 0.0)
             sums[2, b + 1] = sums[2, b] + (amm.y[p, b] / whole if whole > 0.0 else 0.0)
-            stable, collateral = stable + amm.x[p, b] * price[p, s], collateral + amm.y[p, b] * price[p, r]
         look(p, p_o, scale, amm, loans)
         least = np.inf
         for k in range(len(loans.debt)):
@@ -71,37 +69,53 @@ def survey(time: float, amm: Amm, loans: Loans, reserves: Reserves, seen: SeenPr
             worth = (sums[0, last] - sums[0, first]) * loans.each[k]
             x, y = (sums[1, last] - sums[1, first]) * loans.each[k], (sums[2, last] - sums[2, first]) * loans.each[k]
             least = min(least, worth * keeps / debt - 1.0)
-            out[OPEN, p] += 1.0
             out[SOFT, p] += 1.0 if x > 0.0 else 0.0
             missing = max((debt - x) * price[p, s] - y * price[p, r], 0.0)
             out[SHORT, p] += missing
             out[BARE, p] += missing if is_dust(k, y, amm, loans) else 0.0
         out[LEAST, p] = least if least < np.inf else np.nan
-        out[CONVERTED, p] = stable / (stable + collateral) if stable > 0.0 else 0.0
         loans.looked[p, 1] = 0.0  # the next block looks at all of them again, and finds what it would have found
 
 
-def surveys(state: State, markets: list[Market]) -> list[np.ndarray]:
-    """How the loans of each market stand [6, P]; state.seen.price is fresh."""
-    out = [np.zeros((6, state.paths)) for _ in markets]
-    for (amm, loans, _, _), found in zip(markets, out, strict=True):
-        survey(state.time, amm, loans, state.reserves, state.seen, state.seen.price, found)
+@kernel
+def standing(amm: Amm, loans: Loans, price: np.ndarray, out: np.ndarray) -> None:
+    """Open loans, and how much of what stands in the bands is stablecoin. price: [P, R] seen [USD]; out: [2, P], written."""
+    r, s = amm.of[COLLATERAL_RESERVE], amm.of[STABLE_RESERVE]
+    for p in range(out.shape[1]):
+        stable, collateral, count = 0.0, 0.0, 0
+        for b in range(amm.x.shape[1]):
+            stable, collateral = stable + amm.x[p, b], collateral + amm.y[p, b]
+        for k in range(loans.open.shape[1]):
+            count += loans.open[p, k]
+        stable, collateral = stable * price[p, s], collateral * price[p, r]
+        out[0, p], out[1, p] = float(count), stable / (stable + collateral) if stable > 0.0 else 0.0
+
+
+def stocks(state: State, markets: list[Market]) -> list[Value]:
+    """What stands in each market now, by collateral; state.seen.price is fresh."""
+    out = []
+    for amm, loans, _, _ in markets:
+        found = np.zeros((2, state.paths))
+        standing(amm, loans, state.seen.price, found)
+        out += [of_market(column, row, amm, state) for column, row in zip(STANDING, found, strict=True)]
     return out
 
 
-def values(state: State, markets: list[Market], stocks: bool) -> list[Value]:
-    """What there is to say of each market, by collateral. stocks: how loans stand; else what trades came to."""
-    found = surveys(state, markets) if stocks else [market.amm.told for market in markets]
-    return [Value(column, rows[row], int(amm.of[PROTOCOL]), int(state.reserves.asset[amm.of[COLLATERAL_RESERVE]]))
-            for (amm, _, _, _), rows in zip(markets, found, strict=True)
-            for row, column in (SURVEYED if stocks else TOLD)]
+def of_market(column: Column, values: np.ndarray, amm: Amm, state: State) -> Value:
+    """A value of one market: of its protocol and collateral."""
+    return Value(column, values, int(amm.of[PROTOCOL]), int(state.reserves.asset[amm.of[COLLATERAL_RESERVE]]))
 
 
-def loan_values(state: State, markets: list[Market], numbers: tuple[int, ...]) -> list[Value]:
-    """Losses and calls of the protocols, as of every other that lends."""
-    bare, short = np.zeros((2, *state.ledgers.totals.shape[1:]))
-    for (amm, _, _, _), rows in zip(markets, surveys(state, markets), strict=True):
-        bare[amm.of[PROTOCOL]] += rows[BARE]
-        short[amm.of[PROTOCOL]] += rows[SHORT]
+def results(state: State, markets: list[Market], numbers: tuple[int, ...]) -> list[Value]:
+    """What trades came to, how loans stand, losses and calls; state.seen.price is fresh."""
+    bare, short, out = *np.zeros((2, *state.ledgers.totals.shape[1:])), []
+    for amm, loans, _, _ in markets:
+        found = np.zeros((4, state.paths))
+        survey(state.time, amm, loans, state.reserves, state.seen, state.seen.price, found)
+        bare[amm.of[PROTOCOL]] += found[BARE]
+        short[amm.of[PROTOCOL]] += found[SHORT]
+        out += [of_market(column, rows[row].copy(), amm, state)
+                for rows, columns in ((amm.told, TOLD), (found, SURVEYED)) for row, column in columns]
     owed = owed_at_start(state)
-    return [value for number in numbers for value in (*said_of(state, number, bare, short, owed), *counts(state, number))]
+    return [*out, *(value for number in numbers
+                    for value in (*said_of(state, number, bare, short, owed), *counts(state, number)))]

@@ -18,7 +18,7 @@ import numpy as np
 
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
-from delever.core.market import edge_of_route, route_now, usd_price
+from delever.core.market import edge_of_route, kept_on_route, usd_price
 from delever.core.tables import (
     BANDS,
     CASH,
@@ -129,27 +129,30 @@ def meeting(p: int, buying: bool, p_o: float, scale: float, fee: float, amm: Amm
 
 
 @helper
-def best(p: int, time: float, amm: Amm, reserves: Reserves, seen: SeenPrices, liquidity: Liquidity
-         ) -> tuple[bool, float, float]:
-    """(buying, brought, got) of the arbitrage that pays now. Most paths are told from the price of the active band alone."""
-    a, b, k = amm.of[COLLATERAL], amm.of[STABLE], amm.active[p]
-    p_o, limiter = oracle(p, time, amm, seen)
-    scale, fee = reserves.borrow_index[amm.of[STABLE_RESERVE], p], max(amm.terms[FEE], limiter)
-    p_up = amm.grid.edge[k] * scale
-    if amm.x[p, k] > 0.0 or amm.y[p, k] > 0.0:
-        low = price_of(amm.x[p, k], amm.y[p, k], p_o, p_up, amm.terms[AMPLIFICATION])
+def pays(x: float, y: float, p_o: float, p_up: float, a: float, fee: float, level: float) -> tuple[bool, bool]:
+    """Whether the price of the active band leaves room for a purchase of collateral, for a sale; most trades end here.
+
+    level: what the first unit of collateral brings outside and, inverted, the first of stablecoin, fees and least fee paid [2].
+    """
+    if x > 0.0 or y > 0.0:
+        low = price_of(x, y, p_o, p_up, a)
         high = low
     else:
-        low, high = own_range(p_o, p_up, amm.terms[AMPLIFICATION])
-    level, kept = route_now(p, a, b, liquidity.tree, liquidity.profiles, liquidity.markets)
-    if level * kept * (1.0 - fee) > low:
-        brought, got = meeting(p, True, p_o, scale, fee, amm, liquidity)
-        if got > 0.0:
-            return True, brought, got
-    if kept * (1.0 - fee) * high > level:
-        brought, got = meeting(p, False, p_o, scale, fee, amm, liquidity)
-        return False, brought, got
-    return True, 0.0, 0.0
+        low, high = own_range(p_o, p_up, a)
+    return level * fee > low, high * fee > level
+
+
+@helper
+def best(p: int, time: float, amm: Amm, reserves: Reserves, seen: SeenPrices, liquidity: Liquidity
+         ) -> tuple[bool, float, float]:
+    """(buying, brought, got) of the arbitrage that pays now."""
+    p_o, limiter = oracle(p, time, amm, seen)
+    scale, fee = reserves.borrow_index[amm.of[STABLE_RESERVE], p], max(amm.terms[FEE], limiter)
+    brought, got = meeting(p, True, p_o, scale, fee, amm, liquidity)
+    if got > 0.0:
+        return True, brought, got
+    brought, got = meeting(p, False, p_o, scale, fee, amm, liquidity)
+    return False, brought, got
 
 
 @helper
@@ -184,9 +187,30 @@ def size_trade(i: int, time: float, amm: Amm, reserves: Reserves, seen: SeenPric
 @kernel
 def offer_trades(number: int, kind: int, time: float, active: np.ndarray, amm: Amm, reserves: Reserves, seen: SeenPrices,
                  liquidity: Liquidity, rows: Transactions, n: int) -> int:
-    """A row for each path on which a trade pays before gas. The number of rows then. number: of the market."""
+    """A row for each path on which a trade pays before gas. The number of rows then. number: of the market.
+
+    Almost every path is told from scalars: what is passed to a helper as a group costs more than the answer.
+    """
+    a, b, r, s = amm.of[COLLATERAL], amm.of[STABLE], seen.like[amm.of[COLLATERAL_RESERVE]], seen.like[amm.of[STABLE_RESERVE]]
+    log_price, price, chain = seen.log_price, liquidity.markets.price, liquidity.tree.chain
+    sells, buys = liquidity.tree.sells[a, b], liquidity.tree.buys[a, b]
+    constant, kept = kept_on_route(a, b, liquidity.tree, liquidity.profiles)
+    index, edge, place, x, y = reserves.borrow_index[amm.of[STABLE_RESERVE]], amm.grid.edge, amm.active, amm.x, amm.y
+    last, last_fee, since, least, width = amm.last, amm.last_fee, amm.since, amm.terms[FEE], amm.terms[AMPLIFICATION]
     for p in range(active.shape[0]):
         if not active[p]:
+            continue
+        p_o, limiter = limited(exp_(log_price[r, p] - log_price[s, p]), last[p], last_fee[p], time - since[p])
+        level, k = constant, place[p]
+        for j in range(sells):
+            level += price[chain[a, j], p]
+        for j in range(buys):
+            level -= price[chain[b, j], p]
+        buying, selling = pays(x[p, k], y[p, k], p_o, edge[k] * index[p], width, kept * (1.0 - max(least, limiter)), exp_(level))
+        if selling:
+            while k >= 0 and x[p, k] <= 0.0:
+                k -= 1
+        if not buying and not (selling and k >= 0):
             continue
         rows.path[n], rows.most[n], rows.state[n] = p, 0.0, OFFERED
         size_trade(n, time, amm, reserves, seen, liquidity, rows)
