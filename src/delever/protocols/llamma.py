@@ -135,7 +135,7 @@ class LlammaPhase(RulesPhase):
 
     def amounts(self, state: State) -> list[Value]:
         """See core/columns.py. How loans stand."""
-        return stocks(state, self.markets)
+        return stocks(state, self.markets, self.numbers)
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py. What trades came to, and what became of the loans."""

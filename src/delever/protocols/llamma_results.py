@@ -79,7 +79,7 @@ def survey(time: float, amm: Amm, loans: Loans, reserves: Reserves, seen: SeenPr
 
 @kernel
 def standing(amm: Amm, loans: Loans, price: np.ndarray, out: np.ndarray) -> None:
-    """Open loans, and how much of what stands in the bands is stablecoin. price: [P, R] seen [USD]; out: [2, P], written."""
+    """Open loans, and the worth of stablecoin and collateral in the bands. price: [P, R] seen [USD]; out: [3, P], added to."""
     r, s = amm.of[COLLATERAL_RESERVE], amm.of[STABLE_RESERVE]
     for p in range(out.shape[1]):
         stable, collateral, count = 0.0, 0.0, 0
@@ -87,18 +87,18 @@ def standing(amm: Amm, loans: Loans, price: np.ndarray, out: np.ndarray) -> None
             stable, collateral = stable + amm.x[p, b], collateral + amm.y[p, b]
         for k in range(loans.open.shape[1]):
             count += loans.open[p, k]
-        stable, collateral = stable * price[p, s], collateral * price[p, r]
-        out[0, p], out[1, p] = float(count), stable / (stable + collateral) if stable > 0.0 else 0.0
+        out[0, p] += float(count)
+        out[1, p] += stable * price[p, s]
+        out[2, p] += collateral * price[p, r]
 
 
-def stocks(state: State, markets: list[Market]) -> list[Value]:
-    """What stands in each market now, by collateral; state.seen.price is fresh."""
-    out = []
+def stocks(state: State, markets: list[Market], numbers: tuple[int, ...]) -> list[Value]:
+    """What stands in the bands of each protocol now; state.seen.price is fresh."""
+    found = {number: np.zeros((3, state.paths)) for number in numbers}
     for amm, loans, _, _ in markets:
-        found = np.zeros((2, state.paths))
-        standing(amm, loans, state.seen.price, found)
-        out += [of_market(column, row, amm, state) for column, row in zip(STANDING, found, strict=True)]
-    return out
+        standing(amm, loans, state.seen.price, found[int(amm.of[PROTOCOL])])
+    return [Value(column, values, number) for number, (count, stable, collateral) in found.items()
+            for column, values in zip(STANDING, (count, stable / np.maximum(stable + collateral, 1e-300)), strict=True)]
 
 
 def of_market(column: Column, values: np.ndarray, amm: Amm, state: State) -> Value:
