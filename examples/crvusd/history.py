@@ -93,7 +93,8 @@ def history(start: str) -> dict[str, int]:
     there = [row for row in rows if moment(row["start_utc"]) < begin
              and not (row["end_utc"] and moment(row["end_utc"]) < begin)]
     ended = [row["status"] for row in there if row["end_utc"] and moment(row["end_utc"]) < begin + timedelta(days=DAYS)]
-    return {"open": len(there), **{status: ended.count(status) for status in ("forced-liquidation", "self-liquidation", "repaid")}}
+    how = ("forced-liquidation", "self-liquidation", "repaid")
+    return {"open": len(there), **{status: ended.count(status) for status in how}}
 
 
 def figures(start: str, folder: Path, count: int = LOANS, days: float = DAYS) -> dict[str, float]:

@@ -83,7 +83,7 @@ def test_a_round_trip_through_a_band_returns_the_collateral_less_what_steps_lose
 
 def test_a_deposit_lies_in_equal_parts_and_is_worth_what_a_loan_is_placed_by() -> None:
     _, _, rules = started(world(loans((10.0, 15_000.0, 10))))
-    amm, lent, _, _ = rules.markets[0]
+    amm, lent, _ = rules.markets[0]
     assert len(amm.grid.number) == 11 and amm.y[0, 0] == 0.0, "an empty band lies above"
     np.testing.assert_allclose(amm.y[0, 1:], 1.0)
     n1 = int(amm.grid.number[lent.first[0]])
@@ -95,7 +95,7 @@ def test_a_deposit_lies_in_equal_parts_and_is_worth_what_a_loan_is_placed_by() -
 
 
 def test_the_health_of_a_loan_in_a_world_is_that_of_its_bands() -> None:
-    amm, lent, _, _ = started(world(loans((10.0, 15_000.0, 10))))[2].markets[0]
+    amm, lent, _ = started(world(loans((10.0, 15_000.0, 10))))[2].markets[0]
     whole = sum(x_down(0.0, 1.0, PRICE, edge, A) for edge in amm.grid.edge[1:])
     by_hand = (whole * 0.94 + (PRICE - amm.grid.edge[1]) * 10.0) / 15_000.0
     assert llamma_loans.health(0, 0, PRICE, 1.0, amm, lent) == pytest.approx(by_hand)
@@ -121,7 +121,8 @@ def test_what_bands_hold_is_what_the_ledger_says_and_nothing_is_lost() -> None:
               {"kind": "price", "at": "3 h", "over": "1 h", "change": {"ETH": "20 %"}}]
     chunk, state, rules = started(world(some_loans(60), scenario__events=events, rules={"admin_fee": 0.5},
                                         scenario__prices={"kind": "lognormal", "volatility": {"ETH": 1.5}}), 2)
-    amm, lent, _, (_, y) = rules.markets[0]
+    amm, lent, _ = rules.markets[0]
+    y = amm.y[0].copy()
     for _ in range(360):
         step(chunk, state)
         assert residual(state, int(state.watch.counts[SLOTS])).max() < 1e-9

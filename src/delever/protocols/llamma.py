@@ -27,7 +27,6 @@ from delever.core.tables import BookTables, Reserves, Touched, Transactions
 from delever.model.quantity import Amount, Count, Ratio, Share
 from delever.protocols.base import Liquidatable, Rules, RulesPhase
 from delever.protocols.llamma_book import Market, read_markets
-from delever.protocols.llamma_jump import fallen
 from delever.protocols.llamma_loans import LEAST, call_rows, offer_calls, size_calls, write_off
 from delever.protocols.llamma_results import results, stocks
 from delever.protocols.llamma_trade import PROTOCOL, offer_trades, size_trades, trade_rows
@@ -142,8 +141,17 @@ class LlammaPhase(RulesPhase):
         return results(state, self.markets, self.numbers)
 
     def liquidatable(self, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> Liquidatable:
-        """See RulesPhase: loans that are below 0 at these prices, had nobody traded with their bands on the way there."""
-        return fallen(self.markets, len(book.signature), int(book.first_debt[0]), seen_price)
+        """See RulesPhase: whole loans whose collateral, less the liquidation discount, is worth less than their debt.
+
+        Bands are not looked at: what they would hold depends on the way that prices took.
+        """
+        g, first, n = book.signature, int(book.first_debt[0]), len(book.signature)
+        held, owed = book.amount[:, 0], book.amount[:, first]
+        worth = held * seen_price[book.reserve[g, 0]] * book.threshold[g, 0]
+        below = worth < owed * seen_price[book.reserve[g, first]]
+        called = np.isin(book.protocol[g], self.numbers) & (book.debts[g] > 0) & below
+        return Liquidatable(np.where(called, 0, -1), np.where(called, first, -1), np.where(called, owed, 0.0),
+                            np.where(called, held, 0.0), np.zeros(n))
 
 
 class Closing(Kind):

@@ -40,7 +40,6 @@ class Market(NamedTuple):
     amm: Amm
     loans: Loans
     place: np.ndarray  # [accounts] loan of each account of the world, -1: none of this market
-    start: tuple[np.ndarray, np.ndarray]  # [B] x and y of the bands at the start
 
 
 def read_markets(name: str, terms: np.ndarray, bands: int, base: Mapping[str, float], setting: Setting) -> list[Market]:
@@ -77,15 +76,18 @@ def loans_of(name: str, setting: Setting) -> np.ndarray:
     """Numbers of the accounts that owe something: each has one collateral and one debt, and as many bands as is allowed."""
     book, number = setting.book, setting.protocols.index(name)
     g, first = book.signature, int(book.first_debt[0])
-    mine = np.flatnonzero((setting.account_protocol == number) & (book.debts[g] > 0))
+    mine = np.flatnonzero((setting.account_protocol == number) & (book.debts[g] > 0) & (book.amount[:, first:] > 0.0).any(1))
     for i in mine:
-        if book.collaterals[g[i]] != 1 or book.debts[g[i]] != 1 or not (book.amount[i, [0, first]] > 0.0).all():
+        if book.collaterals[g[i]] != 1 or book.debts[g[i]] != 1:
             raise InputError(f"has {book.collaterals[g[i]]} collaterals and {book.debts[g[i]]} debts", f"protocols.{name}.book",
-                             setting.accounts[i], "a loan of llamma has one of each, above 0: make it a loan for each pair")
+                             setting.accounts[i], "a loan of llamma has one of each: make it a loan for each pair")
+        if not book.amount[i, 0] > 0.0:
+            raise InputError(f"holds {book.amount[i, 0]:g} of its collateral", f"protocols.{name}.book", setting.accounts[i],
+                             "a loan of llamma lies in bands: leave out what holds nothing")
         if setting.bands[i] and not FEWEST <= setting.bands[i] <= MOST:
             raise InputError(f"lies in {setting.bands[i]} bands", f"protocols.{name}.book", setting.accounts[i],
                              f"a loan lies in {FEWEST} to {MOST} bands")
-    return mine[book.amount[mine, first] > 0.0]
+    return mine
 
 
 def lay_out(name: str, accounts: np.ndarray, pair: tuple[int, int], terms: np.ndarray, bands: int, base: float, price: float,
@@ -113,7 +115,7 @@ def lay_out(name: str, accounts: np.ndarray, pair: tuple[int, int], terms: np.nd
                   np.ones((paths, len(accounts)), np.int8), across(shares, paths), zeros, looked, np.zeros((3, count + 1)))
     place = np.full(len(setting.accounts), -1, np.int64)
     place[accounts] = np.arange(len(accounts))
-    return Market(amm, loans, place, (np.zeros(count), shares))
+    return Market(amm, loans, place)
 
 
 def where(held: float, debt: float, bands: int, base: float, price: float, terms: np.ndarray) -> int:

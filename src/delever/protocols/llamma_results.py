@@ -30,22 +30,25 @@ SOFT, LEAST, BARE, SHORT = range(4)  # rows of a survey
 
 def said(name: str, unit: str, meaning: str, stock: bool = False) -> Column:
     """A column whose mean is a figure."""
-    return Column(name, unit, meaning, mean_of(name, meaning), section=BANDS, stock=stock)
+    return Column(name, unit, meaning, mean_of(name, meaning, under=name.replace("_", " ")), section=BANDS, stock=stock)
 
 
 LOWEST = "lowest health of an open loan: x_down (1 - liquidation discount) / debt - 1"
-LOSSES = Column("soft_liquidation_loss", "USD", "what bands gave in trades less what they got, at market prices of the moment", (
-    *mean_of("soft_liquidation_loss", "what bands gave in trades less what they got, at market prices of the moment"),
+LOST = "what bands gave in trades less what they got, at market prices of the moment"
+LOSSES = Column("soft_liquidation_loss", "USD", LOST, (
+    *mean_of("soft_liquidation_loss", LOST, under="lost"),
     Figure("soft_liquidation_loss_95", "quantile", "95th percentile over paths of what bands lost in trades", level=0.95,
-           label="soft liquidation loss (95 %)")), section=BANDS)
+           under="lost (95 %)")), section=BANDS)
 TOLD = ((TRADES, said("arbitrages", "count", "trades of arbitrageurs with the bands")),
         (SOLD, said("soft_sold", ASSET, "collateral that bands gave in trades")),
         (BOUGHT, said("soft_bought_back", ASSET, "collateral that bands got back in trades")), (LOSS, LOSSES))
-STANDING = (said("open_loans", "count", "loans that are open", True),
-            said("converted", "share", "part of what stands in the bands that is stablecoin, by value seen", True))
+OPEN, PART = "loans that are open", "part of what stands in the bands that is stablecoin, by value seen"
+STANDING = (Column("open_loans", "count", OPEN, mean_of("open_loans", OPEN), section=BANDS, stock=True),
+            Column("converted", "share", PART, mean_of("converted", PART), section=BANDS, stock=True))
 SURVEYED = ((SOFT, said("soft_loans", "count", "open loans of which some collateral has been sold", True)),
             (LEAST, Column("least_health", "share", LOWEST, (
-                Figure("least_health", "mean_where", f"mean over paths of the {LOWEST}"),), section=BANDS, stock=True)))
+                Figure("least_health", "mean_where", f"mean over paths of the {LOWEST}", under="least health"),), section=BANDS,
+                           stock=True)))
 
 
 @kernel
@@ -95,7 +98,7 @@ def standing(amm: Amm, loans: Loans, price: np.ndarray, out: np.ndarray) -> None
 def stocks(state: State, markets: list[Market], numbers: tuple[int, ...]) -> list[Value]:
     """What stands in the bands of each protocol now; state.seen.price is fresh."""
     found = {number: np.zeros((3, state.paths)) for number in numbers}
-    for amm, loans, _, _ in markets:
+    for amm, loans, _ in markets:
         standing(amm, loans, state.seen.price, found[int(amm.of[PROTOCOL])])
     return [Value(column, values, number) for number, (count, stable, collateral) in found.items()
             for column, values in zip(STANDING, (count, stable / np.maximum(stable + collateral, 1e-300)), strict=True)]
@@ -109,7 +112,7 @@ def of_market(column: Column, values: np.ndarray, amm: Amm, state: State) -> Val
 def results(state: State, markets: list[Market], numbers: tuple[int, ...]) -> list[Value]:
     """What trades came to, how loans stand, losses and calls; state.seen.price is fresh."""
     bare, short, out = *np.zeros((2, *state.ledgers.totals.shape[1:])), []
-    for amm, loans, _, _ in markets:
+    for amm, loans, _ in markets:
         found = np.zeros((4, state.paths))
         survey(state.time, amm, loans, state.reserves, state.seen, state.seen.price, found)
         bare[amm.of[PROTOCOL]] += found[BARE]
