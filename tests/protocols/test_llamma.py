@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from delever.core.elementary import exp_
-from delever.core.tables import BANDS, DEFICIT, SLOTS
+from delever.core.tables import BANDS, DEFICIT, HOLDERS, SLOTS
 from delever.engine.conservation import residual
 from delever.engine.step import step
 from delever.protocols import llamma_loans
@@ -191,3 +191,44 @@ def test_a_jump_below_all_bands_leaves_a_deficit() -> None:
         else:
             assert missing == 0.0 and rules.markets[0].loans.open[0, 0]
         assert residual(state, 0).max() < 1e-9
+
+
+@pytest.mark.parametrize("mode", ["sequential", "batched"])
+def test_two_who_see_the_same_trade_do_not_both_get_it(mode: str) -> None:
+    """The second finds what the first has left, which does not pay any more: one trade, or a second one without a loss."""
+    events = [{"kind": "price", "at": "10 min", "change": {"ETH": "-9 %"}}]
+    stated = world(loans((10.0, 16_000.0, 10)), scenario__events=events, execution__mode=mode).replace(
+        "actors", {"one": {"kind": "liquidators"}, "two": {"kind": "liquidators"}})
+    chunk, state, rules = started(stated)
+    for _ in range(30):
+        step(chunk, state)
+    one, two = (state.ledgers.tokens[HOLDERS + i] @ np.ones(1) for i in range(2))
+    price = math.exp(state.markets.price[0, 0])
+    assert rules.markets[0].amm.told[0, 0] >= 1.0
+    assert one[USD] + one[ETH] * price > 10.0
+    assert abs(two[USD] + two[ETH] * price) < 1e-3, "what was left for him is nothing; in a batch both sell at one average price"
+    assert residual(state, 0).max() < 1e-9
+
+
+def test_keepers_trade_with_what_they_have() -> None:
+    """A keeper who has little brings little, and never more than he has."""
+    events = [{"kind": "price", "at": "10 min", "over": "1 h", "change": {"ETH": "-15 %"}}]
+    chain = {"chain": {"kind": "blocks", "block_time": "12 s", "room": 5, "base_fee": 10, "native": "ETH"}}
+    stated = world(loans((100.0, 160_000.0, 10)), scenario__events=events).replace("networks", chain).replace(
+        "actors", {"keepers": {"kind": "keepers", "capital": {"USD": 2_000, "ETH": 1}}})
+    chunk, state, rules = started(stated)
+    for _ in range(120):
+        step(chunk, state)
+        assert state.ledgers.tokens[HOLDERS, USD, 0] >= -2_000.0 - 1e-6
+    assert rules.markets[0].amm.told[0, 0] > 1.0 and residual(state, 0).max() < 1e-9
+
+
+def test_loans_below_zero_wait_for_the_end_of_a_halt() -> None:
+    events = [{"kind": "price", "at": "10 min", "change": {"ETH": "-14 %"}},
+              {"kind": "pause", "at": 0, "lasting": "30 min", "protocol": "crvusd"}]
+    chunk, state, rules = started(world(loans((10.0, 16_000.0, 10)), scenario__events=events))
+    closed = []
+    for _ in range(40):
+        step(chunk, state)
+        closed.append(not rules.markets[0].loans.open[0, 0])
+    assert not any(closed[:29]) and closed[-1]

@@ -11,7 +11,7 @@ Source: curvefi/curve-stablecoin 46b8f04a^ (AMM.vy, Controller.vy).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
@@ -25,7 +25,7 @@ from delever.core.settlement import still_pays
 from delever.core.state import State
 from delever.core.tables import BookTables, Reserves, Touched, Transactions
 from delever.model.quantity import Amount, Count, Ratio, Share
-from delever.protocols.base import Liquidatable, Rules, RulesPhase
+from delever.protocols.base import Liquidatable, Rules, RulesPhase, rounds
 from delever.protocols.llamma_book import Market, read_markets
 from delever.protocols.llamma_loans import LEAST, call_rows, offer_calls, size_calls, write_off
 from delever.protocols.llamma_results import results, stocks
@@ -201,16 +201,19 @@ class Trade(Kind):
         still_pays(picked, state.transactions, state.tree, state.profiles, state.markets)
 
     def execute(self, state: State, picked: np.ndarray) -> None:
-        """See Kind."""
-        again(self, state, picked)
-        state.room_for_sales(len(picked))
-        for market, mine in self.rules.traded(state, picked):
-            state.n_sales = trade_rows(mine, state.time, market.amm, state.reserves, state.seen, state.liquidity, state.ledgers,
-                                       state.transactions, state.sales, state.n_sales)
+        """See Kind. Of several who trade with one market in a batch each finds what those before him have left."""
+        rows = state.transactions
+        for place, later in rounds(rows.path[picked] * len(self.rules.markets) + rows.ref[picked]):
+            mine = picked[place]
+            again(self, state, mine, later)
+            state.room_for_sales(len(mine))
+            for market, some in self.rules.traded(state, mine):
+                state.n_sales = trade_rows(some, state.time, market.amm, state.reserves, state.seen, state.liquidity,
+                                           state.ledgers, rows, state.sales, state.n_sales)
 
 
-def again(kind: Kind, state: State, picked: np.ndarray) -> None:
-    """Rows on whose paths something went before are sized at what stands now."""
-    late: Iterable[int] = picked if state.slot else picked[state.changed[state.transactions.path[picked]]]
-    if len(np.asarray(late)):
-        kind.check(state, np.asarray(late))
+def again(kind: Kind, state: State, picked: np.ndarray, later: bool = False) -> None:
+    """Rows on whose paths something went before are sized at what stands now. later: in this very slot."""
+    late = picked if state.slot or later else picked[state.changed[state.transactions.path[picked]]]
+    if len(late):
+        kind.check(state, late)
