@@ -24,3 +24,13 @@ def test_a_case_measures_what_happens_and_conserves_value(case: list[str]) -> No
     assert found["ns_per_path_step"] > 0
     assert found["per_path"]["health_checks"] > 0
     assert found["largest_residual"] < 1e-9
+
+
+def test_llamma_is_measured_beside_a_fixed_spread_in_the_same_world() -> None:
+    command = [sys.executable, "-m", "benchmarks.llamma", "--loans", "60", "--paths", "2", "2", "--repeat", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    quiet, crash = map(json.loads, done.stdout.splitlines())
+    assert (quiet["day"], crash["day"]) == ("quiet", "crash") and quiet["speed"] > 0 and crash["speed"] > 0
+    assert crash["happened"]["llamma"]["arbitrages.lender.ETH"] > 0
+    assert crash["happened"]["fixed spread"]["liquidations.lender"] > 0

@@ -101,6 +101,9 @@ def world_with(role: str, kind: str, times: int = 1) -> World:
     if role == "protocols":
         home = "hyperliquid" if getattr(spec, "margin", False) else "aave"
         stated["protocols"][home]["rules"] = example(spec)
+        if kind == "llamma":  # its loans may borrow more than the others': the discount is 6 %
+            stated["protocols"][home]["parameters"] |= {
+                name: {"liquidation_threshold": 0.94, "incentive": 0.0} for name in ("ETH", "stETH")}
         if not getattr(spec, "quoted", True):
             del stated["networks"]
             stated["actors"]["liquidators"]["rule"] = "always"

@@ -106,6 +106,8 @@ class Setting:
     blocks: int  # of the world's clock, in a step
     paths: int
     funding_rate: np.ndarray  # [R, P] last funding rate of an interval: written by who pays it, read by marks
+    start_seen: np.ndarray  # [R] log prices seen at the start, in the protocol's unit
+    bands: np.ndarray  # [accounts] that a loan of LLAMMA lies in, 0: as its rules say
     numbers: dict[str, RuleNumbers] = field(default_factory=dict)  # by protocol; there once its rules are ready to run
 
     @property
@@ -170,8 +172,9 @@ class Setting:
     @cached_property
     def mates(self) -> Mates:
         """The accounts of owners who have several."""
-        several = np.bincount(self.owner)[self.owner] > 1
-        account = np.flatnonzero(several)
+        known = np.isin(self.account_protocol, [self.protocols.index(name) for name in (*self.world.loans, *self.world.exchanges)])
+        several = np.bincount(self.owner[known], minlength=len(self.owner))[self.owner] > 1
+        account = np.flatnonzero(several & known)
         account = account[np.argsort(self.owner[account], kind="stable")]
         _, first, number = np.unique(self.owner[account], return_index=True, return_inverse=True)
         group = np.full(len(self.owner), -1)

@@ -296,8 +296,8 @@ class Halts(NamedTuple):
 # Who holds: rows of the token ledger, which add up to nothing for every asset and path. Actors of the world come behind.
 # ISSUER goes short of what it mints, and has back what is burned.
 (CASH, WRAPPER, VENUES, MAKERS, ARBITRAGEURS, OWNERS, ORDER_OWNERS, REPORTERS, BLOCK_BUILDERS, FUND, VAULT, FUNDING,
- OUTSIDE, IN_FLIGHT, ISSUER) = range(15)
-HOLDERS = 15
+ OUTSIDE, IN_FLIGHT, ISSUER, BANDS) = range(16)
+HOLDERS = 16
 NOBODY = CASH  # a row of Transactions without an actor: a protocol's cash sends none
 # Claims on a protocol: its cash + DEBTS + DEFICIT = DEPOSITS + TREASURY for every reserve and path, as changes.
 # OWN_DEPOSITS and OWN_DEBTS are parts of them, noted apart: what owners and lenders moved themselves, and by what claims were

@@ -30,8 +30,10 @@ def margin_reaches(book: BookTables, margins: Margins, price: np.ndarray, health
             health[i] = radius if equity >= margin else -1.0
 
 
-def make_index(book: BookTables, price: np.ndarray, margins: Margins) -> Index:
-    """Sort every account into the list of each of its pairs. price: [R] seen at the start, at index 1.
+def make_index(book: BookTables, price: np.ndarray, margins: Margins, unwatched: np.ndarray | None = None) -> Index:
+    """Sort every account into the list of each of its pairs, but those that their rules watch themselves.
+
+    price: [R] seen at the start, at index 1; unwatched: [accounts].
 
     Pairs of a lending account are what backs it against what burdens it; of a margin account each of its series against
     the exchange's cash, one side of a box.
@@ -67,6 +69,8 @@ def make_index(book: BookTables, price: np.ndarray, margins: Margins) -> Index:
     with np.errstate(divide="ignore", invalid="ignore"):
         health = np.log(np.maximum(signed, 0.0).sum(1) / np.maximum(-signed, 0.0).sum(1))
     owes = (np.maximum(-signed, 0.0).sum(1) > 0.0) | (book.margin[sig] > 0)
+    if unwatched is not None:
+        owes &= ~unwatched
     if book.margin.any():
         margin_reaches(book, margins._replace(paid=margins.paid[:, :1] * 0.0, gross=margins.gross[:, :1] * 0.0),
                        np.ascontiguousarray(price[None, :]), health)

@@ -76,8 +76,13 @@ class Governance(Event):
             except InputError as error:
                 raise error.at("", *path, "change") from None
         listed = look_up(world.protocols[self.protocol].parameters)
+        if self.protocol in world.lending and self.protocol not in world.loans:
+            raise InputError("keeps its loans in bands", path=(*path, "protocol"), value=self.protocol,
+                             remedy="neither its rules nor its terms change in a run yet")
         for asset, new in self.parameters.items():
             here = (*path, "parameters", asset)
+            if new.margin is not None and asset in world.assets and world.assets[asset].is_option:
+                raise InputError("is an option", path=(*here, "margin"), value=asset, remedy="its margin does not change in a run yet")
             known_name(asset, listed, f"parameters of {self.protocol} for", here)
             check_terms(new, listed[asset], here)
         if self.at + self.delay >= world.scenario.horizon:

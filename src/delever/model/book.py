@@ -34,6 +34,7 @@ LEGS = pa.schema(
         _column("liquidation_threshold", pa.float64(), "share of 1", nullable=True),  # wins over the parameter set
         _column("emode", pa.int32(), "category, 0 none"),
         _column("label", pa.string(), "empty or remainder"),
+        _column("bands", pa.int32(), "bands that a loan of LLAMMA lies in, 0 as its rules say"),
     ]
 )
 ACCOUNTS = pa.schema(
@@ -75,7 +76,7 @@ class Book:
         legs = _fill_owner(legs)
         if is_positions(legs):
             legs = to_legs(legs, where)
-        empty = {"emode": 0, "label": "", "liquidation_threshold": None, "entry_price": None}
+        empty = {"emode": 0, "label": "", "liquidation_threshold": None, "entry_price": None, "bands": 0}
         book = cls(
             conform(legs, LEGS, empty, where),
             ACCOUNTS.empty_table() if accounts is None else _conform_accounts(accounts, f"{where} (accounts)"),

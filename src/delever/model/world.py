@@ -137,6 +137,11 @@ class World(Spec):
         """Its lending protocols, by name."""
         return tuple(name for name, protocol in self.protocols.items() if not is_exchange(protocol))
 
+    @property
+    def loans(self) -> tuple[str, ...]:
+        """Those of `lending` whose loans are what their accounts say, by name; not those that keep them in bands of their own."""
+        return tuple(name for name in self.lending if not getattr(self.protocols[name].rules, "watches", False))
+
     def replace(self, path: str, value: Any) -> World:
         """A world with one value changed: `world.replace("actors.liquidators.rule", "always")`.
 

@@ -90,10 +90,12 @@ class DynamicTerms(Policy):
 
     def check(self, world: World, path: tuple[str | int, ...]) -> None:
         """A protocol whose assets have such a term, and something to look at."""
-        known_name(self.protocol, world.protocols, "protocol", (*path, "protocol"))
+        known_name(self.protocol, (*world.loans, *world.exchanges), "protocol whose terms move", (*path, "protocol"))
         listed = look_up(world.protocols[self.protocol].parameters)
         for asset in self.assets:
             known_name(asset, listed, f"parameters of {self.protocol} for", (*path, "assets"))
+            if asset in world.assets and world.assets[asset].is_option:
+                raise InputError("is an option", path=(*path, "assets"), value=asset, remedy="its margin does not move in a run yet")
         wanted = self.whose(world)
         if not wanted or any(not isinstance(listed[asset], OF[self.term]) for asset in self.assets):
             raise InputError(f"has no {self.term.replace('_', ' ')}", path=(*path, "assets" if self.assets else "term"),
@@ -105,7 +107,8 @@ class DynamicTerms(Policy):
     def whose(self, world: World) -> list[str]:
         """The assets whose terms move."""
         listed = look_up(world.protocols[self.protocol].parameters)
-        found = self.assets or tuple(asset for asset, entry in listed.items() if isinstance(entry, OF[self.term]))
+        found = self.assets or tuple(asset for asset, entry in listed.items() if isinstance(entry, OF[self.term])
+                                     and not (asset in world.assets and world.assets[asset].is_option))
         return list(found[:1] if self.term == "close_factor" else found)
 
     @classmethod

@@ -72,7 +72,8 @@ class Model:
         return Setting(self.world, self.layout, self.profiles, positions.reserves, positions.tables, positions.margins,
                        positions.accounts, positions.protocol, positions.owner, positions.fee, positions.cash, positions.owed,
                        self.oracles.names, positions.categories, tuple(chains(self.world)) or ("",), self.start_price,
-                       self.step_length, self.steps, self.blocks, paths, np.zeros((len(positions.reserves), paths)))
+                       self.step_length, self.steps, self.blocks, paths, np.zeros((len(positions.reserves), paths)),
+                       self.start_seen, positions.bands)
 
     @cached_property
     def log_unit(self) -> np.ndarray:
@@ -95,6 +96,12 @@ class Model:
                 i, spots = names.index(asset), before + log_move[r]
                 price[r] = values_at_start(self.options, spots)[i] * np.exp(spots[i])
         return price
+
+
+def unwatched(world: World, positions: Positions) -> np.ndarray:
+    """Accounts that the rules of their protocol watch themselves [accounts]."""
+    own = np.array([getattr(protocol.rules, "watches", False) for protocol in world.protocols.values()], np.bool_)
+    return np.asarray(own[positions.protocol])
 
 
 def log_usd(layout: Layout, asset: int, price: np.ndarray) -> float:
@@ -133,9 +140,9 @@ def assemble(world: World, source: Source | None = None) -> Model:
     blocks = blocks_of(world)
     assert isinstance(scenario.prices, PriceSpec)
     prices = scenario.prices.compile(layout.markets, source, scenario.step, scenario.steps)
-    model = Model(world, source, layout, positions, profiles, tables, oracles, prices,
-                  make_index(positions.tables, np.exp(seen), positions.margins), price, answer, seen, scenario.steps,
-                  scenario.step, blocks, options)
+    index = make_index(positions.tables, np.exp(seen), positions.margins, unwatched(world, positions))
+    model = Model(world, source, layout, positions, profiles, tables, oracles, prices, index, price, answer, seen,
+                  scenario.steps, scenario.step, blocks, options)
     check_rules(world)
     setting = model.setting(1)
     phases(model, 1, (), setting)  # mistakes of mechanisms come to light before a run folder is made,

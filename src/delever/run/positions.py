@@ -47,6 +47,7 @@ class Positions:
     book: Book
     margins: Margins  # of no path: funding columns are [R, 1]
     categories: tuple[tuple[int, int], ...]  # (reserve, efficiency-mode category) of the terms behind those of reserves
+    bands: np.ndarray  # [accounts] that a loan of LLAMMA lies in, 0: as its rules say
 
     @property
     def of_term(self) -> np.ndarray:
@@ -206,7 +207,8 @@ def tabulate(world: World, book: Book) -> Positions:
                      np.array([entry.protocol_fee if entry else 0.0 for entry in entries]),
                      tuple(account_name for _, _, account_name in names_of), of,
                      *owners_of(people, account, accounts), book,
-                     lay_margins(world, reserves, parameters, tables), tuple(categories))
+                     lay_margins(world, reserves, parameters, tables), tuple(categories),
+                     most_of(legs["bands"].to_numpy(), account, accounts))
 
 
 def owners_of(people: pa.DictionaryArray, account: np.ndarray, accounts: int) -> tuple[tuple[str, ...], np.ndarray]:
@@ -217,6 +219,13 @@ def owners_of(people: pa.DictionaryArray, account: np.ndarray, accounts: int) ->
     rank = np.argsort(np.argsort(first))
     names = people.dictionary.to_pylist()
     return tuple(str(names[known[i]]) for i in np.argsort(first)), rank[number]
+
+
+def most_of(values: np.ndarray, account: np.ndarray, accounts: int) -> np.ndarray:
+    """The largest value of any leg of each account [accounts]. values, account: [legs]."""
+    out = np.zeros(accounts, np.int64)
+    np.maximum.at(out, account, values)
+    return out
 
 
 def lent(world: World, reserves: Sequence[tuple[str, str]], tables: BookTables

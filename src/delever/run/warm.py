@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from delever.engine.index import EITHER, make_index
-from delever.run.assemble import Model
+from delever.run.assemble import Model, unwatched
 from delever.run.chunk import simulate
 from delever.run.exchanges import positions_by_perp, positions_of
 from delever.run.positions import Positions
@@ -27,7 +27,8 @@ def every_kernel(model: Model) -> None:
                   for spec in model.oracles.specs)  # so that every feed answers
     everything = replace(model, oracles=replace(model.oracles, specs=specs), positions=positions,
                          world=world.model_copy(update={"scenario": scenario}),
-                         index=make_index(positions.tables, np.exp(model.start_seen), positions.margins),
+                         index=make_index(positions.tables, np.exp(model.start_seen), positions.margins,
+                                          unwatched(world, positions)),
                          steps=min(STEPS, model.steps))
     simulate(everything, 0, 1, [])
 
@@ -49,6 +50,7 @@ def few_accounts(model: Model) -> Positions:
     owes = few.margin[few.signature] > 0
     few.amount[owes, 0] = -OWED * worth[owes]
     first, holder, position_leg = positions_by_perp(few, len(positions.reserves))
-    return replace(positions, tables=few, accounts=tuple(positions.accounts[i] for i in chosen), protocol=protocol[chosen],
+    return replace(positions, tables=few, bands=positions.bands[chosen],
+                   accounts=tuple(positions.accounts[i] for i in chosen), protocol=protocol[chosen],
                    owner=positions.owner[chosen],
                    margins=positions.margins._replace(position_first=first, position_account=holder, position_leg=position_leg))

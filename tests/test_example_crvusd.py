@@ -1,0 +1,67 @@
+"""examples/crvusd: forty loans without data; with them a thousand borrowers beside what became of the real ones."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import delever as dl
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "examples" / "crvusd"
+DATA = Path(os.environ.get("DELEVER_DATA") or ROOT.parent / "shared" / "data")
+NEEDED = ("crvusd_2023-11", "llamalend_2024", "oracles")
+with_data = pytest.mark.skipif(not all((DATA / name).is_dir() for name in NEEDED) and not os.environ.get("CI"),
+                               reason="the data of crvUSD are not here (DELEVER_DATA)")
+
+
+def script(name: str) -> ModuleType:
+    """A script of the example."""
+    spec = importlib.util.spec_from_file_location(f"crvusd_{name}", FOLDER / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+@pytest.fixture
+def history(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setenv("DELEVER_DATA", str(DATA))
+    return script("history")
+
+
+def test_its_loans_are_the_drawn_ones() -> None:
+    lines = (FOLDER / "loans.csv").read_text().splitlines()
+    assert lines[1:] == [",".join(map(str, row)) for row in script("draw").rows()]
+
+
+def test_its_world_sells_on_the_way_down_and_buys_back_on_the_way_up() -> None:
+    run = dl.stress(dl.load(FOLDER, set={"scenario.paths": 2}), keep=False)
+    converted = np.array(run.timeline["converted"].to_pylist()).reshape(2, -1)
+    assert (converted.max(axis=1) > 0.05).all() and (converted[:, -1] < converted.max(axis=1)).all()
+    assert np.mean(run.paths["soft_bought_back.crvusd.ETH"].to_numpy()) > 5.0
+    assert np.mean(run.paths["soft_liquidation_loss.crvusd.ETH"].to_numpy()) > 0.0
+    assert max(float(run.paths[name].to_numpy().max()) for name in run.paths.column_names if name.startswith("residual.")) < 1e-9
+
+
+@with_data
+def test_a_thousand_borrowers_stand_two_weeks_beside_the_real_ones(history: ModuleType, tmp_path: Path) -> None:
+    """Nothing is lost, and most of the loans that others close are near the limit from the start: more than really were."""
+    found, real = history.figures(history.WINDOWS[0], tmp_path), history.history(history.WINDOWS[0])
+    print(found, real)
+    assert found["loans"] == 1000 and found["residual"] < 1e-9
+    assert found["lowest price"] < 0.95 and found["arbitrages"] > 100 and found["bad debt [USD]"] == 0.0
+    assert (real["open"], real["forced-liquidation"]) == (280, 4)
+    assert real["forced-liquidation"] / real["open"] < found["closed by others"] / found["loans"] < 0.15
+
+
+@with_data
+def test_the_prices_are_the_rounds_in_force(history: ModuleType) -> None:
+    time, usd = history.prices(history.WINDOWS[0])
+    assert time[0] == 0.0 and (np.diff(time) > 0).all() and time[-1] < 14 * 86400.0
+    assert usd[0] == pytest.approx(2350.6) and usd.min() < 2200.0
