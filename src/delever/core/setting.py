@@ -172,7 +172,8 @@ class Setting:
     @cached_property
     def mates(self) -> Mates:
         """The accounts of owners who have several."""
-        known = np.isin(self.account_protocol, [self.protocols.index(name) for name in (*self.world.loans, *self.world.exchanges)])
+        names = (*self.world.loans, *self.world.exchanges)
+        known = np.isin(self.account_protocol, [self.protocols.index(name) for name in names])
         several = np.bincount(self.owner[known], minlength=len(self.owner))[self.owner] > 1
         account = np.flatnonzero(several & known)
         account = account[np.argsort(self.owner[account], kind="stable")]

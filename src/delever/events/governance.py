@@ -82,7 +82,8 @@ class Governance(Event):
         for asset, new in self.parameters.items():
             here = (*path, "parameters", asset)
             if new.margin is not None and asset in world.assets and world.assets[asset].is_option:
-                raise InputError("is an option", path=(*here, "margin"), value=asset, remedy="its margin does not change in a run yet")
+                raise InputError("is an option", path=(*here, "margin"), value=asset,
+                                 remedy="its margin does not change in a run yet")
             known_name(asset, listed, f"parameters of {self.protocol} for", here)
             check_terms(new, listed[asset], here)
         if self.at + self.delay >= world.scenario.horizon:

@@ -95,7 +95,8 @@ class DynamicTerms(Policy):
         for asset in self.assets:
             known_name(asset, listed, f"parameters of {self.protocol} for", (*path, "assets"))
             if asset in world.assets and world.assets[asset].is_option:
-                raise InputError("is an option", path=(*path, "assets"), value=asset, remedy="its margin does not move in a run yet")
+                raise InputError("is an option", path=(*path, "assets"), value=asset,
+                                 remedy="its margin does not move in a run yet")
         wanted = self.whose(world)
         if not wanted or any(not isinstance(listed[asset], OF[self.term]) for asset in self.assets):
             raise InputError(f"has no {self.term.replace('_', ' ')}", path=(*path, "assets" if self.assets else "term"),

@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delever.core.edges import edge_of_route, has_choice, kept_on_route
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
-from delever.core.market import edge_of_route, has_choice, kept_on_route, usd_price
+from delever.core.market import usd_price
 from delever.core.tables import (
     BANDS,
     CASH,

@@ -1,0 +1,58 @@
+"""What the next unit would bring along a route, where trades of any size are quoted in core/market.py; nothing moves."""
+
+from __future__ import annotations
+
+from delever.core.elementary import exp_
+from delever.core.jit import helper
+from delever.core.market import best_purchase, best_sale, kept_by, purchase, sale
+from delever.core.profile import Profiles, inverse_root
+from delever.core.tables import Markets, Tree
+
+
+@helper
+def edge_of_route(p: int, a: int, b: int, amount: float, tree: Tree, profiles: Profiles, markets: Markets) -> float:
+    """Units of asset b that one unit more of asset a would bring behind `amount` of it, fees paid; moves nothing."""
+    value, edge = amount * tree.rate[a], tree.rate[a]
+    for k in range(tree.sells[a, b]):
+        m = best_sale(tree.chain[a, k], p, value, tree, profiles, markets)
+        after, value, _ = sale(m, p, value, profiles, markets)
+        edge *= edge_of_sale(m, p, after, profiles, markets)
+    for k in range(tree.buys[a, b] - 1, -1, -1):
+        m = best_purchase(tree.chain[b, k], p, value, tree, profiles, markets)
+        after, value, _ = purchase(m, p, value, profiles, markets)
+        kept = kept_by(m, p, markets) if profiles.has_venue[m] else 1.0
+        edge *= kept * kept / edge_of_sale(m, p, after, profiles, markets)
+    return edge / tree.rate[b]
+
+
+@helper
+def edge_of_sale(m: int, p: int, s: float, profiles: Profiles, markets: Markets) -> float:
+    """Quote that one unit more of the base brings where s has been sold, fees paid."""
+    if not profiles.has_venue[m]:
+        return exp_(markets.price[m, p])
+    r = markets.profile[m, p]
+    w = inverse_root(s, profiles.cells[r], profiles.node_w[r], profiles.sold[r], profiles.liquidity[r])
+    outside = exp_(markets.exogenous[m, p]) if profiles.anchored[m] else 1.0
+    return outside * kept_by(m, p, markets) / (w * w)
+
+
+@helper
+def kept_on_route(p: int, a: int, b: int, tree: Tree, profiles: Profiles, markets: Markets) -> float:
+    """What fees leave of the first unit traded either way, at the venues whose prices count."""
+    kept = 1.0
+    for x, count in ((a, tree.sells[a, b]), (b, tree.buys[a, b])):
+        for k in range(count):
+            m = tree.chain[x, k]
+            if profiles.has_venue[m]:
+                kept *= kept_by(m, p, markets)
+    return kept
+
+
+@helper
+def has_choice(a: int, b: int, tree: Tree) -> bool:
+    """Whether some pair on the way from a to b has venues apart."""
+    for x, count in ((a, tree.sells[a, b]), (b, tree.buys[a, b])):
+        for k in range(count):
+            if tree.other[tree.chain[x, k]] >= 0:
+                return True
+    return False
