@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from delever.protocols.llamma_formulas import (
     upper,
     x_down,
 )
+from delever.run.assemble import assemble
+from delever.run.chunk import simulate
 from protocols.llamma_worlds import PRICE, held, loans, some_loans, started, world
 
 A = 100.0
@@ -232,3 +235,10 @@ def test_loans_below_zero_wait_for_the_end_of_a_halt() -> None:
         step(chunk, state)
         closed.append(not rules.markets[0].loans.open[0, 0])
     assert not any(closed[:29]) and closed[-1]
+
+
+def test_a_protocol_that_is_left_out_of_a_comparison_sells_nothing() -> None:
+    events = [{"kind": "price", "at": "10 min", "over": "1 h", "change": {"ETH": "-14 %"}}]
+    model = replace(assemble(world(loans((10.0, 16_000.0, 10)), scenario__events=events)), spared=("crvusd",))
+    table = simulate(model, 0, 1, []).paths
+    assert table["arbitrages.crvusd.ETH"].to_pylist() == [0.0] and table["liquidations.crvusd"].to_pylist() == [0.0]

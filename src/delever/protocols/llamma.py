@@ -121,7 +121,9 @@ class LlammaPhase(RulesPhase):
                 price_rows(state, np.arange(first, state.n_rows))
                 write_off(first, state.n_rows, market.place, amm, market.loans, state.reserves, state.seen.price, state.ledgers,
                           state.transactions)
-            state.n_rows = offer_trades(number, self.swap.number, now, state.active, amm, state.reserves, state.seen,
+            halted = state.halts.liquidation[protocol]  # without end: of a protocol whose selling is left out, to compare
+            trading = state.active & (halted < np.inf) if halted.max() == np.inf else state.active
+            state.n_rows = offer_trades(number, self.swap.number, now, trading, amm, state.reserves, state.seen,
                                         state.liquidity, state.transactions, state.n_rows)
 
     def wake(self, state: State) -> None:
