@@ -12,6 +12,7 @@ from delever.core.elementary import exp_
 from delever.core.tables import BANDS, DEFICIT, HOLDERS, SLOTS
 from delever.engine.conservation import residual
 from delever.engine.step import step
+from delever.model.errors import InputError
 from delever.protocols import llamma_loans
 from delever.protocols.llamma_formulas import (
     Grid,
@@ -242,3 +243,17 @@ def test_a_protocol_that_is_left_out_of_a_comparison_sells_nothing() -> None:
     model = replace(assemble(world(loans((10.0, 16_000.0, 10)), scenario__events=events)), spared=("crvusd",))
     table = simulate(model, 0, 1, []).paths
     assert table["arbitrages.crvusd.ETH"].to_pylist() == [0.0] and table["liquidations.crvusd"].to_pylist() == [0.0]
+
+
+def test_governance_moves_fees_in_a_run_and_says_so_where_it_cannot() -> None:
+    """A fee of 20 % leaves nothing to arbitrageurs in a fall of 14 %."""
+    def events(**change: str) -> list[dict[str, object]]:
+        return [{"kind": "price", "at": "10 min", "over": "1 h", "change": {"ETH": "-14 %"}},
+                {"kind": "governance", "at": "5 min", "protocol": "crvusd", "change": change}]
+
+    chunk, state, rules = started(world(loans((10.0, 16_000.0, 10)), scenario__events=events(fee="20 %")))
+    for _ in range(60):
+        step(chunk, state)
+    assert rules.markets[0].amm.terms[1] == 0.2 and rules.markets[0].amm.told[0, 0] == 0.0
+    with pytest.raises(InputError, match="changes nothing"):
+        started(world(loans((10.0, 16_000.0, 10)), scenario__events=events(amplification="200")))
