@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from delever.core.elementary import exp_
 from delever.core.tables import BANDS, DEFICIT, HOLDERS, SLOTS
 from delever.engine.conservation import residual
 from delever.engine.step import step
+from delever.model.errors import InputError
 from delever.protocols import llamma_loans
 from delever.protocols.llamma_formulas import (
     Grid,
@@ -22,6 +24,8 @@ from delever.protocols.llamma_formulas import (
     upper,
     x_down,
 )
+from delever.run.assemble import assemble
+from delever.run.chunk import simulate
 from protocols.llamma_worlds import PRICE, held, loans, some_loans, started, world
 
 A = 100.0
@@ -232,3 +236,24 @@ def test_loans_below_zero_wait_for_the_end_of_a_halt() -> None:
         step(chunk, state)
         closed.append(not rules.markets[0].loans.open[0, 0])
     assert not any(closed[:29]) and closed[-1]
+
+
+def test_a_protocol_that_is_left_out_of_a_comparison_sells_nothing() -> None:
+    events = [{"kind": "price", "at": "10 min", "over": "1 h", "change": {"ETH": "-14 %"}}]
+    model = replace(assemble(world(loans((10.0, 16_000.0, 10)), scenario__events=events)), spared=("crvusd",))
+    table = simulate(model, 0, 1, []).paths
+    assert table["arbitrages.crvusd.ETH"].to_pylist() == [0.0] and table["liquidations.crvusd"].to_pylist() == [0.0]
+
+
+def test_governance_moves_fees_in_a_run_and_says_so_where_it_cannot() -> None:
+    """A fee of 20 % leaves nothing to arbitrageurs in a fall of 14 %."""
+    def events(**change: str) -> list[dict[str, object]]:
+        return [{"kind": "price", "at": "10 min", "over": "1 h", "change": {"ETH": "-14 %"}},
+                {"kind": "governance", "at": "5 min", "protocol": "crvusd", "change": change}]
+
+    chunk, state, rules = started(world(loans((10.0, 16_000.0, 10)), scenario__events=events(fee="20 %")))
+    for _ in range(60):
+        step(chunk, state)
+    assert rules.markets[0].amm.terms[1] == 0.2 and rules.markets[0].amm.told[0, 0] == 0.0
+    with pytest.raises(InputError, match="changes nothing"):
+        started(world(loans((10.0, 16_000.0, 10)), scenario__events=events(amplification="200")))

@@ -27,6 +27,7 @@ from delever.core.tables import BookTables, Reserves, Touched, Transactions
 from delever.model.quantity import Amount, Count, Ratio, Share
 from delever.protocols.base import Liquidatable, Rules, RulesPhase, rounds
 from delever.protocols.llamma_book import Market, read_markets
+from delever.protocols.llamma_formulas import ADMIN, FEE
 from delever.protocols.llamma_loans import LEAST, call_rows, offer_calls, size_calls, write_off
 from delever.protocols.llamma_results import results, stocks
 from delever.protocols.llamma_trade import PROTOCOL, offer_trades, size_trades, trade_rows
@@ -66,11 +67,11 @@ class LlammaPhase(RulesPhase):
     """All markets, ready to run."""
 
     def __init__(self, specs: Mapping[str, Llamma], setting: Setting) -> None:
-        super().__init__(setting, {name: spec.row() for name, spec in specs.items()},
-                         {name: spec.writes_off for name, spec in specs.items()})
+        super().__init__(setting, {name: [spec.fee, spec.admin_fee] for name, spec in specs.items()},
+                         {name: spec.writes_off for name, spec in specs.items()})  # what governance may change in a run
         self.limited, self.counters = False, ()  # collateral is not lent out
         self.markets: list[Market] = [market for name, spec in specs.items() for market in read_markets(
-            name, self.parameters[setting.protocols.index(name), 0].copy(), spec.bands, spec.base_price, setting)]
+            name, np.array(spec.row()), spec.bands, spec.base_price, setting)]
         self.of = np.full(len(setting.accounts), -1)  # [accounts] market
         for number, market in enumerate(self.markets):
             self.of[market.place >= 0] = number
@@ -110,6 +111,11 @@ class LlammaPhase(RulesPhase):
         for market, mine in self.traded(state, picked[kind == self.swap.number]):
             size_trades(mine, now, market.amm, state.reserves, state.seen, state.liquidity, rows)
 
+    def adapt(self, state: State) -> None:
+        """Fees as they are in force, on all paths."""
+        for market in self.markets:
+            market.amm.terms[FEE:ADMIN + 1] = self.parameters[market.amm.of[PROTOCOL], 0]
+
     def offer(self, state: State) -> None:
         """Loans below 0, and trades that pay, of the paths that take part."""
         for number, market in enumerate(self.markets):
@@ -121,7 +127,9 @@ class LlammaPhase(RulesPhase):
                 price_rows(state, np.arange(first, state.n_rows))
                 write_off(first, state.n_rows, market.place, amm, market.loans, state.reserves, state.seen.price, state.ledgers,
                           state.transactions)
-            state.n_rows = offer_trades(number, self.swap.number, now, state.active, amm, state.reserves, state.seen,
+            halted = state.halts.liquidation[protocol]  # without end: of a protocol whose selling is left out, to compare
+            trading = state.active & (halted < np.inf) if halted.max() == np.inf else state.active
+            state.n_rows = offer_trades(number, self.swap.number, now, trading, amm, state.reserves, state.seen,
                                         state.liquidity, state.transactions, state.n_rows)
 
     def wake(self, state: State) -> None:
