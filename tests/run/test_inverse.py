@@ -243,5 +243,5 @@ def test_a_mark_of_an_inverse_perp_is_made_in_dollars_a_coin() -> None:
 
 def test_an_arbitrageur_of_an_inverse_perp_is_refused() -> None:
     actor = {"kind": "arbitrageurs", "exchange": "coin", "account": "long", "spot": 5.0, "threshold": 0.001, "leverage": 3.0}
-    with pytest.raises(InputError, match=r"actors\.arb\.account has an inverse perp: 'long'; he trades linear perps"):
+    with pytest.raises(InputError, match=r"actors\.arb\.account has no linear perp: 'long'; he trades linear perps"):
         assemble(coin([("long", 1000.0, 100.0, 50.0)], 80.0, actors={"arb": actor}))

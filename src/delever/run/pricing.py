@@ -71,7 +71,7 @@ def liquidity(world: World, layout: Layout, source: Source) -> tuple[Profiles, l
                 if isinstance(venue, Venue) and venue.pair == pair]
         tables.append(combine(here, f"venues of {pair}") if here else None)
         table = tables[-1]
-        if table is not None and not table.anchored and m in {perp for perp, _, _ in layout.follows}:
+        if table is not None and not table.anchored and world.assets[layout.markets[m]].follows:
             raise InputError("a pool cannot trade a perp", "venues", pair, "makers quote it around its index: use a maker book")
     for name, venue in world.venues.items():
         if isinstance(venue, Venue):
