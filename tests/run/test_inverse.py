@@ -23,6 +23,7 @@ from delever.model.book import Book
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import Model, assemble, phases
+from delever.run.closings import deleveraged_positions
 from delever.run.start import new_state
 
 Rows = list[tuple[str, float, float, float]]  # account, USD of the contract (long > 0), entry price, coins paid in
@@ -135,6 +136,12 @@ def test_adl_closes_winners_at_the_bankruptcy_price_and_no_coin_is_owed() -> Non
     assert run.booked(DEFICIT) == 0.0
     haircut = 1000.0 * (1.0 / 80.0 - 1.0 / 100.0) - 1.0  # BTC
     assert run.state.flows.haircut[run.model.positions.reserve("coin", "BTC-COIN"), 0] == pytest.approx(haircut * 80.0, rel=1e-12)
+    closed = deleveraged_positions(run.model, run.state).to_pylist()
+    assert [(row["account"], row["units"]) for row in closed] == [("short", pytest.approx(-1000.0, rel=1e-12))]
+    row = closed[0]  # as the exchange would say it: a short of 1,000 USD, closed at 90.9 where the mark is 80
+    assert (row["price"], row["mark"]) == (pytest.approx(1.0 / 0.011, rel=1e-12), pytest.approx(80.0, rel=1e-12))
+    assert row["notional"] == pytest.approx(1000.0, rel=1e-12) and row["haircut"] == pytest.approx(haircut * 80.0, rel=1e-12)
+    assert row["profit"] == pytest.approx(2.5 * 80.0, rel=1e-12)
 
 
 def test_the_fund_pays_in_coins() -> None:
