@@ -70,7 +70,7 @@ class Bench:
                                z((2, 2)))
         self.margins = Margins(np.array([0, 1]), np.ones(2), np.array([0, 2]), z(1, int), np.array([0, 1]), z((2, 1)),
                                np.full((2, 1), 0.01), z((2, 1)), np.array([-1, BOOK]), z(3, int), z(0, int), z(0, int),
-                               np.array([0, 1]), np.full((2, 2), paid), z((2, 2)), np.ones(2), z(0, int), z(2), z(2),
+                               np.array([0, 1]), np.full((2, 2), paid), z((2, 2)), z((2, 2)),
                                np.ones((1, 2)))
         cost = held * (PRICE - paid)
         legs = 1 + positions

@@ -17,7 +17,7 @@ def deleveraged_positions(model: Model, state: State) -> pa.Table:
     order = np.argsort(state.closings.path[:n], kind="stable")
     account, reserve = state.closings.account[:n][order], state.closings.reserve[:n][order]
     mark, units, in_usd = marks(state)[order], state.closings.units[:n][order], state.closings.in_usd[:n][order]
-    sense, price = positions.margins.sense[reserve], state.closings.price[:n][order]
+    sense, price = positions.sense[reserve], state.closings.price[:n][order]
     names = list(model.world.protocols)
     of = [names[p] for p in positions.protocol[account].tolist()]
     called = [positions.accounts[a] for a in account.tolist()]

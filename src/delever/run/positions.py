@@ -44,6 +44,7 @@ class Positions:
     protocol: np.ndarray  # [accounts]
     book: Book
     margins: Margins  # of no path: funding columns are [R, 1]
+    sense: np.ndarray  # [R] -1 of inverse perps, whose long is short of dollars that are priced in the coin; else 1
 
     def reserve(self, protocol: str, asset: str) -> int:
         """Number of a reserve."""
@@ -178,7 +179,8 @@ def tabulate(world: World, book: Book) -> Positions:
                      *lent(world, reserves, tables),
                      np.array([entry.protocol_fee if entry else 0.0 for entry in entries]),
                      tuple(account_name for _, _, account_name in names_of), of, book,
-                     lay_margins(world, reserves, parameters, tables))
+                     lay_margins(world, reserves, parameters, tables),
+                     np.array([-1.0 if name in world.assets and world.assets[name].inverse else 1.0 for _, name in reserves]))
 
 
 def lent(world: World, reserves: Sequence[tuple[str, str]], tables: BookTables
