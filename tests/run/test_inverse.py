@@ -197,6 +197,14 @@ def test_isolated_sides_of_a_hedged_perp_are_accounts_of_their_own() -> None:
     assert list(dict.fromkeys(legs["account"].to_pylist())) == ["a/X/long", "a/X/short", "b/X"]
 
 
+def test_contracts_paid_in_a_coin_have_no_place_among_linear_ones() -> None:
+    with pytest.raises(InputError) as caught:
+        read_positions(COIN_M, instruments={"BTCUSDT": "BTC-PERP"})
+    assert str(caught.value) == (
+        "export, account own has contracts that are paid in BTC: 'BTCUSD_PERP'; an exchange with `unit: BTC` lists its inverse perps: "
+        "`{perp: BTC, inverse: true}`")
+
+
 def several(answer: dict[str, Any]) -> dict[str, Any]:
     eth = {**answer["positionRisk"][0], "symbol": "ETHUSD_PERP", "positionAmt": "-30", "entryPrice": "2000"}
     return {"positionRisk": [*answer["positionRisk"], eth],
