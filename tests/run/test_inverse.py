@@ -201,8 +201,8 @@ def test_contracts_paid_in_a_coin_have_no_place_among_linear_ones() -> None:
     with pytest.raises(InputError) as caught:
         read_positions(COIN_M, instruments={"BTCUSDT": "BTC-PERP"})
     assert str(caught.value) == (
-        "export, account own has contracts that are paid in BTC: 'BTCUSD_PERP'; an exchange with `unit: BTC` lists its inverse perps: "
-        "`{perp: BTC, inverse: true}`")
+        "export, account own has contracts that are paid in BTC: 'BTCUSD_PERP'; an exchange with `unit: BTC` lists its inverse "
+        "perps: `{perp: BTC, inverse: true}`")
 
 
 def several(answer: dict[str, Any]) -> dict[str, Any]:
