@@ -67,8 +67,7 @@ class Bench:
         self.markets.depth[:] = depth
         self.margins = Margins(np.array([0, 1]), np.ones(2), np.array([0, 2]), z(1, int), np.array([0, 1]), z((2, 1)),
                                np.full((2, 1), 0.01), z((2, 1)), np.array([-1, BOOK]), z(3, int), z(0, int), z(0, int),
-                               np.array([0, 1]), np.full((2, 2), paid), z((2, 2)), np.ones(2), z(0, int), z(2), z(2),
-                               np.ones((1, 2)), np.ones((2, 2)))
+                               np.array([0, 1]), np.full((2, 2), paid), z((2, 2)), z((2, 2)), np.ones((1, 2)), np.ones((2, 2)))
         cost = held * (PRICE - paid)
         legs = 1 + positions
         self.book = BookTables(np.array([[50.0] + [1.0] * positions, [cash - cost] + [held] * positions]), z(2, int), z(1, int),

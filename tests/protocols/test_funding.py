@@ -39,7 +39,7 @@ class Bench:
         rate = np.array([[0.0, 0.0], [0.01, 0.025], [0.05, 0.0]])
         self.margins = Margins(np.array([0, 1, 1]), np.ones(3), np.array([0, 3]), np.zeros(1, int), tiers, floor, rate,
                                z((3, 2)), np.array([-1, 2, 3]), z(4, int), z(0, int), z(0, int), np.array([0, 1, 1]),
-                               z((3, 2)), z((3, 2)), np.ones(3), z(0, int), z(3), z(3), np.ones((1, 2)), np.ones((3, 2)))
+                               z((3, 2)), z((3, 2)), z((3, 2)), np.ones((1, 2)), np.ones((3, 2)))
         self.ledgers = new_ledgers(6, 3, 1, 1, 2)
         terms = np.array([[interest, clamp, scale, cap]] * 2)
         self.phase = FundingPhase(Funded(np.array([1, 2]), np.array([BTC_PERP, WETH_PERP]), np.array([BTC, WETH]),

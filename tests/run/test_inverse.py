@@ -23,6 +23,7 @@ from delever.model.book import Book
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import Model, assemble, phases
+from delever.run.closings import deleveraged_positions
 from delever.run.start import new_state
 
 Rows = list[tuple[str, float, float, float]]  # account, USD of the contract (long > 0), entry price, coins paid in
@@ -135,6 +136,12 @@ def test_adl_closes_winners_at_the_bankruptcy_price_and_no_coin_is_owed() -> Non
     assert run.booked(DEFICIT) == 0.0
     haircut = 1000.0 * (1.0 / 80.0 - 1.0 / 100.0) - 1.0  # BTC
     assert run.state.flows.haircut[run.model.positions.reserve("coin", "BTC-COIN"), 0] == pytest.approx(haircut * 80.0, rel=1e-12)
+    closed = deleveraged_positions(run.model, run.state).to_pylist()
+    assert [(row["account"], row["units"]) for row in closed] == [("short", pytest.approx(-1000.0, rel=1e-12))]
+    row = closed[0]  # as the exchange would say it: a short of 1,000 USD, closed at 90.9 where the mark is 80
+    assert (row["price"], row["mark"]) == (pytest.approx(1.0 / 0.011, rel=1e-12), pytest.approx(80.0, rel=1e-12))
+    assert row["notional"] == pytest.approx(1000.0, rel=1e-12) and row["haircut"] == pytest.approx(haircut * 80.0, rel=1e-12)
+    assert row["profit"] == pytest.approx(2.5 * 80.0, rel=1e-12)
 
 
 def test_the_fund_pays_in_coins() -> None:
@@ -190,6 +197,14 @@ def test_isolated_sides_of_a_hedged_perp_are_accounts_of_their_own() -> None:
     assert list(dict.fromkeys(legs["account"].to_pylist())) == ["a/X/long", "a/X/short", "b/X"]
 
 
+def test_contracts_paid_in_a_coin_have_no_place_among_linear_ones() -> None:
+    with pytest.raises(InputError) as caught:
+        read_positions(COIN_M, instruments={"BTCUSDT": "BTC-PERP"})
+    assert str(caught.value) == (
+        "export, account own has contracts that are paid in BTC: 'BTCUSD_PERP'; an exchange with `unit: BTC` lists its inverse "
+        "perps: `{perp: BTC, inverse: true}`")
+
+
 def several(answer: dict[str, Any]) -> dict[str, Any]:
     eth = {**answer["positionRisk"][0], "symbol": "ETHUSD_PERP", "positionAmt": "-30", "entryPrice": "2000"}
     return {"positionRisk": [*answer["positionRisk"], eth],
@@ -243,5 +258,5 @@ def test_a_mark_of_an_inverse_perp_is_made_in_dollars_a_coin() -> None:
 
 def test_an_arbitrageur_of_an_inverse_perp_is_refused() -> None:
     actor = {"kind": "arbitrageurs", "exchange": "coin", "account": "long", "spot": 5.0, "threshold": 0.001, "leverage": 3.0}
-    with pytest.raises(InputError, match=r"actors\.arb\.account has an inverse perp: 'long'; he trades linear perps"):
+    with pytest.raises(InputError, match=r"actors\.arb\.account has no linear perp: 'long'; he trades linear perps"):
         assemble(coin([("long", 1000.0, 100.0, 50.0)], 80.0, actors={"arb": actor}))

@@ -250,9 +250,10 @@ class Arbitrage(Phase):
         rules = np.array([[s.threshold, s.leverage, s.share] for s in specs.values()])
         spot = np.repeat(np.array([s.spot for s in specs.values()])[:, None], setting.paths, axis=1)
         held = book.reserve[book.signature[who], leg]
+        linear = {m for m, _, sense in setting.layout.follows if sense > 0.0}
         for (name, spec), r in zip(specs.items(), held, strict=True):
-            if setting.margins.sense[r] < 0.0:
-                raise InputError("has an inverse perp", f"actors.{name}.account", spec.account,
+            if int(setting.margins.market[r]) not in linear:
+                raise InputError("has no linear perp", f"actors.{name}.account", spec.account,
                                  "he trades linear perps, which his spot hedges unit by unit")
         self.desks = Desks(who, leg, underlying[held].astype(np.int64), rules, spot, np.zeros((len(who), setting.paths)),
                            setting.margins.market[held].astype(np.int64),

@@ -45,7 +45,7 @@ class MarginBook:
         holds = (place >= first) & (place - first < book.debts[signature][:, None])
         self.trader, leg = np.nonzero(holds & (amount != 0.0))  # [K] of the N
         self.perp = book.reserve[signature[self.trader], leg]  # [K] reserve
-        self.sense = model.positions.margins.sense[self.perp]  # [K] -1 of inverse perps
+        self.sense = model.positions.sense[self.perp]  # [K] -1 of inverse perps
         self.size = amount[self.trader, leg] * self.sense  # [K] units, long > 0
         self.protocol = model.positions.protocol[self.accounts]  # [N]
 
@@ -64,7 +64,7 @@ class MarginBook:
         tier = there & (margins.floor[self.perp] <= (notional / in_usd)[:, None])
         tier_of = np.maximum(tier.sum(axis=1) - 1, 0)  # floors rise
         maintenance = notional * margins.rate[self.perp, tier_of] - margins.deducted[self.perp, tier_of] * in_usd
-        charge, put = margins.charge[self.perp], margins.put[self.perp]
+        charge, put = margins.option[self.perp].T
         beside = np.abs(self.size) * charge * np.maximum(in_usd, put * price[self.perp])
         maintenance = np.where(charge > 0.0, np.where(self.size < 0.0, notional + beside, 0.0), maintenance)
         equity = np.bincount(self.owner, self.units * price[self.held] * self.weight, count)

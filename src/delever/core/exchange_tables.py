@@ -8,6 +8,7 @@ import numpy as np
 
 INSURANCE, BACKSTOP, ADL, SOCIALISED = range(4)  # layers of a default waterfall
 LAYERS = 4
+CHARGE, PUT = range(2)  # columns of Margins.option
 OVERSHOOT, UNFAIRNESS, COVERABILITY, ROUNDS = range(4)  # Safety.rounds: USD, USD, lowest profit of winners / deficit
 
 
@@ -32,10 +33,8 @@ class Margins(NamedTuple):
     funded: np.ndarray  # [reserves] 1: pays funding
     paid: np.ndarray  # [reserves, paths] F: funding that a unit held has paid so far [unit]
     gross: np.ndarray  # [reserves, paths] its absolute changes, added up x the highest rate of the tiers [unit]
-    sense: np.ndarray  # [reserves] -1 of inverse perps, whose long is short of dollars that are priced in the coin; else 1
-    coined: np.ndarray  # [exchanges that count in a coin] their numbers
-    charge: np.ndarray  # [reserves] of options: margin of a short contract beside its mark [unit]; else 0
-    put: np.ndarray  # [reserves] 1 of puts, whose charge is that times the mark where it is above 1; else 0
+    option: np.ndarray  # [reserves, 2] CHARGE: margin of a short option beside its mark [unit], 0: none is one; PUT: 1 where
+    # that is the charge times the mark once the mark is above 1
     in_usd: np.ndarray  # [protocols, paths] an exchange's unit, as its prices were seen [USD]; of lending 1
     counted: np.ndarray  # [terms, paths] factor on maintenance margins and on what collateral counts for: that of Reserves
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from delever.core.exchange_tables import Margins
+from delever.core.exchange_tables import CHARGE, PUT, Margins
 from delever.core.jit import helper
 
 
@@ -32,8 +32,8 @@ def of_option(q: float, mark: float, charge: float, put: float) -> float:
 @helper
 def maintenance(q: float, mark: float, r: int, margins: Margins) -> float:
     """Maintenance margin of a position of q units [unit]."""
-    if margins.charge[r] > 0.0:
-        return of_option(q, mark, margins.charge[r], margins.put[r])
+    if margins.option[r, CHARGE] > 0.0:
+        return of_option(q, mark, margins.option[r, CHARGE], margins.option[r, PUT])
     notional, rate, deducted = abs(q) * mark, margins.rate, margins.deducted
     k = tier_of(notional, r, margins.tiers, margins.floor)
     margin: float = notional * rate[r, k] - deducted[r, k]

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from delever.core.elementary import log_
-from delever.core.exchange_tables import BACKSTOP, Margins
+from delever.core.exchange_tables import BACKSTOP, CHARGE, PUT, Margins
 from delever.core.jit import helper, laid_in
 from delever.core.maintenance import maintenance, of_option, tier_of
 from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
@@ -82,8 +82,8 @@ def sums_of(i: int, p: int, g: int, amount: np.ndarray, book: BookTables, margin
         mark, n, top = price[p, r], abs(q) * price[p, r], tiers[r] - 1
         tier = tier_of(n, r, tiers, floor)
         mm = n * rate[r, tier] - margins.deducted[r, tier]
-        if margins.charge[r] > 0.0:
-            mm = of_option(q, mark, margins.charge[r], margins.put[r])
+        if margins.option[r, CHARGE] > 0.0:
+            mm = of_option(q, mark, margins.option[r, CHARGE], margins.option[r, PUT])
         mm *= margins.counted[r, p]
         equity += q * (mark - paid[r, p])
         margin += mm

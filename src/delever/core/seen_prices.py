@@ -142,9 +142,9 @@ def price_paths(picked: np.ndarray, path: np.ndarray, prices: SeenPrices, tree: 
 
 
 @kernel
-def value_units(margins: Margins, asset: np.ndarray, tree: Tree, market: np.ndarray) -> None:
-    """What the unit of exchanges that count in a coin is worth in USD. asset: [R]; market: [M, P] log market prices."""
-    for number in margins.coined:
+def value_units(coined: np.ndarray, margins: Margins, asset: np.ndarray, tree: Tree, market: np.ndarray) -> None:
+    """What the unit of these exchanges, which count in a coin, is worth in USD. asset: [R]; market: [M, P] log market prices."""
+    for number in coined:
         unit = asset[margins.cash[number]]
         for p in range(market.shape[1]):
             margins.in_usd[number, p] = usd_price(unit, p, tree, market)
@@ -152,8 +152,8 @@ def value_units(margins: Margins, asset: np.ndarray, tree: Tree, market: np.ndar
 
 def value_coins(state: State) -> None:
     """Where some exchange counts in a coin; at the start of a block, and before somebody asks for amounts."""
-    if len(state.margins.coined):
-        value_units(state.margins, state.reserves.asset, state.tree, state.markets.price)
+    if len(state.coined):
+        value_units(state.coined, state.margins, state.reserves.asset, state.tree, state.markets.price)
 
 
 def price_rows(state: State, picked: np.ndarray) -> None:

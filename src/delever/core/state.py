@@ -154,6 +154,7 @@ class State:
     n_lots: int = 0
     networks: Networks = field(kw_only=True)
     home: np.ndarray = field(kw_only=True)  # [protocols] network
+    coined: np.ndarray = field(kw_only=True)  # numbers of the exchanges that count in a coin
     halts: Halts = field(kw_only=True)
     purses: Purses = field(kw_only=True)
     bridges: Bridges = field(kw_only=True)

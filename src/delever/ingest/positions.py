@@ -130,6 +130,11 @@ def _renamed(rows: Iterable[Row], instruments: Names | None, where: str) -> list
             out.append(row)
             continue
         if instruments is not None and symbol not in instruments:
+            paid_in = COIN_M.fullmatch(symbol)
+            if paid_in:
+                coin = paid_in["coin"]
+                remedy = f"an exchange with `unit: {coin}` lists its inverse perps: `{{perp: {coin}, inverse: true}}`"
+                raise InputError(f"has contracts that are paid in {coin}", where, symbol, remedy)
             raise InputError("unknown instrument", where, symbol, nearest(symbol, instruments))
         name = symbol if instruments is None else instruments[symbol]
         short = (row[2] or 0.0) < 0.0

@@ -102,7 +102,7 @@ class FundingPhase(Phase):
             np.array([[t.interest, t.clamp, t.interval / t.period, t.cap] for t in terms if t is not None]).reshape(-1, 4),
             net[reserve], setting.funding_rate, np.zeros((len(reserve), setting.paths)),
             np.array([layout.asset(world.protocols[setting.reserves[r][0]].unit) for r in reserve], np.int64),
-            margins.sense[reserve]))
+            np.array([-1.0 if world.assets[setting.reserves[r][1]].inverse else 1.0 for r in reserve])))
 
     def accrue(self, state: State) -> None:
         """Once a step, once prices stand."""

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from delever.core.exchange_tables import Margins
+from delever.core.exchange_tables import CHARGE, PUT, Margins
 from delever.core.tables import BookTables
-from delever.model.asset import USD, price_usd
+from delever.model.asset import price_usd
 from delever.model.book import COLLATERAL, POSITION
 from delever.model.errors import InputError
 from delever.model.parameters import CollateralParameters, Parameters, PerpParameters
@@ -82,7 +82,7 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
     floor, rate, deducted = (np.zeros((count, most)) for _ in range(3))
     weight = np.full(count, -1.0)
     markets = [name for name in world.assets if world.assets[name].wraps is None]
-    market, sense, charge, put = np.full(count, -1), np.ones(count), np.zeros(count), np.zeros(count)
+    market, option = np.full(count, -1), np.zeros((count, 2))
     for r, ((protocol, asset), entry) in enumerate(zip(reserves, entries, strict=True)):
         if protocol not in world.exchanges:
             continue
@@ -90,9 +90,9 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
         if isinstance(entry, PerpParameters):
             tiers[r], market[r] = len(entry.tiers), markets.index(asset)
             spec = world.assets[asset]
-            sense[r], charge[r], put[r] = -1.0 if spec.inverse else 1.0, entry.short_margin or 0.0, float(spec.put is not None)
+            option[r] = entry.short_margin or 0.0, spec.put is not None
             for k, tier in enumerate(entry.tiers):
-                floor[r, k], rate[r, k] = tier.floor, tier.maintenance + charge[r] * put[r]
+                floor[r, k], rate[r, k] = tier.floor, tier.maintenance + option[r, CHARGE] * option[r, PUT]
                 if k:
                     deducted[r, k] = deducted[r, k - 1] + tier.floor * (rate[r, k] - rate[r, k - 1])
     of = np.array([protocols.index(protocol) for protocol, _ in reserves])
@@ -102,11 +102,9 @@ def lay_margins(world: World, reserves: Sequence[tuple[str, str]], parameters: M
     return Margins(
         perp.astype(np.int64), weight, np.searchsorted(of, np.arange(len(protocols) + 1)), cash, tiers, floor, rate, deducted,
         market, position_first, holder, position_leg,
-        np.array([perp[r] and charge[r] == 0.0 and world.protocols[protocol].funding is not None
+        np.array([perp[r] and option[r, CHARGE] == 0.0 and world.protocols[protocol].funding is not None
                   for r, (protocol, _) in enumerate(reserves)], np.int64),
-        np.zeros((count, 1)), np.zeros((count, 1)), sense,
-        np.array([n for n, home in enumerate(own) if home is not None and home[1] != USD], np.int64),
-        charge, put, np.ones((len(protocols), 1)), np.ones((count, 1)))
+        np.zeros((count, 1)), np.zeros((count, 1)), option, np.ones((len(protocols), 1)), np.ones((count, 1)))
 
 
 def positions_by_perp(book: BookTables, reserves: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -46,6 +46,7 @@ class Positions:
     owner: np.ndarray  # [accounts] number
     book: Book
     margins: Margins  # of no path: funding columns are [R, 1]
+    sense: np.ndarray  # [R] -1 of inverse perps, whose long is short of dollars that are priced in the coin; else 1
     categories: tuple[tuple[int, int], ...]  # (reserve, efficiency-mode category) of the terms behind those of reserves
     bands: np.ndarray  # [accounts] that a loan of LLAMMA lies in, 0: as its rules say
 
@@ -207,8 +208,9 @@ def tabulate(world: World, book: Book) -> Positions:
                      np.array([entry.protocol_fee if entry else 0.0 for entry in entries]),
                      tuple(account_name for _, _, account_name in names_of), of,
                      *owners_of(people, account, accounts), book,
-                     lay_margins(world, reserves, parameters, tables), tuple(categories),
-                     most_of(legs["bands"].to_numpy(), account, accounts))
+                     lay_margins(world, reserves, parameters, tables),
+                     np.array([-1.0 if name in world.assets and world.assets[name].inverse else 1.0 for _, name in reserves]),
+                     tuple(categories), most_of(legs["bands"].to_numpy(), account, accounts))
 
 
 def owners_of(people: pa.DictionaryArray, account: np.ndarray, accounts: int) -> tuple[tuple[str, ...], np.ndarray]:

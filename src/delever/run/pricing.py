@@ -89,7 +89,7 @@ def liquidity(world: World, layout: Layout, source: Source) -> tuple[Profiles, l
                 if isinstance(venue, Venue) and layout.venues[venue_name] == m]
         tables.append(combine(here, f"venues of {name}") if here else None)
         table = tables[-1]
-        if table is not None and not table.anchored and m in {perp for perp, _, _ in layout.follows}:
+        if table is not None and not table.anchored and world.assets[layout.markets[pair]].follows:
             raise InputError("a pool cannot trade a perp", "venues", name, "makers quote it around its index: use a maker book")
     return stack(tables), tables
 
