@@ -16,6 +16,7 @@ class Leg:
     incentive: float = 0.0  # liquidation incentive of a collateral leg
     fee: float = 0.0  # part of the incentive that the protocol keeps
     callable: bool = True  # a liquidator may seize or repay it
+    category: int = 0  # of efficiency mode; 0: none
 
 
 @dataclass(eq=False)
@@ -34,27 +35,37 @@ class Account:
 class Rules:
     """What a protocol lets liquidators do."""
 
-    kind: str  # v2, v3_0, v3_3, pro_rata, clip
+    kind: str  # v2, v3_0, v3_3, pro_rata, clip, euler
     close_factor: float = 0.5
     full_above: float = 0.95  # v3: below this health the whole leg may be repaid
     dust: float = 0.0  # pro_rata [value]
     full_below: float = 0.0  # pro_rata: health factor
+    most_discount: float = 0.0  # euler
+    socialises: bool = True  # euler: what is owed without collateral is a deficit
     nearest: float = math.inf  # relative distance of what a call may repay from nothing, where what must be left decides
 
 
 @dataclass
 class View:
-    """What a protocol sees of an asset: price, and how much a unit at index 1 has grown to."""
+    """What a protocol sees of an asset: price, how much a unit at index 1 has grown to, and what its terms have come to."""
 
     price: dict[str, float]
     supply_index: dict[str, float]
     borrow_index: dict[str, float]
+    counted: dict[tuple[str, int], float] = field(default_factory=dict)  # asset, category: factor on thresholds
+    bonus: dict[tuple[str, int], float] = field(default_factory=dict)  # on incentives
 
     def held(self, leg: Leg) -> float:
         return leg.amount * self.supply_index[leg.asset]
 
     def owed(self, leg: Leg) -> float:
         return leg.amount * self.borrow_index[leg.asset]
+
+    def threshold(self, leg: Leg) -> float:
+        return leg.threshold * self.counted.get((leg.asset, leg.category), 1.0)
+
+    def incentive(self, leg: Leg) -> float:
+        return leg.incentive * self.bonus.get((leg.asset, leg.category), 1.0)
 
     def held_value(self, leg: Leg) -> float:
         return self.held(leg) * self.price[leg.asset]
@@ -75,7 +86,7 @@ class Claim:
 
 
 def backing(account: Account, view: View) -> float:
-    return sum(view.held_value(leg) * leg.threshold for leg in account.collateral)
+    return sum(view.held_value(leg) * view.threshold(leg) for leg in account.collateral)
 
 
 def owing(account: Account, view: View) -> float:
@@ -105,7 +116,8 @@ def assess(account: Account, rules: Rules, view: View, most: float = math.inf) -
 def _one_pair(account: Account, taken: Leg, repaid: Leg, rules: Rules, view: View, most: float
               ) -> tuple[float, Claim] | None:
     """(repay value x incentive, claim) of Aave's call on a collateral and a debt leg."""
-    factor = 1.0 + taken.incentive
+    incentive = _discount(account, rules, view) if rules.kind == "euler" else view.incentive(taken)
+    factor = 1.0 + incentive
     held, owed = view.held_value(taken), view.owed_value(repaid)
     limit = min(_close_limit(account, held, owed, rules, view), most * view.price[repaid.asset])
     repay = min(owed, limit)
@@ -123,12 +135,14 @@ def _one_pair(account: Account, taken: Leg, repaid: Leg, rules: Rules, view: Vie
     kept = taken.fee * (seize - seize / factor)
     units = view.owed(repaid) if all_repaid else repay / view.price[repaid.asset]
     cleared = [taken] * all_taken + [repaid] * all_repaid
-    return repay * taken.incentive, Claim(account, [(taken, seize, kept)], [(repaid, units)],
+    return repay * incentive, Claim(account, [(taken, seize, kept)], [(repaid, units)],
                                           [(taken, repaid, seize - kept)], cleared)
 
 
 def _close_limit(account: Account, held: float, owed: float, rules: Rules, view: View) -> float:
     """Most debt value that one call may repay."""
+    if rules.kind == "euler":
+        return math.inf
     if rules.kind == "v2":
         return rules.close_factor * owed
     if rules.kind == "v3_0":
@@ -137,13 +151,18 @@ def _close_limit(account: Account, held: float, owed: float, rules: Rules, view:
     return math.inf if whole else rules.close_factor * owing(account, view)
 
 
+def _discount(account: Account, rules: Rules, view: View) -> float:
+    """What Euler gives on top of what is repaid: the more, the less healthy the account is."""
+    return 1.0 / max(health(account, view), 1.0 - rules.most_discount) - 1.0
+
+
 def _share_of_everything(account: Account, rules: Rules, view: View) -> Claim | None:
     """A share of every debt for the same share of every collateral."""
     holds = [leg for leg in account.collateral if leg.callable and leg.amount > 0.0]
     owes = [leg for leg in account.debt if leg.callable and leg.amount > 0.0]
     debt = sum(view.owed_value(leg) for leg in owes)
     # what the collateral can repay, incentive deducted
-    worth = sum(view.held_value(leg) / (1.0 + leg.incentive) for leg in holds)
+    worth = sum(view.held_value(leg) / (1.0 + view.incentive(leg)) for leg in holds)
     if debt <= 0.0 or worth <= 0.0:
         return None
     whole = owing(account, view) <= rules.dust or health(account, view) < rules.full_below

@@ -61,10 +61,6 @@ class Lot:
     started: float  # [s]
     top: float
 
-    @property
-    def chop(self) -> float:
-        return 1.0 + self.leg.incentive
-
 
 @dataclass
 class Kick:
@@ -86,9 +82,13 @@ class Auctions:
         self.treasury: dict[tuple[str, str], float] = defaultdict(float)
         self.now = 0.0  # as contracts count [whole s]
         self.nearest = math.inf  # relative distance of anything from what decides
+        self.bonus: dict[tuple[str, str, int], float] = {}  # protocol, asset, category: factor on the penalty
 
     def at(self, time: float) -> None:
         self.now = math.floor(time + 1e-6)
+
+    def chop(self, protocol: str, leg: Leg) -> float:
+        return 1.0 + leg.incentive * self.bonus.get((protocol, leg.asset, leg.category), 1.0)
 
     def near(self, x: float, edge: float) -> None:
         if 0.0 < edge < math.inf:
@@ -112,8 +112,8 @@ class Auctions:
         if not account.debt:
             return None
         terms, (leg,), (owing,) = self.terms[account.protocol], account.collateral, account.debt
-        ink, debt, chop = view.held(leg), view.owed(owing), 1.0 + leg.incentive
-        if not ink * view.price[leg.asset] * leg.threshold < debt * view.price[owing.asset] or ink <= 0.0 or debt <= 0.0:
+        ink, debt, chop = view.held(leg), view.owed(owing), self.chop(account.protocol, leg)
+        if not ink * view.price[leg.asset] * view.threshold(leg) < debt * view.price[owing.asset] or ink <= 0.0 or debt <= 0.0:
             return None
         of_all = sum(tab for (protocol, _), tab in raising.items() if protocol == account.protocol)
         room = min(terms.hole_of_all - of_all, terms.hole - raising[account.protocol, leg.asset])
@@ -133,7 +133,7 @@ class Auctions:
         raising, found = self.raising(), {}
 
         def whole(account: Account) -> float:
-            return views[account.protocol].owed(account.debt[0]) * (1.0 + account.collateral[0].incentive)
+            return views[account.protocol].owed(account.debt[0]) * self.chop(account.protocol, account.collateral[0])
 
         for account in sorted(accounts, key=lambda a: -whole(a)):  # stable
             kick = self.kick_of(account, views[account.protocol], raising)
@@ -179,7 +179,7 @@ class Auctions:
         """(paid, units) of a purchase now; None: there is none. most: what he brings; 0: whatever it takes."""
         if not self.is_open(lot) or self.over(lot):
             return None
-        price, chost = self.price(lot), self.terms[lot.protocol].dust * lot.chop
+        price, chost = self.price(lot), self.terms[lot.protocol].dust * self.chop(lot.protocol, lot.leg)
         units = lot.units if most <= 0.0 else min(lot.units, most / price)
         owe = units * price
         self.near(owe, lot.tab)
@@ -230,7 +230,7 @@ class Auctions:
         if not self.is_open(lot) or not self.over(lot):
             return None
         terms, feed = self.terms[lot.protocol], view.price[lot.leg.asset] / view.price[lot.owing.asset]
-        chost = terms.dust * lot.chop
+        chost = terms.dust * self.chop(lot.protocol, lot.leg)
         self.near(lot.tab, chost)
         self.near(lot.units * feed, chost)
         return terms.tip + terms.chip * lot.tab if lot.tab >= chost and lot.units * feed >= chost else 0.0

@@ -122,6 +122,7 @@ class MarginExchange:
     waterfall: list[Layer] = field(default_factory=list)
     funding: Funding | None = None
     treasury: float = 0.0  # [USD]
+    margin: dict[str, float] = field(default_factory=dict)  # by perp: factor on what its tiers say
     paid: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # F by perp [USD a unit]
     traffic: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # the same, each payment without sign
     rate: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # the last funding rate by perp
@@ -152,7 +153,8 @@ class MarginExchange:
 
     def need(self, account: MarginAccount, perp: str, sight: Sight) -> float:
         """MM of one position [USD]."""
-        return maintenance_of(abs(account.positions[perp].units) * sight.mark[perp], self.tiers[perp])
+        return (maintenance_of(abs(account.positions[perp].units) * sight.mark[perp], self.tiers[perp])
+                * self.margin.get(perp, 1.0))
 
     def profit(self, account: MarginAccount, perp: str, sight: Sight) -> float:
         """Of one position, at the mark [USD]."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def result_of(path: Path, longest: int) -> Result:
     """How the path ended. longest: consecutive steps with an executed claim."""
     price = {"USD": 1.0} | {asset: path.x.usd(asset) for _, asset in path.w.rates}
-    nearest = min([path.nearest, path.margins.nearest, path.auctions.nearest, path.halts.nearest,
+    nearest = min([path.nearest, path.margins.nearest, path.auctions.nearest, path.halts.nearest, path.allowed.nearest, path.owners.nearest,
                    *(rules.nearest for rules in path.w.rules.values()),
                    *(breaker.nearest for breaker in path.w.breakers), *(e.least_left for e in path.w.exchanges)])
     falls = path.margins.waterfalls
@@ -51,6 +51,7 @@ def result_of(path: Path, longest: int) -> Result:
 
 def late(path: Path, views: dict[str, View]) -> bool:
     """Whether somebody's verdict differs between seen and market prices."""
-    market = {p: View({a: path.x.usd(a) for a in view.price}, view.supply_index, view.borrow_index)
+    market = {p: View({a: path.x.usd(a) for a in view.price}, view.supply_index, view.borrow_index,
+                      view.counted, view.bonus)
               for p, view in views.items()}
     return any((health(a, views[a.protocol]) < 1.0) != (health(a, market[a.protocol]) < 1.0) for a in path.w.accounts)

@@ -16,13 +16,16 @@ from reference.breakers import Breaker, Halts
 from reference.default_waterfall import absorb_lending
 from reference.exchange import Exchange
 from reference.lending import Lending, Reserve
+from reference.limits import Allowed, Limits
 from reference.margin import Sight
 from reference.margin_engine import Margins
 from reference.marks import follow, sample_mark
 from reference.outcome import late, result_of
+from reference.owners import Owners
 from reference.randomness import BORROWERS, philox, uniform
 from reference.setting import Network, Result, Setting, Transaction
 from reference.settlement import Settlement
+from reference.terms import Moving
 
 BROKEN = 40.0  # log price, of either sign, at which nobody trades: its rounding is more than two implementations may differ by
 
@@ -49,7 +52,12 @@ class Path(Settlement):
         self.lending = Lending(reserves, setting.lenders, setting.accounts, self.deficit)
         self.halts = Halts(setting.breakers, setting.margin_calls, self.counts)
         self.repaid: dict[str, float] = defaultdict(float)  # per protocol, at prices seen then [USD]
+        self.allowed = Allowed({where: setting.limits.setdefault(where, Limits()) for where in reserves}, self.lending)
+        self.owners = Owners(setting.loopers, setting.carriers, setting.accounts, self.lending, setting.home, setting.seed)
         follow(self.x, setting.follows)
+        self.terms = Moving(setting.votes, setting.followers, setting.rules, setting.auctions, setting.exchanges, setting.limits,
+                            self.counts)
+        self.terms.begin(self.x, setting.accounts)
         for feed in setting.feeds.values():
             if math.isnan(feed.answer):  # none given: the market's
                 feed.answer = self.x.pair(feed.base, feed.quote)
@@ -71,6 +79,10 @@ class Path(Settlement):
             if of == protocol:
                 view.price[asset] = math.exp(self.seen_log_price(protocol, asset))
                 view.supply_index[asset], view.borrow_index[asset] = reserve.supply, reserve.borrow
+        for (of, asset, category), factor in self.terms.counted.items():
+            if of == protocol:
+                view.counted[asset, category] = factor
+                view.bonus[asset, category] = self.terms.bonus[of, asset, category]
         return view
 
     def seen_log_price(self, protocol: str, asset: str) -> float:
@@ -95,6 +107,7 @@ class Path(Settlement):
             if k > 1:
                 breaker.next_step(self.looked_at(breaker), (k - 1) * self.w.dt)
         self.k = k
+        self.terms.vote(k)
         for m, move in self.w.moves[k - 1].items():
             self.w.markets[m].e += move
         for m, side, factor in self.w.depth_shocks[k - 1]:
@@ -108,6 +121,8 @@ class Path(Settlement):
         follow(self.x, self.w.follows)
         self.lending.step(k, self.w.dt)
         self.margins.before_blocks(k, self.w.dt)
+        self.terms.step(k, self.x, self.w.dt)
+        self.auctions.bonus = self.terms.bonus
         wake = -math.inf  # everybody takes part in the first block
         for b in range(1, self.w.blocks + 1):
             self.time = (k - 1) * self.w.dt + b * self.w.dt / self.w.blocks
@@ -136,9 +151,10 @@ class Path(Settlement):
         orders = [Transaction("order", order, order.fee, amount=order.left(self.k), chain=order.chain, payer="order_owners",
                               routes=[(order.asset, order.into)])
                   for order in self.w.orders if order.left(self.k) > 0.0]
+        owned = self.owners.offers(views) if b == 1 else []
         offers = calls + self.lots_offered(views)
         bids = Bids(self.x, self.w.chains, self.w.sequential)
-        offered += bids.decide(self.w.bidders, offers, self.resized) + top_ups + orders + self.withdrawals() + bids.more
+        offered += bids.decide(self.w.bidders, offers, self.resized) + top_ups + owned + orders + self.withdrawals() + bids.more
         self.counts["declined"] += sum(offer.by is None for offer in offers)
         closed = {id(t): until for t in offered if (until := self.closed_until(t)) > self.time}
         self.counts["waited for a market"] += len(closed)
@@ -261,7 +277,7 @@ class Path(Settlement):
             return None
         leg = max(legs, key=view.held_value)  # the first of equals
         price = view.price[leg.asset]
-        missing = (self.w.target * rule.owing(account, view) - rule.backing(account, view)) / (price * leg.threshold)
+        missing = (self.w.target * rule.owing(account, view) - rule.backing(account, view)) / (price * view.threshold(leg))
         if missing * price > self.w.budget * sum(view.held_value(c) for c in account.collateral):
             return None
         return Transaction("top_up", account, self.w.top_up_fee, amount=missing, leg=leg, payer="owners",

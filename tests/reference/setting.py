@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from reference.accounts import Account, Rules
 from reference.auctions import Terms
@@ -12,6 +13,11 @@ from reference.breakers import Breaker
 from reference.lending import Lender, Reserve
 from reference.margin import Layer, MarginExchange
 from reference.pool import Market
+
+if TYPE_CHECKING:
+    from reference.limits import Limits
+    from reference.owners import Carrier, Looper
+    from reference.terms import Follower, Vote
 
 
 @dataclass
@@ -136,6 +142,11 @@ class Setting:
     margin_calls: dict[str, tuple[float, float]] = field(default_factory=dict)  # per protocol: grace [s], floor
     reserves: dict[tuple[str, str], Reserve] = field(default_factory=dict)  # by protocol and asset: those that say what they hold
     lenders: list[Lender] = field(default_factory=list)
+    limits: dict[tuple[str, str], Limits] = field(default_factory=dict)  # by protocol and asset
+    votes: list[Vote] = field(default_factory=list)
+    followers: list[Follower] = field(default_factory=list)
+    loopers: list[Looper] = field(default_factory=list)
+    carriers: list[Carrier] = field(default_factory=list)
 
     def funds(self) -> defaultdict[tuple[str, str], float]:
         """Units in the insurance funds of lending protocols, by protocol and asset."""
@@ -160,7 +171,7 @@ class Setting:
 class Transaction:
     """What wants to happen in a block."""
 
-    kind: str  # oracle, top_up, withdrawal, claim, kick, take, redo, joint, order
+    kind: str  # oracle, top_up, close, lever, withdrawal, claim, kick, take, redo, joint, order
     ref: object
     bid: float  # [gwei]
     amount: float = 0.0  # units: added, withdrawn, sold

@@ -10,9 +10,12 @@ from reference.accounts import Account, Claim, View
 from reference.auctions import Auctions, Kick, Lot
 from reference.bidding import GAS_OF, Offer, brings, for_sale, gain, left_over, sold
 from reference.exchange import Exchange, Sale
-from reference.lending import Call, Lender, Lending
+from reference.lending import ROUNDING, Call, Lender, Lending
+from reference.limits import Allowed
+from reference.owners import Deal, Owners
 from reference.setting import Feed, Order, Setting, Transaction
 
+OWNED = ("top_up", "close", "lever")  # have one turn in a batch
 BATCH = ("oracle", "top_up", "withdrawal", "claim", "kick", "take", "redo", "order")
 
 
@@ -24,6 +27,8 @@ class Settlement:
     counts: Counter[str]
     auctions: Auctions
     lending: Lending
+    allowed: Allowed
+    owners: Owners
     deficit: dict[tuple[str, str], float]
     fund: defaultdict[tuple[str, str], float]
     liquidated: dict[str, int]
@@ -100,7 +105,7 @@ class Settlement:
         self.counts["raced"] += sum(t.kind == "top_up" and id(t.ref) in claimed for t in included)
         together = [] if self.w.sequential else [t for t in included if not t.parts]
         alone = [t for t in included if t.parts or self.w.sequential]
-        self.x.trade([sale for kind in BATCH for sale in self.batch([t for t in together if t.kind == kind])], real=True)
+        self.x.trade([sale for kind in BATCH for sale in self.batch([t for t in together if ("top_up" if t.kind in OWNED else t.kind) == kind])], real=True)
         for t in alone:
             self.x.trade(self.settle(t), real=True)
 
@@ -141,6 +146,8 @@ class Settlement:
         if t.kind == "top_up":
             assert isinstance(t.ref, Account)
             done = self.topped_up(t, t.ref)
+        elif isinstance(t.ref, Deal):
+            done = self.closed(t.ref) if t.kind == "close" else self.lent_more(t.ref)
         else:
             done = self.both(t) if t.parts else self.taken(t)
         if done is None:
@@ -170,12 +177,74 @@ class Settlement:
             return None
         leg = t.leg
         assert isinstance(leg, rule.Leg)
+        if not self.allowed.may_supply(account.protocol, leg.asset, t.amount):
+            self.counts["top_up beyond the cap"] += 1
+            return None
         leg.amount += t.amount / view.supply_index[leg.asset]
         account.answered = True
         self.x.ledger.move(leg.asset, t.amount, "owners", "cash")
         self.lending.move(account.protocol, leg.asset, t.amount)
         self.counts["top_ups"] += 1
         return []
+
+    def closed(self, deal: Deal) -> list[Sale] | None:
+        """A loan is repaid out of its own collateral."""
+        account, leg, owing, view = deal.account, deal.leg, deal.owing, self.seen(deal.account.protocol)
+        debt, out = deal.debt, deal.collateral
+        if debt > view.owed(owing) * (1.0 + ROUNDING) or out > view.held(leg) * (1.0 + ROUNDING):
+            self.counts["close too late"] += 1
+            return None
+        if not self.pays(leg.asset, owing.asset, out, debt) or self.lending.there(account.protocol, leg.asset) < out:
+            return None
+        before = leg.amount, owing.amount
+        leg.amount -= min(out / view.supply_index[leg.asset], leg.amount)
+        owing.amount = 0.0 if deal.whole else owing.amount - min(debt / view.borrow_index[owing.asset], owing.amount)
+        if rule.owing(account, view) > 0.0 and self.health(account, view) < 1.0:
+            leg.amount, owing.amount = before
+            self.counts["close would be unhealthy"] += 1
+            return None
+        self.x.ledger.move(leg.asset, out, "cash", deal.owner)
+        self.x.ledger.move(owing.asset, debt, deal.owner, "cash")
+        self.lending.move(account.protocol, leg.asset, -out)
+        self.lending.move(account.protocol, owing.asset, debt)
+        self.counts["closes"] += 1
+        return [(leg.asset, owing.asset, out, deal.owner)]
+
+    def pays(self, sold: str, bought: str, units: float, needed: float) -> bool:
+        """Whether selling alone, now, brings what is needed."""
+        out = self.x.trade([(sold, bought, units, "asks")], real=False)[0]
+        self.owners.near(out, needed)
+        self.counts["sale too dear"] += out < needed
+        return out >= needed
+
+    def lent_more(self, deal: Deal) -> list[Sale] | None:
+        """A loan is taken and becomes collateral."""
+        account, leg, owing, view = deal.account, deal.leg, deal.owing, self.seen(deal.account.protocol)
+        usd = self.x.usd(self.w.unit[account.protocol])
+        if self.lending.there(account.protocol, owing.asset) < deal.debt:
+            self.counts["lever without cash"] += 1
+            return None
+        if not self.allowed.may_supply(account.protocol, leg.asset, deal.collateral):
+            self.counts["lever beyond the supply cap"] += 1
+            return None
+        if not self.allowed.may_borrow(account, owing.asset, deal.debt, view, usd):
+            self.counts["lever beyond what may be borrowed"] += 1
+            return None
+        if not self.pays(owing.asset, leg.asset, deal.debt, deal.collateral):
+            return None
+        before = leg.amount, owing.amount
+        leg.amount += deal.collateral / view.supply_index[leg.asset]
+        owing.amount += deal.debt / view.borrow_index[owing.asset]
+        if self.health(account, view) < 1.0:
+            leg.amount, owing.amount = before
+            self.counts["lever would be unhealthy"] += 1
+            return None
+        self.x.ledger.move(owing.asset, deal.debt, "cash", deal.owner)
+        self.x.ledger.move(leg.asset, deal.collateral, deal.owner, "cash")
+        self.lending.move(account.protocol, owing.asset, -deal.debt)
+        self.lending.move(account.protocol, leg.asset, deal.collateral)
+        self.counts["levers"] += 1
+        return [(owing.asset, leg.asset, deal.debt, deal.owner)]
 
     def taken(self, t: Transaction) -> list[Sale] | None:
         """One call, sold at once."""
@@ -241,7 +310,8 @@ class Settlement:
 
     def absorb(self, account: Account, view: View) -> None:
         """What is owed without any collateral is booked as a deficit, where the rules say so."""
-        if self.w.rules[account.protocol].kind not in ("v3_3", "pro_rata"):
+        rules = self.w.rules[account.protocol]
+        if rules.kind not in ("v3_3", "pro_rata") and not (rules.kind == "euler" and rules.socialises):
             return
         if any(leg.amount > 0.0 for leg in account.collateral):
             return

@@ -15,6 +15,7 @@ from reference.randomness import cholesky, normals
 from reference.setting import Feed, Order, Setting
 from reference.setup_house import auctions_of, bidders_of, breakers_of, chain_of, chains_of, margin_calls_of
 from reference.setup_lending import lenders_of, reserves_of
+from reference.setup_terms import carriers_of, followers_of, limits_of, loopers_of, votes_of
 from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, waterfall_of
 
 YEAR = 365.0 * 86400.0  # [s]
@@ -42,7 +43,8 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         auctions=auctions_of(world), breakers=breakers_of(world), margin_calls=margin_calls_of(world),
         attentive=people.attentive if people else 0.0, target=people.target if people else 1.1,
         budget=people.budget if people else 0.0, top_up_fee=people.fee if people else 0.0,
-        path=path, seed=scenario.seed, exchanges=exchanges,
+        path=path, seed=scenario.seed, exchanges=exchanges, limits=limits_of(world), votes=votes_of(world),
+        followers=followers_of(world), loopers=loopers_of(world), carriers=carriers_of(world),
         arbitrageurs=arbitrageurs_of(world, exchanges), waterfalls={name: waterfall_of(p) for name, p in lending.items()})
 
 
@@ -130,6 +132,8 @@ def rules_of(spec: Any) -> Rules:
         return Rules("clip")
     if spec.kind == "pro_rata":
         return Rules("pro_rata", spec.close_factor, dust=spec.dust, full_below=spec.full_below)
+    if spec.kind == "euler":
+        return Rules("euler", 1.0, most_discount=spec.most_discount, socialises=spec.socialises)
     return Rules(spec.version, spec.close_factor)
 
 
@@ -158,6 +162,7 @@ def accounts_of(world: World) -> list[Account]:
             leg.threshold = special.liquidation_threshold if special else reserve.liquidation_threshold
             leg.incentive = special.incentive if special else reserve.incentive
             leg.fee = reserve.protocol_fee
+            leg.category = row["emode"] or 0
             if row["liquidation_threshold"] is not None:
                 leg.threshold = row["liquidation_threshold"]
             account.collateral.append(leg)
