@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from reference import accounts as rule
 from reference.accounts import Account, Leg, View
@@ -43,7 +42,6 @@ class Carrier:
     spread: float
     slippage: float
     fee: float  # [gwei]
-    limits: dict[int, float] = field(default_factory=dict)  # by account [1/year]
 
 
 @dataclass(eq=False)
@@ -54,9 +52,8 @@ class Deal:
     owner: str
     leg: Leg  # collateral
     owing: Leg
-    debt: float  # repaid, or borrowed
+    debt: float  # repaid at most, or borrowed
     collateral: float  # taken out, or added
-    whole: bool = False  # repays all that is owed
 
 
 def limit_of(carrier: Carrier, account: int, seed: int) -> float:
@@ -66,8 +63,7 @@ def limit_of(carrier: Carrier, account: int, seed: int) -> float:
 
 
 def leg_of(legs: list[Leg], asset: str) -> Leg | None:
-    """The first that is there."""
-    return next((leg for leg in legs if leg.asset == asset and leg.amount > 0.0), None)
+    return next((leg for leg in legs if leg.asset == asset), None)
 
 
 @dataclass
@@ -80,72 +76,87 @@ class Owners:
     lending: Lending
     chains: dict[str, str]  # by protocol: its network
     seed: int
-    passed: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))  # by carrier: whose limit was
     nearest: float = math.inf
+
+    def __post_init__(self) -> None:
+        """Whose they are: accounts that have what is named at the start; those of carriers in the order of their limits."""
+        self.of_looper = {one.name: [a for a in self.accounts if a.protocol == one.protocol and self.has(a.collateral, one.collateral)
+                                     and self.has(a.debt, one.debt)] for one in self.loopers}
+        self.of_carrier: dict[str, list[tuple[float, Account]]] = {}
+        for one in self.carriers:
+            mine = [(limit_of(one, a.number, self.seed), a) for a in self.accounts
+                    if a.protocol == one.protocol and self.has(a.debt, one.asset)]
+            self.of_carrier[one.name] = sorted(mine, key=lambda both: both[0])  # stable
+        self.passed = dict.fromkeys(self.of_carrier, 0)  # how many of their accounts' limits
+        self.done: set[tuple[str, int]] = set()  # by carrier and account
+
+    def has(self, legs: list[Leg], asset: str) -> bool:
+        return any(leg.asset == asset and leg.amount > 0.0 for leg in legs)
 
     def near(self, x: float, edge: float) -> None:
         if 0.0 < abs(edge) < math.inf:
             self.nearest = min(self.nearest, abs(x / edge - 1.0))
 
-    def offers(self, views: dict[str, View]) -> list[Transaction]:
-        """What they offer in the first block of a step."""
-        found = []
-        for carrier in self.carriers:
-            for account in self.accounts:
-                if account.protocol == carrier.protocol and (deal := self.dear(carrier, account, views[account.protocol])):
-                    found.append(self.offer("close", deal, carrier.fee))
-        for looper in self.loopers:
-            for account in self.accounts:
-                if account.protocol == looper.protocol and (both := self.levered(looper, account, views[account.protocol])):
-                    found.append(self.offer(*both, looper.fee))
-        return found
-
-    def offer(self, kind: str, deal: Deal, fee: float) -> Transaction:
-        route = (deal.leg.asset, deal.owing.asset) if kind == "close" else (deal.owing.asset, deal.leg.asset)
-        return Transaction(kind, deal, fee, chain=self.chains.get(deal.account.protocol, ""), payer=deal.owner, routes=[route])
+    def observe(self) -> None:
+        """Once a step: whose limits the rate has passed."""
+        for one in self.carriers:
+            rate, limits = self.rate(one), [limit for limit, _ in self.of_carrier[one.name]]
+            for limit in limits:
+                self.near(rate, limit)
+            self.passed[one.name] = max(self.passed[one.name], sum(limit < rate for limit in limits))
 
     def rate(self, carrier: Carrier) -> float:
         """That they pay [1/year]."""
         reserve = self.lending.reserves[carrier.protocol, carrier.asset]
         return (reserve.rate if reserve.curve is not None else reserve.borrow_rate) * 365.0 * 86400.0
 
-    def dear(self, carrier: Carrier, account: Account, view: View) -> Deal | None:
-        owing = leg_of(account.debt, carrier.asset)
-        if owing is None:
-            return None
-        if account.number not in carrier.limits:
-            carrier.limits[account.number] = limit_of(carrier, account.number, self.seed)
-        limit, rate = carrier.limits[account.number], self.rate(carrier)
-        self.near(rate, limit)
-        if rate > limit:
-            self.passed[carrier.name].add(account.number)
-        if account.number not in self.passed[carrier.name]:
-            return None
-        return self.close_all(account, owing, carrier, view)
+    # ---- offers, in the first block of a step --------------------------------------------------------------------
 
-    def close_all(self, account: Account, owing: Leg, carrier: Carrier, view: View) -> Deal | None:
-        legs = [leg for leg in account.collateral if leg.amount > 0.0]
-        if not legs:
+    def leaving(self, views: dict[str, View]) -> list[Transaction]:
+        """Of carriers."""
+        return [self.offer("leave", deal, one.fee) for one in self.carriers
+                for _, account in self.of_carrier[one.name][:self.passed[one.name]]
+                if (deal := self.close_all(account, one, views[account.protocol])) is not None]
+
+    def looping(self, views: dict[str, View]) -> list[Transaction]:
+        """Of loopers."""
+        return [self.offer(*both, one.fee) for one in self.loopers for account in self.of_looper[one.name]
+                if (both := self.levered(one, account, views[account.protocol])) is not None]
+
+    def offer(self, kind: str, deal: Deal, fee: float) -> Transaction:
+        route = (deal.leg.asset, deal.owing.asset) if kind != "lever" else (deal.owing.asset, deal.leg.asset)
+        return Transaction(kind, deal, fee, chain=self.chains.get(deal.account.protocol, ""), payer=deal.owner, routes=[route])
+
+    def close_all(self, account: Account, carrier: Carrier, view: View) -> Deal | None:
+        """He repays all that he owes, with his largest collateral."""
+        owing = leg_of(account.debt, carrier.asset)
+        assert owing is not None
+        legs = [leg for leg in account.collateral if leg.callable and leg.amount > 0.0]
+        if not legs or owing.amount <= 0.0:
+            self.done.add((carrier.name, account.number))
+        if (carrier.name, account.number) in self.done:
             return None
         leg = max(legs, key=view.held_value)  # the first of equals
         out = view.owed_value(owing) * (1.0 + carrier.slippage) / view.price[leg.asset]
-        return Deal(account, carrier.name, leg, owing, view.owed(owing), min(out, view.held(leg)), whole=True)
+        return Deal(account, carrier.name, leg, owing, math.inf, min(out, view.held(leg)))
 
     def levered(self, looper: Looper, account: Account, view: View) -> tuple[str, Deal] | None:
+        """What brings his health back to the target; nothing while it is between the bounds."""
         leg, owing = leg_of(account.collateral, looper.collateral), leg_of(account.debt, looper.debt)
-        if leg is None or owing is None:
-            return None
+        assert leg is not None and owing is not None
         has, debt, t = rule.backing(account, view), rule.owing(account, view), view.threshold(leg)
+        if leg.amount <= 0.0 or debt <= 0.0:
+            return None
         self.near(has / debt, looper.low)
         self.near(has / debt, looper.high)
+        if looper.low * debt <= has <= looper.high * debt:
+            return None
         if has < looper.low * debt:
-            x = (looper.target * debt - has) / (looper.target - t * (1.0 + looper.slippage))
-            x = min(x, view.owed_value(owing), view.held_value(leg) / (1.0 + looper.slippage))
-            return ("close", self.deal(looper, account, leg, owing, x, x * (1.0 + looper.slippage), view)) if x > LITTLE * debt else None
-        if has > looper.high * debt:
-            y = (has - looper.target * debt) / (looper.target - t * (1.0 - looper.slippage))
-            return ("lever", self.deal(looper, account, leg, owing, y, y * (1.0 - looper.slippage), view)) if y > LITTLE * debt else None
-        return None
-
-    def deal(self, looper: Looper, account: Account, leg: Leg, owing: Leg, x: float, out: float, view: View) -> Deal:
-        return Deal(account, looper.name, leg, owing, x / view.price[owing.asset], out / view.price[leg.asset])
+            kind, slip = "close", 1.0 + looper.slippage
+            x = min((looper.target * debt - has) / (looper.target - t * slip), view.owed_value(owing), view.held_value(leg) / slip)
+        else:
+            kind, slip = "lever", 1.0 - looper.slippage
+            x = (has - looper.target * debt) / (looper.target - t * slip)
+        if x <= LITTLE * debt:
+            return None
+        return kind, Deal(account, looper.name, leg, owing, x / view.price[owing.asset], x * slip / view.price[leg.asset])

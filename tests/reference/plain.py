@@ -123,6 +123,7 @@ class Path(Settlement):
         self.margins.before_blocks(k, self.w.dt)
         self.terms.step(k, self.x, self.w.dt)
         self.auctions.bonus = self.terms.bonus
+        self.owners.observe()
         wake = -math.inf  # everybody takes part in the first block
         for b in range(1, self.w.blocks + 1):
             self.time = (k - 1) * self.w.dt + b * self.w.dt / self.w.blocks
@@ -151,10 +152,9 @@ class Path(Settlement):
         orders = [Transaction("order", order, order.fee, amount=order.left(self.k), chain=order.chain, payer="order_owners",
                               routes=[(order.asset, order.into)])
                   for order in self.w.orders if order.left(self.k) > 0.0]
-        owned = self.owners.offers(views) if b == 1 else []
         offers = calls + self.lots_offered(views)
         bids = Bids(self.x, self.w.chains, self.w.sequential)
-        offered += bids.decide(self.w.bidders, offers, self.resized) + top_ups + owned + orders + self.withdrawals() + bids.more
+        offered += bids.decide(self.w.bidders, offers, self.resized) + top_ups + orders + self.of_owners(b, views) + bids.more
         self.counts["declined"] += sum(offer.by is None for offer in offers)
         closed = {id(t): until for t in offered if (until := self.closed_until(t)) > self.time}
         self.counts["waited for a market"] += len(closed)
@@ -230,6 +230,12 @@ class Path(Settlement):
             if offer is not None and account.number not in spared:
                 offers.append(offer)
         return offers, answers
+
+    def of_owners(self, b: int, views: dict[str, View]) -> list[Transaction]:
+        """What lenders and owners send of their own accord; owners in the first block of a step."""
+        leaving, looping = (self.owners.leaving(views), self.owners.looping(views)) if b == 1 else ([], [])
+        sent = {"depositors": self.withdrawals(), "carry": leaving, "loopers": looping}
+        return [t for who in self.w.people for t in sent.get(who, ())]
 
     def withdrawals(self) -> list[Transaction]:
         """What depositors who wait would get."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from reference.owners import Carrier, Looper
     from reference.terms import Follower, Vote
 
+OF_OWNERS = {"borrowers": ["top_up"], "depositors": ["withdrawal"], "carry": ["leave"], "loopers": ["close", "lever"]}
+
 
 @dataclass
 class Feed:
@@ -147,6 +149,11 @@ class Setting:
     followers: list[Follower] = field(default_factory=list)
     loopers: list[Looper] = field(default_factory=list)
     carriers: list[Carrier] = field(default_factory=list)
+    people: list[str] = field(default_factory=lambda: list(OF_OWNERS))  # kinds of actors, by the first of each
+
+    def owners_kinds(self) -> list[str]:
+        """What owners and lenders send: one kind after the other, in the order of those who send it."""
+        return [kind for who in self.people for kind in OF_OWNERS.get(who, ())]
 
     def funds(self) -> defaultdict[tuple[str, str], float]:
         """Units in the insurance funds of lending protocols, by protocol and asset."""
@@ -171,7 +178,7 @@ class Setting:
 class Transaction:
     """What wants to happen in a block."""
 
-    kind: str  # oracle, top_up, close, lever, withdrawal, claim, kick, take, redo, joint, order
+    kind: str  # oracle, top_up, leave, close, lever, withdrawal, claim, kick, take, redo, joint, order
     ref: object
     bid: float  # [gwei]
     amount: float = 0.0  # units: added, withdrawn, sold

@@ -15,8 +15,7 @@ from reference.limits import Allowed
 from reference.owners import Deal, Owners
 from reference.setting import Feed, Order, Setting, Transaction
 
-OWNED = ("top_up", "close", "lever")  # have one turn in a batch
-BATCH = ("oracle", "top_up", "withdrawal", "claim", "kick", "take", "redo", "order")
+BATCH = ("oracle", "owners", "claim", "kick", "take", "redo", "order")
 
 
 class Settlement:
@@ -105,7 +104,8 @@ class Settlement:
         self.counts["raced"] += sum(t.kind == "top_up" and id(t.ref) in claimed for t in included)
         together = [] if self.w.sequential else [t for t in included if not t.parts]
         alone = [t for t in included if t.parts or self.w.sequential]
-        self.x.trade([sale for kind in BATCH for sale in self.batch([t for t in together if ("top_up" if t.kind in OWNED else t.kind) == kind])], real=True)
+        kinds = [kind for turn in BATCH for kind in (self.w.owners_kinds() if turn == "owners" else [turn])]
+        self.x.trade([sale for kind in kinds for sale in self.batch([t for t in together if t.kind == kind])], real=True)
         for t in alone:
             self.x.trade(self.settle(t), real=True)
 
@@ -147,7 +147,7 @@ class Settlement:
             assert isinstance(t.ref, Account)
             done = self.topped_up(t, t.ref)
         elif isinstance(t.ref, Deal):
-            done = self.closed(t.ref) if t.kind == "close" else self.lent_more(t.ref)
+            done = self.lent_more(t.ref) if t.kind == "lever" else self.closed(t.ref)
         else:
             done = self.both(t) if t.parts else self.taken(t)
         if done is None:
@@ -190,25 +190,34 @@ class Settlement:
     def closed(self, deal: Deal) -> list[Sale] | None:
         """A loan is repaid out of its own collateral."""
         account, leg, owing, view = deal.account, deal.leg, deal.owing, self.seen(deal.account.protocol)
-        debt, out = deal.debt, deal.collateral
-        if debt > view.owed(owing) * (1.0 + ROUNDING) or out > view.held(leg) * (1.0 + ROUNDING):
+        debt, out = min(deal.debt, view.owed(owing)), deal.collateral
+        if debt <= 0.0 or view.held(leg) < out * (1.0 - ROUNDING):
             self.counts["close too late"] += 1
             return None
-        if not self.pays(leg.asset, owing.asset, out, debt) or self.lending.there(account.protocol, leg.asset) < out:
+        if not self.enough(account.protocol, leg.asset, out):
+            self.counts["close without cash"] += 1
             return None
-        before = leg.amount, owing.amount
-        leg.amount -= min(out / view.supply_index[leg.asset], leg.amount)
-        owing.amount = 0.0 if deal.whole else owing.amount - min(debt / view.borrow_index[owing.asset], owing.amount)
-        if rule.owing(account, view) > 0.0 and self.health(account, view) < 1.0:
-            leg.amount, owing.amount = before
+        if not self.pays(leg.asset, owing.asset, out, debt):
+            return None
+        has = rule.backing(account, view) - out * view.price[leg.asset] * view.threshold(leg)
+        owes = rule.owing(account, view) - debt * view.price[owing.asset]
+        self.owners.near(has, owes)
+        if has < owes * (1.0 - ROUNDING):
             self.counts["close would be unhealthy"] += 1
             return None
+        leg.amount -= min(out / view.supply_index[leg.asset], leg.amount)
+        owing.amount -= min(debt / view.borrow_index[owing.asset], owing.amount)
         self.x.ledger.move(leg.asset, out, "cash", deal.owner)
         self.x.ledger.move(owing.asset, debt, deal.owner, "cash")
         self.lending.move(account.protocol, leg.asset, -out)
         self.lending.move(account.protocol, owing.asset, debt)
         self.counts["closes"] += 1
         return [(leg.asset, owing.asset, out, deal.owner)]
+
+    def enough(self, protocol: str, asset: str, units: float) -> bool:
+        """Whether so much is there to be taken out."""
+        self.owners.near(self.lending.there(protocol, asset), units)
+        return self.lending.there(protocol, asset) >= units
 
     def pays(self, sold: str, bought: str, units: float, needed: float) -> bool:
         """Whether selling alone, now, brings what is needed."""
@@ -221,7 +230,7 @@ class Settlement:
         """A loan is taken and becomes collateral."""
         account, leg, owing, view = deal.account, deal.leg, deal.owing, self.seen(deal.account.protocol)
         usd = self.x.usd(self.w.unit[account.protocol])
-        if self.lending.there(account.protocol, owing.asset) < deal.debt:
+        if not self.enough(account.protocol, owing.asset, deal.debt):
             self.counts["lever without cash"] += 1
             return None
         if not self.allowed.may_supply(account.protocol, leg.asset, deal.collateral):
@@ -232,13 +241,14 @@ class Settlement:
             return None
         if not self.pays(owing.asset, leg.asset, deal.debt, deal.collateral):
             return None
-        before = leg.amount, owing.amount
-        leg.amount += deal.collateral / view.supply_index[leg.asset]
-        owing.amount += deal.debt / view.borrow_index[owing.asset]
-        if self.health(account, view) < 1.0:
-            leg.amount, owing.amount = before
+        has = rule.backing(account, view) + deal.collateral * view.price[leg.asset] * view.threshold(leg)
+        owes = rule.owing(account, view) + deal.debt * view.price[owing.asset]
+        self.owners.near(has, owes)
+        if has < owes:
             self.counts["lever would be unhealthy"] += 1
             return None
+        leg.amount += deal.collateral / view.supply_index[leg.asset]
+        owing.amount += deal.debt / view.borrow_index[owing.asset]
         self.x.ledger.move(owing.asset, deal.debt, "cash", deal.owner)
         self.x.ledger.move(leg.asset, deal.collateral, deal.owner, "cash")
         self.lending.move(account.protocol, owing.asset, -deal.debt)

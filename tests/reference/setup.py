@@ -41,7 +41,7 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         orders=orders_of(world), reserves=reserves_of(world, accounts), lenders=lenders_of(world),
         chains=chains, home={name: chain_of(world, p) for name, p in world.protocols.items()}, bidders=bidders_of(world),
         auctions=auctions_of(world), breakers=breakers_of(world), margin_calls=margin_calls_of(world),
-        attentive=people.attentive if people else 0.0, target=people.target if people else 1.1,
+        people=list(actors), attentive=people.attentive if people else 0.0, target=people.target if people else 1.1,
         budget=people.budget if people else 0.0, top_up_fee=people.fee if people else 0.0,
         path=path, seed=scenario.seed, exchanges=exchanges, limits=limits_of(world), votes=votes_of(world),
         followers=followers_of(world), loopers=loopers_of(world), carriers=carriers_of(world),

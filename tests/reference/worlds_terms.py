@@ -61,6 +61,11 @@ class DrawTerms:
         found: Mapping = self.world["protocols"][name]["parameters"]
         return found
 
+    def there(self, name: str) -> Mapping:
+        """Parameters of what somebody holds or owes."""
+        rows = self.world["protocols"][name]["book"].legs.to_pylist()
+        return {a: entry for a, entry in self.parameters(name).items() if a in {row["asset"] for row in rows}}
+
     # ---- rules and limits ----------------------------------------------------------------------------------------
 
     def euler(self, name: str) -> None:
@@ -150,7 +155,7 @@ class DrawTerms:
 
     def policy(self, name: str) -> Mapping | None:
         rng, kind = self.rng, self.world["protocols"][name]["rules"]["kind"]
-        listed = self.parameters(name)
+        listed = self.there(name)
         if self.is_exchange(name):
             term = rng.choice(["margin", "margin", "haircut"])
             able = [a for a, entry in listed.items() if ("tiers" in entry) == (term == "margin")]
@@ -228,7 +233,7 @@ class DrawTerms:
 
     def asset_terms(self, name: str) -> Mapping:
         found = {}
-        able = [a for a in self.parameters(name) if a not in ("USD", "REST")]
+        able = [a for a in self.there(name) if a not in ("USD", "REST")]
         for asset in self.rng.sample(able, min(len(able), self.rng.choice([1, 1, 2]))):
             if new := self.new_terms(name, asset, self.parameters(name)[asset]):
                 found[asset] = new
