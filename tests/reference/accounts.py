@@ -54,6 +54,7 @@ class View:
     borrow_index: dict[str, float]
     counted: dict[tuple[str, int], float] = field(default_factory=dict)  # asset, category: factor on thresholds
     bonus: dict[tuple[str, int], float] = field(default_factory=dict)  # on incentives
+    usd: float = 1.0  # what the unit of these prices is worth
 
     def held(self, leg: Leg) -> float:
         return leg.amount * self.supply_index[leg.asset]
@@ -127,8 +128,9 @@ def _one_pair(account: Account, taken: Leg, repaid: Leg, rules: Rules, view: Vie
         all_repaid = repay >= owed
     if rules.kind == "v3_3" and not (all_repaid or all_taken):
         # both leftovers at least 1000 USD, or the call repays less
-        repay = min(repay, owed - 1000.0, (held - 1000.0) / factor)
-        rules.nearest = min(rules.nearest, abs(repay) / 1000.0)
+        left = 1000.0 / view.usd
+        repay = min(repay, owed - left, (held - left) / factor)
+        rules.nearest = min(rules.nearest, abs(repay) / left)
     if repay <= 0.0:
         return None
     seize = view.held(taken) if all_taken else repay * factor / view.price[taken.asset]
@@ -147,7 +149,7 @@ def _close_limit(account: Account, held: float, owed: float, rules: Rules, view:
         return rules.close_factor * owed
     if rules.kind == "v3_0":
         return rules.close_factor * owed if health(account, view) > rules.full_above else owed
-    whole = not (held >= 2000.0 and owed >= 2000.0 and health(account, view) > rules.full_above)
+    whole = not (min(held, owed) * view.usd >= 2000.0 and health(account, view) > rules.full_above)
     return math.inf if whole else rules.close_factor * owing(account, view)
 
 
@@ -165,7 +167,7 @@ def _share_of_everything(account: Account, rules: Rules, view: View) -> Claim | 
     worth = sum(view.held_value(leg) / (1.0 + view.incentive(leg)) for leg in holds)
     if debt <= 0.0 or worth <= 0.0:
         return None
-    whole = owing(account, view) <= rules.dust or health(account, view) < rules.full_below
+    whole = owing(account, view) * view.usd <= rules.dust or health(account, view) < rules.full_below
     repay_share = 1.0 if whole else rules.close_factor
     seize_share, cleared = repay_share * debt / worth, list(owes) if whole else []
     if seize_share >= 1.0:

@@ -50,8 +50,7 @@ class Allowed:
                            for leg in a.collateral if leg.asset == asset)
         return self.within(supplied + units, self.limits[protocol, asset].supply_cap)
 
-    def may_borrow(self, account: Account, asset: str, units: float, view: View, usd: float) -> bool:
-        """usd: price of what the protocol keeps accounts in."""
+    def may_borrow(self, account: Account, asset: str, units: float, view: View) -> bool:
         protocol = account.protocol
         if not self.within(self.lending.owed(protocol, asset) + units, self.limits[protocol, asset].borrow_cap):
             return False
@@ -66,5 +65,5 @@ class Allowed:
         if ceiling == math.inf:
             return True
         debts = sum(view.owed_value(leg) for a in self.lending.accounts
-                    if a.protocol == protocol and self.alone.get(a.number) == only for leg in a.debt)
-        return self.within((debts + units * view.price[asset]) * usd, ceiling)
+                    if a.protocol == protocol and self.alone.get(a.number) == only for leg in a.debt if leg.amount > 0.0)
+        return self.within((debts + units * view.price[asset]) * view.usd, ceiling)

@@ -74,7 +74,7 @@ class Path(Settlement):
 
     def seen(self, protocol: str) -> View:
         """What a protocol sees now; an asset without an oracle is seen at the market."""
-        view = View({}, {}, {})
+        view = View({}, {}, {}, usd=self.x.usd(self.w.unit[protocol]))
         for (of, asset), reserve in self.lending.reserves.items():
             if of == protocol:
                 view.price[asset] = math.exp(self.seen_log_price(protocol, asset))

@@ -229,14 +229,13 @@ class Settlement:
     def lent_more(self, deal: Deal) -> list[Sale] | None:
         """A loan is taken and becomes collateral."""
         account, leg, owing, view = deal.account, deal.leg, deal.owing, self.seen(deal.account.protocol)
-        usd = self.x.usd(self.w.unit[account.protocol])
         if not self.enough(account.protocol, owing.asset, deal.debt):
             self.counts["lever without cash"] += 1
             return None
         if not self.allowed.may_supply(account.protocol, leg.asset, deal.collateral):
             self.counts["lever beyond the supply cap"] += 1
             return None
-        if not self.allowed.may_borrow(account, owing.asset, deal.debt, view, usd):
+        if not self.allowed.may_borrow(account, owing.asset, deal.debt, view):
             self.counts["lever beyond what may be borrowed"] += 1
             return None
         if not self.pays(owing.asset, leg.asset, deal.debt, deal.collateral):

@@ -23,12 +23,12 @@ def limits_of(world: World) -> dict[tuple[str, str], Limits]:
 
 
 def votes_of(world: World) -> list[Vote]:
-    """In the order in which they are stated."""
+    """In the order of their moments."""
     step = world.scenario.step
     return [Vote(int((e.at + e.delay) // step) + 1, e.protocol, dict(e.change),
                  {asset: new_terms(new, look_up(world.protocols[e.protocol].parameters)[asset])
                   for asset, new in e.parameters.items()})
-            for e in world.scenario.events if e.kind == "governance"]
+            for e in sorted((e for e in world.scenario.events if e.kind == "governance"), key=lambda e: e.at + e.delay)]
 
 
 def new_terms(new: Any, listed: Any) -> NewTerms:

@@ -136,7 +136,7 @@ class DrawTerms:
     def loopers(self, name: str, collateral: str, debt: str) -> Mapping:
         rng = self.rng
         low = rng.choice([0.97, 1.01, 1.03, 1.06])
-        target = max(low, 1.0) + rng.uniform(0.02, 0.08)
+        target = max(low, 1.03) + rng.uniform(0.03, 0.08)
         return {"kind": "loopers", "protocol": name, "collateral": collateral, "debt": debt, "low": low, "target": target,
                 "high": target + rng.choice([0.01, 0.05, 0.15]) if self.chance(0.8) else None,
                 "slippage": rng.choice([0.002, 0.01, 0.05, 0.1]), "fee": rng.choice([12.0, 32.0, 1502.0])}
