@@ -42,6 +42,7 @@ class Rules:
     full_below: float = 0.0  # pro_rata: health factor
     most_discount: float = 0.0  # euler
     socialises: bool = True  # euler: what is owed without collateral is a deficit
+    close_factor_at_start: float = math.nan
     nearest: float = math.inf  # relative distance of what a call may repay from nothing, where what must be left decides
 
 
@@ -55,6 +56,10 @@ class View:
     counted: dict[tuple[str, int], float] = field(default_factory=dict)  # asset, category: factor on thresholds
     bonus: dict[tuple[str, int], float] = field(default_factory=dict)  # on incentives
     usd: float = 1.0  # what the unit of these prices is worth
+
+    def as_at_start(self) -> View:
+        """With the terms that were stated then."""
+        return View(self.price, self.supply_index, self.borrow_index, usd=self.usd)
 
     def held(self, leg: Leg) -> float:
         return leg.amount * self.supply_index[leg.asset]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 
 from reference.accounts import Account, View
 from reference.lending import Lending
@@ -27,10 +28,12 @@ class Allowed:
 
     limits: dict[tuple[str, str], Limits]
     lending: Lending
+    counts: Counter[str]
     alone: dict[int, str] = field(default_factory=dict)  # by account: the one collateral that it held at the start
     nearest: float = math.inf
 
     def __post_init__(self) -> None:
+        self.start = {where: replace(one) for where, one in self.limits.items()}
         for account in self.lending.accounts:
             held = {leg.asset for leg in account.collateral if leg.amount > 0.0}
             if len(held) == 1:
@@ -48,14 +51,22 @@ class Allowed:
         else:
             supplied = sum(leg.amount * reserve.supply for a in self.lending.accounts if a.protocol == protocol
                            for leg in a.collateral if leg.asset == asset)
-        return self.within(supplied + units, self.limits[protocol, asset].supply_cap)
+        return self.within_cap("supply_cap", protocol, asset, supplied + units)
+
+    def within_cap(self, cap: str, protocol: str, asset: str, units: float) -> bool:
+        """Counts where a cap that has moved decides."""
+        most, before = (getattr(of[protocol, asset], cap) for of in (self.limits, self.start))
+        self.counts[f"a {cap} that moved decides"] += (units <= most) != (units <= before)
+        return self.within(units, most)
 
     def may_borrow(self, account: Account, asset: str, units: float, view: View) -> bool:
         protocol = account.protocol
-        if not self.within(self.lending.owed(protocol, asset) + units, self.limits[protocol, asset].borrow_cap):
+        if not self.within_cap("borrow_cap", protocol, asset, self.lending.owed(protocol, asset) + units):
+            self.counts["beyond a borrow cap"] += 1
             return False
         owed = {leg.asset for leg in account.debt if leg.amount > 0.0} | {asset}
         if len(owed) > 1 and any(self.limits[protocol, other].siloed for other in owed):
+            self.counts["siloed"] += 1
             return False
         held = {leg.asset for leg in account.collateral if leg.amount > 0.0}
         if len(held) != 1:
@@ -66,4 +77,6 @@ class Allowed:
             return True
         debts = sum(view.owed_value(leg) for a in self.lending.accounts
                     if a.protocol == protocol and self.alone.get(a.number) == only for leg in a.debt if leg.amount > 0.0)
-        return self.within((debts + units * view.price[asset]) * view.usd, ceiling)
+        allowed = self.within((debts + units * view.price[asset]) * view.usd, ceiling)
+        self.counts["beyond a ceiling"] += not allowed
+        return allowed

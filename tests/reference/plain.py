@@ -52,7 +52,8 @@ class Path(Settlement):
         self.lending = Lending(reserves, setting.lenders, setting.accounts, self.deficit)
         self.halts = Halts(setting.breakers, setting.margin_calls, self.counts)
         self.repaid: dict[str, float] = defaultdict(float)  # per protocol, at prices seen then [USD]
-        self.allowed = Allowed({where: setting.limits.setdefault(where, Limits()) for where in reserves}, self.lending)
+        self.allowed = Allowed({where: setting.limits.setdefault(where, Limits()) for where in reserves}, self.lending,
+                               self.counts)
         self.owners = Owners(setting.loopers, setting.carriers, setting.accounts, self.lending, setting.home, setting.seed)
         follow(self.x, setting.follows)
         self.terms = Moving(setting.votes, setting.followers, setting.rules, setting.auctions, setting.exchanges, setting.limits,
@@ -143,6 +144,7 @@ class Path(Settlement):
         views = {protocol: self.seen(protocol) for protocol in self.w.rules}
         sights = {e.name: Sight(self.prices(e.name, e.weight), self.prices(e.name, e.tiers)) for e in self.w.exchanges}
         unhealthy = [a for a in self.w.accounts if self.health(a, views[a.protocol]) < 1.0]
+        self.terms.note(self.w.accounts, views, sights)
         self.halts.look(self.looked_at, self.time)
         spared = {a.number for a in unhealthy if self.spared(a, views[a.protocol])}
         self.counts["late_blocks"] += late(self, views)

@@ -303,7 +303,11 @@ class Settlement:
         self.repaid[protocol] += units * view.price[asset] * self.x.usd(self.w.unit[protocol])
 
     def claimed(self, claim: Claim, view: View, who: str) -> None:
-        account = claim.account
+        account, rules = claim.account, self.w.rules[claim.account.protocol]
+        self.counts[f"{rules.kind} calls"] += 1
+        self.counts["an incentive that moved was paid"] += rules.kind != "euler" and any(
+            view.incentive(leg) != leg.incentive for leg, _, _ in claim.seize)
+        self.counts["called by a close factor that moved"] += rules.close_factor != rules.close_factor_at_start
         for leg, seize, kept in claim.seize:
             leg.amount = 0.0 if leg in claim.cleared else leg.amount - seize / view.supply_index[leg.asset]
             self.x.ledger.move(leg.asset, seize - kept, "cash", who)

@@ -10,11 +10,11 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from reference.accounts import Rules
+from reference.accounts import Account, Rules, View, health
 from reference.auctions import Terms as AuctionTerms
 from reference.exchange import Exchange
 from reference.limits import Limits
-from reference.margin import MarginExchange
+from reference.margin import MarginExchange, Sight
 
 YEAR = 365.0 * 86400.0  # [s]
 MOST_MARGIN = 0.95  # of a position
@@ -117,13 +117,15 @@ class Moving:
         self.exchanges = {exchange.name: exchange for exchange in exchanges}
         self.voted: defaultdict[tuple[str, str, str, int], float] = defaultdict(lambda: 1.0)  # term, protocol, asset, category
         self.close_factor = {name: one.close_factor for name, one in rules.items()}  # as stated
+        for one in rules.values():
+            one.close_factor_at_start = one.close_factor
         self.stated = {where: (one.supply_cap, one.borrow_cap) for where, one in limits.items()}
         self.weights = {e.name: dict(e.weight) for e in exchanges}  # as stated
         self.counted: dict[tuple[str, str, int], float] = {}  # protocol, asset, category: factor on thresholds
         self.bonus: dict[tuple[str, str, int], float] = {}
         self.categories: dict[Where, set[int]] = defaultdict(lambda: {0})
 
-    def begin(self, x: Exchange, accounts: list[Any]) -> None:
+    def begin(self, x: Exchange, accounts: list[Account]) -> None:
         for one in self.followers:
             one.begin(x, self.exchanges)
         for account in accounts:
@@ -175,8 +177,23 @@ class Moving:
             factor = one.step(k, one.look(x, self.exchanges, (k - 1) * dt, dt), dt)
             factors[one.term, one.protocol, one.asset] = factor
             self.counts[f"{one.term} follows {one.looks}"] += abs(one.log) > 1e-6
-        self.factors = factors
         self.apply(factors)
+
+    def note(self, accounts: list[Account], views: dict[str, View], sights: dict[str, Sight]) -> None:
+        """Count where a term that has moved decides whether somebody is healthy."""
+        for account in accounts:
+            view = views[account.protocol]
+            if (health(account, view) < 1.0) != (health(account, view.as_at_start()) < 1.0):
+                self.counts["a threshold decides"] += 1
+        for name, exchange in self.exchanges.items():
+            weights, margins = exchange.weight, exchange.margin
+            for account in exchange.accounts:
+                verdicts = []
+                for exchange.weight, exchange.margin in ((weights, margins), (self.weights[name], margins), (weights, {})):
+                    verdicts.append(exchange.equity(account, sights[name]) < exchange.maintenance(account, sights[name]))
+                exchange.weight, exchange.margin = weights, margins
+                self.counts["a haircut decides"] += verdicts[0] != verdicts[1]
+                self.counts["a margin decides"] += verdicts[0] != verdicts[2]
 
     def apply(self, factors: dict[tuple[str, str, str], float]) -> None:
         """term = stated x factor."""

@@ -91,13 +91,13 @@ class DrawTerms:
                 continue
             lent = max(protocol.get("borrowed", {}).get(asset, 0.0), owed[asset])
             supplied = protocol["cash"][asset] + lent if asset in protocol.get("cash", {}) else held[asset]
-            if supplied > 0.0 and self.chance(0.4):
-                reserve["supply_cap"] = supplied * rng.choice([0.7, 1.0001, 1.01, 1.1, 1.5])
-            if lent > 0.0 and self.chance(0.4):
-                reserve["borrow_cap"] = lent * rng.choice([0.7, 1.0001, 1.01, 1.1, 1.5])
-            if alone[asset] > 0.0 and self.chance(0.35):
-                reserve["debt_ceiling"] = alone[asset] * rng.choice([0.8, 1.001, 1.05, 1.3])
-            if self.chance(0.12):
+            if supplied > 0.0 and self.chance(0.5):
+                reserve["supply_cap"] = supplied * rng.choice([0.97, 1.0001, 1.005, 1.02, 1.1])
+            if lent > 0.0 and self.chance(0.5):
+                reserve["borrow_cap"] = lent * rng.choice([0.97, 1.0001, 1.005, 1.02, 1.1])
+            if alone[asset] > 0.0 and self.chance(0.5):
+                reserve["debt_ceiling"] = alone[asset] * rng.choice([0.9, 1.001, 1.01, 1.05])
+            if self.chance(0.17):
                 reserve["siloed"] = True
 
     def price(self, asset: str) -> float:
@@ -121,8 +121,8 @@ class DrawTerms:
         rng, found = self.rng, {}
         for name in self.plain:
             pairs = self.pairs(name)
-            for i, (collateral, debt) in enumerate(pairs[:2]):
-                if self.chance(0.7 if i == 0 else 0.4):
+            for i, (collateral, debt) in enumerate(pairs[:3]):
+                if self.chance(0.85 if i == 0 else 0.5):
                     found[f"loopers{i} of {name}"] = self.loopers(name, collateral, debt)
             if pairs and self.chance(0.45):
                 found[f"carriers of {name}"] = {
@@ -138,14 +138,14 @@ class DrawTerms:
         low = rng.choice([0.97, 1.01, 1.03, 1.06])
         target = max(low, 1.03) + rng.uniform(0.03, 0.08)
         return {"kind": "loopers", "protocol": name, "collateral": collateral, "debt": debt, "low": low, "target": target,
-                "high": target + rng.choice([0.01, 0.05, 0.15]) if self.chance(0.8) else None,
-                "slippage": rng.choice([0.002, 0.01, 0.05, 0.1]), "fee": rng.choice([12.0, 32.0, 1502.0])}
+                "high": target + rng.choice([0.005, 0.02, 0.08]) if self.chance(0.9) else None,
+                "slippage": rng.choice([0.003, 0.02, 0.05, 0.1]), "fee": rng.choice([12.0, 32.0, 1502.0])}
 
     # ---- policies ------------------------------------------------------------------------------------------------
 
     def policies(self) -> None:
         taken: set[str] = set()
-        for number in range(self.rng.choice([1, 2, 3])):
+        for number in range(self.rng.choice([2, 3, 4])):
             name = self.rng.choice(self.lending * (not self.exchanges) + self.exchanges * 3 + self.plain)
             spec = self.policy(name)
             if spec is None or f"{name} {spec['term']}" in taken:
@@ -160,7 +160,7 @@ class DrawTerms:
             term = rng.choice(["margin", "margin", "haircut"])
             able = [a for a, entry in listed.items() if ("tiers" in entry) == (term == "margin")]
         else:
-            terms = ["threshold", "threshold", "incentive", "supply_cap", "borrow_cap"] + ["close_factor"] * 2 * (kind in ("aave", "pro_rata"))
+            terms = ["threshold", "threshold", "incentive", "supply_cap", "supply_cap", "borrow_cap", "borrow_cap"] + ["close_factor"] * 2 * (kind in ("aave", "pro_rata"))
             term = rng.choice(terms)
             able = [a for a, entry in listed.items() if a not in ("USD", "REST") and (
                 term in entry if term.endswith("cap") else entry.get("liquidation_threshold", 0.0) > 0.0)]
@@ -189,7 +189,7 @@ class DrawTerms:
         rng, dt = self.rng, self.draw.dt
         bounds = {"threshold": (rng.uniform(0.85, 0.99), rng.choice([1.0, 1.04])), "haircut": (rng.uniform(0.5, 0.95), rng.choice([1.0, 1.1])),
                   "margin": (rng.choice([0.5, 1.0]), rng.choice([1.5, 3.0])), "close_factor": (rng.choice([0.2, 0.6]), rng.choice([1.5, 3.0])),
-                  "incentive": (rng.choice([0.3, 0.8]), rng.choice([1.5, 3.0]))}.get(term, (rng.choice([0.5, 0.95]), rng.choice([1.1, 2.0])))
+                  "incentive": (rng.choice([0.3, 0.8]), rng.choice([1.5, 3.0]))}.get(term, (rng.choice([0.8, 0.97]), rng.choice([1.02, 1.2])))
         found: Mapping = {"elasticity": rng.choice([-1.0, 1.0]) * rng.choice([0.05, 0.3, 1.0]), "least": bounds[0], "most": bounds[1],
                           "every": dt * rng.choice([1.0, 1.0, 2.0, 3.0]), "notice": dt * rng.choice([0.0, 0.0, 1.0, 2.0])}
         if self.chance(0.5):
