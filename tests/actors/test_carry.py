@@ -67,6 +67,17 @@ def test_collateral_that_is_lent_out_cannot_be_taken() -> None:
     assert conserved(world.replace("protocols.pool.cash", {"ETH": 0.6}))[1]["closed"][0] == 1
 
 
+@pytest.mark.parametrize(("held", "closed"), [(499.0, 0), (510.0, 1)])
+def test_collateral_that_is_what_is_owed_must_repay_it_too(held: float, closed: int) -> None:
+    """No market stands between; the owner puts in nothing of his own."""
+    legs = [("a", "USD", "collateral", held), ("a", "ETH", "collateral", 0.3), ("a", "USD", "debt", 500.0)]
+    world = one_market(legs, parameters={"USD": {"borrow_rate": 0.11}})
+    world = world.replace("actors.carriers", {"kind": "carry", "protocol": "pool", "asset": "USD", "median": 0.1, "spread": 0})
+    state, columns = conserved(world)
+    assert columns["closed"][0] == closed
+    assert state.ledgers.tokens[-1, 0, 0] >= 0.0
+
+
 def test_a_run_raises_the_rate_borrowers_unwind_and_that_pays_lenders() -> None:
     """Lenders take the cash; the rate goes up the steep slope; loans are repaid by selling ETH, which falls; lenders get it."""
     legs = [leg for i in range(50) for leg in loan(f"a{i}", 1.0, 500.0)]

@@ -70,8 +70,10 @@ def holds(i: int, rows: Transactions, accounts: Accounts, ledgers: Ledgers, liqu
     counts = book.threshold[g, c] * reserves.counted[book.term[g, c], p]
     if backing - rows.get[i] * price[p, r] * counts < (debt - rows.give[i] * price[p, s]) * (1.0 - ROUNDING):
         return False
-    a, b, tree = rows.get_asset[i], rows.give_asset[i], liquidity.tree
-    return a == b or quote_route(p, a, b, rows.get[i], tree, liquidity.profiles, liquidity.markets) >= rows.give[i]
+    a, b, out, tree = rows.get_asset[i], rows.give_asset[i], rows.get[i], liquidity.tree
+    if a != b:  # what is owed needs no market
+        out = quote_route(p, a, b, out, tree, liquidity.profiles, liquidity.markets)
+    return out >= rows.give[i]
 
 
 @kernel
