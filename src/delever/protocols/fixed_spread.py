@@ -154,7 +154,7 @@ def assess(rows: Transactions, picked: np.ndarray, parameters: np.ndarray, fee: 
         by_health = terms[MOST_DISCOUNT] > 0.0
         own = 1.0 / max(backing / debt, 1.0 - terms[MOST_DISCOUNT]) - 1.0 if by_health else 0.0
         for c in range(collaterals[g]):
-            r, incentive = reserve[g, c], (own if by_health else incentives[g, c]) * reserves.bonus[book.term[g, c], p]
+            r, incentive = reserve[g, c], own if by_health else incentives[g, c] * reserves.bonus[book.term[g, c], p]
             units_c = amount[c] * supply_index[r, p]
             held = units_c * price[r]
             if not (seizable[g, c] and held > 0.0):
