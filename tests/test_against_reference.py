@@ -19,6 +19,7 @@ from delever.oracles.push import Push
 from delever.run.assemble import Model, assemble
 from delever.run.chunk import run_state
 from delever.venues.stableswap import StableSwap
+from reference.comparing import hold_together
 from reference.plain import simulate
 from reference.setting import Result
 from reference.setup import setting_of
@@ -27,7 +28,6 @@ from reference.worlds import random_world
 WORLDS = 550
 BATCH = 50
 TOLERANCE = 1e-12  # relative
-EXCUSED = 1e-12  # |HF - 1| below which rounding decides who is liquidated
 FIXED = ("CASH", "WRAPPER", "VENUES", "MAKERS", "ARBITRAGEURS", "ORDER_OWNERS", "REPORTERS", "BLOCK_BUILDERS")
 PEOPLE = {"liquidators": "liquidators", "borrowers": "owners"}  # kind of actor -> holder in the plain ledger
 COUNTED = ("liquidations", "reverted", "declined", "top_ups", "answers")
@@ -148,17 +148,8 @@ def differences(world: World, plain: Result, engine: EngineResult) -> Iterator[s
 
 @pytest.mark.parametrize("first", range(0, WORLDS, BATCH))
 def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
-    wrong, excused = [], 0
-    for seed in range(first, first + BATCH):
-        world = random_world(seed)
-        for path, (plain, engine) in enumerate(zip(plainly(seed), run_engine(world), strict=True)):
-            found = list(differences(world, plain, engine))
-            if found and plain.nearest < EXCUSED:
-                excused += 1
-            elif found:
-                wrong.append(f"world {seed}, path {path}: " + "; ".join(found[:3]) + f" ({len(found)} differences)")
-    assert not wrong, f"{len(wrong)} paths differ, {excused} excused:\n" + "\n".join(wrong[:10])
-    assert excused <= 1  # worlds are drawn beside the edges, not on them
+    hold_together(range(first, first + BATCH), random_world, plainly, lambda seed: run_engine(random_world(seed)), differences,
+                  most_excused=1)
 
 
 @dataclass

@@ -16,6 +16,7 @@ from delever.engine.conservation import LIMIT, residual
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
 from delever.run.chunk import run_state
+from reference.comparing import hold_together
 from reference.plain import simulate
 from reference.setting import Result
 from reference.setup import setting_of
@@ -24,7 +25,6 @@ from test_against_reference import EngineResult, close, differences, holders, on
 
 WORLDS = 300
 BATCH = 30
-EXCUSED = 1e-12  # relative distance of anything from what decides, below which rounding does
 
 
 @dataclass
@@ -86,17 +86,7 @@ def house_differences(world: World, plain: Result, engine: HouseResult) -> Itera
 
 @pytest.mark.parametrize("first", range(0, WORLDS, BATCH))
 def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
-    wrong, excused = [], 0
-    for seed in range(first, first + BATCH):
-        world = house_world(seed)
-        for path, (plain, engine) in enumerate(zip(plainly(seed), by_engine(seed), strict=True)):
-            found = list(house_differences(world, plain, engine))
-            if found and plain.nearest < EXCUSED:
-                excused += 1
-            elif found:
-                wrong.append(f"world {seed}, path {path}: " + "; ".join(found[:3]) + f" ({len(found)} differences)")
-    assert not wrong, f"{len(wrong)} paths differ, {excused} excused:\n" + "\n".join(wrong[:10])
-    assert excused <= 1  # worlds are drawn beside the edges, not on them
+    hold_together(range(first, first + BATCH), house_world, plainly, by_engine, house_differences, most_excused=1)
 
 
 # in how many worlds it must have happened on some path

@@ -7,14 +7,12 @@ from functools import cache
 
 import pytest
 
-from reference.conditioning import amplifies
-from reference.margin_results import as_engine_counts, exchange_differences
+from reference.comparing import hold_together
 from reference.plain import simulate
 from reference.setting import Result
 from reference.setup import setting_of
 from reference.worlds_margin import called_world
-from test_against_reference import differences
-from test_exchanges_against_reference import EXCUSED, by_engine
+from test_exchanges_against_reference import both_differences, by_engine
 
 WORLDS = 100
 BATCH = 25
@@ -31,18 +29,8 @@ def plainly(seed: int) -> tuple[Result, ...]:
 
 @pytest.mark.parametrize("first", range(0, WORLDS, BATCH))
 def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
-    wrong, excused = [], 0
-    for seed in range(first, first + BATCH):
-        world = called_world(seed)
-        for path, (plain, (lending, exchanges)) in enumerate(zip(plainly(seed), by_engine(world), strict=True)):
-            found = [*differences(world, as_engine_counts(world, plain), lending),
-                     *exchange_differences(world, plain, exchanges)]
-            if found and (plain.nearest < EXCUSED or amplifies(world, path, plain)):
-                excused += 1
-            elif found:
-                wrong.append(f"world {seed}, path {path}: " + "; ".join(found[:3]) + f" ({len(found)} differences)")
-    assert not wrong, f"{len(wrong)} paths differ, {excused} excused:\n" + "\n".join(wrong[:10])
-    assert excused <= 2  # of 50
+    hold_together(range(first, first + BATCH), called_world, plainly, lambda seed: by_engine(called_world(seed)),
+                  both_differences, most_excused=2, pushed=True)
 
 
 def test_random_worlds_show_what_they_are_meant_to_show() -> None:

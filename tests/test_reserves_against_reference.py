@@ -17,6 +17,7 @@ from delever.engine.conservation import LIMIT, residual
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
 from delever.run.chunk import Played, run_state
+from reference.comparing import hold_together
 from reference.lending import YEAR
 from reference.plain import simulate
 from reference.setting import Result
@@ -27,7 +28,6 @@ from test_house_against_reference import HouseResult, house_differences, of_path
 
 WORLDS = 150
 BATCH = 30
-EXCUSED = 1e-12  # relative distance of anything from what decides, below which rounding does
 
 
 @dataclass
@@ -127,17 +127,8 @@ def reserves_differences(world: World, plain: Result, engine: ReservesResult) ->
 
 @pytest.mark.parametrize("first", range(0, WORLDS, BATCH))
 def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
-    wrong, excused = [], 0
-    for seed in range(first, first + BATCH):
-        world = reserves_world(seed)
-        for path, (plain, engine) in enumerate(zip(plainly(seed), by_engine(seed), strict=True)):
-            found = list(reserves_differences(world, plain, engine))
-            if found and plain.nearest < EXCUSED:
-                excused += 1
-            elif found:
-                wrong.append(f"world {seed}, path {path}: " + "; ".join(found[:3]) + f" ({len(found)} differences)")
-    assert not wrong, f"{len(wrong)} paths differ, {excused} excused:\n" + "\n".join(wrong[:10])
-    assert excused <= 4  # of sixty paths: calls that are cut to the same cash bid the same but for rounding
+    hold_together(range(first, first + BATCH), reserves_world, plainly, by_engine, reserves_differences,
+                  most_excused=4)  # calls that are cut to the same cash bid the same but for rounding
 
 
 # in how many worlds it must have happened on some path

@@ -23,7 +23,7 @@ from reference.setting import Result
 from reference.setup import setting_of
 from reference.setup_margin import is_exchange
 from reference.worlds_terms import terms_world
-from test_against_reference import close, differences
+from test_against_reference import differences
 from test_reserves_against_reference import ReservesResult, on_path, reserves_differences
 
 WORLDS = 180
@@ -71,7 +71,8 @@ def result(world: World, model: Model, played: Played, columns: list[Value], p: 
     for a, asset in enumerate(assets):
         if ("cash", asset) in ledger:
             ledger["cash", asset] = sum(float(state.ledgers.tokens[h, a, p]) for h in INSIDE)
-    lending = replace(lending, ledger=ledger, amounts=[row for row, spec in zip(lending.amounts, of, strict=True) if not is_exchange(spec)],
+    amounts = [row for row, spec in zip(lending.amounts, of, strict=True) if not is_exchange(spec)]
+    lending = replace(lending, ledger=ledger, amounts=amounts,
                       deficit={key: units for key, units in lending.deficit.items() if not is_exchange(world.protocols[key[0]])})
     return TermsResult(replace(found, house=replace(found.house, lending=lending)), exchanges_on(world, model, state, p))
 
@@ -103,17 +104,18 @@ def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
 
 # in how many worlds it must have happened on some path
 LEAST = {
-    **{f"{term} follows {looks}": 5 for term in ("threshold", "incentive", "close_factor", "supply_cap", "borrow_cap", "haircut", "margin")
-       for looks in ("realised_volatility", "implied_volatility", "depth")}, "margin follows open_interest": 10,
+    **{f"{term} follows {looks}": 5 for looks in ("realised_volatility", "implied_volatility", "depth")
+       for term in ("threshold", "incentive", "close_factor", "supply_cap", "borrow_cap", "haircut", "margin")},
+    "margin follows open_interest": 10,
     "a threshold decides": 50, "an incentive that moved was paid": 20, "called by a close factor that moved": 30,
     "a haircut decides": 10, "a margin decides": 20, "a supply_cap that moved decides": 2, "a borrow_cap that moved decides": 2,
-    **{f"vote on {what}": 20 for what in ("threshold", "incentive", "weight", "margin", "supply_cap", "borrow_cap", "debt_ceiling",
-                                          "close_factor")},
+    **{f"vote on {what}": 20 for what in ("threshold", "incentive", "weight", "margin", "supply_cap", "borrow_cap",
+                                          "debt_ceiling", "close_factor")},
     "vote on version": 8, "vote on most_discount": 8, "vote on socialises": 3, "vote on dust": 3, "vote on buf": 8,
     "top_up beyond the cap": 10, "lever beyond the supply cap": 10, "beyond a borrow cap": 10, "beyond a ceiling": 5, "siloed": 5,
     "lever without cash": 20, "levers": 40, "reverted_lever": 40, "closes": 50, "reverted_close": 50, "reverted_leave": 15,
-    "close would be unhealthy": 20, "close without cash": 30, "euler calls": 30, "exchanges": 60, "networks": 60, "no network": 60,
-    "sequential": 80, "batched": 50}
+    "close would be unhealthy": 20, "close without cash": 30, "euler calls": 30, "exchanges": 60, "networks": 60,
+    "no network": 60, "sequential": 80, "batched": 50}
 
 
 def test_random_worlds_show_what_they_are_meant_to_show() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable
@@ -171,3 +172,9 @@ def brings(a: Offer, b: Offer, x: Exchange) -> float | None:
 def for_sale(left: list[tuple[str, str, float]]) -> list[tuple[str, str, float]]:
     """What is not what was borrowed already."""
     return [(a, b, units) for a, b, units in left if a != b and units > 0.0]
+
+
+def nearest_bids(offered: list[Transaction], chains: dict[str, Network]) -> float:
+    """Relative distance of the bids for calls that were cut: many are to the same cash, and bid the same but for rounding."""
+    bids = sorted(t.bid for t in offered if t.kind == "claim" and t.most > 0.0 and t.bid > chains[t.chain].base_fee)
+    return min([math.inf, *((b - a) / b for a, b in itertools.pairwise(bids))])

@@ -19,8 +19,8 @@ def hold_together(seeds: Iterable[int], world_of: Callable[[int], World], plainl
                   most_excused: int, pushed: bool = False) -> None:
     """Every path of every world: the two agree, or rounding decides.
 
-    differences: what they do not agree on; most_excused: paths on which rounding may decide; pushed: it does, too, where a push of
-    prices moves the plain result itself.
+    differences: what they do not agree on; most_excused: paths on which rounding may decide; pushed: it does, too, where a push
+    of prices moves the plain result itself.
     """
     wrong, excused = [], 0
     for seed in seeds:

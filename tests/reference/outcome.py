@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def result_of(path: Path, longest: int) -> Result:
     """How the path ended. longest: consecutive steps with an executed claim."""
     price = {"USD": 1.0} | {asset: path.x.usd(asset) for _, asset in path.w.rates}
-    nearest = min([path.nearest, path.margins.nearest, path.auctions.nearest, path.halts.nearest, path.allowed.nearest, path.owners.nearest,
+    nearest = min([path.nearest, path.margins.nearest, path.auctions.nearest, path.halts.nearest,
+                   path.allowed.nearest, path.owners.nearest,
                    *(rules.nearest for rules in path.w.rules.values()),
                    *(breaker.nearest for breaker in path.w.breakers), *(e.least_left for e in path.w.exchanges)])
     falls = path.margins.waterfalls

@@ -59,7 +59,8 @@ class Deal:
 def limit_of(carrier: Carrier, account: int, seed: int) -> float:
     """median e^(spread z) [1/year]."""
     u, v, _, _ = philox((0, account, 0, LIMITS), seed)
-    return carrier.median * math.exp(carrier.spread * math.sqrt(-2.0 * math.log(uniform(u))) * math.cos(2.0 * math.pi * v * 2.0**-32))
+    z = math.sqrt(-2.0 * math.log(uniform(u))) * math.cos(2.0 * math.pi * v * 2.0**-32)
+    return carrier.median * math.exp(carrier.spread * z)
 
 
 def leg_of(legs: list[Leg], asset: str) -> Leg | None:
@@ -80,8 +81,9 @@ class Owners:
 
     def __post_init__(self) -> None:
         """Whose they are: accounts that have what is named at the start; those of carriers in the order of their limits."""
-        self.of_looper = {one.name: [a for a in self.accounts if a.protocol == one.protocol and self.has(a.collateral, one.collateral)
-                                     and self.has(a.debt, one.debt)] for one in self.loopers}
+        self.of_looper = {one.name: [a for a in self.accounts if a.protocol == one.protocol
+                                     and self.has(a.collateral, one.collateral) and self.has(a.debt, one.debt)]
+                          for one in self.loopers}
         self.of_carrier: dict[str, list[tuple[float, Account]]] = {}
         for one in self.carriers:
             mine = [(limit_of(one, a.number, self.seed), a) for a in self.accounts
@@ -153,7 +155,8 @@ class Owners:
             return None
         if has < looper.low * debt:
             kind, slip = "close", 1.0 + looper.slippage
-            x = min((looper.target * debt - has) / (looper.target - t * slip), view.owed_value(owing), view.held_value(leg) / slip)
+            x = (looper.target * debt - has) / (looper.target - t * slip)
+            x = min(x, view.owed_value(owing), view.held_value(leg) / slip)
         else:
             kind, slip = "lever", 1.0 - looper.slippage
             x = (has - looper.target * debt) / (looper.target - t * slip)

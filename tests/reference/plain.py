@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -10,7 +9,7 @@ from collections.abc import Iterable
 from reference import accounts as rule
 from reference.accounts import Account, View
 from reference.auctions import Auctions
-from reference.bidding import Bids, Offer
+from reference.bidding import Bids, Offer, nearest_bids
 from reference.blocks import fill
 from reference.breakers import Breaker, Halts
 from reference.default_waterfall import absorb_lending
@@ -23,7 +22,7 @@ from reference.marks import follow, sample_mark
 from reference.outcome import late, result_of
 from reference.owners import Owners
 from reference.randomness import BORROWERS, philox, uniform
-from reference.setting import Network, Result, Setting, Transaction
+from reference.setting import Result, Setting, Transaction
 from reference.settlement import Settlement
 from reference.terms import Moving
 
@@ -233,17 +232,6 @@ class Path(Settlement):
                 offers.append(offer)
         return offers, answers
 
-    def of_owners(self, b: int, views: dict[str, View]) -> list[Transaction]:
-        """What lenders and owners send of their own accord; owners in the first block of a step."""
-        leaving, looping = (self.owners.leaving(views), self.owners.looping(views)) if b == 1 else ([], [])
-        sent = {"depositors": self.withdrawals(), "carry": leaving, "loopers": looping}
-        return [t for who in self.w.people for t in sent.get(who, ())]
-
-    def withdrawals(self) -> list[Transaction]:
-        """What depositors who wait would get."""
-        return [Transaction("withdrawal", lender, lender.fee, amount=units, chain=lender.chain, payer=lender.name)
-                for lender in self.w.lenders if (units := self.lending.wanted(lender)) > 0.0]
-
     def oracles(self, first: bool) -> list[Transaction]:
         """Oracle answers that are offered; marks are sampled."""
         offered = []
@@ -301,12 +289,6 @@ class Path(Settlement):
             run = run + 1 if self.counts["liquidations"] > before else 0
             longest = max(longest, run)
         return result_of(self, longest)
-
-
-def nearest_bids(offered: list[Transaction], chains: dict[str, Network]) -> float:
-    """Relative distance of the bids for calls that were cut: many are to the same cash, and bid the same but for rounding."""
-    bids = sorted(t.bid for t in offered if t.kind == "claim" and t.most > 0.0 and t.bid > chains[t.chain].base_fee)
-    return min([math.inf, *((b - a) / b for a, b in itertools.pairwise(bids))])
 
 
 def simulate(setting: Setting) -> Result:

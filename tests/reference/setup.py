@@ -15,8 +15,8 @@ from reference.randomness import cholesky, normals
 from reference.setting import Feed, Order, Setting
 from reference.setup_house import auctions_of, bidders_of, breakers_of, chain_of, chains_of, margin_calls_of
 from reference.setup_lending import lenders_of, reserves_of
-from reference.setup_terms import carriers_of, followers_of, limits_of, loopers_of, votes_of
 from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, waterfall_of
+from reference.setup_terms import carriers_of, followers_of, limits_of, loopers_of, votes_of
 
 YEAR = 365.0 * 86400.0  # [s]
 

@@ -1,6 +1,6 @@
 """Terms that move while a path goes on: votes state them anew, policies let them follow what they look at.
 
-    term = stated x factor;   a factor follows clamp((x / usual)^elasticity, least, most), announced now and then, late, at some speed
+    term = stated x factor;   a factor follows clamp((x / usual)^elasticity, least, most), announced now and then, late, slow
 """
 
 from __future__ import annotations
@@ -211,7 +211,8 @@ class Moving:
             self.limits[protocol, asset].borrow_cap = borrow * factors.get(("borrow_cap", protocol, asset), 1.0)
         for name, exchange in self.exchanges.items():
             for asset, stated in self.weights[name].items():
-                exchange.weight[asset] = stated * self.voted["weight", name, asset, 0] * factors.get(("haircut", name, asset), 1.0)
+                factor = self.voted["weight", name, asset, 0] * factors.get(("haircut", name, asset), 1.0)
+                exchange.weight[asset] = stated * factor
             for perp, tiers in exchange.tiers.items():
                 stated = self.voted["margin", name, perp, 0]
                 most = max(MOST_MARGIN / tiers[-1][1], stated)

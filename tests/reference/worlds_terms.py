@@ -160,7 +160,8 @@ class DrawTerms:
             term = rng.choice(["margin", "margin", "haircut"])
             able = [a for a, entry in listed.items() if ("tiers" in entry) == (term == "margin")]
         else:
-            terms = ["threshold", "threshold", "incentive", "supply_cap", "supply_cap", "borrow_cap", "borrow_cap"] + ["close_factor"] * 2 * (kind in ("aave", "pro_rata"))
+            terms = ["threshold", "incentive", "supply_cap", "borrow_cap", "borrow_cap"]
+            terms += ["close_factor"] * (kind in ("aave", "pro_rata"))
             term = rng.choice(terms)
             able = [a for a, entry in listed.items() if a not in ("USD", "REST") and (
                 term in entry if term.endswith("cap") else entry.get("liquidation_threshold", 0.0) > 0.0)]
@@ -187,10 +188,11 @@ class DrawTerms:
 
     def answer(self, term: str) -> Mapping:
         rng, dt = self.rng, self.draw.dt
-        bounds = {"threshold": (rng.uniform(0.85, 0.99), rng.choice([1.0, 1.04])), "haircut": (rng.uniform(0.5, 0.95), rng.choice([1.0, 1.1])),
-                  "margin": (rng.choice([0.5, 1.0]), rng.choice([1.5, 3.0])), "close_factor": (rng.choice([0.2, 0.6]), rng.choice([1.5, 3.0])),
-                  "incentive": (rng.choice([0.3, 0.8]), rng.choice([1.5, 3.0]))}.get(term, (rng.choice([0.8, 0.97]), rng.choice([1.02, 1.2])))
-        found: Mapping = {"elasticity": rng.choice([-1.0, 1.0]) * rng.choice([0.05, 0.3, 1.0]), "least": bounds[0], "most": bounds[1],
+        bounds = {"threshold": ([0.85, 0.93, 0.99], [1.0, 1.04]), "haircut": ([0.5, 0.8, 0.95], [1.0, 1.1]),
+                  "margin": ([0.5, 1.0], [1.5, 3.0]), "close_factor": ([0.2, 0.6], [1.5, 3.0]),
+                  "incentive": ([0.3, 0.8], [1.5, 3.0])}.get(term, ([0.7, 0.95], [1.03, 1.5]))
+        found: Mapping = {"elasticity": rng.choice([-1.0, 1.0]) * rng.choice([0.1, 0.4, 1.0]),
+                          "least": rng.choice(bounds[0]), "most": rng.choice(bounds[1]),
                           "every": dt * rng.choice([1.0, 1.0, 2.0, 3.0]), "notice": dt * rng.choice([0.0, 0.0, 1.0, 2.0])}
         if self.chance(0.5):
             found["speed"] = min(rng.choice([0.02, 0.3]) * 3600.0 / dt, 1.0)
@@ -204,7 +206,7 @@ class DrawTerms:
             name = rng.choice(self.lending * (not self.exchanges) + self.exchanges * 2 + self.plain)
             at, delay = rng.uniform(0.0, 0.5) * last, rng.choice([0.0, 0.0, rng.uniform(0.0, 0.4) * last])
             spec: Mapping = {"kind": "governance", "at": at, "protocol": name, "delay": delay}
-            if self.chance(0.4):
+            if self.chance(0.5):
                 spec["change"] = self.change(name)
             if not spec.get("change") or self.chance(0.5):
                 spec["parameters"] = self.asset_terms(name)
@@ -222,13 +224,13 @@ class DrawTerms:
                 return {"version": rng.choice([v for v in ("v2", "v3_0", "v3_3") if v != rules["version"]]), **new}
             return new
         if kind == "pro_rata":
-            return {rng.choice(["close_factor"]): rules["close_factor"] * rng.uniform(0.4, 0.9)} | (
-                {"dust": rng.choice([100.0, 2000.0])} if self.chance(0.5) else {}) | ({"full_below": 0.97} if self.chance(0.5) else {})
+            return {"close_factor": rules["close_factor"] * rng.uniform(0.4, 0.9)} | (
+                {"dust": 2000.0, "full_below": 0.97} if self.chance(0.9) else {})
         if kind == "euler":
             return {"most_discount": rules["most_discount"] * rng.uniform(0.3, 1.6)} | (
                 {"socialises": not rules["socialises"]} if self.chance(0.3) else {})
         if kind == "clip":
-            return {"buf": rules["buf"] * rng.uniform(0.8, 1.2), "chip": rules["chip"] + rng.uniform(0.0, 0.01), "cusp": rng.uniform(0.4, 0.6)}
+            return {"buf": rules["buf"] * rng.uniform(0.8, 1.2), "chip": rules["chip"] + 0.01, "cusp": rng.uniform(0.4, 0.6)}
         return {}
 
     def asset_terms(self, name: str) -> Mapping:
