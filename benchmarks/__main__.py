@@ -71,7 +71,7 @@ def full(a: argparse.Namespace) -> Iterator[dict[str, Any]]:
                        "baseline_peak_memory_mib": theirs["peak_memory_mib"],
                        "ratio": round(base["ns_per_path_step"] / ours["ns_per_path_step"], 3)}
     for more in ({"mode": "sequential"}, {"rules": "aave"}, {"rules": "aave", "mode": "sequential"},
-                 {"rules": "aave", "curves": "yes"}):
+                 {"rules": "aave", "curves": "yes"}, {"rules": "aave", "curves": "yes", "terms": "yes"}):
         for scenario in ("quiet", "crash"):
             say(f"full step, {scenario}, {more}")
             yield {"benchmark": "full step", **case("full", accounts=100_000, scenario=scenario, threads=1, repeat=a.repeat,

@@ -12,6 +12,7 @@ from delever.events.price import Price
 from delever.model.book import Book
 from delever.model.world import World
 from delever.oracles.push import Push
+from delever.policies.dynamic_terms import DynamicTerms
 from delever.prices.lognormal import LogNormal
 from delever.protocols.base import Rules
 from delever.rates.kinked import Kinked
@@ -64,10 +65,11 @@ def make_book(accounts: int, seed: int, signatures: int = 1075) -> tuple[Book, n
 
 
 def make_world(book: Book, units: np.ndarray, rules: Rules, scenario: str, paths: int, mode: str, seed: int = 7,
-               curves: bool = False) -> World:
+               curves: bool = False, terms: bool = False) -> World:
     """One day of minutes: push oracles, a venue for every asset, liquidators; no chain, one round a step.
 
-    curves: every reserve has cash, a quarter of what is supplied, and a rate that answers what is lent out.
+    curves: every reserve has cash, a quarter of what is supplied, and a rate that answers what is lent out; terms: thresholds
+    and incentives of every asset follow its volatility, set anew every hour.
     """
     correlation = {f"{a}/{b}": .9995 if i < 3 and j < 3 else .9999 if 3 <= i < 5 and 3 <= j < 5
                    else .5 if i >= 9 and j >= 9 else .1 if i >= 9 or j >= 9 else .75
@@ -78,6 +80,9 @@ def make_world(book: Book, units: np.ndarray, rules: Rules, scenario: str, paths
     rates = {a: .06 if i >= 9 else .025 for i, a in enumerate(ASSETS)}
     answering = {"cash": {a: .25 * float(max(units[i], units.mean())) for i, a in enumerate(ASSETS)},
                  "rates": {a: Kinked(slope=rates[a], steep=.6, kink=.9) for a in ASSETS}} if curves else {}
+    moving = {f"{term} of {a}": DynamicTerms(
+        protocol="lending", term=term, assets=(a,), follows="realised_volatility", usual=float(yearly[i]), elasticity=by,
+        least=.8, most=1.5) for term, by in (("threshold", -.1), ("incentive", .5)) for i, a in enumerate(ASSETS[:9]) if terms}
     return World.model_validate({
         "name": f"benchmark-{scenario}", "as_of": "2025-01-01T00:00:00Z",
         "assets": {a: {"price": 1.0} for a in ASSETS},
@@ -89,7 +94,7 @@ def make_world(book: Book, units: np.ndarray, rules: Rules, scenario: str, paths
         "oracles": {"lending": {a: a for a in ASSETS}},
         "venues": {a: LogLinear(pair=f"{a}/USD", depth=2.0 * float(units[i]), half_life=68.97 * 60)
                    for i, a in enumerate(ASSETS) if i < 9},  # stable coins trade at their price
-        "actors": {"liquidators": Liquidators(rule="always")},
+        "actors": {"liquidators": Liquidators(rule="always")}, "policies": moving,
         "execution": {"mode": mode},
         "scenario": {"horizon": "24 h", "step": "1 min", "paths": paths, "seed": seed, "events": events,
                      "prices": LogNormal(volatility=dict(zip(ASSETS, yearly.tolist(), strict=True)), correlation=correlation)},

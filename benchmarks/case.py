@@ -63,12 +63,13 @@ def full_step(a: argparse.Namespace) -> dict[str, Any]:
     start = time.perf_counter()
     book, units = make_book(a.accounts, 7)
     rules = ProRata(close_factor=.5, dust=1.0, full_below=.95) if a.rules == "pro_rata" else Aave(version="v3_0")
-    world = make_world(book, units, rules, a.scenario, a.paths, a.mode, curves=a.curves == "yes")
+    world = make_world(book, units, rules, a.scenario, a.paths, a.mode, curves=a.curves == "yes",
+                       terms=a.terms == "yes")
     made = time.perf_counter()
     model = assemble(world)
     built = time.perf_counter() - made
     row, _ = measure(model, a.threads, a.chunk, a.repeat)
-    return {"scenario": a.scenario, "mode": a.mode, "rules": a.rules, "curves": a.curves,
+    return {"scenario": a.scenario, "mode": a.mode, "rules": a.rules, "curves": a.curves, "terms": a.terms,
             "signatures": len(model.positions.tables.collaterals), "pairs": len(model.index.falling),
             "book_s": round(made - start, 2), "assemble_s": round(built, 2), **row}
 
@@ -103,6 +104,7 @@ def main() -> None:
     p.add_argument("--rules", choices=("pro_rata", "aave"), default="pro_rata")
     p.add_argument("--mode", choices=("batched", "sequential"), default="batched")
     p.add_argument("--curves", choices=("no", "yes"), default="no", help="reserves with cash, and rates that answer")
+    p.add_argument("--terms", choices=("no", "yes"), default="no", help="thresholds and incentives that follow volatility")
     p.add_argument("--paths", type=int, default=512)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--chunk", type=int)

@@ -26,7 +26,8 @@ SHORT = ["seconds", "ns a path-step", "bn account-steps/s", "liquidations/s", "l
 
 def rules_of(row: dict[str, Any]) -> str:
     """What was measured, in words."""
-    return f"{row['rules']}, rates that answer" if row.get("curves") == "yes" else str(row["rules"])
+    more = [words for name, words in (("curves", "rates that answer"), ("terms", "terms that move")) if row.get(name) == "yes"]
+    return ", ".join([str(row["rules"]), *more])
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize("case", [
-    ["full", "--accounts", "1000", "--rules", "aave", "--curves", "yes", "--scenario", "crash"],
+    ["full", "--accounts", "1000", "--rules", "aave", "--curves", "yes", "--terms", "yes", "--scenario", "crash"],
     ["full", "--accounts", "1000", "--mode", "sequential", "--scenario", "crash"],
     ["perps", "--accounts", "300", "--scenario", "crash"]], ids=lambda case: " ".join(case[::3]))
 def test_a_case_measures_what_happens_and_conserves_value(case: list[str]) -> None:
