@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from reference.pool import Market
+
 YEAR = 365.0 * 86400.0  # [s]
 BEFORE = 1.0 - 1e-12  # what ends at a block is over in it
 
@@ -95,6 +97,11 @@ class Halts:
                 for table, names in ((self.liquidations, breaker.liquidations), (self.trading, breaker.trading)):
                     for name in names:
                         table[name] = max(table.get(name, -math.inf), breaker.ends)
+
+    def stop(self, venues: list[Market], until: float) -> None:
+        """Nothing trades there until then [s]."""
+        for venue in venues:
+            self.trading[venue.key] = max(self.trading.get(venue.key, -math.inf), until)
 
     def grace(self, protocol: str, number: int, health: float, gone: bool, time: float) -> bool:
         """Whether an unhealthy account is spared for now; it is called if it has not been."""
