@@ -45,10 +45,13 @@ class Provider:
     back: int = 0
     nearest: float = math.inf
 
+    def begin(self, market: Market) -> None:
+        """Before the start nothing has moved."""
+        self.past = [market.e] * self.steps
+
     def step(self, market: Market, t: float, dt: float) -> None:
         """t: the beginning of the step; dt: its length [s]."""
         now = market.e
-        self.past = self.past or [now] * self.steps
         if self.wild(now, dt):
             self.leave, self.calm = min(self.leave, t + self.delay), t
         self.past = [*self.past, now][-self.steps:]

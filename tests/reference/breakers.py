@@ -87,6 +87,7 @@ class Halts:
         self.liquidations: dict[str, float] = {}  # by protocol
         self.trading: dict[str, float] = {}  # by the base of a market
         self.deadline: dict[int, float] = {}  # by account that has been called [s]
+        self.ends: list[float] = []  # of outages [s]
         self.sold: set[int] = set()  # of these, let to liquidators
         self.nearest = math.inf
 
@@ -100,6 +101,7 @@ class Halts:
 
     def stop(self, venues: list[Market], until: float) -> None:
         """Nothing trades there until then [s]."""
+        self.ends.append(until)
         for venue in venues:
             self.trading[venue.key] = max(self.trading.get(venue.key, -math.inf), until)
 
@@ -137,5 +139,5 @@ class Halts:
 
     def wake(self, time: float) -> float:
         """When something ends that the path may wait for [s]."""
-        ends = [b.ends for b in self.breakers if b.ends > time]
+        ends = [end for end in (*self.ends, *(b.ends for b in self.breakers)) if end > time]
         return min([*ends, *(at for number, at in self.deadline.items() if number not in self.sold)], default=math.inf)

@@ -55,8 +55,8 @@ class Path(Settlement):
         for feed in setting.feeds.values():
             if math.isnan(feed.answer):  # none given: the market's
                 feed.answer = self.observed(feed)
-        for rule_of_fee in setting.fee_rules:
-            rule_of_fee.begin(self.x.named(rule_of_fee.venue)[0])
+        for acts in (*setting.fee_rules, *setting.providers):
+            acts.begin(self.x.named(acts.venue)[0])
         for breaker in setting.breakers:
             breaker.begin(self.looked_at(breaker))
 
@@ -114,7 +114,8 @@ class Path(Settlement):
                 venue.depth[side] *= factor
         for outage in self.w.outages:
             if outage.step == k:
-                self.halts.stop(self.x.named(outage.venue), ((k - 1) * self.w.dt + outage.lasting) * (1.0 + 1e-12))
+                lasting = max(outage.lasting, self.w.dt / self.w.blocks)  # at least a block
+                self.halts.stop(self.x.named(outage.venue), ((k - 1) * self.w.dt + lasting) * (1.0 + 1e-12))
         for market in self.x.everywhere():
             if self.halts.trading.get(market.key, -math.inf) > (k - 1) * self.w.dt and market.keeper == "venues":
                 continue  # nobody trades a pool while its market is halted
