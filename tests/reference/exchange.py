@@ -126,7 +126,7 @@ class Exchange:
     def best(self, m: str, given: float, s: dict[str, float], selling: bool) -> Market:
         """The venue on which so much brings most; of equals the first."""
         venues = self.venues(m)
-        venues = [v for v in venues if not self.closed(v.key)] or venues
+        venues = [v for v in venues if not self.closed(v.key)] or venues[:1]
         brings = [(v.sell if selling else v.buy)(s[v.key], given)[1] for v in venues]
         most = max(brings)
         self.nearest = min([self.nearest, *((most - b) / most for b in brings if b != most)])

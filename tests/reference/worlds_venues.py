@@ -133,8 +133,17 @@ class VenuesDraw(HouseDraw):
         amount = self.collateral_value / self.price.get(base, 1.0) * 10.0 ** rng.uniform(-2.5, 0.3)
         found: Mapping = {"kind": "order", "at": at, "order": {"side": "sell", "amount": amount, "asset": base, "into": quote},
                           "over": self.dt * rng.choice([0, 1, 3]), "fee": rng.choice([20.0, 100.0, 500.0])}
-        if self.chance(0.6):
+        ways = [self.way(base), self.way(quote)]
+        if self.chance(0.6) and self.venues[venue]["pair"].split("/")[0] in set(ways[0]) ^ set(ways[1]):
             found["venue"] = venue
+        return found
+
+    def way(self, asset: str) -> list[str]:
+        """Markets up to USD, by their base."""
+        found, asset = [], self.assets.get(asset, {}).get("wraps", asset)
+        while asset != "USD":
+            found.append(asset)
+            asset = self.assets[asset].get("peg", "USD")
         return found
 
     def actors(self, chains: int) -> Mapping:
