@@ -169,6 +169,9 @@ class Desk:
             return 0.0, some, some
         ask, cheap = min(asks, key=lambda a: a[0])
         bid, dear = max(bids, key=lambda a: a[0])
+        if bid > ask:  # rounding decides between those that are equal but for it
+            self.nearest = min([self.nearest, *(abs(at - best) for some, best in ((asks, ask), (bids, bid))
+                                                for at, _ in some if at != best)])
         return max(bid - ask, 0.0), cheap, dear
 
     def meet(self, cheap: Market, dear: Market, stock: float, money: float) -> tuple[float, float, float]:

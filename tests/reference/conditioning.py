@@ -15,9 +15,13 @@ def amplifies(world: World, path: int, plain: Result) -> bool:
     """Whether outside prices pushed by PUSH end in a difference that two implementations may not have."""
     setting = setting_of(world, path)
     for number, market in enumerate(setting.markets.values()):
-        market.e += PUSH * (-1.0) ** number
+        for venue in (market, *setting.further.get(market.asset, ())):
+            venue.e += PUSH * (-1.0) ** number
+    for pool in setting.pools:
+        pool.d *= 1.0 + PUSH
     pushed = simulate(setting)
     prices = any(abs(u - pushed.log_price[m]) > TOLERANCE for m, u in plain.log_price.items())
+    prices |= any(abs(a.u(a.s) - b.u(b.s)) > TOLERANCE for a, b in zip(plain.venues, pushed.venues, strict=True))
     counts = plain.liquidated != pushed.liquidated
     return prices or counts or any(True for _ in exchange_differences(world, plain, as_result(pushed)))
 

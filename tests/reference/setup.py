@@ -39,7 +39,7 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         rates={(name, asset): (r.supply_rate / YEAR, r.borrow_rate / YEAR)
                for name, p in lending.items() for asset, r in p.parameters.items()},
         rules={name: rules_of(p.rules) for name, p in lending.items()}, accounts=accounts,
-        further=further, pools=pools_of(world, markets, further, source), outages=outages_of(world),
+        further=further, pools=pools_of(world, markets, further), outages=outages_of(world),
         providers=providers_of(world), fee_rules=fee_rules_of(world), desks=desks_of(world),
         orders=orders_of(world), reserves=reserves_of(world, accounts), lenders=lenders_of(world),
         chains=chains, home={name: chain_of(world, p) for name, p in world.protocols.items()}, bidders=bidders_of(world),

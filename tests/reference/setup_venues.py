@@ -9,7 +9,7 @@ from delever.model.asset import factor_of
 from delever.model.world import World
 from reference.between import Desk, FeeRule, Outage, Provider
 from reference.pool import Market, Profile
-from reference.shared_pool import Balances, SharedPool
+from reference.shared_pool import SharedPool
 
 
 def profile_of(venue: Any, price: float, source: Any) -> Profile:
@@ -32,7 +32,7 @@ def further_of(world: World, markets: dict[str, Market], source: Any) -> dict[st
     return found
 
 
-def pools_of(world: World, markets: dict[str, Market], further: dict[str, list[Market]], source: Any) -> list[SharedPool]:
+def pools_of(world: World, markets: dict[str, Market], further: dict[str, list[Market]]) -> list[SharedPool]:
     """Pools of several pairs."""
     everywhere = {v.venue: v for m in markets for v in [markets[m], *further.get(m, [])]}
     names: dict[str, list[str]] = {}
@@ -41,16 +41,8 @@ def pools_of(world: World, markets: dict[str, Market], further: dict[str, list[M
             names.setdefault(venue.pool, []).append(name)
     found = []
     for some in names.values():
-        spec = world.venues[some[0]]
-
-        def profile_at(pair: Market, held: Balances) -> Profile:
-            fees = pair.profile
-            assert fees is not None
-            again = profile_of(world.venues[pair.venue].model_copy(update={"balances": dict(held)}),
-                               factor_of(pair.asset, world.assets), source)
-            again.fee_in, again.fee_out = fees.fee_in, fees.fee_out
-            return again
-        found.append(SharedPool(spec.A, dict(spec.balances), [everywhere[name] for name in some], profile_at))
+        spec: Any = world.venues[some[0]]
+        found.append(SharedPool(spec.A, dict(spec.balances), [everywhere[name] for name in some], spec.cells))
     return found
 
 

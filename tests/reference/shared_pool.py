@@ -1,12 +1,12 @@
 """Pairs of one StableSwap pool of many: what one trades, the others see.
 
-    Ann S + D = Ann D + D^(n+1) / (n^n P),   Ann = n A,   D of the stated balances
+    Ann S + D = Ann D + K,   K = D^(n+1) / (n^n P),   Ann = n A,   D of the stated balances
+    price of the base x in the quote y = (Ann + K / x) / (Ann + K / y)
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from reference.pool import Market, Profile
@@ -21,7 +21,7 @@ class SharedPool:
     amplification: float
     held: Balances
     pairs: list[Market]
-    profile_of: Callable[[Market, Balances], Profile]  # at these balances, the middle node at 0
+    cells: int
     seen: list[float] = field(default_factory=list)  # s of the pairs when they were last looked at
     d: float = 0.0
     shared: int = 0  # how often
@@ -39,9 +39,28 @@ class SharedPool:
                 break
         self.d = d
 
-    def asked(self, quote: str) -> float:
-        """Units of one asset that D asks for beside the others."""
-        n, others = len(self.held), [units for asset, units in self.held.items() if asset != quote]
+    def profile(self, pair: Market) -> Profile:
+        """Of one pair at what is held now, the others as they are; the middle node is where it stands."""
+        x, y, half = self.held[pair.asset], self.held[pair.quote], self.cells // 2
+        ways = [math.exp(-14.0 * math.sinh(3.0 * k / half) / math.sinh(3.0)) for k in range(half + 1)]
+        nodes = [(way * x, self.asked(pair.quote, {pair.asset: way * x})) for way in reversed(ways[1:])] + [(x, y)] + [
+            (self.asked(pair.asset, {pair.quote: way * y}), way * y) for way in ways[1:]]
+        w, sold = [self.slope(pair, *node) for node in nodes], [pair.s + base - x for base, _ in nodes]
+        size = [(sold[i + 1] - sold[i]) / (w[i + 1] - w[i]) for i in range(self.cells)]
+        assert pair.profile is not None
+        return Profile(w, size, sold, pair.profile.fee_in, pair.profile.fee_out, False, (sold[0], sold[-1]))
+
+    def slope(self, pair: Market, x: float, y: float) -> float:
+        """1 / sqrt(price) with these balances of the pair."""
+        n, k = len(self.held), self.d
+        ann = n * self.amplification
+        for asset, units in self.held.items():
+            k *= self.d / (n * {pair.asset: x, pair.quote: y}.get(asset, units))
+        return math.sqrt((ann + k / y) / (ann + k / x))
+
+    def asked(self, quote: str, instead: Balances) -> float:
+        """Units of one asset that D asks for beside the others. instead: of balances that are held."""
+        n, others = len(self.held), [units for asset, units in (self.held | instead).items() if asset != quote]
         ann = n * self.amplification
         c = self.d / ann
         for units in others:
@@ -57,16 +76,9 @@ class SharedPool:
         for i in moved:
             pair = self.pairs[i]
             self.held[pair.asset] += pair.s - self.seen[i]
-            self.held[pair.quote] = self.asked(pair.quote)
+            self.held[pair.quote] = self.asked(pair.quote, {})
             self.seen[i] = pair.s
         for i, pair in enumerate(self.pairs):
             if moved and moved != [i]:
-                pair.profile = shifted(self.profile_of(pair, self.held), pair.s)
+                pair.profile = self.profile(pair)
         self.shared += bool(moved)
-
-
-def shifted(profile: Profile, s: float) -> Profile:
-    """With the same prices where s more has been sold."""
-    profile.sold = [s + sold for sold in profile.sold]
-    profile.quoted = profile.quoted[0] + s, profile.quoted[1] + s
-    return profile

@@ -63,7 +63,9 @@ class VenuesDraw(HouseDraw):
     def venue(self, name: str, quote: str) -> Mapping:
         """Of any kind: positions between ticks as often as the others together."""
         if not self.chance(0.45):
-            return super().venue(name, quote)
+            found = super().venue(name, quote)
+            found["fee"] = found["fee"] or 0.0002  # a bid without a fee is an ask: two venues that have met are equal but for rounding
+            return found
         rng, price = self.rng, self.price[name]
         ratio = price / self.price.get(quote, 1.0)
         base = self.collateral_value * 10.0 ** rng.uniform(-2.0, 0.7) / price
@@ -74,7 +76,7 @@ class VenuesDraw(HouseDraw):
             middle = here + rng.choice([0, 0, rng.randint(-width, width), -3 * width, -700, 700])
             low, high = middle - rng.randint(10, width), middle + rng.randint(10, width)
             positions.append((low, high, base * math.sqrt(ratio) / -math.expm1(-0.5 * TICK * (high - low)) * 1e18))
-        found: Mapping = {"kind": "uniswap_v3", "pair": f"{name}/{quote}", "fee": rng.choice([0.0005, 0.003, 0.01])}
+        found = {"kind": "uniswap_v3", "pair": f"{name}/{quote}", "fee": rng.choice([0.0005, 0.003, 0.01])}
         if self.chance(0.3):
             found["price"] = ratio * rng.uniform(0.98, 1.02)
         if self.chance(0.4):
@@ -90,7 +92,7 @@ class VenuesDraw(HouseDraw):
             if (c != "USD" and c not in self.assets) or a not in self.assets or b not in self.assets or not self.chance(0.7):
                 continue
             worth = self.collateral_value * 10.0 ** rng.uniform(-1.5, 0.5)
-            shared: Mapping = {"kind": "stableswap", "A": rng.choice([10.0, 60.0, 300.0]), "fee": rng.choice([0.0, 0.0004, 0.01]),
+            shared: Mapping = {"kind": "stableswap", "A": rng.choice([10.0, 60.0, 300.0]), "fee": rng.choice([0.0001, 0.0004, 0.01]),
                                "balances": {x: worth / self.price.get(x, 1.0) * rng.uniform(0.6, 1.4) for x in (a, b, c)},
                                "cells": rng.choice([16, 64]), "pool": f"pool {number}"}
             for x in (a, b):
