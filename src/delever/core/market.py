@@ -255,14 +255,12 @@ def quote_route(p: int, a: int, b: int, amount: float, tree: Tree, profiles: Pro
 @helper
 def may_pay_more(a: int, b: int, tree: Tree) -> bool:
     """Whether selling a for b may bring more than market prices say: they are those of first venues, others may be better."""
-    chain, sells, buys, other = tree.chain, tree.sells, tree.buys, tree.other
+    chain, sells, buys, other, apart = tree.chain, tree.sells, tree.buys, tree.other, False
     for k in range(sells[a, b]):
-        if other[chain[a, k]] >= 0:
-            return True
+        apart |= other[chain[a, k]] >= 0
     for k in range(buys[a, b]):
-        if other[chain[b, k]] >= 0:
-            return True
-    return False
+        apart |= other[chain[b, k]] >= 0
+    return apart
 
 
 @helper
