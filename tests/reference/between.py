@@ -149,9 +149,10 @@ class Desk:
             traded = True
             self.second += turn > 0
             stock, money = stock - units, money - paid
+            spent = stock <= 1e-12 * self.base or money <= 1e-12 * self.quote
             gap, cheap, dear = self.gap(x)
             self.near(gap, least)
-            if gap <= least:
+            if gap <= least or spent:
                 break
         self.due = t + self.delay if traded and gap > least else math.inf
 

@@ -180,7 +180,10 @@ class Path(Settlement):
         self.lapse(after, sights)
         if max(abs(m.u(m.s)) for m in self.x.everywhere()) > BROKEN:
             self.nearest = 0.0
-        self.nearest = min([self.nearest, self.x.nearest, *(near_gap(m) for m in self.x.everywhere())])
+        for venue in self.x.everywhere():
+            venue.moved = venue.moved or venue.s != 0.0
+            self.nearest = min(self.nearest, near_gap(venue))
+        self.nearest = min(self.nearest, self.x.nearest)
         if block.rows or called or fell or self.lending.somebody_waits():
             return self.time
         return min([block.wake, *closed.values(), self.halts.wake(self.time), *(desk.due for desk in self.w.desks),
@@ -326,7 +329,7 @@ def nearest_bids(offered: list[Transaction], chains: dict[str, Network]) -> floa
 def near_gap(market: Market) -> float:
     """How close to a jump of the price a venue stands, as a share of how far its s moves with the price."""
     profile = market.profile
-    if profile is None or market.s == 0.0 or min(profile.liquidity) > 0.0:
+    if profile is None or not market.moved or min(profile.liquidity) > 0.0:
         return math.inf
     return profile.from_gap(market.s) / market.virtual()
 

@@ -123,6 +123,7 @@ class Market:
     half_life: float | None = None  # [s]
     s: float = 0.0
     depth: list[float] = field(default_factory=lambda: [1.0, 1.0])  # factor on bids, asks
+    moved: bool = False  # s has not always been 0
     venue: str = ""  # its name
     key: str = ""  # what halts it: the base, of the first venue of its pair; its name, of others
 

@@ -64,7 +64,7 @@ class VenuesDraw(HouseDraw):
         """Of any kind: positions between ticks as often as the others together."""
         if not self.chance(0.45):
             found = super().venue(name, quote)
-            found["fee"] = found["fee"] or 0.0002  # a bid without a fee is an ask: two venues that have met are equal but for rounding
+            found["fee"] = found["fee"] or 0.0002  # without one bid and ask are one: rounding decides after they have met
             return found
         rng, price = self.rng, self.price[name]
         ratio = price / self.price.get(quote, 1.0)
@@ -92,7 +92,8 @@ class VenuesDraw(HouseDraw):
             if (c != "USD" and c not in self.assets) or a not in self.assets or b not in self.assets or not self.chance(0.7):
                 continue
             worth = self.collateral_value * 10.0 ** rng.uniform(-1.5, 0.5)
-            shared: Mapping = {"kind": "stableswap", "A": rng.choice([10.0, 60.0, 300.0]), "fee": rng.choice([0.0001, 0.0004, 0.01]),
+            shared: Mapping = {"kind": "stableswap", "A": rng.choice([10.0, 60.0, 300.0]),
+                               "fee": rng.choice([0.0001, 0.0004, 0.01]),
                                "balances": {x: worth / self.price.get(x, 1.0) * rng.uniform(0.6, 1.4) for x in (a, b, c)},
                                "cells": rng.choice([16, 64]), "pool": f"pool {number}"}
             for x in (a, b):
