@@ -17,7 +17,7 @@ def result_of(path: Path, longest: int) -> Result:
     nearest = min([path.nearest, path.margins.nearest, path.auctions.nearest, path.halts.nearest,
                    *(rules.nearest for rules in path.w.rules.values()),
                    *(breaker.nearest for breaker in path.w.breakers), *(e.least_left for e in path.w.exchanges),
-                   *(one.nearest for one in (*path.w.providers, *path.w.desks))])
+                   *(one.nearest for one in (*path.w.providers, *path.w.desks, *path.w.pools))])
     falls = path.margins.waterfalls
     deficit = dict(path.deficit) | {(name, "USD"): fall.deficit for name, fall in falls.items()}
     bad = sum(units * price[asset] for (_, asset), units in deficit.items())

@@ -25,6 +25,7 @@ class SharedPool:
     seen: list[float] = field(default_factory=list)  # s of the pairs when they were last looked at
     d: float = 0.0
     shared: int = 0  # how often
+    nearest: float = math.inf  # 1e-12 where rounding of one pair's price moves the others by a fifth of that
 
     def __post_init__(self) -> None:
         self.seen = [pair.s for pair in self.pairs]
@@ -75,6 +76,8 @@ class SharedPool:
         moved = [i for i, pair in enumerate(self.pairs) if pair.s != self.seen[i]]
         for i in moved:
             pair = self.pairs[i]
+            rounding = 2.0**-52 * pair.virtual() / min(self.held[pair.asset], self.held[pair.quote])
+            self.nearest = min(self.nearest, 1e-12 * (2e-13 / rounding))
             self.held[pair.asset] += pair.s - self.seen[i]
             self.held[pair.quote] = self.asked(pair.quote, {})
             self.seen[i] = pair.s

@@ -92,7 +92,7 @@ class VenuesDraw(HouseDraw):
             if (c != "USD" and c not in self.assets) or a not in self.assets or b not in self.assets or not self.chance(0.7):
                 continue
             worth = self.collateral_value * 10.0 ** rng.uniform(-1.5, 0.5)
-            shared: Mapping = {"kind": "stableswap", "A": rng.choice([10.0, 60.0, 300.0]),
+            shared: Mapping = {"kind": "stableswap", "A": rng.choice([5.0, 20.0, 60.0]),
                                "fee": rng.choice([0.0001, 0.0004, 0.01]),
                                "balances": {x: worth / self.price.get(x, 1.0) * rng.uniform(0.6, 1.4) for x in (a, b, c)},
                                "cells": rng.choice([16, 64]), "pool": f"pool {number}"}
