@@ -199,6 +199,9 @@ class Desk:
         return low, cheap.cost(cheap.s, low)[1], dear.sell(dear.s, low)[1]
 
     def carry_out(self, x: Exchange, cheap: Market, dear: Market, units: float, paid: float, got: float) -> None:
+        thin, deep = sorted((cheap.virtual(), dear.virtual()))
+        if thin > 0.0:  # where the deep one's price rounds, so much may be traded more or less, which moves the thin one's
+            self.nearest = min(self.nearest, 1e-12 * (2e-13 / (2.0**-52 * deep / thin)))
         cheap.s, dear.s = cheap.cost(cheap.s, units)[0], dear.sell(dear.s, units)[0]
         for venue in (cheap, dear):
             x.traded.add(venue.key)

@@ -25,6 +25,7 @@ class SharedPool:
     seen: list[float] = field(default_factory=list)  # s of the pairs when they were last looked at
     d: float = 0.0
     shared: int = 0  # how often
+    together: int = 0  # of these, after several pairs had traded at once
     nearest: float = math.inf  # 1e-12 where rounding of one pair's price moves the others by a fifth of that
 
     def __post_init__(self) -> None:
@@ -85,3 +86,4 @@ class SharedPool:
             if moved and moved != [i]:
                 pair.profile = self.profile(pair)
         self.shared += bool(moved)
+        self.together += len(moved) > 1
