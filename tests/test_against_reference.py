@@ -72,10 +72,10 @@ def one_path(world: World, model: Model, state: State, p: int) -> EngineResult:
     amounts = []
     for row, g in zip(amount.tolist(), book.signature, strict=True):
         amounts.append((row[:book.collaterals[g]], row[first:first + book.debts[g]]))
-    totals = ledgers.totals[:, :, p]
+    totals, pairs = ledgers.totals[:, :, p], len(layout.markets)  # rows of further venues stand behind those of pairs
     return EngineResult(
-        amounts=amounts, consumed=dict(zip(layout.markets, state.markets.consumed[:, p].tolist(), strict=True)),
-        log_price=dict(zip(layout.markets, state.markets.price[:, p].tolist(), strict=True)),
+        amounts=amounts, consumed=dict(zip(layout.markets, state.markets.consumed[:pairs, p].tolist(), strict=True)),
+        log_price=dict(zip(layout.markets, state.markets.price[:pairs, p].tolist(), strict=True)),
         answers={name: float(state.feeds.answer[model.oracles.names.index(name), p]) for name in world.feeds},
         ledger={(name, asset): float(ledgers.tokens[row, a, p])
                 for name, row in holders(world).items() for a, asset in enumerate(layout.assets)},

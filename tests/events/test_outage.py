@@ -35,9 +35,11 @@ def down(at: float, lasting: float | None, **what: str) -> Mapping:
     return {"at": at, "kind": "outage", "lasting": lasting, **what}
 
 
-@pytest.mark.parametrize(("lasting", "step"), [(None, -1), (30.0, 2), (60.0, 3), (120.0, 4), (150.0, 4)])
+@pytest.mark.parametrize(("lasting", "step"), [
+    (None, -1), (10.0, 2), (30.0, 2), (50.0, 2), (60.0, 3), (120.0, 4), (150.0, 4)])
 def test_a_network_that_is_down_produces_no_block(lasting: float | None, step: int) -> None:
-    """Down from 60 s: blocks at 90 s and 120 s fall away after 60 s; after 150 s the one at 240 s is the first."""
+    """Down from 60 s: blocks at 90 s and 120 s fall away after 60 s, after 50 s the first of them
+    alone; at least one does; after 150 s the one at 240 s is the first."""
     assert first_call(world()) == (2,)
     assert first_call(world(events=[down(60.0, lasting, network="chain")])) == (step,)
 

@@ -48,7 +48,7 @@ def gas_price(kinds: list[str], net: Network, x: Exchange) -> float:
 
 def sold(sales: list[tuple[str, str, float]], holder: str) -> list[Sale]:
     """Nothing is sold for itself."""
-    return [(a, b, units, holder) for a, b, units in sales]
+    return [Sale(a, b, units, holder) for a, b, units in sales]
 
 
 def gain(offer: Offer, x: Exchange) -> float:

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from reference.pool import Market
+
 YEAR = 365.0 * 86400.0  # [s]
 BEFORE = 1.0 - 1e-12  # what ends at a block is over in it
 
@@ -85,6 +87,7 @@ class Halts:
         self.liquidations: dict[str, float] = {}  # by protocol
         self.trading: dict[str, float] = {}  # by the base of a market
         self.deadline: dict[int, float] = {}  # by account that has been called [s]
+        self.ends: list[float] = []  # of outages [s]
         self.sold: set[int] = set()  # of these, let to liquidators
         self.nearest = math.inf
 
@@ -95,6 +98,12 @@ class Halts:
                 for table, names in ((self.liquidations, breaker.liquidations), (self.trading, breaker.trading)):
                     for name in names:
                         table[name] = max(table.get(name, -math.inf), breaker.ends)
+
+    def stop(self, venues: list[Market], until: float) -> None:
+        """Nothing trades there until then [s]."""
+        self.ends.append(until)
+        for venue in venues:
+            self.trading[venue.key] = max(self.trading.get(venue.key, -math.inf), until)
 
     def grace(self, protocol: str, number: int, health: float, gone: bool, time: float) -> bool:
         """Whether an unhealthy account is spared for now; it is called if it has not been."""
@@ -130,5 +139,5 @@ class Halts:
 
     def wake(self, time: float) -> float:
         """When something ends that the path may wait for [s]."""
-        ends = [b.ends for b in self.breakers if b.ends > time]
+        ends = [end for end in (*self.ends, *(b.ends for b in self.breakers)) if end > time]
         return min([*ends, *(at for number, at in self.deadline.items() if number not in self.sold)], default=math.inf)

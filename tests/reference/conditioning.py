@@ -8,16 +8,20 @@ from reference.plain import simulate
 from reference.setting import Result
 from reference.setup import setting_of
 
-PUSH = 1e-14  # of every outside price: a hundredth of what may differ, and more than rounding does in one operation
+PUSH = 1e-14  # of every price: a hundredth of what may differ, and more than rounding does in one operation
 
 
 def amplifies(world: World, path: int, plain: Result) -> bool:
-    """Whether outside prices pushed by PUSH end in a difference that two implementations may not have."""
+    """Whether prices at the start pushed by PUSH end in a difference that two implementations may not have."""
     setting = setting_of(world, path)
     for number, market in enumerate(setting.markets.values()):
-        market.e += PUSH * (-1.0) ** number
+        for venue in (market, *setting.further.get(market.asset, ())):
+            venue.e += PUSH * (-1.0) ** number
+            if venue.keeper == "venues" and venue.profile is not None and min(venue.profile.liquidity) > 0.0:
+                venue.s = venue.profile.within(0.5 * PUSH * venue.virtual())  # the price of a pool is where it stands
     pushed = simulate(setting)
     prices = any(abs(u - pushed.log_price[m]) > TOLERANCE for m, u in plain.log_price.items())
+    prices |= any(abs(a.u(a.s) - b.u(b.s)) > TOLERANCE for a, b in zip(plain.venues, pushed.venues, strict=True))
     counts = plain.liquidated != pushed.liquidated
     return prices or counts or any(True for _ in exchange_differences(world, plain, as_result(pushed)))
 

@@ -17,7 +17,8 @@ def result_of(path: Path, longest: int) -> Result:
     nearest = min([path.nearest, path.margins.nearest, path.auctions.nearest, path.halts.nearest,
                    path.allowed.nearest, path.owners.nearest,
                    *(rules.nearest for rules in path.w.rules.values()),
-                   *(breaker.nearest for breaker in path.w.breakers), *(e.least_left for e in path.w.exchanges)])
+                   *(breaker.nearest for breaker in path.w.breakers), *(e.least_left for e in path.w.exchanges),
+                   *(one.nearest for one in (*path.w.providers, *path.w.desks, *path.w.pools))])
     falls = path.margins.waterfalls
     deficit = dict(path.deficit) | {(name, "USD"): fall.deficit for name, fall in falls.items()}
     bad = sum(units * price[asset] for (_, asset), units in deficit.items())
@@ -37,7 +38,7 @@ def result_of(path: Path, longest: int) -> Result:
         answers={name: path.answer(name) for name in path.w.feeds}, ledger=dict(path.x.ledger.change),
         turnover=dict(path.x.ledger.turnover),
         virtual={m: market.virtual() for m, market in path.w.markets.items()},
-        deficit=deficit, liquidated=path.liquidated | path.margins.liquidated, counts=path.counts, bad_debt=bad,
+        deficit=deficit, liquidated=path.liquidated | path.margins.liquidated, counts=path.counts + path.x.counts, bad_debt=bad,
         shortfall=short, longest_steps=longest, longest_blocks=path.longest_blocks,
         extrapolated=path.x.extrapolated, traded=path.x.traded, nearest=nearest,
         exchanges={exchange.name: exchange for exchange in path.w.exchanges},
@@ -47,7 +48,9 @@ def result_of(path: Path, longest: int) -> Result:
         dry={(name, layer): t for name, fall in falls.items() for layer, t in fall.dry.items()},
         spot={one.name: one.spot for one in path.w.arbitrageurs}, treasury=dict(path.auctions.treasury),
         lots=[(lot.account.name, lot.units, lot.owed, lot.tab, lot.started, lot.top) for lot in path.auctions.lots],
-        reserves=path.w.reserves, lenders=path.w.lenders, no_cash={name: path.lending.no_cash[name] for name in path.w.rules})
+        reserves=path.w.reserves, lenders=path.w.lenders, no_cash={name: path.lending.no_cash[name] for name in path.w.rules},
+        venues=path.x.everywhere(), desks=path.w.desks, providers=path.w.providers, fee_rules=path.w.fee_rules,
+        pools=path.w.pools)
 
 
 def late(path: Path, views: dict[str, View]) -> bool:

@@ -21,8 +21,9 @@ from reference.margin_engine import Margins
 from reference.marks import follow, sample_mark
 from reference.outcome import late, result_of
 from reference.owners import Owners
+from reference.pool import Market
 from reference.randomness import BORROWERS, philox, uniform
-from reference.setting import Result, Setting, Transaction
+from reference.setting import Feed, Order, Result, Setting, Transaction
 from reference.settlement import Settlement
 from reference.terms import Moving
 
@@ -34,7 +35,8 @@ class Path(Settlement):
 
     def __init__(self, setting: Setting) -> None:
         self.w = setting
-        self.x = Exchange(setting.markets, setting.wraps)
+        self.x = Exchange(setting.markets, setting.wraps, setting.further, setting.pools)
+        self.x.closed = lambda key: self.halts.trading.get(key, -math.inf) > self.time
         self.deficit: dict[tuple[str, str], float] = defaultdict(float)
         self.liquidated: dict[str, int] = dict.fromkeys(setting.rules, 0)
         self.counts: Counter[str] = Counter()
@@ -60,7 +62,9 @@ class Path(Settlement):
         self.terms.begin(self.x, setting.accounts)
         for feed in setting.feeds.values():
             if math.isnan(feed.answer):  # none given: the market's
-                feed.answer = self.x.pair(feed.base, feed.quote)
+                feed.answer = self.observed(feed)
+        for acts in (*setting.fee_rules, *setting.providers):
+            acts.begin(self.x.named(acts.venue)[0])
         for breaker in setting.breakers:
             breaker.begin(self.looked_at(breaker))
 
@@ -69,8 +73,15 @@ class Path(Settlement):
     def answer(self, name: str) -> float:
         feed = self.w.feeds[name]
         if feed.kind == "market":
-            return self.x.pair(feed.base, feed.quote)
+            return self.observed(feed)
         return feed.answer
+
+    def observed(self, feed: Feed) -> float:
+        """Log market price of what it is of, on the venue that it looks at."""
+        if feed.venue:
+            (venue,) = self.x.named(feed.venue)
+            return venue.u(venue.s)
+        return self.x.pair(feed.base, feed.quote)
 
     def seen(self, protocol: str) -> View:
         """What a protocol sees now; an asset without an oracle is seen at the market."""
@@ -109,16 +120,27 @@ class Path(Settlement):
         self.k = k
         self.terms.vote(k)
         for m, move in self.w.moves[k - 1].items():
-            self.w.markets[m].e += move
+            for venue in self.x.venues(m):
+                venue.e += move
         for m, side, factor in self.w.depth_shocks[k - 1]:
-            self.w.markets[m].depth[side] *= factor
-        for market in self.w.markets.values():
-            if self.halts.trading.get(market.asset, -math.inf) > (k - 1) * self.w.dt and market.keeper == "venues":
+            for venue in self.x.named(m):
+                venue.depth[side] *= factor
+        for outage in self.w.outages:
+            if outage.step == k:
+                lasting = max(outage.lasting, self.w.dt / self.w.blocks)  # at least a block
+                self.halts.stop(self.x.named(outage.venue), ((k - 1) * self.w.dt + lasting) * (1.0 + 1e-12))
+        for market in self.x.everywhere():
+            if self.halts.trading.get(market.key, -math.inf) > (k - 1) * self.w.dt and market.keeper == "venues":
                 continue  # nobody trades a pool while its market is halted
             base, quote = market.relax(self.w.dt)
             self.x.ledger.move(market.asset, base, "arbitrageurs", "venues")
             self.x.ledger.move(market.quote, quote, "arbitrageurs", "venues")
+        self.x.share_pools()
         follow(self.x, self.w.follows)
+        for fee in self.w.fee_rules:
+            fee.step(self.x.named(fee.venue)[0], self.w.dt)
+        for provider in self.w.providers:
+            provider.step(self.x.named(provider.venue)[0], (k - 1) * self.w.dt, self.w.dt)
         self.lending.step(k, self.w.dt)
         self.margins.before_blocks(k, self.w.dt)
         self.terms.step(k, self.x, self.w.dt)
@@ -169,12 +191,19 @@ class Path(Settlement):
         absorb_lending(self.w.waterfalls, self.fund, self.deficit, self.socialised, self.lending.cut_claims)
         fell = self.margins.absorb(sights, self.time)
         self.margins.arbitrage(sights)
+        for desk in self.w.desks:
+            desk.act(self.x, self.time)
+        self.x.share_pools()
         self.lapse(after, sights)
-        if max(abs(m.u(m.s)) for m in self.w.markets.values()) > BROKEN:
+        if max(abs(m.u(m.s)) for m in self.x.everywhere()) > BROKEN:
             self.nearest = 0.0
+        for venue in self.x.everywhere():
+            venue.moved = venue.moved or venue.s != 0.0
+            self.nearest = min(self.nearest, near_gap(venue))
+        self.nearest = min(self.nearest, self.x.nearest)
         if block.rows or called or fell or self.lending.somebody_waits():
             return self.time
-        return min([block.wake, *closed.values(), self.halts.wake(self.time),
+        return min([block.wake, *closed.values(), self.halts.wake(self.time), *(desk.due for desk in self.w.desks),
                     self.auctions.wake(self.time, self.halts.liquidations),
                     *(feed.next_look() for feed in self.w.feeds.values())])
 
@@ -184,7 +213,14 @@ class Path(Settlement):
         """What a breaker looks at, as it is now: log prices of assets in USD, of markets in their quote; volumes [USD]."""
         if breaker.trigger == "liquidations":
             return {protocol: self.repaid[protocol] for protocol in breaker.of}
-        return {name: self.x.pair(*name.split("/")) if "/" in name else self.x.log_price(name) for name in breaker.of}
+        return {name: self.looked_at_price(name) for name in breaker.of}
+
+    def looked_at_price(self, name: str) -> float:
+        """Log price of an asset in USD, of a pair or a venue in its quote."""
+        if "/" in name:
+            return self.x.pair(*name.split("/"))
+        venues = [] if name in self.w.markets else self.x.named(name)
+        return venues[0].u(venues[0].s) if venues else self.x.log_price(name)
 
     def spared(self, account: Account, view: View) -> bool:
         """Whether an unhealthy account may not be called now."""
@@ -205,8 +241,13 @@ class Path(Settlement):
 
     def closed_until(self, t: Transaction) -> float:
         """When all markets on which it would trade are open [s]."""
-        return max((self.halts.trading.get(m, -math.inf) for a, b in t.routes
-                    for m in {*self.x.chain(a)} ^ {*self.x.chain(b)}), default=-math.inf)
+        name = t.ref.venue if isinstance(t.ref, Order) else ""
+
+        def of(m: str) -> float:
+            venues = self.x.venues(m)
+            venues = [v for v in venues if v.venue == name] or venues
+            return min(self.halts.trading.get(v.key, -math.inf) for v in venues)
+        return max((of(m) for a, b in t.routes for m in {*self.x.chain(a)} ^ {*self.x.chain(b)}), default=-math.inf)
 
     # ---- what is offered -------------------------------------------------------------------------------------
 
@@ -241,7 +282,7 @@ class Path(Settlement):
             if feed.kind != "push":
                 continue
             if feed.flight is None:
-                observed = self.x.pair(feed.base, feed.quote)
+                observed = self.observed(feed)
                 move = observed - feed.answer
                 if (move >= math.log(1.0 + feed.deviation) or move <= math.log(1.0 - feed.deviation)
                         or feed.updated <= self.time - feed.heartbeat):
@@ -289,6 +330,14 @@ class Path(Settlement):
             run = run + 1 if self.counts["liquidations"] > before else 0
             longest = max(longest, run)
         return result_of(self, longest)
+
+
+def near_gap(market: Market) -> float:
+    """How close to a jump of the price a venue stands, as a share of how far its s moves with the price."""
+    profile = market.profile
+    if profile is None or not market.moved or min(profile.liquidity) > 0.0:
+        return math.inf
+    return profile.from_gap(market.s) / market.virtual()
 
 
 def simulate(setting: Setting) -> Result:

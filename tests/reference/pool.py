@@ -1,4 +1,4 @@
-"""A market and its venue, walked cell by cell.
+"""A market at one venue, walked cell by cell.
 
 With w = 1/sqrt(price): selling q in a cell of liquidity L moves w to w + q/L and pays q/(w w'); buying with y of
 the quote moves v = 1/w to v + y/L and gets y/(v v').
@@ -22,10 +22,30 @@ class Profile:
     fee_out: float
     anchored: bool
     quoted: tuple[float, float] = (-math.inf, math.inf)  # s that the venue's data cover
+    bounded: bool = False  # nothing is for sale, or bought, beyond the outermost nodes
 
     def _cell(self, nodes: list[float], at: float) -> int:
         """nodes[i] <= at < nodes[i + 1]; beyond the ends the outermost."""
         return min(max(bisect_right(nodes, at) - 1, 0), len(self.liquidity) - 1)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """s at the outermost nodes of what is bounded."""
+        return (self.sold[0], self.sold[-1]) if self.bounded else (-math.inf, math.inf)
+
+    def within(self, s: float) -> float:
+        """s, no further than where the venue ends."""
+        low, high = self.ends
+        return min(max(s, low), high)
+
+    def from_gap(self, s: float) -> float:
+        """How far s is from the next gap in which there is no liquidity: where the price jumps."""
+        return min((abs(s - at) for at, size in zip(self.sold, self.liquidity, strict=False) if size == 0.0), default=math.inf)
+
+    def crosses(self, before: float, after: float) -> bool:
+        """Whether a gap lies between."""
+        low, high = min(before, after), max(before, after)
+        return any(low < at < high for at, size in zip(self.sold, self.liquidity, strict=False) if size == 0.0)
 
     def w_at_sold(self, s: float) -> float:
         i = self._cell(self.sold, s)
@@ -39,10 +59,11 @@ class Profile:
         """The inverse."""
         w = math.exp(-0.5 * x)
         i = self._cell(self.w, w)
-        return self.sold[i] + self.liquidity[i] * (w - self.w[i])
+        return self.within(self.sold[i] + self.liquidity[i] * (w - self.w[i]))
 
     def sell(self, s: float, q: float) -> tuple[float, float]:
-        """(s afterwards, quote paid) for q sold at s."""
+        """(s afterwards, quote paid) for q sold at s, no more than fills."""
+        q = max(min(q, self.ends[1] - s), 0.0)
         i, w, paid, left, at = self._cell(self.sold, s), self.w_at_sold(s), 0.0, q, s
         while i < len(self.liquidity) - 1 and left > self.sold[i + 1] - at:
             whole = self.sold[i + 1] - at  # down to the lower end of the cell
@@ -50,10 +71,14 @@ class Profile:
             left -= whole
             i += 1
             at, w = self.sold[i], self.w[i]
-        return s + q, paid + left / (w * (w + left / self.liquidity[i]))
+        if left > 0.0:
+            paid += left / (w * (w + left / self.liquidity[i]))
+        return self.within(s + q), paid
 
     def buy(self, s: float, y: float) -> tuple[float, float]:
-        """(s afterwards, base received) for y of the quote spent at s."""
+        """(s afterwards, base received) for y of the quote spent at s, no more than fills."""
+        if self.bounded and y >= self.worth(self.ends[0], s):
+            return self.ends[0], s - self.ends[0]
         i, w, got, left, at = self._cell(self.sold, s), self.w_at_sold(s), 0.0, y, s
         while i > 0 and left > (at - self.sold[i]) / (w * self.w[i]):
             whole = at - self.sold[i]  # up to the upper end of the cell
@@ -62,8 +87,13 @@ class Profile:
             at, w = self.sold[i], self.w[i]
             i -= 1
         v = 1.0 / w
-        got += left / (v * (v + left / self.liquidity[i]))
+        if left > 0.0:
+            got += left / (v * (v + left / self.liquidity[i]))
         return s - got, got
+
+    def worth(self, s: float, to: float) -> float:
+        """Quote between s and a greater one."""
+        return self.sell(s, to - s)[1]
 
     def cost(self, s: float, q: float) -> tuple[float, float]:
         """(s afterwards, quote to pay) for exactly q of the base bought at s.
@@ -93,6 +123,12 @@ class Market:
     half_life: float | None = None  # [s]
     s: float = 0.0
     depth: list[float] = field(default_factory=lambda: [1.0, 1.0])  # factor on bids, asks
+    moved: bool = False  # s has not always been 0
+    venue: str = ""  # its name
+    key: str = ""  # what halts it: the base, of the first venue of its pair; its name, of others
+
+    def __post_init__(self) -> None:
+        self.key = self.key or self.asset
 
     @property
     def keeper(self) -> str:
@@ -114,6 +150,8 @@ class Market:
         if self.profile is None:
             return s, q * math.exp(self.e)
         f = self.depth[0]
+        if f == 0.0:
+            return s, 0.0
         after, paid = self.profile.sell(s, q * (1.0 - self.profile.fee_in) / f)
         return after, paid * f * self.scale() * (1.0 - self.profile.fee_out)
 
@@ -122,8 +160,27 @@ class Market:
         if self.profile is None:
             return s, y * math.exp(-self.e)
         f = self.depth[1]
+        if f == 0.0:
+            return s, 0.0
         after, got = self.profile.buy(s, y * (1.0 - self.profile.fee_in) / (f * self.scale()))
         return after, got * f * (1.0 - self.profile.fee_out)
+
+    def most(self, s: float, selling: bool) -> float:
+        """Units of what is given that fill."""
+        if self.profile is None:
+            return math.inf
+        p, f = self.profile, self.depth[0 if selling else 1]
+        if f == 0.0:
+            return 0.0
+        if not p.bounded:
+            return math.inf
+        held = p.ends[1] - s if selling else p.worth(p.ends[0], s) * self.scale()
+        return held * f / (1.0 - p.fee_in)
+
+    @property
+    def kept(self) -> float:
+        """What fees leave of a small trade."""
+        return (1.0 - self.profile.fee_in) * (1.0 - self.profile.fee_out) if self.profile is not None else 1.0
 
     def cost(self, s: float, q: float) -> tuple[float, float]:
         """(s afterwards, units of the quote to pay) for exactly q units of the base."""

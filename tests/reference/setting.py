@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from reference.accounts import Account, Rules
 from reference.auctions import Terms
+from reference.between import Desk, FeeRule, Outage, Provider
 from reference.breakers import Breaker
 from reference.lending import Lender, Reserve
 from reference.margin import Layer, MarginExchange
 from reference.pool import Market
+from reference.shared_pool import SharedPool
 
 if TYPE_CHECKING:
     from reference.limits import Limits
@@ -43,6 +45,7 @@ class Feed:
     book: float = 0.0  # mark: average of the perp's own price [USD]
     gap: defaultdict[float, float] = field(default_factory=lambda: defaultdict(float))  # mark: averages by tau [s]
     chain: str = ""  # the network on which it answers
+    venue: str = ""  # that it looks at; none: the first of the pair
 
     def next_look(self) -> float:
         """When it next has something to do [s]: an answer in flight lands, or the last one is too old."""
@@ -78,6 +81,7 @@ class Order:
     fee: float  # [gwei]
     sold: float = 0.0
     chain: str = ""  # the network on which it is sent
+    venue: str = ""  # where its pair trades; none: wherever that brings most
 
     def left(self, step: int) -> float:
         """Units that are due and not sold yet."""
@@ -150,6 +154,12 @@ class Setting:
     loopers: list[Looper] = field(default_factory=list)
     carriers: list[Carrier] = field(default_factory=list)
     people: list[str] = field(default_factory=lambda: list(OF_OWNERS))  # kinds of actors, by the first of each
+    further: dict[str, list[Market]] = field(default_factory=dict)  # by base: venues of a pair behind its first
+    pools: list[SharedPool] = field(default_factory=list)
+    outages: list[Outage] = field(default_factory=list)
+    providers: list[Provider] = field(default_factory=list)
+    fee_rules: list[FeeRule] = field(default_factory=list)
+    desks: list[Desk] = field(default_factory=list)
 
     def owners_kinds(self) -> list[str]:
         """What owners and lenders send: one kind after the other, in the order of those who send it."""
@@ -224,6 +234,11 @@ class Result:
     reserves: dict[tuple[str, str], Reserve] = field(default_factory=dict)  # by protocol and asset, as they ended
     lenders: list[Lender] = field(default_factory=list)
     no_cash: dict[str, int] = field(default_factory=dict)  # per protocol: accounts that were not called for lack of it
+    venues: list[Market] = field(default_factory=list)  # all, as they ended
+    desks: list[Desk] = field(default_factory=list)
+    providers: list[Provider] = field(default_factory=list)
+    fee_rules: list[FeeRule] = field(default_factory=list)
+    pools: list[SharedPool] = field(default_factory=list)
 
 
 class Ledger:

@@ -96,9 +96,17 @@ class Settlement(Owned):
         together = [] if self.w.sequential else [t for t in included if not t.parts]
         alone = [t for t in included if t.parts or self.w.sequential]
         kinds = [kind for turn in BATCH for kind in (self.w.owners_kinds() if turn == "owners" else [turn])]
-        self.x.trade([sale for kind in kinds for sale in self.batch([t for t in together if t.kind == kind])], real=True)
+        self.sell([sale for kind in kinds for sale in self.batch([t for t in together if t.kind == kind])])
         for t in alone:
-            self.x.trade(self.settle(t), real=True)
+            self.sell(self.settle(t))
+
+    def sell(self, sales: list[Sale]) -> None:
+        """What an order could not sell it offers again."""
+        self.x.trade(sales, real=True)
+        for sale, left in zip(sales, self.x.left, strict=True):
+            self.counts["sold in part"] += left > 0.0
+            if isinstance(order := Sale(*sale).order, Order):
+                order.sold -= left
 
     def batch(self, alike: list[Transaction]) -> list[Sale]:
         """Transactions of one kind that have their turn; first calls of an account come before second ones."""
@@ -131,7 +139,7 @@ class Settlement(Owned):
         if isinstance(t.ref, Order):
             t.ref.sold += t.amount
             self.counts["orders"] += 1
-            return [(t.ref.asset, t.ref.into, t.amount, "order_owners")]
+            return [Sale(t.ref.asset, t.ref.into, t.amount, "order_owners", t.ref.venue, t.ref)]
         if isinstance(t.ref, Lender):
             return self.paid_out(t, t.ref)
         if t.kind == "top_up":

@@ -10,13 +10,14 @@ from delever.model.book import Book
 from delever.model.oracle import compose
 from delever.model.world import World
 from reference.accounts import Account, Leg, Rules
-from reference.pool import Market, Profile
+from reference.pool import Market
 from reference.randomness import cholesky, normals
 from reference.setting import Feed, Order, Setting
 from reference.setup_house import auctions_of, bidders_of, breakers_of, chain_of, chains_of, margin_calls_of
 from reference.setup_lending import lenders_of, reserves_of
 from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, waterfall_of
 from reference.setup_terms import carriers_of, followers_of, limits_of, loopers_of, votes_of
+from reference.setup_venues import desks_of, fee_rules_of, further_of, outages_of, pools_of, profile_of, providers_of
 
 YEAR = 365.0 * 86400.0  # [s]
 
@@ -26,6 +27,7 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
     scenario, markets = world.scenario, markets_of(world, source)
     moves, depth_shocks = outside(world, list(markets), path)
     chains, blocks = chains_of(world)
+    further = further_of(world, markets, source)
     lending = {name: p for name, p in world.protocols.items() if not is_exchange(p)}
     exchanges = exchanges_of(world)
     actors = {actor.kind: actor for actor in world.actors.values()}
@@ -38,6 +40,8 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         rates={(name, asset): (r.supply_rate / YEAR, r.borrow_rate / YEAR)
                for name, p in lending.items() for asset, r in p.parameters.items()},
         rules={name: rules_of(p.rules) for name, p in lending.items()}, accounts=accounts,
+        further=further, pools=pools_of(world, markets, further), outages=outages_of(world),
+        providers=providers_of(world), fee_rules=fee_rules_of(world), desks=desks_of(world),
         orders=orders_of(world), reserves=reserves_of(world, accounts), lenders=lenders_of(world),
         chains=chains, home={name: chain_of(world, p) for name, p in world.protocols.items()}, bidders=bidders_of(world),
         auctions=auctions_of(world), breakers=breakers_of(world), margin_calls=margin_calls_of(world),
@@ -55,15 +59,13 @@ def markets_of(world: World, source: Any) -> dict[str, Market]:
         if asset.wraps:
             continue
         price, quote = factor_of(name, world.assets), asset.peg or "USD"
-        venues = [v for v in world.venues.values() if v.pair == f"{name}/{quote}"]
-        assert len(venues) <= 1, "the plain implementation knows one venue a pair"
-        profile, half_life = None, None
+        venues = {n: v for n, v in world.venues.items() if v.pair == f"{name}/{quote}"}
+        assert len(venues) <= 1 or world.liquidity == "fragmented", "the plain implementation knows venues that are apart"
+        profile, half_life, venue = None, None, ""
         if venues:
-            table = venues[0].table(source, price)
-            half_life = venues[0].half_life
-            profile = Profile(list(map(float, table.node_w)), list(map(float, table.liquidity)),
-                              list(map(float, table.sold)), table.fee_in, table.fee_out, table.anchored, table.quoted)
-        found[name] = Market(name, quote, math.log(price), profile, half_life)
+            venue, half_life = next(iter(venues)), next(iter(venues.values())).half_life
+            profile = profile_of(venues[venue], price, source)
+        found[name] = Market(name, quote, math.log(price), profile, half_life, venue=venue)
     return found
 
 
@@ -101,14 +103,14 @@ def outside(world: World, markets: list[str], path: int
 def orders_of(world: World) -> list[Order]:
     step = world.scenario.step
     return [Order(s.order.asset, s.order.into or "USD", s.order.amount, int(s.at // step) + 1,
-                  max(1, round(s.over / step)), s.fee, chain=chain_of(world, s))
+                  max(1, round(s.over / step)), s.fee, chain=chain_of(world, s), venue=s.venue or "")
             for s in world.scenario.events if s.kind == "order"]
 
 
 def feed_of(spec: Any, world: World) -> Feed:
     base, quote = spec.of.split("/")
     given = getattr(spec, "answer", None)
-    feed = Feed(spec.kind, base, quote, math.nan if given is None else math.log(given))
+    feed = Feed(spec.kind, base, quote, math.nan if given is None else math.log(given), venue=spec.venue or "")
     if spec.kind == "mark":
         feed.formula = spec.formula
         feed.index, feed.exchange = mark_of(world, spec)

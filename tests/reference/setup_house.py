@@ -64,7 +64,22 @@ def breakers_of(world: World) -> list[Breaker]:
         found.append(Breaker(
             list(spec.of), trigger, getattr(spec, trigger), spec.direction, round(spec.window / step), step, spec.lasts,
             spec.cool_off, liquidations=[name for name in where if name in world.protocols] * ("liquidations" in spec.halts),
-            trading=[name.split("/")[0] for name in where if "/" in name] * ("trading" in spec.halts)))
+            trading=halted_venues(world, where) * ("trading" in spec.halts)))
+    return found
+
+
+def halted_venues(world: World, where: list[str]) -> list[str]:
+    """By the keys of venues: all of a pair, or the one that is named."""
+    found, first = [], {}
+    for name, venue in world.venues.items():
+        first.setdefault(venue.pair, name)
+    for name in where:
+        if "/" in name:
+            found.append(name.split("/")[0])
+        found += [v for v, venue in world.venues.items() if venue.pair == name and v != first[name]]
+        if name in world.venues:
+            pair = world.venues[name].pair
+            found.append(pair.split("/")[0] if first[pair] == name else name)
     return found
 
 

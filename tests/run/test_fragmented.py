@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from delever import worlds
-from delever.core.tables import SLOTS
+from delever.core.outcomes import LIQUIDATIONS
+from delever.core.tables import HOLDERS, ORDER_OWNERS, SLOTS
 from delever.engine.conservation import LIMIT, residual
 from delever.model.errors import InputError
 from delever.model.world import World
@@ -103,6 +104,28 @@ def test_a_sale_goes_whole_to_the_venue_that_pays_most_and_the_other_stands() ->
         moved = {name: float(state.markets.consumed[row, 0]) for name, row in model.layout.venues.items()}
         assert moved == {name: units if name == there else 0.0 for name in venues}
         assert (state.markets.price[0, 0] == state.markets.start[0]) is np.bool_(there == "large")
+
+
+@pytest.mark.parametrize("who", [{"kind": "liquidators"}, {"kind": "keepers", "capital": {}, "flash": True}])
+def test_a_call_that_pays_on_another_venue_than_the_first_is_taken(who: dict[str, Any]) -> None:
+    """At the price of the first, 900 USD, what is seized for its worth at 1000 USD and 5 % more would not."""
+    world = one_market(loan("a", 10.0, 8600.0), venues={"one": pool(1000.0, 9e5), "two": pool(1000.0, 1e6)},
+                       liquidity="fragmented", feeds={"seen": {"kind": "market", "of": "ETH/USD", "venue": "two"}},
+                       oracles={"pool": {"ETH": "seen"}}, actors={"who": who})
+    state = last(world)[1]
+    assert state.ledgers.totals[LIQUIDATIONS].sum() >= 1.0
+    assert state.markets.consumed[0, 0] == 0.0 < state.markets.consumed[1, 0]
+
+
+def test_who_names_the_only_venue_of_a_pair_trades_with_those_who_name_none() -> None:
+    """Both in one batch, at one average price."""
+    resting = {"kind": "orders", "asset": "ETH", "amount": 50, "when": "limit", "level": 1, "venue": "one"}
+    for liquidity in ("fragmented", "unified"):
+        _, state = last(one_market(loan("a", 1.0, 100.0), venues={"one": pool(1000.0, 1e6)}, liquidity=liquidity,
+                                   actors={"liquidators": {"kind": "liquidators"}, "resting": resting},
+                                   execution={"mode": "batched"}, scenario={"events": [order("sell 50 ETH")]}))
+        got = state.ledgers.tokens[[ORDER_OWNERS, HOLDERS + 1], 0, 0]
+        assert got == pytest.approx([1e6 * 50.0 / 1100.0] * 2)
 
 
 def test_the_first_venue_named_is_what_others_see() -> None:

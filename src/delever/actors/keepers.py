@@ -25,7 +25,7 @@ from delever.core.columns import Value
 from delever.core.holdings import BORROWED, SPARE, Purses, account, afford, free
 from delever.core.inventory import Inventory
 from delever.core.jit import kernel
-from delever.core.market import quote_route, usd_price
+from delever.core.market import may_pay_more, quote_route, usd_price
 from delever.core.phase import Kind, Phase, Resize
 from delever.core.profile import Profiles
 from delever.core.setting import Setting
@@ -117,7 +117,7 @@ class Calls(NamedTuple):
 @kernel
 def look(first: int, last: int, rules: np.ndarray, rows: Transactions, n: int, networks: Networks, tree: Tree, price: np.ndarray,
          of: np.ndarray) -> int:
-    """Copy to rows n.. what of rows first..last-1 might pay on a market without slippage; the number of rows then."""
+    """Copy to rows n.. what of rows first..last-1 might pay where there is no slippage; the number of rows then."""
     begin = n
     for i in range(first, last):
         if rows.state[i] != OFFERED or rows.get_asset[i] < 0 or rows.give_asset[i] < 0:
@@ -126,7 +126,8 @@ def look(first: int, last: int, rules: np.ndarray, rows: Transactions, n: int, n
         gas = networks.gas[c, rows.kind[i]] * networks.base_fee[c, p] * 1e-9
         owed = rows.give[i] * usd_price(rows.give_asset[i], p, tree, price)
         best = (rows.get[i] - rows.kept[i]) * usd_price(rows.get_asset[i], p, tree, price) - owed + SLACK * owed
-        if rows.most[i] <= 0.0 and best < rules[MIN_PROFIT] + gas * usd_price(networks.native[c], p, tree, price):
+        least = rules[MIN_PROFIT] + gas * usd_price(networks.native[c], p, tree, price)
+        if rows.most[i] <= 0.0 and best < least and not may_pay_more(rows.get_asset[i], rows.give_asset[i], tree):
             continue
         copy_row(i, n, rows)
         of[n - begin] = i

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from delever.actors.base import Actor
 from delever.core.jit import helper, kernel
-from delever.core.market import quote_route, usd_price
+from delever.core.market import may_pay_more, quote_route, usd_price
 from delever.core.phase import Phase, Resize
 from delever.core.profile import Profiles
 from delever.core.setting import Setting
@@ -90,7 +90,7 @@ def bid(first: int, last: int, rules: np.ndarray, rows: Transactions, n: int, ne
         elif not always or gas > 0.0:
             owed = give[i] * usd_price(b, p, tree, markets.price)
             best = (get[i] - kept[i]) * usd_price(a, p, tree, markets.price)  # without slippage or fee
-            if not always and best - owed + SLACK * owed < rules[MIN_PROFIT] + gas * base_fee:
+            if not always and best - owed + SLACK * owed < rules[MIN_PROFIT] + gas * base_fee and not may_pay_more(a, b, tree):
                 continue
             out = quote_route(p, a, b, get[i] - kept[i], tree, profiles, markets)
             profit = owed * (out / give[i] - 1.0) - gas * base_fee

@@ -214,8 +214,9 @@ def tie(desks: Desks, active: np.ndarray, time: float, liquidity: Liquidity, led
                     break
                 base, quote, some = base - units, quote - cost, some + units
                 desks.stock[QUOTE, i, p] += got - cost
+                spent = base <= ROUNDING * desks.stock[BASE, i, p] or quote <= ROUNDING * desks.stock[QUOTE, i, p]
                 cheap, dear, gap = widest(first, p, liquidity, trading, time)
-                if not gap > desks.rules[i, THRESHOLD]:
+                if spent or not gap > desks.rules[i, THRESHOLD]:
                     break
             desks.traded[i, p] += some
             desks.due[i, p] = np.inf

@@ -253,6 +253,17 @@ def quote_route(p: int, a: int, b: int, amount: float, tree: Tree, profiles: Pro
 
 
 @helper
+def may_pay_more(a: int, b: int, tree: Tree) -> bool:
+    """Whether selling a for b may bring more than market prices say: they are those of first venues, others may be better."""
+    chain, sells, buys, other, apart = tree.chain, tree.sells, tree.buys, tree.other, False
+    for k in range(sells[a, b]):
+        apart |= other[chain[a, k]] >= 0
+    for k in range(buys[a, b]):
+        apart |= other[chain[b, k]] >= 0
+    return apart
+
+
+@helper
 def pair_halted(m: int, p: int, named: int, tree: Tree, trading: np.ndarray) -> float:
     """Until when a pair cannot be traded [s]: on the venue that is named (its row, -1: none is), or on all it has."""
     pair, other = tree.pair, tree.other

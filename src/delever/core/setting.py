@@ -200,7 +200,7 @@ class Setting:
         return _place(name, self.feeds, "unknown feed", path)
 
     def venue(self, name: str | None, sold: int, bought: int, *path: str | int) -> int:
-        """What a transaction that sells one asset for the other writes as its `venue`; 0: none is named."""
+        """What a transaction that sells one asset for the other writes as its `venue`; 0: none is named, or a pair's only one."""
         if name is None:
             return 0
         tree, row = self.layout.tree, self.layout.venues[name]
@@ -209,7 +209,7 @@ class Setting:
             pairs = " and ".join(self.layout.pairs[m] for m in sorted(way))
             raise InputError(f"trades {self.layout.pairs[tree.pair[row]]}", path=path, value=name, remedy=(
                 f"the way from {self.layout.assets[sold]} to {self.layout.assets[bought]} is over {pairs}"))
-        return 1 + row
+        return 1 + row if tree.other[tree.pair[row]] >= 0 else 0
 
     def network(self, name: str | None, *path: str | int) -> int:
         """Number of the network that a protocol, an actor or an event says is its own; where there is one, it need not."""

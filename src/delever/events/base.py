@@ -7,6 +7,7 @@ ledgers in double entry. An event that sells or buys offers a transaction like a
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
@@ -45,7 +46,8 @@ class Spell(Event, ABC):
         """What is halted by it is so in blocks at t < until [s]: those of begin < t <= begin + lasting, at least one."""
         if self.lasting is None:
             return (setting.steps + 1) * setting.step_length
-        return self.begin(setting) + max(self.lasting, setting.tick) + 0.5 * setting.tick
+        blocks = max(math.floor(self.lasting / setting.tick + 1e-9), 1)  # of the world's clock
+        return self.begin(setting) + (blocks + 0.5) * setting.tick
 
     def steps(self, setting: Setting) -> range:
         """The steps in which it is in force, where only whole steps can be."""
