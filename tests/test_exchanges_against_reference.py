@@ -44,7 +44,7 @@ def by_engine(world: World) -> list[tuple[EngineResult, ExchangeResult]]:
     found = []
     for p in range(world.scenario.paths):
         whole = one_path(world, model, state, p)
-        ledger = {key: units for key, units in whole.ledger.items() if key[1] == "USD" or not world.assets[key[1]].perp}
+        ledger = {key: units for key, units in whole.ledger.items() if key[1] == "USD" or not world.assets[key[1]].follows}
         for a, asset in enumerate(model.layout.assets):
             if ("cash", asset) in ledger:
                 ledger["cash", asset] = sum(float(state.ledgers.tokens[h, a, p]) for h in INSIDE)

@@ -9,7 +9,7 @@ from reference.arbitrage import arbitrage
 from reference.breakers import Halts
 from reference.default_waterfall import Waterfall
 from reference.exchange import Exchange
-from reference.margin import MOST, MarginAccount, MarginExchange, Sight, Stage
+from reference.margin import MOST, MarginAccount, MarginExchange, Sight, Stage, perp_of
 from reference.marks import accrue_funding
 from reference.setting import Arbitrageur
 
@@ -96,7 +96,7 @@ class Margins:
                 has, needs = exchange.vault_bears(account, layer, sight)
                 self.close_call(has, needs, exchange.gross(exchange.vault, sight) + gross)
                 if has >= needs:
-                    self.waterfalls[exchange.name].served["backstop"] += max(-e, 0.0)
+                    self.waterfalls[exchange.name].served["backstop"] += max(-e, 0.0) * sight.usd
                     exchange.take_over(account)
                     self.counts["taken_over"] += 1
                     return True
@@ -110,17 +110,18 @@ class Margins:
     def market(self, exchange: MarginExchange, account: MarginAccount, stage: Stage, sight: Sight, t: float) -> bool:
         """Orders to the book, the position that needs most first, until the account is healthy."""
         did = partial = False
-        for perp in sorted(account.positions, key=lambda p: -exchange.need(account, p, sight)):  # stable
+        for leg in sorted(account.positions, key=lambda leg: -exchange.need(account, leg, sight)):  # stable
+            perp = perp_of(leg)
             e, m = exchange.equity(account, sight), exchange.maintenance(account, sight)
             self.close_call(e, m, exchange.gross(account, sight))
             if e >= m:
                 break
-            q = account.positions[perp].units
-            wanted, notional = abs(q), abs(q) * sight.mark[perp]
+            q = account.positions[leg].units
+            wanted, notional = abs(q), abs(q) * sight.mark[perp] * sight.usd
             self.close_call(notional, stage.partial_above, notional)
             if t >= account.until and notional > stage.partial_above:
                 wanted, partial = wanted * stage.partial_share, True
-            limit = self.limit(exchange, account, perp, stage, sight)
+            limit = self.limit(exchange, account, leg, stage, sight)
             if limit > 0.0:
                 to = math.log(limit) if math.isfinite(limit) else math.inf
             else:
@@ -130,16 +131,16 @@ class Margins:
             d = math.copysign(min(wanted, self.x.markets[perp].room(to, selling=q > 0.0)), q)
             self.counts["limited"] += abs(d) < wanted
             if d:
-                self.fill(exchange, account, perp, d, self.x.trade_perp(perp, -d), stage.fee, sight)
+                self.fill(exchange, account, leg, d, self.x.trade_perp(perp, -d), stage.fee, sight)
                 did = True
         if partial:
             account.until = t + stage.cooldown
             self.counts["partial"] += 1
         return did
 
-    def limit(self, exchange: MarginExchange, account: MarginAccount, perp: str, stage: Stage, sight: Sight) -> float:
-        """The worst price before fees at which the engine trades [USD]."""
-        q, mark = account.positions[perp].units, sight.mark[perp]
+    def limit(self, exchange: MarginExchange, account: MarginAccount, leg: str, stage: Stage, sight: Sight) -> float:
+        """The worst price before fees at which the engine trades [U]."""
+        q, mark = account.positions[leg].units, sight.mark[perp_of(leg)]
         if stage.limit == "none":
             return 0.0 if q > 0.0 else math.inf
         e = exchange.equity(account, sight)
@@ -147,27 +148,27 @@ class Margins:
             return mark - e / q
         assert stage.limit == "fillable"
         part = min(max(1.0 - e / exchange.maintenance(account, sight), 0.0), 1.0)
-        return mark - part * stage.spread * exchange.need(account, perp, sight) / q
+        return mark - part * stage.spread * exchange.need(account, leg, sight) / q
 
     def flat(self, exchange: MarginExchange, account: MarginAccount, stage: Stage, sight: Sight) -> bool:
         """Everything closes beside the mark against makers outside."""
         did = False
-        for perp, position in list(account.positions.items()):
+        for leg, position in list(account.positions.items()):
             d = position.units
-            x = sight.mark[perp] * (1.0 - math.copysign(stage.slippage, d))
-            self.x.ledger.move("USD", d * x, "makers", "margin")
-            self.fill(exchange, account, perp, d, x, stage.fee, sight)
+            x = sight.mark[perp_of(leg)] * (1.0 - math.copysign(stage.slippage, d))
+            self.x.ledger.move(exchange.unit, d * x, "makers", "margin")
+            self.fill(exchange, account, leg, d, x, stage.fee, sight)
             did = True
         return did
 
-    def fill(self, exchange: MarginExchange, account: MarginAccount, perp: str, d: float, x: float, fee: float,
+    def fill(self, exchange: MarginExchange, account: MarginAccount, leg: str, d: float, x: float, fee: float,
              sight: Sight) -> None:
         """Close d at x for a fee that leaves some equity, so that rounding does not decide whether it is below zero."""
-        exchange.close(account, perp, d, x)
+        exchange.close(account, leg, d, x)
         charged = min(fee * abs(d) * x, MOST * max(exchange.equity(account, sight), 0.0))
         account.cash -= charged
         if exchange.layer("insurance_fund") is not None:
-            self.waterfalls[exchange.name].fund["USD"] += charged
+            self.waterfalls[exchange.name].fund[exchange.unit] += charged
         else:
             exchange.treasury += charged
 

@@ -18,7 +18,8 @@ def result_of(path: Path, longest: int) -> Result:
                    *(rules.nearest for rules in path.w.rules.values()),
                    *(breaker.nearest for breaker in path.w.breakers), *(e.least_left for e in path.w.exchanges)])
     falls = path.margins.waterfalls
-    deficit = dict(path.deficit) | {(name, "USD"): fall.deficit for name, fall in falls.items()}
+    price |= {fall.unit: path.x.usd(fall.unit) for fall in falls.values()}
+    deficit = dict(path.deficit) | {(name, fall.unit): fall.deficit for name, fall in falls.items()}
     bad = sum(units * price[asset] for (_, asset), units in deficit.items())
     short = 0.0
     for account in path.w.accounts:
@@ -40,7 +41,7 @@ def result_of(path: Path, longest: int) -> Result:
         shortfall=short, longest_steps=longest, longest_blocks=path.longest_blocks,
         extrapolated=path.x.extrapolated, traded=path.x.traded, nearest=nearest,
         exchanges={exchange.name: exchange for exchange in path.w.exchanges},
-        fund=dict(path.fund) | {(name, "USD"): fall.fund["USD"] for name, fall in falls.items()},
+        fund=dict(path.fund) | {(name, fall.unit): fall.fund[fall.unit] for name, fall in falls.items()},
         socialised=dict(path.socialised) | {(name, "USD"): fall.served["socialised_loss"] for name, fall in falls.items()},
         served={(name, layer): usd for name, fall in falls.items() for layer, usd in fall.served.items()},
         dry={(name, layer): t for name, fall in falls.items() for layer, t in fall.dry.items()},

@@ -49,7 +49,9 @@ class Path(Settlement):
         self.lending = Lending(reserves, setting.lenders, setting.accounts, self.deficit)
         self.halts = Halts(setting.breakers, setting.margin_calls, self.counts)
         self.repaid: dict[str, float] = defaultdict(float)  # per protocol, at prices seen then [USD]
-        follow(self.x, setting.follows)
+        follow(self.x, setting.exchanges, 0.0)
+        for exchange in setting.exchanges:
+            exchange.vault.cash /= self.x.usd(exchange.unit)
         for feed in setting.feeds.values():
             if math.isnan(feed.answer):  # none given: the market's
                 feed.answer = self.x.pair(feed.base, feed.quote)
@@ -105,7 +107,7 @@ class Path(Settlement):
             base, quote = market.relax(self.w.dt)
             self.x.ledger.move(market.asset, base, "arbitrageurs", "venues")
             self.x.ledger.move(market.quote, quote, "arbitrageurs", "venues")
-        follow(self.x, self.w.follows)
+        follow(self.x, self.w.exchanges, k * self.w.dt)
         self.lending.step(k, self.w.dt)
         self.margins.before_blocks(k, self.w.dt)
         wake = -math.inf  # everybody takes part in the first block
@@ -121,11 +123,12 @@ class Path(Settlement):
 
     def block(self, b: int) -> float:
         """Block b = 1, 2, ... of its step; when the path next has something to do."""
-        follow(self.x, self.w.follows)
+        follow(self.x, self.w.exchanges, self.k * self.w.dt)
         self.auctions.at(self.time)
         offered = self.oracles(b == 1)
         views = {protocol: self.seen(protocol) for protocol in self.w.rules}
-        sights = {e.name: Sight(self.prices(e.name, e.weight), self.prices(e.name, e.tiers)) for e in self.w.exchanges}
+        sights = {e.name: Sight(self.prices(e.name, e.weight), self.prices(e.name, e.tiers), self.x.usd(e.unit))
+                  for e in self.w.exchanges}
         unhealthy = [a for a in self.w.accounts if self.health(a, views[a.protocol]) < 1.0]
         self.halts.look(self.looked_at, self.time)
         spared = {a.number for a in unhealthy if self.spared(a, views[a.protocol])}

@@ -32,6 +32,7 @@ class Feed:
     index: tuple[str, str] = ("", "")  # mark: base and quote of what the perp follows
     formula: str = ""  # mark: index, hyperliquid, binance
     exchange: str = ""  # mark: whose funding it uses
+    inverse: bool = False  # mark: of an inverse perp
     book: float = 0.0  # mark: average of the perp's own price [USD]
     gap: defaultdict[float, float] = field(default_factory=lambda: defaultdict(float))  # mark: averages by tau [s]
     chain: str = ""  # the network on which it answers
@@ -149,11 +150,6 @@ class Setting:
     def exchange(self, name: str) -> MarginExchange | None:
         """The exchange of that name."""
         return next((exchange for exchange in self.exchanges if exchange.name == name), None)
-
-    @property
-    def follows(self) -> dict[str, str]:
-        """Perp: its underlying."""
-        return {perp: asset for exchange in self.exchanges for perp, asset in exchange.underlying.items()}
 
 
 @dataclass(eq=False)
