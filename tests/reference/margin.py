@@ -117,7 +117,7 @@ class Layer:
 
     kind: str  # insurance_fund, backstop, adl, socialised_loss
     start: dict[str, float] = field(default_factory=dict)  # units
-    equity: float = 0.0  # of the vault at the start [USD]
+    equity: float = 0.0  # of the vault at the start [U]
     reserve: float = 0.0  # times maintenance that the vault keeps
     half_life: float | None = None  # [s]
     rule: str = "hyperliquid"
@@ -175,7 +175,7 @@ class MarginExchange:
 
     def __post_init__(self) -> None:
         equity = sum(layer.equity for layer in self.waterfall if layer.kind == "backstop")
-        self.vault = MarginAccount(self.name, "vault", -1, equity, {}, {})  # in USD until the path begins
+        self.vault = MarginAccount(self.name, "vault", -1, equity, {}, {})
 
     def layer(self, kind: str) -> Layer | None:
         return next((layer for layer in self.waterfall if layer.kind == kind), None)

@@ -147,7 +147,8 @@ class Margins:
         if stage.limit == "bankruptcy":
             return mark - e / q
         assert stage.limit == "fillable"
-        part = min(max(1.0 - e / exchange.maintenance(account, sight), 0.0), 1.0)
+        m = exchange.maintenance(account, sight)
+        part = min(max(1.0 - e / m, 0.0), 1.0) if m > 0.0 else 1.0  # longs of options alone keep nothing
         return mark - part * stage.spread * exchange.need(account, leg, sight) / q
 
     def flat(self, exchange: MarginExchange, account: MarginAccount, stage: Stage, sight: Sight) -> bool:

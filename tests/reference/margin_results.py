@@ -74,7 +74,7 @@ def exchanges_on(world: World, model: Model, state: State, p: int) -> ExchangeRe
     closings = state.closings
     for i in np.flatnonzero(closings.path[:state.n_closings] == p):
         found.closings.append((positions.accounts[closings.account[i]], reserves[closings.reserve[i]][1],
-                               float(closings.units[i]), float(closings.haircut[i])))
+                               float(closings.units[i]), float(closings.haircut[i] * closings.in_usd[i])))
     for i, name in enumerate(names):
         for layer, row in LAYERS.items():
             found.served[name, layer] = float(state.safety.served[row, i, p])

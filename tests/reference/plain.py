@@ -50,8 +50,6 @@ class Path(Settlement):
         self.halts = Halts(setting.breakers, setting.margin_calls, self.counts)
         self.repaid: dict[str, float] = defaultdict(float)  # per protocol, at prices seen then [USD]
         follow(self.x, setting.exchanges, 0.0)
-        for exchange in setting.exchanges:
-            exchange.vault.cash /= self.x.usd(exchange.unit)
         for feed in setting.feeds.values():
             if math.isnan(feed.answer):  # none given: the market's
                 feed.answer = self.x.pair(feed.base, feed.quote)

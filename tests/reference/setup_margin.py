@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from delever.model.asset import price_usd
 from delever.model.book import Book
 from delever.model.parameters import look_up
 from delever.model.world import World
@@ -32,7 +33,7 @@ def exchanges_of(world: World) -> list[MarginExchange]:
                 underlying={p: world.assets[p].follows for p in perps}, inverse={p for p in perps if world.assets[p].inverse},
                 options={p: option_of(world, p, e.short_margin) for p, e in perps.items() if e.short_margin is not None},
                 accounts=_accounts(world, name, number),
-                stages=[stage_of(stage) for stage in protocol.rules.stages], waterfall=waterfall_of(protocol),
+                stages=[stage_of(stage) for stage in protocol.rules.stages], waterfall=waterfall_of(protocol, price_usd(protocol.unit, world.assets)),
                 funding=Funding(funding.interval, funding.period, funding.interest, funding.clamp, funding.cap)
                 if funding else None))
         number += count_of(world, name)
@@ -57,9 +58,9 @@ def stage_of(spec: Any) -> Stage:
                  spec.fee)
 
 
-def waterfall_of(protocol: Any) -> list[Layer]:
-    """Layers, those of lending protocols too."""
-    return [Layer(spec.kind, **{f: dict(v) if f == "start" else v for f in LAYER_FIELDS
+def waterfall_of(protocol: Any, usd: float = 1.0) -> list[Layer]:
+    """Layers, those of lending protocols too. usd: stated price of what an exchange counts in."""
+    return [Layer(spec.kind, **{f: dict(v) if f == "start" else v / usd if f == "equity" else v for f in LAYER_FIELDS
                                 if (v := getattr(spec, f, None)) is not None})
             for spec in protocol.waterfall]
 
