@@ -42,7 +42,7 @@ class Waterfall:
                 assert layer.kind == "socialised_loss"
                 self.socialise(layer, sight)
         self.counts["residual_close_outs"] += len(self.exchange.fallen)
-        self.close_out_all()
+        self.close_out_all(sight)
         return fell
 
     # ---- layers --------------------------------------------------------------------------------------------------
@@ -51,7 +51,7 @@ class Waterfall:
         """The fund lets accounts be closed out whose loss it can bear."""
         for account in list(self.exchange.fallen):
             if self.fund[self.unit] > 0.0 and self.fund[self.unit] >= -self.exchange.equity(account, sight):
-                self.close_out(account)
+                self.close_out(account, sight)
                 self.counts["insured"] += 1
                 self.pay(sight)
             else:
@@ -71,7 +71,7 @@ class Waterfall:
             has, needs = self.exchange.vault_bears(account, layer, sight)
             if has >= needs:
                 self.served["backstop"] -= self.exchange.equity(account, sight) * sight.usd
-                self.exchange.take_over(account)
+                self.exchange.take_over(account, sight)
                 self.exchange.fallen.remove(account)
                 self.counts["rescued"] += 1
             else:
@@ -88,7 +88,7 @@ class Waterfall:
                 x = mark if layer.price == "mark" else mark - math.copysign(1.0, position.units) * mark * e / n
                 self.match(account, leg, x, layer, sight)
             if not account.positions:
-                self.close_out(account)
+                self.close_out(account, sight)
         if not (exchange.vault.positions and exchange.equity(exchange.vault, sight) < 0.0):
             return False
         self.counts["vault_fell"] += 1
@@ -109,6 +109,7 @@ class Waterfall:
             exchange.close(winner, other, d, x)
             exchange.closings.append(Closing(winner.name, perp, d, d * (mark - x) * sight.usd))
             self.served["adl"] += d * (mark - x) * sight.usd
+            exchange.said["deleveraged"] += abs(d) * mark * sight.usd
             self.counts["adl_of_both_ways"] += len({perp_of(one) for one in winner.positions}) < len(winner.positions)
             self.counts[f"adl_{layer.rule}"] += 1
             left -= units
@@ -121,7 +122,7 @@ class Waterfall:
 
     def socialise(self, layer: Layer, sight: Sight) -> None:
         """The deficit is taken from those who have something."""
-        self.close_out_all()
+        self.close_out_all(sight)
         exchange = self.exchange
         if layer.over == "equity":
             weights = [max(exchange.equity(a, sight), 0.0) for a in exchange.accounts]
@@ -141,15 +142,18 @@ class Waterfall:
 
     # ---- closing out ---------------------------------------------------------------------------------------------
 
-    def close_out_all(self) -> None:
+    def close_out_all(self, sight: Sight) -> None:
         for account in list(self.exchange.fallen):
-            self.close_out(account)
+            self.close_out(account, sight)
 
-    def close_out(self, account: MarginAccount) -> None:
+    def close_out(self, account: MarginAccount, sight: Sight) -> None:
         """Sell everything at whatever price; what is still owed is booked."""
         for leg, position in list(account.positions.items()):
-            d = position.units
-            self.exchange.close(account, leg, d, self.x.trade_perp(perp_of(leg), -d))
+            d, mark = position.units, sight.mark[perp_of(leg)]
+            x = self.x.trade_perp(perp_of(leg), -d)
+            self.exchange.close(account, leg, d, x)
+            self.exchange.said["liquidated"] += abs(d) * mark * sight.usd
+            self.exchange.said["slippage"] += d * (mark - x) * sight.usd
         self.sell_out(account)
         self.exchange.fallen.remove(account)
 

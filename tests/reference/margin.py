@@ -169,6 +169,7 @@ class MarginExchange:
     premia: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # sampled since
     in_transit: float = 0.0  # funding between cash and tokens: sum of d F over what was closed [U]
     to_makers: float = 0.0  # funding that makers, who balance the book, got so far [U]
+    said: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # what is reported, by name [USD]
     fallen: list[MarginAccount] = field(default_factory=list)  # of this block, in the order called
     closings: list[Closing] = field(default_factory=list)
     least_left: float = math.inf  # least share of a position that a closing left: below rounding it is there, or is not
@@ -239,9 +240,11 @@ class MarginExchange:
             position.units += opened
             position.cost += opened * (x - self.paid[perp])
 
-    def take_over(self, account: MarginAccount) -> None:
+    def take_over(self, account: MarginAccount, sight: Sight) -> None:
         """The vault has everything that the account had."""
         vault = self.vault
+        for leg, position in account.positions.items():
+            self.said["taken_over"] += abs(position.units) * sight.mark[perp_of(leg)] * sight.usd
         vault.cash += account.cash
         for asset, units in account.collateral.items():
             vault.collateral[asset] = vault.collateral.get(asset, 0.0) + units

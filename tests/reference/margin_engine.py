@@ -97,7 +97,7 @@ class Margins:
                 self.close_call(has, needs, exchange.gross(exchange.vault, sight) + gross)
                 if has >= needs:
                     self.waterfalls[exchange.name].served["backstop"] += max(-e, 0.0) * sight.usd
-                    exchange.take_over(account)
+                    exchange.take_over(account, sight)
                     self.counts["taken_over"] += 1
                     return True
                 self.waterfalls[exchange.name].ran_dry("backstop", t)
@@ -131,7 +131,9 @@ class Margins:
             d = math.copysign(min(wanted, self.x.markets[perp].room(to, selling=q > 0.0)), q)
             self.counts["limited"] += abs(d) < wanted
             if d:
-                self.fill(exchange, account, leg, d, self.x.trade_perp(perp, -d), stage.fee, sight)
+                x = self.x.trade_perp(perp, -d)
+                self.fill(exchange, account, leg, d, x, stage.fee, sight)
+                exchange.said["slippage"] += d * (sight.mark[perp] - x) * sight.usd
                 did = True
         if partial:
             account.until = t + stage.cooldown
@@ -159,6 +161,7 @@ class Margins:
             x = sight.mark[perp_of(leg)] * (1.0 - math.copysign(stage.slippage, d))
             self.x.ledger.move(exchange.unit, d * x, "makers", "margin")
             self.fill(exchange, account, leg, d, x, stage.fee, sight)
+            exchange.said["slippage"] += d * (sight.mark[perp_of(leg)] - x) * sight.usd
             did = True
         return did
 
@@ -166,6 +169,7 @@ class Margins:
              sight: Sight) -> None:
         """Close d at x for a fee that leaves some equity, so that rounding does not decide whether it is below zero."""
         exchange.close(account, leg, d, x)
+        exchange.said["liquidated"] += abs(d) * sight.mark[perp_of(leg)] * sight.usd
         charged = min(fee * abs(d) * x, MOST * max(exchange.equity(account, sight), 0.0))
         account.cash -= charged
         if exchange.layer("insurance_fund") is not None:

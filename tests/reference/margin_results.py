@@ -19,6 +19,8 @@ from reference.setting import Result
 from reference.setup_margin import exchanges_of, is_exchange
 
 TOLERANCE = 1e-12  # relative
+WORTH = 1e-4  # an option's value is a difference of numbers near 1, known to their rounding: TOLERANCE of so many coins
+SAID = ("liquidated", "taken_over", "deleveraged", "slippage")
 INSIDE = (tables.CASH, tables.FUND, tables.VAULT, tables.FUNDING)  # of a protocol: one holder in the plain ledger
 LAYERS = {"insurance_fund": INSURANCE, "backstop": BACKSTOP, "adl": ADL, "socialised_loss": SOCIALISED}
 
@@ -89,11 +91,12 @@ def as_engine_counts(world: World, plain: Result) -> Result:
             found["cash" if holder == "margin" else holder, asset] += units
         return dict(found)
 
-    turnover = merged(plain.turnover)
+    turnover, start = merged(plain.turnover), {a.name: a for e in exchanges_of(world) for a in e.accounts}
     for exchange in plain.exchanges.values():  # orders down to a limit price are known to the rounding of that price
         for holder in ("cash", "makers"):
             turnover[holder, exchange.unit] = turnover.get((holder, exchange.unit), 0.0) + sum(
-                plain.virtual[perp] * math.exp(plain.log_price[perp]) for perp in exchange.tiers)
+                plain.virtual[perp] * math.exp(plain.log_price[perp]) for perp in exchange.tiers) + WORTH * sum(
+                _units(start, exchange.name, option) for option in exchange.options)
     lending = {key: units for key, units in plain.deficit.items() if key[0] not in plain.exchanges}
     return replace(plain, ledger=merged(plain.ledger), turnover=turnover, deficit=lending)
 
@@ -104,6 +107,7 @@ def exchange_differences(world: World, plain: Result, engine: ExchangeResult) ->
     for name, exchange in plain.exchanges.items():
         unit = exchange.unit
         through = plain.turnover.get(("margin", unit), 0.0)  # the most that any of the exchange's accounts can have seen
+        through += WORTH * sum(_units(start, name, option) for option in exchange.options)
         for account in exchange.accounts:
             yield from _account_differences(start[account.name], account, engine, plain, through)
         whole = through + sum(_gross(a) for a in start.values() if a.exchange == name)
@@ -129,6 +133,22 @@ def exchange_differences(world: World, plain: Result, engine: ExchangeResult) ->
             plain.turnover.get((holder, asset), 0.0) for holder, asset in (("margin", "USD"), ("margin", reserve[1]),
                                                                            ("cash", reserve[1])))
         yield from _differs(f"fund of {reserve}", plain.fund.get(reserve, 0.0), units, scale)
+
+
+def usd_differences(world: World, plain: Result, row: dict[str, float | None]) -> Iterator[str]:
+    """What the two do not agree on of all that is reported of exchanges that count in a coin. row: of the engine's table of paths."""
+    start = {a.name: a for e in exchanges_of(world) for a in e.accounts}
+    for name, exchange in plain.exchanges.items():
+        if exchange.unit == "USD":
+            continue
+        coins = plain.turnover.get(("margin", exchange.unit), 0.0) + sum(_gross(a) for a in start.values() if a.exchange == name)
+        for what in {*SAID, *exchange.said}:
+            ours, theirs = exchange.said[what], row[f"{what}.{name}"]
+            if what.endswith("_dry"):
+                if not (ours == theirs or (math.isnan(ours) and (theirs is None or math.isnan(theirs)))):
+                    yield f"{what} of {name}: {ours!r} plain, {theirs!r} engine"
+            else:
+                yield from _differs(f"{what} of {name}", ours, theirs, coins * plain.usd[exchange.unit] + exchange.said["liquidated"])
 
 
 def _differs(what: str, plain: float, engine: float, scale: float) -> Iterator[str]:

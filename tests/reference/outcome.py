@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from reference.accounts import View, health
 from reference.setting import Result
 
 if TYPE_CHECKING:
+    from reference.default_waterfall import Waterfall
+    from reference.margin import MarginExchange
     from reference.plain import Path
 
 
@@ -21,6 +24,8 @@ def result_of(path: Path, longest: int) -> Result:
     price |= {fall.unit: path.x.usd(fall.unit) for fall in falls.values()}
     deficit = dict(path.deficit) | {(name, fall.unit): fall.deficit for name, fall in falls.items()}
     bad = sum(units * price[asset] for (_, asset), units in deficit.items())
+    for exchange in path.w.exchanges:
+        report(exchange, falls[exchange.name], price[exchange.unit])
     short = 0.0
     for account in path.w.accounts:
         view = path.seen(account.protocol)
@@ -46,8 +51,20 @@ def result_of(path: Path, longest: int) -> Result:
         served={(name, layer): usd for name, fall in falls.items() for layer, usd in fall.served.items()},
         dry={(name, layer): t for name, fall in falls.items() for layer, t in fall.dry.items()},
         spot={one.name: one.spot for one in path.w.arbitrageurs}, treasury=dict(path.auctions.treasury),
+        usd={fall.unit: price[fall.unit] for fall in falls.values()},
         lots=[(lot.account.name, lot.units, lot.owed, lot.tab, lot.started, lot.top) for lot in path.auctions.lots],
         reserves=path.w.reserves, lenders=path.w.lenders, no_cash={name: path.lending.no_cash[name] for name in path.w.rules})
+
+
+def report(exchange: MarginExchange, fall: Waterfall, usd: float) -> None:
+    """What is said of an exchange at the end, beside what was added up on the way. usd: price of its unit"""
+    for layer in exchange.waterfall:
+        exchange.said[layer.kind] = fall.served[layer.kind]
+        exchange.said[f"{layer.kind}_dry"] = fall.dry.get(layer.kind, math.nan)
+        if layer.kind == "insurance_fund":
+            exchange.said["fund_left"] = fall.fund[exchange.unit] * usd
+    exchange.said |= {"haircut": sum(c.haircut for c in exchange.closings), "deficit_booked": fall.booked * usd,
+                      "residual_shortfall": fall.deficit * usd}
 
 
 def late(path: Path, views: dict[str, View]) -> bool:

@@ -24,6 +24,7 @@ from reference.randomness import BORROWERS, philox, uniform
 from reference.setting import Network, Result, Setting, Transaction
 from reference.settlement import Settlement
 
+EMPTY = math.log(1e6)  # move of a pool's log price since the start after which its price is a small difference of large numbers
 BROKEN = 40.0  # log price, of either sign, at which nobody trades: its rounding is more than two implementations may differ by
 
 
@@ -50,6 +51,7 @@ class Path(Settlement):
         self.halts = Halts(setting.breakers, setting.margin_calls, self.counts)
         self.repaid: dict[str, float] = defaultdict(float)  # per protocol, at prices seen then [USD]
         follow(self.x, setting.exchanges, 0.0)
+        self.pools = {name: m.u(m.s) for name, m in setting.markets.items() if m.profile is not None and not m.profile.anchored}
         for feed in setting.feeds.values():
             if math.isnan(feed.answer):  # none given: the market's
                 feed.answer = self.x.pair(feed.base, feed.quote)
@@ -155,6 +157,8 @@ class Path(Settlement):
         self.margins.arbitrage(sights)
         self.lapse(after, sights)
         if max(abs(m.u(m.s)) for m in self.w.markets.values()) > BROKEN:
+            self.nearest = 0.0
+        if max((abs(m.u(m.s) - self.pools[name]) for name, m in self.w.markets.items() if name in self.pools), default=0.0) > EMPTY:
             self.nearest = 0.0
         if block.rows or called or fell or self.lending.somebody_waits():
             return self.time

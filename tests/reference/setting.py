@@ -198,6 +198,7 @@ class Result:
     dry: dict[tuple[str, str], float] = field(default_factory=dict)  # per exchange and layer: first time [s]
     spot: dict[str, float] = field(default_factory=dict)  # per arbitrageur: units of the underlying
     treasury: dict[tuple[str, str], float] = field(default_factory=dict)  # per protocol with auctions and asset: units
+    usd: dict[str, float] = field(default_factory=dict)  # per unit of an exchange: its market price
     lots: list[tuple[str, float, float, float, float, float]] = field(default_factory=list)  # open: account, units, owed, ...
     reserves: dict[tuple[str, str], Reserve] = field(default_factory=dict)  # by protocol and asset, as they ended
     lenders: list[Lender] = field(default_factory=list)
