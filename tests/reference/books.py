@@ -29,6 +29,10 @@ def books_of(path: Path) -> Books:
         now.claims += wallets(holders) + fall.fund[unit] + exchange.treasury - fall.deficit
         now.scale += sum(abs(a.cash) for a in holders) + fall.fund[unit] + fall.booked
         now.in_transit += exchange.in_transit - exchange.to_makers
+    for unit, now in found.items():  # what is a unit here may be collateral there
+        held = sum(a.collateral.get(unit, 0.0) for e in path.w.exchanges for a in [*e.accounts, e.vault])
+        now.claims += held
+        now.scale += held
     return found
 
 

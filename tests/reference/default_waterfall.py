@@ -106,11 +106,13 @@ class Waterfall:
         parts, whole = closings(exchange, perp, q, x, layer, sight)
         for (winner, other), units in parts:
             d = math.copysign(units, -q)
+            self.counts["deleveraged of both ways"] += winner.both_ways
             exchange.close(winner, other, d, x)
             exchange.closings.append(Closing(winner.name, perp, d, d * (mark - x) * sight.usd))
             self.served["adl"] += d * (mark - x) * sight.usd
-            exchange.said["deleveraged"] += abs(d) * mark * sight.usd
-            self.counts["adl_of_both_ways"] += len({perp_of(one) for one in winner.positions}) < len(winner.positions)
+            exchange.say("deleveraged", perp, abs(d) * mark * sight.usd)
+            exchange.say("haircut", perp, d * (mark - x) * sight.usd)
+            self.counts[f"deleveraged {exchange.kind(perp)}"] += 1
             self.counts[f"adl_{layer.rule}"] += 1
             left -= units
         if whole:
@@ -152,8 +154,8 @@ class Waterfall:
             d, mark = position.units, sight.mark[perp_of(leg)]
             x = self.x.trade_perp(perp_of(leg), -d)
             self.exchange.close(account, leg, d, x)
-            self.exchange.said["liquidated"] += abs(d) * mark * sight.usd
-            self.exchange.said["slippage"] += d * (mark - x) * sight.usd
+            self.exchange.say("liquidated", perp_of(leg), abs(d) * mark * sight.usd)
+            self.exchange.say("slippage", perp_of(leg), d * (mark - x) * sight.usd)
         self.sell_out(account)
         self.exchange.fallen.remove(account)
 

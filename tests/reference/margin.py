@@ -37,6 +37,11 @@ class MarginAccount:
     def empty(self) -> bool:
         return not self.positions and not any(self.collateral.values())
 
+    @property
+    def both_ways(self) -> bool:
+        """Whether it holds a contract long and short."""
+        return any(leg + OTHER in self.positions for leg in self.positions)
+
 
 def perp_of(leg: str) -> str:
     """The contract of a leg."""
@@ -170,6 +175,7 @@ class MarginExchange:
     in_transit: float = 0.0  # funding between cash and tokens: sum of d F over what was closed [U]
     to_makers: float = 0.0  # funding that makers, who balance the book, got so far [U]
     said: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # what is reported, by name [USD]
+    said_of: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))  # the same by contract
     fallen: list[MarginAccount] = field(default_factory=list)  # of this block, in the order called
     closings: list[Closing] = field(default_factory=list)
     least_left: float = math.inf  # least share of a position that a closing left: below rounding it is there, or is not
@@ -180,6 +186,18 @@ class MarginExchange:
 
     def layer(self, kind: str) -> Layer | None:
         return next((layer for layer in self.waterfall if layer.kind == kind), None)
+
+    def say(self, what: str, perp: str, usd: float) -> None:
+        """Add to what is reported [USD]."""
+        self.said[what] += usd
+        self.said_of[what, perp] += usd
+
+    def kind(self, leg: str) -> str:
+        """What a contract is."""
+        perp = perp_of(leg)
+        if perp in self.options:
+            return "put" if self.options[perp].put else "call"
+        return "inverse" if perp in self.inverse else "linear"
 
     # ---- what an account is worth --------------------------------------------------------------------------------
 
@@ -244,7 +262,7 @@ class MarginExchange:
         """The vault has everything that the account had."""
         vault = self.vault
         for leg, position in account.positions.items():
-            self.said["taken_over"] += abs(position.units) * sight.mark[perp_of(leg)] * sight.usd
+            self.say("taken_over", perp_of(leg), abs(position.units) * sight.mark[perp_of(leg)] * sight.usd)
         vault.cash += account.cash
         for asset, units in account.collateral.items():
             vault.collateral[asset] = vault.collateral.get(asset, 0.0) + units

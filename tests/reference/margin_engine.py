@@ -73,6 +73,11 @@ class Margins:
         for one in self.arbitrageurs:
             self.counts["arbitrage"] += arbitrage(one, by_name[one.exchange], self.x, sights[one.exchange])
 
+    def count(self, exchange: MarginExchange, what: str, times: int = 1) -> None:
+        """That something happened, on any exchange and on those that count in a coin."""
+        self.counts[what] += times
+        self.counts[f"{what} of a coin"] += times * (exchange.unit != "USD")
+
     def close_call(self, a: float, b: float, scale: float) -> None:
         """Note how near two numbers were whose order decides."""
         if scale > 0.0:
@@ -90,7 +95,9 @@ class Margins:
             self.close_call(e, stage.below * m, gross)
             if not e < stage.below * m:
                 continue
-            self.counts[f"stage_{stage.kind}"] += 1
+            self.count(exchange, f"stage_{stage.kind}")
+            both = account.both_ways
+            self.count(exchange, "called both ways", both)
             if stage.kind == "backstop":
                 assert layer is not None
                 has, needs = exchange.vault_bears(account, layer, sight)
@@ -98,12 +105,14 @@ class Margins:
                 if has >= needs:
                     self.waterfalls[exchange.name].served["backstop"] += max(-e, 0.0) * sight.usd
                     exchange.take_over(account, sight)
-                    self.counts["taken_over"] += 1
+                    self.count(exchange, "taken_over")
+                    self.count(exchange, "taken over both ways", both)
                     return True
                 self.waterfalls[exchange.name].ran_dry("backstop", t)
                 continue
             did = (self.market(exchange, account, stage, sight, t) if stage.kind == "market"
                    else self.flat(exchange, account, stage, sight))
+            self.count(exchange, "one of both ways left", both and not account.both_ways and bool(account.positions))
             return self.sell_for_cash(exchange, account, sight) or did
         return self.sell_for_cash(exchange, account, sight)  # no stage: what is owed is still made good
 
@@ -129,15 +138,15 @@ class Margins:
             if math.isfinite(to):  # a price that stands at the limit
                 self.close_call(to, self.x.markets[perp].u(self.x.markets[perp].s), 1.0)
             d = math.copysign(min(wanted, self.x.markets[perp].room(to, selling=q > 0.0)), q)
-            self.counts["limited"] += abs(d) < wanted
+            self.count(exchange, "limited", abs(d) < wanted)
+            self.count(exchange, f"limited {stage.limit}", 0.0 < abs(d) < wanted)
             if d:
                 x = self.x.trade_perp(perp, -d)
                 self.fill(exchange, account, leg, d, x, stage.fee, sight)
-                exchange.said["slippage"] += d * (sight.mark[perp] - x) * sight.usd
                 did = True
         if partial:
             account.until = t + stage.cooldown
-            self.counts["partial"] += 1
+            self.count(exchange, "partial")
         return did
 
     def limit(self, exchange: MarginExchange, account: MarginAccount, leg: str, stage: Stage, sight: Sight) -> float:
@@ -161,7 +170,6 @@ class Margins:
             x = sight.mark[perp_of(leg)] * (1.0 - math.copysign(stage.slippage, d))
             self.x.ledger.move(exchange.unit, d * x, "makers", "margin")
             self.fill(exchange, account, leg, d, x, stage.fee, sight)
-            exchange.said["slippage"] += d * (sight.mark[perp_of(leg)] - x) * sight.usd
             did = True
         return did
 
@@ -169,7 +177,10 @@ class Margins:
              sight: Sight) -> None:
         """Close d at x for a fee that leaves some equity, so that rounding does not decide whether it is below zero."""
         exchange.close(account, leg, d, x)
-        exchange.said["liquidated"] += abs(d) * sight.mark[perp_of(leg)] * sight.usd
+        perp = perp_of(leg)
+        exchange.say("liquidated", perp, abs(d) * sight.mark[perp] * sight.usd)
+        exchange.say("slippage", perp, d * (sight.mark[perp] - x) * sight.usd)
+        self.counts[f"closed {'long' if (d > 0.0) != (perp in exchange.inverse) else 'short'} {exchange.kind(perp)}"] += 1
         charged = min(fee * abs(d) * x, MOST * max(exchange.equity(account, sight), 0.0))
         account.cash -= charged
         if exchange.layer("insurance_fund") is not None:

@@ -20,7 +20,7 @@ from reference.setup_margin import exchanges_of, is_exchange
 
 TOLERANCE = 1e-12  # relative
 WORTH = 1e-4  # an option's value is a difference of numbers near 1, known to their rounding: TOLERANCE of so many coins
-SAID = ("liquidated", "taken_over", "deleveraged", "slippage")
+SAID = ("liquidated", "taken_over", "deleveraged", "haircut", "slippage")
 INSIDE = (tables.CASH, tables.FUND, tables.VAULT, tables.FUNDING)  # of a protocol: one holder in the plain ledger
 LAYERS = {"insurance_fund": INSURANCE, "backstop": BACKSTOP, "adl": ADL, "socialised_loss": SOCIALISED}
 
@@ -142,13 +142,16 @@ def usd_differences(world: World, plain: Result, row: dict[str, float | None]) -
         if exchange.unit == "USD":
             continue
         coins = plain.turnover.get(("margin", exchange.unit), 0.0) + sum(_gross(a) for a in start.values() if a.exchange == name)
-        for what in {*SAID, *exchange.said}:
-            ours, theirs = exchange.said[what], row[f"{what}.{name}"]
-            if what.endswith("_dry"):
-                if not (ours == theirs or (math.isnan(ours) and (theirs is None or math.isnan(theirs)))):
-                    yield f"{what} of {name}: {ours!r} plain, {theirs!r} engine"
+        scale = coins * plain.usd[exchange.unit] + exchange.said["liquidated"]
+        whole = {f"{what}.{name}": exchange.said[what] for what in sorted({*SAID, *exchange.said})}
+        parts = {f"{what}.{name}.{perp}": exchange.said_of[what, perp] for what in SAID for perp in exchange.tiers}
+        for column, ours in (whole | parts).items():
+            theirs = row.get(column, 0.0 if column in parts else None)  # of a contract that nobody holds nothing is said
+            if math.isnan(ours):
+                if theirs is not None and not math.isnan(theirs):
+                    yield f"{column}: never plain, {theirs!r} engine"
             else:
-                yield from _differs(f"{what} of {name}", ours, theirs, coins * plain.usd[exchange.unit] + exchange.said["liquidated"])
+                yield from _differs(column, ours, theirs, scale)
 
 
 def _differs(what: str, plain: float, engine: float, scale: float) -> Iterator[str]:

@@ -63,8 +63,7 @@ def report(exchange: MarginExchange, fall: Waterfall, usd: float) -> None:
         exchange.said[f"{layer.kind}_dry"] = fall.dry.get(layer.kind, math.nan)
         if layer.kind == "insurance_fund":
             exchange.said["fund_left"] = fall.fund[exchange.unit] * usd
-    exchange.said |= {"haircut": sum(c.haircut for c in exchange.closings), "deficit_booked": fall.booked * usd,
-                      "residual_shortfall": fall.deficit * usd}
+    exchange.said |= {"deficit_booked": fall.booked * usd, "residual_shortfall": fall.deficit * usd}
 
 
 def late(path: Path, views: dict[str, View]) -> bool:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from delever import worlds
 from delever.model.world import World
 from reference.events import Mapping
+from reference.exchange_terms import maintenance
 from reference.margin import YEAR, Option
 from reference.worlds import BESIDE
 from reference.worlds_margin import DrawMargin
@@ -73,6 +74,8 @@ class DrawCoins(DrawMargin):
             if self.chance(0.9):
                 self.coin_book(perp, coin, size / len(parameters))
         layers = self.waterfall(size)
+        if not any(layer["kind"] == "adl" for layer in layers) or self.chance(0.3):
+            layers = self.waterfall(size)
         for layer in layers:
             if layer["kind"] == "insurance_fund":
                 layer["start"] = {coin: usd / spot for usd in layer["start"].values()}
@@ -123,7 +126,7 @@ class DrawCoins(DrawMargin):
 
     def coin_book(self, perp: str, coin: str, worth: float) -> None:
         """As deep as those of linear perps. worth: of what is open [USD]"""
-        rng, units = self.rng, worth / (self.price[perp] * self.price[coin]) * 10.0 ** self.rng.uniform(-0.5, 1.2)
+        rng, units = self.rng, worth / (self.price[perp] * self.price[coin]) * 10.0 ** self.rng.uniform(-1.0, 0.9)
         common: Mapping = {"pair": f"{perp}/{coin}"}
         if self.chance(0.7):
             common["half_life"] = self.dt * rng.choice([0.3, 1.0, 5.0, 40.0])
@@ -162,7 +165,7 @@ class DrawCoins(DrawMargin):
                 gain += units * (mark - entry)
             else:
                 rows.append(self.row(exchange, name, contract, "position", usd, spot * move))
-                need += self.maintenance(abs(usd) / spot, parameters[contract]["tiers"])
+                need += maintenance(abs(usd) / spot, parameters[contract]["tiers"])
                 gain += usd * (1.0 / (spot * move) - 1.0 / spot)
         need = need or 0.05 * size / spot  # longs of options alone keep nothing
         ratio = rng.choices([rng.uniform(-1.0, 0.6), rng.uniform(0.6, 1.0), 1.0 + rng.choice(BESIDE), rng.uniform(1.0, 1.5),
@@ -172,10 +175,6 @@ class DrawCoins(DrawMargin):
         if self.chance(0.4):
             rng.shuffle(rows)
         self.rows[exchange] += rows
-
-    def maintenance(self, notional: float, tiers: list[Mapping]) -> float:
-        from reference.exchange_terms import maintenance
-        return maintenance(notional, tiers)
 
     # ---- what befalls ---------------------------------------------------------------------------------------------
 
