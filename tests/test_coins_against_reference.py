@@ -28,6 +28,7 @@ from test_exchanges_against_reference import of_state
 
 WORLDS = 110
 BATCH = 22
+LAYERS = ("insurance_fund", "backstop", "adl", "socialised_loss", "residual_shortfall")
 Engine = tuple[EngineResult, ExchangeResult, dict[str, float | None]]  # the last: its row of the table of paths
 
 
@@ -81,8 +82,7 @@ def acted(world: World, plain: Result) -> Iterator[str]:
     if all(sum(plain.liquidated[name] for name in names) for names in (lending, linear, [e.name for e in coins])):
         yield "lending, linear and a coin"
     for e in coins:
-        yield from (f"{layer} of a coin" for layer in ("insurance_fund", "backstop", "adl", "socialised_loss", "residual_shortfall")
-                    if e.said[layer] > 0.0)
+        yield from (f"{layer} of a coin" for layer in LAYERS if e.said[layer] > 0.0)
         if any(e.traffic.values()):
             yield "funding in a coin"
         if any(one.value(plain.usd[e.unit], world.scenario.horizon) == LEAST for one in e.options.values()):

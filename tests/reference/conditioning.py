@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from delever.model.world import World
-from reference.margin_results import TOLERANCE, ExchangeResult, exchange_differences
 from reference.margin import OTHER
+from reference.margin_results import TOLERANCE, ExchangeResult, exchange_differences
 from reference.plain import simulate
 from reference.setting import Result
 from reference.setup import setting_of

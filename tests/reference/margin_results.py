@@ -136,7 +136,7 @@ def exchange_differences(world: World, plain: Result, engine: ExchangeResult) ->
 
 
 def usd_differences(world: World, plain: Result, row: dict[str, float | None]) -> Iterator[str]:
-    """What the two do not agree on of all that is reported of exchanges that count in a coin. row: of the engine's table of paths."""
+    """What the two do not agree on of what is reported of exchanges that count in a coin. row: of the engine's table of paths."""
     start = {a.name: a for e in exchanges_of(world) for a in e.accounts}
     for name, exchange in plain.exchanges.items():
         if exchange.unit == "USD":

@@ -158,8 +158,9 @@ class Path(Settlement):
         self.lapse(after, sights)
         if max(abs(m.u(m.s)) for m in self.w.markets.values()) > BROKEN:
             self.nearest = 0.0
-        if max((abs(m.u(m.s) - self.pools[name]) for name, m in self.w.markets.items() if name in self.pools), default=0.0) > EMPTY:
-            self.nearest = 0.0
+        for name, u in self.pools.items():
+            if abs(self.w.markets[name].u(self.w.markets[name].s) - u) > EMPTY:
+                self.nearest = 0.0
         if block.rows or called or fell or self.lending.somebody_waits():
             return self.time
         return min([block.wake, *closed.values(), self.halts.wake(self.time),

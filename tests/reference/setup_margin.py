@@ -28,12 +28,13 @@ def exchanges_of(world: World) -> list[MarginExchange]:
             funding = protocol.funding
             found.append(MarginExchange(
                 name=name, unit=protocol.unit,
-                tiers={p: [(t.floor, t.maintenance) for t in e.tiers] if e.short_margin is None else [] for p, e in perps.items()},
+                tiers={p: [(t.floor, t.maintenance) for t in e.tiers if e.short_margin is None] for p, e in perps.items()},
                 weight={a: 1.0 - e.haircut for a, e in terms.items() if a not in perps},
                 underlying={p: world.assets[p].follows for p in perps}, inverse={p for p in perps if world.assets[p].inverse},
                 options={p: option_of(world, p, e.short_margin) for p, e in perps.items() if e.short_margin is not None},
                 accounts=_accounts(world, name, number),
-                stages=[stage_of(stage) for stage in protocol.rules.stages], waterfall=waterfall_of(protocol, price_usd(protocol.unit, world.assets)),
+                stages=[stage_of(stage) for stage in protocol.rules.stages],
+                waterfall=waterfall_of(protocol, price_usd(protocol.unit, world.assets)),
                 funding=Funding(funding.interval, funding.period, funding.interest, funding.clamp, funding.cap)
                 if funding else None))
         number += count_of(world, name)
@@ -42,7 +43,8 @@ def exchanges_of(world: World) -> list[MarginExchange]:
 
 def option_of(world: World, name: str, short_margin: float) -> Option:
     asset = world.assets[name]
-    return Option(asset.put is not None, asset.strike, (asset.expires - world.as_of).total_seconds(), asset.volatility, short_margin)
+    left = (asset.expires - world.as_of).total_seconds()
+    return Option(asset.put is not None, asset.strike, left, asset.volatility, short_margin)
 
 
 def count_of(world: World, name: str) -> int:

@@ -78,7 +78,7 @@ class DrawCoins(DrawMargin):
             layers = self.waterfall(size)
         for layer in layers:
             if layer["kind"] == "insurance_fund":
-                layer["start"] = {coin: usd / spot for usd in layer["start"].values()}
+                layer["start"] = {coin: layer["start"]["USD"] / spot} if layer["start"] else {}
         found: Mapping = {"rules": self.engine(), "unit": coin, "parameters": parameters, "waterfall": layers,
                           "book": self.table(self.rows[name])}
         return found | ({"funding": self.funding()} if self.chance(0.6) else {})
