@@ -9,8 +9,9 @@ from functools import cache
 
 import pytest
 
+from delever.core.state import State
 from delever.model.world import World
-from delever.run.assemble import assemble
+from delever.run.assemble import Model, assemble
 from delever.run.chunk import run_state
 from reference.books import Books, check_books
 from reference.comparing import hold_together
@@ -37,13 +38,17 @@ def plainly(seed: int) -> tuple[Result, ...]:
 def by_engine(world: World) -> list[tuple[EngineResult, ExchangeResult]]:
     """Every path, by the engine: lending and markets, and exchanges."""
     model = assemble(world)
-    state = run_state(model, 0, world.scenario.paths, []).state
+    return of_state(world, model, run_state(model, 0, world.scenario.paths, []).state)
+
+
+def of_state(world: World, model: Model, state: State) -> list[tuple[EngineResult, ExchangeResult]]:
+    """What stands in its tables, path by path."""
     lends = [not is_exchange(world.protocols[list(world.protocols)[p]])
              for p in model.positions.tables.protocol[model.positions.tables.signature]]
     found = []
     for p in range(world.scenario.paths):
         whole = one_path(world, model, state, p)
-        ledger = {key: units for key, units in whole.ledger.items() if key[1] == "USD" or not world.assets[key[1]].perp}
+        ledger = {key: units for key, units in whole.ledger.items() if key[1] == "USD" or not world.assets[key[1]].follows}
         for a, asset in enumerate(model.layout.assets):
             if ("cash", asset) in ledger:
                 ledger["cash", asset] = sum(float(state.ledgers.tokens[h, a, p]) for h in INSIDE)

@@ -124,6 +124,21 @@ def test_called_are_exactly_those_whom_a_valuation_by_itself_finds(seed: int, mo
     assert sum(found) > 30 and found.count(0) > 10
 
 
+def test_who_is_below_maintenance_from_the_start_is_called_however_far_his_mark_falls_before_that() -> None:
+    """A short put without margin enough, and BTC rises at once: its mark falls to a tenth and less, its charge stays."""
+    world = dl.load({
+        "as_of": "2025-10-10T20:00:00Z",
+        "assets": {"BTC": {"price": BTC}, "P": {"put": "BTC", "strike": 0.8 * BTC, "volatility": 0.6, "expires": expiry(0.05)}},
+        "protocols": {"coin": {"rules": {"kind": "exchange", "stages": [{"stage": "market"}]}, "unit": "BTC",
+                               "parameters": {"P": {"short_margin": CHARGE}}, "book": book_of([
+                                   {"account": "a", "instrument": "P", "size": -1.0, "entry_price": 0.003,
+                                    "margin_mode": "cross", "collateral": 0.05}], "coin")}},
+        "scenario": {"horizon": "2 min", "step": "1 min", "paths": 1, "seed": 1, "prices": {"kind": "lognormal"},
+                     "events": [{"at": 0, "kind": "price", "change": {"BTC": 0.4}}]}})
+    assert black(1.0, BTC, 0.8 * BTC, 0.6, 0.05) > 10.0 * black(1.0, 1.4 * BTC, 0.8 * BTC, 0.6, 0.05)
+    assert dl.stress(world, keep=False).paths["accounts_liquidated.coin"].to_pylist() == [1.0]
+
+
 def test_a_wall_prices_options_anew_after_its_shock() -> None:
     """A put of 120,000 is worth more than two coins at 40,000, so its margin is by its mark: by hand."""
     model = assemble(option_world(1))

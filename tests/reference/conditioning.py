@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from delever.model.world import World
+from reference.margin import OTHER
 from reference.margin_results import TOLERANCE, ExchangeResult, exchange_differences
 from reference.plain import simulate
 from reference.setting import Result
@@ -32,13 +33,13 @@ def as_result(plain: Result) -> ExchangeResult:
     for name, exchange in plain.exchanges.items():
         for a in exchange.accounts:
             found.cash[a.name] = a.cash
-            found.units[a.name] = dict.fromkeys(exchange.tiers, 0.0) | a.collateral | {
-                perp: p.units for perp, p in a.positions.items()}
-            found.cost[a.name] = dict.fromkeys(exchange.tiers, 0.0) | {perp: p.cost for perp, p in a.positions.items()}
+            none = dict.fromkeys([*exchange.tiers, *(perp + OTHER for perp in exchange.tiers)], 0.0)
+            found.units[a.name] = none | a.collateral | {leg: p.units for leg, p in a.positions.items()}
+            found.cost[a.name] = none | {leg: p.cost for leg, p in a.positions.items()}
         vault = exchange.vault
         found.vault |= {(name, asset): units for asset, units in (
-            {"USD": vault.cash} | vault.collateral | {perp: p.units for perp, p in vault.positions.items()}).items()}
-        found.deficit[name] = plain.deficit[name, "USD"]
+            {exchange.unit: vault.cash} | vault.collateral | {perp: p.units for perp, p in vault.positions.items()}).items()}
+        found.deficit[name] = plain.deficit[name, exchange.unit]
         found.closings += [(c.account, c.perp, c.units, c.haircut) for c in exchange.closings]
         found.served |= {(name, layer): plain.served.get((name, layer), 0.0)
                          for layer in ("insurance_fund", "backstop", "adl", "socialised_loss")}

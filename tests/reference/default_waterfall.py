@@ -8,19 +8,19 @@ from collections.abc import Callable
 
 from reference.adl import closings
 from reference.exchange import Exchange
-from reference.margin import MOST, Closing, Layer, MarginAccount, MarginExchange, Sight
+from reference.margin import MOST, Closing, Layer, MarginAccount, MarginExchange, Sight, perp_of
 
 
 class Waterfall:
-    """An exchange's layers, with the fund and the deficit that stands [USD]."""
+    """An exchange's layers, with the fund and the deficit that stands [U]. What is reported is in USD."""
 
     def __init__(self, exchange: MarginExchange, x: Exchange, counts: Counter[str]) -> None:
-        self.exchange, self.x, self.counts = exchange, x, counts
+        self.exchange, self.x, self.counts, self.unit = exchange, x, counts, exchange.unit
         layer = exchange.layer("insurance_fund")
         self.fund: defaultdict[str, float] = defaultdict(float, layer.start if layer else {})
         self.deficit = 0.0
         self.booked = 0.0  # all that was ever booked
-        self.served: defaultdict[str, float] = defaultdict(float)  # by layer: what it bore
+        self.served: defaultdict[str, float] = defaultdict(float)  # by layer: what it bore [USD]
         self.dry: dict[str, float] = {}  # layer: the first time that it could not serve in full [s]
         self.time = 0.0
 
@@ -42,7 +42,7 @@ class Waterfall:
                 assert layer.kind == "socialised_loss"
                 self.socialise(layer, sight)
         self.counts["residual_close_outs"] += len(self.exchange.fallen)
-        self.close_out_all()
+        self.close_out_all(sight)
         return fell
 
     # ---- layers --------------------------------------------------------------------------------------------------
@@ -50,28 +50,28 @@ class Waterfall:
     def insure(self, sight: Sight) -> None:
         """The fund lets accounts be closed out whose loss it can bear."""
         for account in list(self.exchange.fallen):
-            if self.fund["USD"] > 0.0 and self.fund["USD"] >= -self.exchange.equity(account, sight):
-                self.close_out(account)
+            if self.fund[self.unit] > 0.0 and self.fund[self.unit] >= -self.exchange.equity(account, sight):
+                self.close_out(account, sight)
                 self.counts["insured"] += 1
-                self.pay()
+                self.pay(sight)
             else:
                 self.ran_dry("insurance_fund", self.time)
-        self.pay()
+        self.pay(sight)
 
-    def pay(self) -> None:
-        paid = min(self.fund["USD"], self.deficit)
+    def pay(self, sight: Sight) -> None:
+        paid = min(self.fund[self.unit], self.deficit)
         if paid < self.deficit:
             self.ran_dry("insurance_fund", self.time)
-        self.fund["USD"] -= paid
+        self.fund[self.unit] -= paid
         self.deficit -= paid
-        self.served["insurance_fund"] += paid
+        self.served["insurance_fund"] += paid * sight.usd
 
     def take_over(self, layer: Layer, sight: Sight) -> None:
         for account in list(self.exchange.fallen):
             has, needs = self.exchange.vault_bears(account, layer, sight)
             if has >= needs:
-                self.served["backstop"] -= self.exchange.equity(account, sight)
-                self.exchange.take_over(account)
+                self.served["backstop"] -= self.exchange.equity(account, sight) * sight.usd
+                self.exchange.take_over(account, sight)
                 self.exchange.fallen.remove(account)
                 self.counts["rescued"] += 1
             else:
@@ -82,13 +82,13 @@ class Waterfall:
         exchange = self.exchange
         for account in list(exchange.fallen):
             e = exchange.equity(account, sight)
-            n = sum(abs(p.units) * sight.mark[m] for m, p in account.positions.items())
-            for perp, position in list(account.positions.items()):
-                mark = sight.mark[perp]
+            n = sum(abs(p.units) * sight.mark[perp_of(leg)] for leg, p in account.positions.items())
+            for leg, position in list(account.positions.items()):
+                mark = sight.mark[perp_of(leg)]
                 x = mark if layer.price == "mark" else mark - math.copysign(1.0, position.units) * mark * e / n
-                self.match(account, perp, x, layer, sight)
+                self.match(account, leg, x, layer, sight)
             if not account.positions:
-                self.close_out(account)
+                self.close_out(account, sight)
         if not (exchange.vault.positions and exchange.equity(exchange.vault, sight) < 0.0):
             return False
         self.counts["vault_fell"] += 1
@@ -98,16 +98,21 @@ class Waterfall:
             self.sell_out(exchange.vault)
         return True
 
-    def match(self, account: MarginAccount, perp: str, x: float, layer: Layer, sight: Sight) -> None:
+    def match(self, account: MarginAccount, leg: str, x: float, layer: Layer, sight: Sight) -> None:
         """Close a position at x against those on the other side."""
-        exchange, mark, q = self.exchange, sight.mark[perp], account.positions[perp].units
+        exchange, perp, q = self.exchange, perp_of(leg), account.positions[leg].units
+        mark = sight.mark[perp]
         left = abs(q)
         parts, whole = closings(exchange, perp, q, x, layer, sight)
-        for winner, units in parts:
+        for (winner, other), units in parts:
             d = math.copysign(units, -q)
-            exchange.close(winner, perp, d, x)
-            exchange.closings.append(Closing(winner.name, perp, d, d * (mark - x)))
-            self.served["adl"] += d * (mark - x)
+            self.counts["deleveraged of both ways"] += winner.both_ways
+            exchange.close(winner, other, d, x)
+            exchange.closings.append(Closing(winner.name, perp, d, d * (mark - x) * sight.usd))
+            self.served["adl"] += d * (mark - x) * sight.usd
+            exchange.say("deleveraged", perp, abs(d) * mark * sight.usd)
+            exchange.say("haircut", perp, d * (mark - x) * sight.usd)
+            self.counts[f"deleveraged {exchange.kind(perp)}"] += 1
             self.counts[f"adl_{layer.rule}"] += 1
             left -= units
         if whole:
@@ -115,16 +120,16 @@ class Waterfall:
         else:
             self.ran_dry("adl", self.time)
         if left < abs(q):
-            exchange.close(account, perp, math.copysign(abs(q) - left, q), x)
+            exchange.close(account, leg, math.copysign(abs(q) - left, q), x)
 
     def socialise(self, layer: Layer, sight: Sight) -> None:
         """The deficit is taken from those who have something."""
-        self.close_out_all()
+        self.close_out_all(sight)
         exchange = self.exchange
         if layer.over == "equity":
             weights = [max(exchange.equity(a, sight), 0.0) for a in exchange.accounts]
         else:
-            weights = [sum(max(exchange.profit(a, perp, sight), 0.0) for perp in a.positions)
+            weights = [sum(max(exchange.profit(a, leg, sight), 0.0) for leg in a.positions)
                        for a in exchange.accounts]
         total = sum(weights)
         taken = min(self.deficit, MOST * total)
@@ -134,20 +139,23 @@ class Waterfall:
             for account, weight in zip(exchange.accounts, weights, strict=True):
                 account.cash -= taken * weight / total
             self.deficit -= taken
-            self.served["socialised_loss"] += taken
+            self.served["socialised_loss"] += taken * sight.usd
             self.counts["socialised"] += 1
 
     # ---- closing out ---------------------------------------------------------------------------------------------
 
-    def close_out_all(self) -> None:
+    def close_out_all(self, sight: Sight) -> None:
         for account in list(self.exchange.fallen):
-            self.close_out(account)
+            self.close_out(account, sight)
 
-    def close_out(self, account: MarginAccount) -> None:
+    def close_out(self, account: MarginAccount, sight: Sight) -> None:
         """Sell everything at whatever price; what is still owed is booked."""
-        for perp, position in list(account.positions.items()):
-            d = position.units
-            self.exchange.close(account, perp, d, self.x.trade_perp(perp, -d))
+        for leg, position in list(account.positions.items()):
+            d, mark = position.units, sight.mark[perp_of(leg)]
+            x = self.x.trade_perp(perp_of(leg), -d)
+            self.exchange.close(account, leg, d, x)
+            self.exchange.say("liquidated", perp_of(leg), abs(d) * mark * sight.usd)
+            self.exchange.say("slippage", perp_of(leg), d * (mark - x) * sight.usd)
         self.sell_out(account)
         self.exchange.fallen.remove(account)
 

@@ -151,14 +151,14 @@ class Exchange:
         return amount
 
     def trade_perp(self, perp: str, d: float, trader: str = "margin") -> float:
-        """Buy d units (sell: d < 0) on the perp's market; the average price, fees included [USD].
+        """Buy d units (sell: d < 0) on the perp's market; the average price, fees included [U].
 
         Exchanges keep their cash as "margin", lending protocols theirs as "cash".
         """
         market = self.markets[perp]
         market.s, paid = market.cost(market.s, d) if d > 0.0 else market.sell(market.s, -d)
         self._traded(perp)
-        self.ledger.move("USD", math.copysign(paid, d), trader, market.keeper)
+        self.ledger.move(market.quote, math.copysign(paid, d), trader, market.keeper)
         return paid / abs(d)
 
     def _traded(self, m: str) -> None:

@@ -9,7 +9,7 @@ from reference.arbitrage import arbitrage
 from reference.breakers import Halts
 from reference.default_waterfall import Waterfall
 from reference.exchange import Exchange
-from reference.margin import MOST, MarginAccount, MarginExchange, Sight, Stage
+from reference.margin import MOST, MarginAccount, MarginExchange, Sight, Stage, perp_of
 from reference.marks import accrue_funding
 from reference.setting import Arbitrageur
 
@@ -73,6 +73,11 @@ class Margins:
         for one in self.arbitrageurs:
             self.counts["arbitrage"] += arbitrage(one, by_name[one.exchange], self.x, sights[one.exchange])
 
+    def count(self, exchange: MarginExchange, what: str, times: int = 1) -> None:
+        """That something happened, on any exchange and on those that count in a coin."""
+        self.counts[what] += times
+        self.counts[f"{what} of a coin"] += times * (exchange.unit != "USD")
+
     def close_call(self, a: float, b: float, scale: float) -> None:
         """Note how near two numbers were whose order decides."""
         if scale > 0.0:
@@ -90,37 +95,42 @@ class Margins:
             self.close_call(e, stage.below * m, gross)
             if not e < stage.below * m:
                 continue
-            self.counts[f"stage_{stage.kind}"] += 1
+            self.count(exchange, f"stage_{stage.kind}")
+            both = account.both_ways
+            self.count(exchange, "called both ways", both)
             if stage.kind == "backstop":
                 assert layer is not None
                 has, needs = exchange.vault_bears(account, layer, sight)
                 self.close_call(has, needs, exchange.gross(exchange.vault, sight) + gross)
                 if has >= needs:
-                    self.waterfalls[exchange.name].served["backstop"] += max(-e, 0.0)
-                    exchange.take_over(account)
-                    self.counts["taken_over"] += 1
+                    self.waterfalls[exchange.name].served["backstop"] += max(-e, 0.0) * sight.usd
+                    exchange.take_over(account, sight)
+                    self.count(exchange, "taken_over")
+                    self.count(exchange, "taken over both ways", both)
                     return True
                 self.waterfalls[exchange.name].ran_dry("backstop", t)
                 continue
             did = (self.market(exchange, account, stage, sight, t) if stage.kind == "market"
                    else self.flat(exchange, account, stage, sight))
+            self.count(exchange, "one of both ways left", both and not account.both_ways and bool(account.positions))
             return self.sell_for_cash(exchange, account, sight) or did
         return self.sell_for_cash(exchange, account, sight)  # no stage: what is owed is still made good
 
     def market(self, exchange: MarginExchange, account: MarginAccount, stage: Stage, sight: Sight, t: float) -> bool:
         """Orders to the book, the position that needs most first, until the account is healthy."""
         did = partial = False
-        for perp in sorted(account.positions, key=lambda p: -exchange.need(account, p, sight)):  # stable
+        for leg in sorted(account.positions, key=lambda leg: -exchange.need(account, leg, sight)):  # stable
+            perp = perp_of(leg)
             e, m = exchange.equity(account, sight), exchange.maintenance(account, sight)
             self.close_call(e, m, exchange.gross(account, sight))
             if e >= m:
                 break
-            q = account.positions[perp].units
-            wanted, notional = abs(q), abs(q) * sight.mark[perp]
+            q = account.positions[leg].units
+            wanted, notional = abs(q), abs(q) * sight.mark[perp] * sight.usd
             self.close_call(notional, stage.partial_above, notional)
             if t >= account.until and notional > stage.partial_above:
                 wanted, partial = wanted * stage.partial_share, True
-            limit = self.limit(exchange, account, perp, stage, sight)
+            limit = self.limit(exchange, account, leg, stage, sight)
             if limit > 0.0:
                 to = math.log(limit) if math.isfinite(limit) else math.inf
             else:
@@ -128,46 +138,53 @@ class Margins:
             if math.isfinite(to):  # a price that stands at the limit
                 self.close_call(to, self.x.markets[perp].u(self.x.markets[perp].s), 1.0)
             d = math.copysign(min(wanted, self.x.markets[perp].room(to, selling=q > 0.0)), q)
-            self.counts["limited"] += abs(d) < wanted
+            self.count(exchange, "limited", abs(d) < wanted)
+            self.count(exchange, f"limited {stage.limit}", 0.0 < abs(d) < wanted)
             if d:
-                self.fill(exchange, account, perp, d, self.x.trade_perp(perp, -d), stage.fee, sight)
+                x = self.x.trade_perp(perp, -d)
+                self.fill(exchange, account, leg, d, x, stage.fee, sight)
                 did = True
         if partial:
             account.until = t + stage.cooldown
-            self.counts["partial"] += 1
+            self.count(exchange, "partial")
         return did
 
-    def limit(self, exchange: MarginExchange, account: MarginAccount, perp: str, stage: Stage, sight: Sight) -> float:
-        """The worst price before fees at which the engine trades [USD]."""
-        q, mark = account.positions[perp].units, sight.mark[perp]
+    def limit(self, exchange: MarginExchange, account: MarginAccount, leg: str, stage: Stage, sight: Sight) -> float:
+        """The worst price before fees at which the engine trades [U]."""
+        q, mark = account.positions[leg].units, sight.mark[perp_of(leg)]
         if stage.limit == "none":
             return 0.0 if q > 0.0 else math.inf
         e = exchange.equity(account, sight)
         if stage.limit == "bankruptcy":
             return mark - e / q
         assert stage.limit == "fillable"
-        part = min(max(1.0 - e / exchange.maintenance(account, sight), 0.0), 1.0)
-        return mark - part * stage.spread * exchange.need(account, perp, sight) / q
+        m = exchange.maintenance(account, sight)
+        part = min(max(1.0 - e / m, 0.0), 1.0) if m > 0.0 else 1.0  # longs of options alone keep nothing
+        return mark - part * stage.spread * exchange.need(account, leg, sight) / q
 
     def flat(self, exchange: MarginExchange, account: MarginAccount, stage: Stage, sight: Sight) -> bool:
         """Everything closes beside the mark against makers outside."""
         did = False
-        for perp, position in list(account.positions.items()):
+        for leg, position in list(account.positions.items()):
             d = position.units
-            x = sight.mark[perp] * (1.0 - math.copysign(stage.slippage, d))
-            self.x.ledger.move("USD", d * x, "makers", "margin")
-            self.fill(exchange, account, perp, d, x, stage.fee, sight)
+            x = sight.mark[perp_of(leg)] * (1.0 - math.copysign(stage.slippage, d))
+            self.x.ledger.move(exchange.unit, d * x, "makers", "margin")
+            self.fill(exchange, account, leg, d, x, stage.fee, sight)
             did = True
         return did
 
-    def fill(self, exchange: MarginExchange, account: MarginAccount, perp: str, d: float, x: float, fee: float,
+    def fill(self, exchange: MarginExchange, account: MarginAccount, leg: str, d: float, x: float, fee: float,
              sight: Sight) -> None:
         """Close d at x for a fee that leaves some equity, so that rounding does not decide whether it is below zero."""
-        exchange.close(account, perp, d, x)
+        exchange.close(account, leg, d, x)
+        perp = perp_of(leg)
+        exchange.say("liquidated", perp, abs(d) * sight.mark[perp] * sight.usd)
+        exchange.say("slippage", perp, d * (sight.mark[perp] - x) * sight.usd)
+        self.counts[f"closed {'long' if (d > 0.0) != (perp in exchange.inverse) else 'short'} {exchange.kind(perp)}"] += 1
         charged = min(fee * abs(d) * x, MOST * max(exchange.equity(account, sight), 0.0))
         account.cash -= charged
         if exchange.layer("insurance_fund") is not None:
-            self.waterfalls[exchange.name].fund["USD"] += charged
+            self.waterfalls[exchange.name].fund[exchange.unit] += charged
         else:
             exchange.treasury += charged
 

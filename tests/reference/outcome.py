@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from reference.accounts import View, health
 from reference.setting import Result
 
 if TYPE_CHECKING:
+    from reference.default_waterfall import Waterfall
+    from reference.margin import MarginExchange
     from reference.plain import Path
 
 
@@ -20,8 +23,11 @@ def result_of(path: Path, longest: int) -> Result:
                    *(breaker.nearest for breaker in path.w.breakers), *(e.least_left for e in path.w.exchanges),
                    *(one.nearest for one in (*path.w.providers, *path.w.desks, *path.w.pools))])
     falls = path.margins.waterfalls
-    deficit = dict(path.deficit) | {(name, "USD"): fall.deficit for name, fall in falls.items()}
+    price |= {fall.unit: path.x.usd(fall.unit) for fall in falls.values()}
+    deficit = dict(path.deficit) | {(name, fall.unit): fall.deficit for name, fall in falls.items()}
     bad = sum(units * price[asset] for (_, asset), units in deficit.items())
+    for exchange in path.w.exchanges:
+        report(exchange, falls[exchange.name], price[exchange.unit])
     short = 0.0
     for account in path.w.accounts:
         view = path.seen(account.protocol)
@@ -42,15 +48,26 @@ def result_of(path: Path, longest: int) -> Result:
         shortfall=short, longest_steps=longest, longest_blocks=path.longest_blocks,
         extrapolated=path.x.extrapolated, traded=path.x.traded, nearest=nearest,
         exchanges={exchange.name: exchange for exchange in path.w.exchanges},
-        fund=dict(path.fund) | {(name, "USD"): fall.fund["USD"] for name, fall in falls.items()},
+        fund=dict(path.fund) | {(name, fall.unit): fall.fund[fall.unit] for name, fall in falls.items()},
         socialised=dict(path.socialised) | {(name, "USD"): fall.served["socialised_loss"] for name, fall in falls.items()},
         served={(name, layer): usd for name, fall in falls.items() for layer, usd in fall.served.items()},
         dry={(name, layer): t for name, fall in falls.items() for layer, t in fall.dry.items()},
         spot={one.name: one.spot for one in path.w.arbitrageurs}, treasury=dict(path.auctions.treasury),
+        usd={fall.unit: price[fall.unit] for fall in falls.values()},
         lots=[(lot.account.name, lot.units, lot.owed, lot.tab, lot.started, lot.top) for lot in path.auctions.lots],
         reserves=path.w.reserves, lenders=path.w.lenders, no_cash={name: path.lending.no_cash[name] for name in path.w.rules},
         venues=path.x.everywhere(), desks=path.w.desks, providers=path.w.providers, fee_rules=path.w.fee_rules,
         pools=path.w.pools)
+
+
+def report(exchange: MarginExchange, fall: Waterfall, usd: float) -> None:
+    """What is said of an exchange at the end, beside what was added up on the way. usd: price of its unit"""
+    for layer in exchange.waterfall:
+        exchange.said[layer.kind] = fall.served[layer.kind]
+        exchange.said[f"{layer.kind}_dry"] = fall.dry.get(layer.kind, math.nan)
+        if layer.kind == "insurance_fund":
+            exchange.said["fund_left"] = fall.fund[exchange.unit] * usd
+    exchange.said |= {"deficit_booked": fall.booked * usd, "residual_shortfall": fall.deficit * usd}
 
 
 def late(path: Path, views: dict[str, View]) -> bool:

@@ -27,6 +27,7 @@ from reference.setting import Feed, Order, Result, Setting, Transaction
 from reference.settlement import Settlement
 from reference.terms import Moving
 
+EMPTY = math.log(1e6)  # move of a pool's log price since the start after which its price is a small difference of large numbers
 BROKEN = 40.0  # log price, of either sign, at which nobody trades: its rounding is more than two implementations may differ by
 
 
@@ -56,7 +57,8 @@ class Path(Settlement):
         self.allowed = Allowed({where: setting.limits.setdefault(where, Limits()) for where in reserves}, self.lending,
                                self.counts)
         self.owners = Owners(setting.loopers, setting.carriers, setting.accounts, self.lending, setting.home, setting.seed)
-        follow(self.x, setting.follows)
+        follow(self.x, setting.exchanges, 0.0)
+        self.pools = {name: m.u(m.s) for name, m in setting.markets.items() if m.profile is not None and not m.profile.anchored}
         self.terms = Moving(setting.votes, setting.followers, setting.rules, setting.auctions, setting.exchanges, setting.limits,
                             self.counts)
         self.terms.begin(self.x, setting.accounts)
@@ -136,7 +138,7 @@ class Path(Settlement):
             self.x.ledger.move(market.asset, base, "arbitrageurs", "venues")
             self.x.ledger.move(market.quote, quote, "arbitrageurs", "venues")
         self.x.share_pools()
-        follow(self.x, self.w.follows)
+        follow(self.x, self.w.exchanges, k * self.w.dt)
         for fee in self.w.fee_rules:
             fee.step(self.x.named(fee.venue)[0], self.w.dt)
         for provider in self.w.providers:
@@ -159,11 +161,12 @@ class Path(Settlement):
 
     def block(self, b: int) -> float:
         """Block b = 1, 2, ... of its step; when the path next has something to do."""
-        follow(self.x, self.w.follows)
+        follow(self.x, self.w.exchanges, self.k * self.w.dt)
         self.auctions.at(self.time)
         offered = self.oracles(b == 1)
         views = {protocol: self.seen(protocol) for protocol in self.w.rules}
-        sights = {e.name: Sight(self.prices(e.name, e.weight), self.prices(e.name, e.tiers)) for e in self.w.exchanges}
+        sights = {e.name: Sight(self.prices(e.name, e.weight), self.prices(e.name, e.tiers), self.x.usd(e.unit))
+                  for e in self.w.exchanges}
         unhealthy = [a for a in self.w.accounts if self.health(a, views[a.protocol]) < 1.0]
         self.terms.note(self.w.accounts, views, sights)
         self.halts.look(self.looked_at, self.time)
@@ -201,6 +204,9 @@ class Path(Settlement):
             venue.moved = venue.moved or venue.s != 0.0
             self.nearest = min(self.nearest, near_gap(venue))
         self.nearest = min(self.nearest, self.x.nearest)
+        for name, u in self.pools.items():
+            if abs(self.w.markets[name].u(self.w.markets[name].s) - u) > EMPTY:
+                self.nearest = 0.0
         if block.rows or called or fell or self.lending.somebody_waits():
             return self.time
         return min([block.wake, *closed.values(), self.halts.wake(self.time), *(desk.due for desk in self.w.desks),

@@ -42,6 +42,7 @@ class Feed:
     index: tuple[str, str] = ("", "")  # mark: base and quote of what the perp follows
     formula: str = ""  # mark: index, hyperliquid, binance
     exchange: str = ""  # mark: whose funding it uses
+    inverse: bool = False  # mark: of an inverse perp
     book: float = 0.0  # mark: average of the perp's own price [USD]
     gap: defaultdict[float, float] = field(default_factory=lambda: defaultdict(float))  # mark: averages by tau [s]
     chain: str = ""  # the network on which it answers
@@ -178,11 +179,6 @@ class Setting:
         """The exchange of that name."""
         return next((exchange for exchange in self.exchanges if exchange.name == name), None)
 
-    @property
-    def follows(self) -> dict[str, str]:
-        """Perp: its underlying."""
-        return {perp: asset for exchange in self.exchanges for perp, asset in exchange.underlying.items()}
-
 
 @dataclass(eq=False)
 class Transaction:
@@ -230,6 +226,7 @@ class Result:
     dry: dict[tuple[str, str], float] = field(default_factory=dict)  # per exchange and layer: first time [s]
     spot: dict[str, float] = field(default_factory=dict)  # per arbitrageur: units of the underlying
     treasury: dict[tuple[str, str], float] = field(default_factory=dict)  # per protocol with auctions and asset: units
+    usd: dict[str, float] = field(default_factory=dict)  # per unit of an exchange: its market price
     lots: list[tuple[str, float, float, float, float, float]] = field(default_factory=list)  # open: account, units, owed, ...
     reserves: dict[tuple[str, str], Reserve] = field(default_factory=dict)  # by protocol and asset, as they ended
     lenders: list[Lender] = field(default_factory=list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from delever.model.asset import factor_of
+from delever.model.asset import factor_of, price_usd
 from delever.model.book import Book
 from delever.model.oracle import compose
 from delever.model.world import World
@@ -15,7 +15,7 @@ from reference.randomness import cholesky, normals
 from reference.setting import Feed, Order, Setting
 from reference.setup_house import auctions_of, bidders_of, breakers_of, chain_of, chains_of, margin_calls_of
 from reference.setup_lending import lenders_of, reserves_of
-from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, waterfall_of
+from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, option_of, waterfall_of
 from reference.setup_terms import carriers_of, followers_of, limits_of, loopers_of, votes_of
 from reference.setup_venues import desks_of, fee_rules_of, further_of, outages_of, pools_of, profile_of, providers_of
 
@@ -58,7 +58,7 @@ def markets_of(world: World, source: Any) -> dict[str, Market]:
     for name, asset in world.assets.items():
         if asset.wraps:
             continue
-        price, quote = factor_of(name, world.assets), asset.peg or "USD"
+        price, quote = price_of(world, name), asset.below
         venues = {n: v for n, v in world.venues.items() if v.pair == f"{name}/{quote}"}
         assert len(venues) <= 1 or world.liquidity == "fragmented", "the plain implementation knows venues that are apart"
         profile, half_life, venue = None, None, ""
@@ -67,6 +67,14 @@ def markets_of(world: World, source: Any) -> dict[str, Market]:
             profile = profile_of(venues[venue], price, source)
         found[name] = Market(name, quote, math.log(price), profile, half_life, venue=venue)
     return found
+
+
+def price_of(world: World, name: str) -> float:
+    """Price at the start, in what its market quotes it in."""
+    asset = world.assets[name]
+    if not asset.is_option:
+        return factor_of(name, world.assets)
+    return option_of(world, name, 0.0).value(price_usd(asset.follows, world.assets), 0.0)
 
 
 def outside(world: World, markets: list[str], path: int
@@ -114,6 +122,7 @@ def feed_of(spec: Any, world: World) -> Feed:
     if spec.kind == "mark":
         feed.formula = spec.formula
         feed.index, feed.exchange = mark_of(world, spec)
+        feed.inverse = world.assets[base].inverse
     if spec.kind == "push":
         feed.heartbeat, feed.deviation, feed.delay, feed.fee = spec.heartbeat, spec.deviation, spec.delay, spec.fee
         feed.updated, feed.chain = -spec.age, chain_of(world, spec)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from delever.model.asset import price_usd
 from delever.model.book import Book
 from delever.model.parameters import look_up
 from delever.model.world import World
-from reference.margin import Funding, Layer, MarginAccount, MarginExchange, Position, Stage
+from reference.margin import OTHER, Funding, Layer, MarginAccount, MarginExchange, Option, Position, Stage
 from reference.setting import Arbitrageur
 
 LAYER_FIELDS = ("start", "equity", "reserve", "half_life", "rule", "price", "cap", "over")
@@ -23,17 +24,27 @@ def exchanges_of(world: World) -> list[MarginExchange]:
     for name, protocol in world.protocols.items():
         if is_exchange(protocol):
             terms = look_up(protocol.parameters)
-            perps = {asset: entry for asset, entry in terms.items() if asset != "USD" and world.assets[asset].perp}
+            perps = {asset: entry for asset, entry in terms.items() if asset != "USD" and world.assets[asset].follows}
             funding = protocol.funding
             found.append(MarginExchange(
-                name=name, tiers={p: [(t.floor, t.maintenance) for t in e.tiers] for p, e in perps.items()},
+                name=name, unit=protocol.unit,
+                tiers={p: [(t.floor, t.maintenance) for t in e.tiers if e.short_margin is None] for p, e in perps.items()},
                 weight={a: 1.0 - e.haircut for a, e in terms.items() if a not in perps},
-                underlying={p: world.assets[p].perp for p in perps}, accounts=_accounts(world, name, number),
-                stages=[stage_of(stage) for stage in protocol.rules.stages], waterfall=waterfall_of(protocol),
+                underlying={p: world.assets[p].follows for p in perps}, inverse={p for p in perps if world.assets[p].inverse},
+                options={p: option_of(world, p, e.short_margin) for p, e in perps.items() if e.short_margin is not None},
+                accounts=_accounts(world, name, number),
+                stages=[stage_of(stage) for stage in protocol.rules.stages],
+                waterfall=waterfall_of(protocol, price_usd(protocol.unit, world.assets)),
                 funding=Funding(funding.interval, funding.period, funding.interest, funding.clamp, funding.cap)
                 if funding else None))
         number += count_of(world, name)
     return found
+
+
+def option_of(world: World, name: str, short_margin: float) -> Option:
+    asset = world.assets[name]
+    left = (asset.expires - world.as_of).total_seconds()
+    return Option(asset.put is not None, asset.strike, left, asset.volatility, short_margin)
 
 
 def count_of(world: World, name: str) -> int:
@@ -49,25 +60,29 @@ def stage_of(spec: Any) -> Stage:
                  spec.fee)
 
 
-def waterfall_of(protocol: Any) -> list[Layer]:
-    """Layers, those of lending protocols too."""
-    return [Layer(spec.kind, **{f: dict(v) if f == "start" else v for f in LAYER_FIELDS
+def waterfall_of(protocol: Any, usd: float = 1.0) -> list[Layer]:
+    """Layers, those of lending protocols too. usd: stated price of what an exchange counts in."""
+    return [Layer(spec.kind, **{f: dict(v) if f == "start" else v / usd if f == "equity" else v for f in LAYER_FIELDS
                                 if (v := getattr(spec, f, None)) is not None})
             for spec in protocol.waterfall]
 
 
 def _accounts(world: World, name: str, number: int) -> list[MarginAccount]:
-    """In the order of the book. USD is cash; what positions cost is taken from it."""
+    """In the order of the book. The unit of the exchange is cash; what positions cost is taken from it."""
     book = world.protocols[name].book
     assert isinstance(book, Book)
     mine: dict[str, MarginAccount] = {}
     for row in book.of(name).legs.to_pylist():
         account = mine.setdefault(row["account"], MarginAccount(name, row["account"], number + len(mine), 0.0, {}, {}))
         if row["side"] == "position":
-            cost = row["amount"] * row["entry_price"]
-            account.positions[row["asset"]] = Position(row["amount"], cost)
-            account.cash -= cost
-        elif row["asset"] == "USD":
+            leg, units, entry = row["asset"], row["amount"], row["entry_price"]
+            if world.assets[leg].inverse:  # so many dollars, from so many USD a coin on
+                units, entry = -units, 1.0 / entry
+            if leg in account.positions:
+                leg += OTHER
+            account.positions[leg] = Position(units, units * entry)
+            account.cash -= units * entry
+        elif row["asset"] == world.protocols[name].unit:
             account.cash += row["amount"]
         else:
             account.collateral[row["asset"]] = account.collateral.get(row["asset"], 0.0) + row["amount"]

@@ -22,12 +22,15 @@ EITHER = 2  # BookTables.margin of accounts whose positions may change sides
 
 @kernel
 def margin_reaches(book: BookTables, margins: Margins, price: np.ndarray, health: np.ndarray) -> None:
-    """Distance of every margin account [log]; below zero where it is unhealthy. price: [1, R]; health: [accounts]."""
+    """Distance of every margin account [log]; -FAR where it is unhealthy, however far its series have moved in its favour.
+
+    price: [1, R]; health: [accounts].
+    """
     for i in range(book.signature.shape[0]):
         g = book.signature[i]
         if book.margin[g]:
             equity, margin, radius = reach_of(i, 0, g, book.amount, book, margins, price)
-            health[i] = radius if equity >= margin else -1.0
+            health[i] = radius if equity >= margin else -FAR
 
 
 def make_index(book: BookTables, price: np.ndarray, margins: Margins, unwatched: np.ndarray | None = None) -> Index:
