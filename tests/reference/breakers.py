@@ -86,6 +86,7 @@ class Halts:
         self.trading: dict[str, float] = {}  # by the base of a market
         self.deadline: dict[int, float] = {}  # by account that has been called [s]
         self.sold: set[int] = set()  # of these, let to liquidators
+        self.netted: set[int] = set()  # those whom a broker keeps from being called
         self.nearest = math.inf
 
     def look(self, values: Callable[[Breaker], dict[str, float]], time: float) -> None:
@@ -119,7 +120,8 @@ class Halts:
         graced = self.grace(protocol, number, health, gone, time)
         halted = self.liquidations.get(protocol, -math.inf) > time
         self.counts["halted calls"] += halted
-        return graced or halted
+        self.counts["netted calls"] += number in self.netted
+        return graced or halted or number in self.netted
 
     def lapse(self, healthy: Iterable[int]) -> None:
         """At the end of a block: calls of accounts of these numbers."""

@@ -20,6 +20,7 @@ from reference.margin import Sight
 from reference.margin_engine import Margins
 from reference.marks import follow, sample_mark
 from reference.outcome import late, result_of
+from reference.persons import Shift
 from reference.randomness import BORROWERS, philox, uniform
 from reference.setting import Network, Result, Setting, Transaction
 from reference.settlement import Settlement
@@ -128,17 +129,18 @@ class Path(Settlement):
         sights = {e.name: Sight(self.prices(e.name, e.weight), self.prices(e.name, e.tiers)) for e in self.w.exchanges}
         unhealthy = [a for a in self.w.accounts if self.health(a, views[a.protocol]) < 1.0]
         self.halts.look(self.looked_at, self.time)
+        self.halts.netted = self.netted(views, sights)
         spared = {a.number for a in unhealthy if self.spared(a, views[a.protocol])}
         self.counts["late_blocks"] += late(self, views)
         called = self.margins.call(sights, self.time, self.halts)
         calls, answers = self.calls(unhealthy, spared, views)
-        top_ups = [t for account in answers if (t := self.top_up(account, views)) is not None]
+        own = self.owners_answer(answers, unhealthy, views)
         orders = [Transaction("order", order, order.fee, amount=order.left(self.k), chain=order.chain, payer="order_owners",
                               routes=[(order.asset, order.into)])
-                  for order in self.w.orders if order.left(self.k) > 0.0]
+                  for order in self.w.orders if order.left(self.k) > 0.0] + self.placed(own, b == 1, views)
         offers = calls + self.lots_offered(views)
         bids = Bids(self.x, self.w.chains, self.w.sequential)
-        offered += bids.decide(self.w.bidders, offers, self.resized) + top_ups + orders + self.withdrawals() + bids.more
+        offered += bids.decide(self.w.bidders, offers, self.resized) + own + orders + bids.more
         self.counts["declined"] += sum(offer.by is None for offer in offers)
         closed = {id(t): until for t in offered if (until := self.closed_until(t)) > self.time}
         self.counts["waited for a market"] += len(closed)
@@ -249,6 +251,36 @@ class Path(Settlement):
             else:
                 found.append(self.offer_of_take(lot, 0.0))
         return [offer for offer in found if offer is not None]
+
+    def owners_answer(self, called: list[Account], unhealthy: list[Account], views: dict[str, View]
+                      ) -> list[Transaction]:
+        """What owners of called accounts do; those of several, also where nothing can be called."""
+        found = {"top_up": [t for account in called if (t := self.top_up(account, views)) is not None],
+                 "shift": self.shifts(unhealthy, views)}
+        return [t for kind in self.w.turns for t in found.get(kind, ())]
+
+    def placed(self, answered: list[Transaction], first: bool, views: dict[str, View]) -> list[Transaction]:
+        """What lenders want, and owners of several accounts who act before they are called. first: of a step."""
+        done = {t.ref.here.number for t in answered if isinstance(t.ref, Shift)}
+        near = self.w.persons.near_calls(self.w.accounts, done, views) if self.w.persons is not None and first else []
+        found = {"withdrawal": self.withdrawals(), "shift": self.shifts(near, views)}
+        return [t for kind in self.w.turns for t in found.get(kind, ())]
+
+    def shifts(self, accounts: list[Account], views: dict[str, View]) -> list[Transaction]:
+        """Out of other accounts of their owners into these."""
+        persons = self.w.persons
+        if persons is None or persons.defenders is None:
+            return []
+        return [Transaction("shift", shift, persons.defenders.fee, payer=persons.defenders.name,
+                            chain=self.w.home.get(shift.here.protocol, ""))
+                for account in accounts if (shift := persons.mended(account, self.w.accounts, self.lending, views)) is not None]
+
+    def netted(self, views: dict[str, View], sights: dict[str, Sight]) -> set[int]:
+        """Numbers of accounts whose brokers have nobody call them."""
+        if self.w.persons is None or not self.w.persons.brokers:
+            return set()
+        unit = {protocol: self.x.usd(self.w.unit[protocol]) for protocol in views}
+        return self.w.persons.good(self.w.accounts, self.w.exchanges, views, sights, unit)
 
     def top_up(self, account: Account, views: dict[str, View]) -> Transaction | None:
         """What the owner of an account that is offered answers."""

@@ -11,6 +11,7 @@ from reference.auctions import Terms
 from reference.breakers import Breaker
 from reference.lending import Lender, Reserve
 from reference.margin import Layer, MarginExchange
+from reference.persons import Persons
 from reference.pool import Market
 
 
@@ -136,6 +137,8 @@ class Setting:
     margin_calls: dict[str, tuple[float, float]] = field(default_factory=dict)  # per protocol: grace [s], floor
     reserves: dict[tuple[str, str], Reserve] = field(default_factory=dict)  # by protocol and asset: those that say what they hold
     lenders: list[Lender] = field(default_factory=list)
+    persons: Persons | None = None  # who owns several accounts
+    turns: tuple[str, ...] = ("top_up", "withdrawal", "shift")  # of owners and lenders, as the world names them
 
     def funds(self) -> defaultdict[tuple[str, str], float]:
         """Units in the insurance funds of lending protocols, by protocol and asset."""
@@ -160,7 +163,7 @@ class Setting:
 class Transaction:
     """What wants to happen in a block."""
 
-    kind: str  # oracle, top_up, withdrawal, claim, kick, take, redo, joint, order
+    kind: str  # oracle, top_up, shift, withdrawal, claim, kick, take, redo, joint, order
     ref: object
     bid: float  # [gwei]
     amount: float = 0.0  # units: added, withdrawn, sold

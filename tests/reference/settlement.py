@@ -11,9 +11,10 @@ from reference.auctions import Auctions, Kick, Lot
 from reference.bidding import GAS_OF, Offer, brings, for_sale, gain, left_over, sold
 from reference.exchange import Exchange, Sale
 from reference.lending import Call, Lender, Lending
+from reference.persons import Shift
 from reference.setting import Feed, Order, Setting, Transaction
 
-BATCH = ("oracle", "top_up", "withdrawal", "claim", "kick", "take", "redo", "order")
+BATCH = ("oracle", "owners", "claim", "kick", "take", "redo", "order")
 
 
 class Settlement:
@@ -100,7 +101,8 @@ class Settlement:
         self.counts["raced"] += sum(t.kind == "top_up" and id(t.ref) in claimed for t in included)
         together = [] if self.w.sequential else [t for t in included if not t.parts]
         alone = [t for t in included if t.parts or self.w.sequential]
-        self.x.trade([sale for kind in BATCH for sale in self.batch([t for t in together if t.kind == kind])], real=True)
+        kinds = [kind for turn in BATCH for kind in (self.w.turns if turn == "owners" else [turn])]
+        self.x.trade([sale for kind in kinds for sale in self.batch([t for t in together if t.kind == kind])], real=True)
         for t in alone:
             self.x.trade(self.settle(t), real=True)
 
@@ -141,6 +143,8 @@ class Settlement:
         if t.kind == "top_up":
             assert isinstance(t.ref, Account)
             done = self.topped_up(t, t.ref)
+        elif isinstance(t.ref, Shift):
+            done = self.shifted(t.ref, t.payer)
         else:
             done = self.both(t) if t.parts else self.taken(t)
         if done is None:
@@ -170,11 +174,33 @@ class Settlement:
             return None
         leg = t.leg
         assert isinstance(leg, rule.Leg)
+        if self.w.persons is not None and not self.w.persons.under_cap(account.protocol, leg.asset, t.amount, self.lending):
+            return None
         leg.amount += t.amount / view.supply_index[leg.asset]
         account.answered = True
         self.x.ledger.move(leg.asset, t.amount, "owners", "cash")
         self.lending.move(account.protocol, leg.asset, t.amount)
         self.counts["top_ups"] += 1
+        return []
+
+    def shifted(self, shift: Shift, who: str) -> list[Sale] | None:
+        """One account of somebody is mended out of another."""
+        persons = self.w.persons
+        assert persons is not None
+        views = {account.protocol: self.seen(account.protocol) for account in (shift.here, shift.there)}
+        if not persons.holds(shift, self.lending, views):
+            return None
+        for move in shift.moves:
+            protocol, leg = move.account.protocol, move.leg
+            owed = leg in move.account.debt
+            index = views[protocol].borrow_index[leg.asset] if owed else views[protocol].supply_index[leg.asset]
+            units = max(move.units, -leg.amount * index)  # no more than there is: what a debt does not need, he keeps
+            leg.amount = 0.0 if units > move.units or units == -leg.amount * index else leg.amount + units / index
+            units = -units if owed else units  # come into the reserve
+            self.x.ledger.move(leg.asset, units, who, "cash")
+            self.lending.move(protocol, leg.asset, units)
+        self.counts["shifts"] += 1
+        self.counts[f"shift_{shift.way}"] += 1
         return []
 
     def taken(self, t: Transaction) -> list[Sale] | None:

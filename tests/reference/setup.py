@@ -16,8 +16,10 @@ from reference.setting import Feed, Order, Setting
 from reference.setup_house import auctions_of, bidders_of, breakers_of, chain_of, chains_of, margin_calls_of
 from reference.setup_lending import lenders_of, reserves_of
 from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, waterfall_of
+from reference.setup_persons import persons_of
 
 YEAR = 365.0 * 86400.0  # [s]
+SENDS = {"borrowers": "top_up", "depositors": "withdrawal", "owners": "shift"}  # by kind of actor
 
 
 def setting_of(world: World, path: int, source: Any = None) -> Setting:
@@ -42,7 +44,8 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         auctions=auctions_of(world), breakers=breakers_of(world), margin_calls=margin_calls_of(world),
         attentive=people.attentive if people else 0.0, target=people.target if people else 1.1,
         budget=people.budget if people else 0.0, top_up_fee=people.fee if people else 0.0,
-        path=path, seed=scenario.seed, exchanges=exchanges,
+        path=path, seed=scenario.seed, exchanges=exchanges, persons=persons_of(world, path),
+        turns=tuple(dict.fromkeys(SENDS[a.kind] for a in world.actors.values() if a.kind in SENDS)),
         arbitrageurs=arbitrageurs_of(world, exchanges), waterfalls={name: waterfall_of(p) for name, p in lending.items()})
 
 
