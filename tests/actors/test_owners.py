@@ -124,6 +124,38 @@ def test_who_does_not_look_or_has_nothing_else_is_liquidated() -> None:
         assert state.ledgers.totals[LIQUIDATIONS, 0, 0] >= 1
 
 
+@MODES
+def test_nobody_mends_what_nobody_can_call(mode: str) -> None:
+    """Health is 0.956, but its collateral cannot be seized: there is no call to answer."""
+    for seizable, shifts in ((True, 1), (False, 0)):
+        world = two(loan("a", 10.0, 8000.0), usd_there(5000.0), fall(0.1), mode=mode)
+        assert amounts(world.replace("assets.ETH.seizable", seizable))[2]["shifts"][0] == shifts
+
+
+def test_of_two_accounts_the_first_of_the_book_is_mended_first() -> None:
+    """The second was called, and looked at, before the first: the 700 USD that are left are the first's all the same."""
+    here = owned([("first", "anna", "ETH", "collateral", 10.0), ("first", "anna", "USD", "debt", 7800.0),
+                  ("second", "anna", "ETH", "collateral", 10.0), ("second", "anna", "USD", "debt", 8585.0)], "here")
+    there = owned([("z", "anna", "USD", "collateral", 1550.0), ("b", "bob", "ETH", "collateral", 1.0),
+                   ("b", "bob", "USD", "debt", 1.0)], "there")
+    world = two(loan("a", 10.0, 8000.0), usd_there(5000.0), fall(0.15) | {"at": 120.0})
+    world = world.replace("protocols.here.book", here).replace("protocols.there.book", there)
+    found, _, _ = amounts(world)
+    w = (1.1 * 8585.0 - 8500.0) / 1.1
+    assert found["here", "first"][1] == pytest.approx(7800.0 - (1550.0 - w), rel=1e-12)
+
+
+@MODES
+def test_all_the_cash_that_there_is_may_be_taken(mode: str) -> None:
+    """Worth in USD and back, cash comes out a rounding off what it was."""
+    for cash in (1.31, 1.5, 1.51, 1.9, 2.0):
+        there: list[Leg] = [("a", "USD", "collateral", 8000.0), ("a", "ETH", "debt", 6.0)]
+        world = two(loan("a", 10.0, 8000.0), there, fall(0.1), mode=mode)
+        found, _, columns = amounts(world.replace("protocols.here.cash", {"ETH": cash}))
+        assert columns["shifts"][0] > 0
+        assert found["there", "a"][1] == pytest.approx(6.0 - cash, rel=1e-9)
+
+
 def owned(rows: list[tuple[str, str, str, str, float]], protocol: str) -> Book:
     """account, owner, asset, side, amount"""
     names = ("account", "owner", "asset", "side", "amount")

@@ -134,7 +134,7 @@ class Path(Settlement):
         self.counts["late_blocks"] += late(self, views)
         called = self.margins.call(sights, self.time, self.halts)
         calls, answers = self.calls(unhealthy, spared, views)
-        own = self.owners_answer(answers, unhealthy, views)
+        own = self.owners_answer(answers, views)
         orders = [Transaction("order", order, order.fee, amount=order.left(self.k), chain=order.chain, payer="order_owners",
                               routes=[(order.asset, order.into)])
                   for order in self.w.orders if order.left(self.k) > 0.0] + self.placed(own, b == 1, views)
@@ -252,11 +252,10 @@ class Path(Settlement):
                 found.append(self.offer_of_take(lot, 0.0))
         return [offer for offer in found if offer is not None]
 
-    def owners_answer(self, called: list[Account], unhealthy: list[Account], views: dict[str, View]
-                      ) -> list[Transaction]:
-        """What owners of called accounts do; those of several, also where nothing can be called."""
+    def owners_answer(self, called: list[Account], views: dict[str, View]) -> list[Transaction]:
+        """What owners of called accounts do."""
         found = {"top_up": [t for account in called if (t := self.top_up(account, views)) is not None],
-                 "shift": self.shifts(unhealthy, views)}
+                 "shift": self.shifts(called, views)}
         return [t for kind in self.w.turns for t in found.get(kind, ())]
 
     def placed(self, answered: list[Transaction], first: bool, views: dict[str, View]) -> list[Transaction]:

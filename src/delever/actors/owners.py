@@ -232,9 +232,9 @@ class Defending(Phase):
 
     def react(self, state: State, first: int, last: int) -> None:
         """See Phase. Of accounts that are called."""
-        rows = state.transactions
-        slots = np.unique(rows.ref[first:last][np.isin(rows.kind[first:last], state.opens)])
-        self.offer_for(state, slots)
+        rows, calls = state.transactions, slice(first, last)
+        nothing = (rows.give[calls] <= 0.0) & (rows.get[calls] <= 0.0) & (rows.state[calls] != OFFERED)  # see borrowers.react
+        self.offer_for(state, np.unique(rows.ref[calls][np.isin(rows.kind[calls], state.opens) & ~nothing]))
 
     def offer(self, state: State) -> None:
         """See Phase. Of accounts that are near, in the first block of a step."""
@@ -258,6 +258,7 @@ class Defending(Phase):
             draw(state.first_path, state.seed, self.share, self.attentive)
             self.drawn = True
         enter_slots(state)
+        slots = slots[np.argsort(state.pool.touched.account[slots], kind="stable")]  # by account, however they were touched
         state.room_for_slots(int(state.watch.counts[SLOTS]) + len(slots))
         state.room_for_rows(len(slots))
         self.plans = longer(self.plans, len(state.transactions.path))

@@ -59,7 +59,8 @@ def holds(i: int, moves: Moves, rows: Transactions, accounts: Accounts, ledgers:
         return False
     r, s = book.reserve[h, moves.from_leg[i]], book.reserve[g, moves.to_leg[i]]
     held = amount[there, moves.from_leg[i]] * reserves.supply_index[r, p]
-    if held < rows.give[i] * (1.0 - ROUNDING) or there_is(r, p, reserves, ledgers) < rows.give[i]:
+    if held < rows.give[i] * (1.0 - ROUNDING) or there_is(r, p, reserves, ledgers) < (
+            rows.give[i] * (1.0 - ROUNDING)):
         return False
     backing, debt = account_health(there, p, h, amount, book, reserves, price)
     counts = book.threshold[h, moves.from_leg[i]] * reserves.counted[book.term[h, moves.from_leg[i]], p]
@@ -68,7 +69,7 @@ def holds(i: int, moves: Moves, rows: Transactions, accounts: Accounts, ledgers:
         back = book.reserve[g, moves.back_leg[i]]
         if amount[here, moves.back_leg[i]] * reserves.supply_index[back, p] < rows.get[i] * (1.0 - ROUNDING):
             return False
-        if there_is(back, p, reserves, ledgers) < rows.get[i]:
+        if there_is(back, p, reserves, ledgers) < rows.get[i] * (1.0 - ROUNDING):
             return False
         owed = debt - rows.get[i] * price[p, book.reserve[h, moves.last_leg[i]]]
         return left * debt >= backing * owed * (1.0 - ROUNDING)  # it is no worse for it
