@@ -17,7 +17,8 @@ def result_of(path: Path, longest: int) -> Result:
     price = {"USD": 1.0} | {asset: path.x.usd(asset) for _, asset in path.w.rates}
     nearest = min([path.nearest, path.margins.nearest, path.auctions.nearest, path.halts.nearest,
                    *(rules.nearest for rules in path.w.rules.values()),
-                   *(breaker.nearest for breaker in path.w.breakers), path.w.persons.nearest if path.w.persons else math.inf, *(e.least_left for e in path.w.exchanges)])
+                   *(breaker.nearest for breaker in path.w.breakers),
+                   path.w.persons.nearest if path.w.persons else math.inf, *(e.least_left for e in path.w.exchanges)])
     falls = path.margins.waterfalls
     deficit = dict(path.deficit) | {(name, "USD"): fall.deficit for name, fall in falls.items()}
     bad = sum(units * price[asset] for (_, asset), units in deficit.items())

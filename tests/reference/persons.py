@@ -120,13 +120,13 @@ class Persons:
         """The first way that gives something."""
         for owing in here.debt:
             held = leg_of(there.collateral, owing.asset)
-            if owing.amount > 0.0 and held is not None:
+            if owing.amount > 0.0 and owing.callable and held is not None:
                 found = self.net(here, there, owing, held, lending, views) or self.repay(here, there, owing, held, lending, views)
                 if found is not None:
                     return found
         for leg in here.collateral:
             held = leg_of(there.collateral, leg.asset)
-            if leg.amount > 0.0 and held is not None:
+            if leg.callable and held is not None:
                 added = self.add(here, there, leg, held, lending, views)
                 if added is not None:
                     return added
@@ -138,7 +138,7 @@ class Persons:
         mine, other, target = views[here.protocol], views[there.protocol], self.defenders.target
         for leg in here.collateral:
             owed = leg_of(there.debt, leg.asset)
-            if leg.amount <= 0.0 or owed is None:
+            if leg.amount <= 0.0 or not leg.callable or owed is None:
                 continue
             if target <= leg.threshold:
                 continue
@@ -272,5 +272,5 @@ class Persons:
 
 
 def leg_of(legs: list[Leg], asset: str) -> Leg | None:
-    """The first that has any of it."""
-    return next((leg for leg in legs if leg.asset == asset and leg.amount > 0.0), None)
+    """The first that has any of it; but no remainder."""
+    return next((leg for leg in legs if leg.asset == asset and leg.amount > 0.0 and leg.callable), None)
