@@ -73,6 +73,7 @@ class Persons:
     path: int = 0
     seed: int = 0
     nearest: float = math.inf
+    capped: bool = False  # the last shift did not hold for its cap
 
     def __post_init__(self) -> None:
         mine = defaultdict[str, list[int]](list)
@@ -195,7 +196,7 @@ class Persons:
         """Whether it can be done as it was offered."""
         rules, here, there = self.defenders, shift.here, shift.there
         assert rules is not None
-        view, other = views[here.protocol], views[there.protocol]
+        view, other, self.capped = views[here.protocol], views[there.protocol], False
         has, debt = rule.backing(here, view), rule.owing(here, view)
         self.near(has, rules.low * debt, debt)
         if has >= rules.low * debt:
@@ -204,6 +205,7 @@ class Persons:
             at, owed = views[move.account.protocol], move.leg in move.account.debt
             if move.units > 0.0:
                 if not self.under_cap(move.account.protocol, move.leg.asset, move.units, lending):
+                    self.capped = True
                     return False
                 continue
             if owed:

@@ -129,7 +129,7 @@ class Path(Settlement):
         sights = {e.name: Sight(self.prices(e.name, e.weight), self.prices(e.name, e.tiers)) for e in self.w.exchanges}
         unhealthy = [a for a in self.w.accounts if self.health(a, views[a.protocol]) < 1.0]
         self.halts.look(self.looked_at, self.time)
-        self.halts.netted = self.netted(views, sights)
+        self.halts.netted, self.halts.lends = self.netted(views, sights), set(views)
         spared = {a.number for a in unhealthy if self.spared(a, views[a.protocol])}
         self.counts["late_blocks"] += late(self, views)
         called = self.margins.call(sights, self.time, self.halts)

@@ -188,7 +188,9 @@ class Settlement:
         persons = self.w.persons
         assert persons is not None
         views = {account.protocol: self.seen(account.protocol) for account in (shift.here, shift.there)}
+        early = self.health(shift.here, views[shift.here.protocol]) >= 1.0
         if not persons.holds(shift, self.lending, views):
+            self.counts["shift over the cap"] += persons.capped
             return None
         for move in shift.moves:
             protocol, leg = move.account.protocol, move.leg
@@ -200,7 +202,10 @@ class Settlement:
             self.x.ledger.move(leg.asset, units, who, "cash")
             self.lending.move(protocol, leg.asset, units)
         self.counts["shifts"] += 1
-        self.counts[f"shift_{shift.way}"] += 1
+        self.counts[f"shift {shift.way}"] += 1
+        self.counts["shift before a call"] += early
+        self.counts["shift into a vault"] += shift.here.protocol in self.w.auctions
+        self.counts["shift within a protocol"] += shift.here.protocol == shift.there.protocol
         return []
 
     def taken(self, t: Transaction) -> list[Sale] | None:
