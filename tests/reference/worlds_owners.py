@@ -58,9 +58,9 @@ class OwnersDraw(ReservesDraw):
         """Everything."""
         rng = self.rng
         world = super().world()
-        low = rng.choice([1.0, 1.0, rng.uniform(1.01, 1.1)])
-        people = {"kind": "owners", "attentive": rng.choice([0.4, 0.8, 1.0]), "low": low,
-                  "target": low + rng.choice([0.01, 0.1, 0.3]), "keep": rng.choice([1.0, 1.05, 1.1, 1.5]),
+        low = rng.choice([1.0, rng.uniform(1.01, 1.1)])
+        people = {"kind": "owners", "attentive": rng.choice([0.6, 0.9, 1.0]), "low": low,
+                  "target": low + rng.choice([0.01, 0.1, 0.3]), "keep": rng.choice([1.0, 1.0, 1.05, 1.3]),
                   "fee": rng.choice([10.0, 40.0, 1500.0])}
         actors = [*world["actors"].items(), ("people", people)]
         rng.shuffle(actors)
@@ -85,24 +85,37 @@ class OwnersDraw(ReservesDraw):
                 owed = protocol.get("borrowed", {}).get(asset) or sum(
                     row["amount"] for row in rows if row["asset"] == asset and row["side"] == "debt")
                 supplied = protocol["cash"][asset] + owed if asset in protocol.get("cash", {}) else held
-                if asset != "REST" and supplied > 0.0 and self.chance(0.5):
-                    reserve["supply_cap"] = supplied * self.rng.choice([1.0001, 1.02, 2.0])
+                if asset != "REST" and supplied > 0.0 and self.chance(0.7):
+                    reserve["supply_cap"] = supplied * self.rng.choice([1.0001, 1.0001, 1.02])
 
     def account(self, protocol: str, name: str, parameters: dict[str, Mapping], rules: str) -> list[Mapping]:
         """Some belong to those who have one elsewhere: the same collateral, what they owe there, or the way back of a loop."""
         others = [rows for where, rows in self.drawn if where != protocol]
-        rows = self.second(protocol, name, parameters, self.rng.choice(others)) if others and self.chance(0.6) else []
+        rows = self.second(protocol, name, parameters, self.rng.choice(others)) if others and self.chance(0.75) else []
         if not rows:
             rows = super().account(protocol, name, parameters, rules)
         self.drawn.append((protocol, rows))
         return rows
+
+    def vaults(self, name: str) -> Mapping:
+        """Many belong to those who hold elsewhere what vaults owe."""
+        found = super().vaults(name)
+        rows = found["book"].legs.to_pylist()
+        owed = next(row["asset"] for row in rows if row["side"] == "debt")
+        rich = [other[0]["account"] for _, other in self.drawn
+                if any(row["asset"] == owed and row["side"] == "collateral" for row in other)]
+        for account in dict.fromkeys(row["account"] for row in rows):
+            if rich and self.chance(0.6):
+                first = self.rng.choice(rich)
+                self.owner[account] = self.owner.setdefault(first, first)
+        return found
 
     def second(self, protocol: str, name: str, parameters: dict[str, Mapping], first: list[Mapping]) -> list[Mapping]:
         """An account that can mend another; none where its assets are not known here."""
         rng = self.rng
         held = [row["asset"] for row in first if row["side"] == "collateral" and row["asset"] in parameters and not row["label"]]
         owed = [row["asset"] for row in first if row["side"] == "debt" and row["asset"] in parameters and not row["label"]]
-        way = rng.choice(["add", "repay", "net", "net"])
+        way = rng.choice(["add", "add", "repay", "net", "net"])
         if not held or not owed or set(held) & set(owed):
             return []
         value = sum(row["amount"] * self.price.get(row["asset"], 1.0) for row in first if row["side"] == "collateral")
@@ -114,7 +127,7 @@ class OwnersDraw(ReservesDraw):
         self.owner[name] = self.owner.setdefault(first[0]["account"], first[0]["account"])
         rows = [self.leg(protocol, name, asset, "collateral", value, None, 0)]
         if other != asset and (way == "net" or self.chance(0.6)):
-            health = rng.choice([rng.uniform(0.97, 1.05), rng.uniform(1.05, 1.3), rng.uniform(1.2, 4.0)])
+            health = rng.choice([rng.uniform(1.0, 1.3), rng.uniform(1.2, 4.0)])
             debt = value * parameters[asset]["liquidation_threshold"] / health
             rows.append(self.leg(protocol, name, other, "debt", debt, None, 0))
         self.collateral_value += value
