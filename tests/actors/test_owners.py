@@ -125,6 +125,15 @@ def test_who_does_not_look_or_has_nothing_else_is_liquidated() -> None:
 
 
 @MODES
+def test_what_is_wholly_repaid_is_not_owed_for_a_rounding(mode: str) -> None:
+    """Worth in USD and back, a debt comes out a rounding off what it was; a loan with that left could give nothing more."""
+    for owed in (1.3, 1.49, 1.69, 1.88, 2.39):
+        there: list[Leg] = [("a", "USD", "collateral", 8000.0), ("a", "ETH", "debt", owed)]
+        found, _, _ = amounts(two(loan("a", 10.0, 8000.0), there, fall(0.1), mode=mode))
+        assert found["there", "a"][1] == 0.0
+
+
+@MODES
 def test_nobody_mends_what_nobody_can_call(mode: str) -> None:
     """Health is 0.956, but its collateral cannot be seized: there is no call to answer."""
     for seizable, shifts in ((True, 1), (False, 0)):
