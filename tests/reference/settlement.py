@@ -10,7 +10,7 @@ from reference.accounts import Account, Claim, View
 from reference.auctions import Auctions, Kick, Lot
 from reference.bidding import GAS_OF, Offer, brings, for_sale, gain, left_over, sold
 from reference.exchange import Exchange, Sale
-from reference.lending import Call, Lender, Lending
+from reference.lending import ROUNDING, Call, Lender, Lending
 from reference.persons import Shift
 from reference.setting import Feed, Order, Setting, Transaction
 
@@ -196,8 +196,11 @@ class Settlement:
             protocol, leg = move.account.protocol, move.leg
             owed = leg in move.account.debt
             index = views[protocol].borrow_index[leg.asset] if owed else views[protocol].supply_index[leg.asset]
-            units = max(move.units, -leg.amount * index)  # no more than there is: what a debt does not need, he keeps
-            leg.amount = 0.0 if units > move.units or units == -leg.amount * index else leg.amount + units / index
+            there, units = leg.amount * index, move.units
+            if units < 0.0 and -units >= there * (1.0 - ROUNDING):  # all; what a debt does not need, he keeps
+                units, leg.amount = -there, 0.0
+            else:
+                leg.amount += units / index
             units = -units if owed else units  # come into the reserve
             self.x.ledger.move(leg.asset, units, who, "cash")
             self.lending.move(protocol, leg.asset, units)
