@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from reference import accounts as rule
 from reference.accounts import Account, View
+from reference.answers import Answers
 from reference.auctions import Auctions
 from reference.bidding import Bids, Offer
 from reference.blocks import fill
@@ -20,15 +21,13 @@ from reference.margin import Sight
 from reference.margin_engine import Margins
 from reference.marks import follow, sample_mark
 from reference.outcome import late, result_of
-from reference.persons import Shift
 from reference.randomness import BORROWERS, philox, uniform
 from reference.setting import Network, Result, Setting, Transaction
-from reference.settlement import Settlement
 
 BROKEN = 40.0  # log price, of either sign, at which nobody trades: its rounding is more than two implementations may differ by
 
 
-class Path(Settlement):
+class Path(Answers):
     """The state of one path."""
 
     def __init__(self, setting: Setting) -> None:
@@ -251,35 +250,6 @@ class Path(Settlement):
             else:
                 found.append(self.offer_of_take(lot, 0.0))
         return [offer for offer in found if offer is not None]
-
-    def owners_answer(self, called: list[Account], views: dict[str, View]) -> list[Transaction]:
-        """What owners of called accounts do."""
-        found = {"top_up": [t for account in called if (t := self.top_up(account, views)) is not None],
-                 "shift": self.shifts(called, views)}
-        return [t for kind in self.w.turns for t in found.get(kind, ())]
-
-    def placed(self, answered: list[Transaction], first: bool, views: dict[str, View]) -> list[Transaction]:
-        """What lenders want, and owners of several accounts who act before they are called. first: of a step."""
-        done = {t.ref.here.number for t in answered if isinstance(t.ref, Shift)}
-        near = self.w.persons.near_calls(self.w.accounts, done, views) if self.w.persons is not None and first else []
-        found = {"withdrawal": self.withdrawals(), "shift": self.shifts(near, views)}
-        return [t for kind in self.w.turns for t in found.get(kind, ())]
-
-    def shifts(self, accounts: list[Account], views: dict[str, View]) -> list[Transaction]:
-        """Out of other accounts of their owners into these."""
-        persons = self.w.persons
-        if persons is None or persons.defenders is None:
-            return []
-        return [Transaction("shift", shift, persons.defenders.fee, payer=persons.defenders.name,
-                            chain=self.w.home.get(shift.here.protocol, ""))
-                for account in accounts if (shift := persons.mended(account, self.w.accounts, self.lending, views)) is not None]
-
-    def netted(self, views: dict[str, View], sights: dict[str, Sight]) -> set[int]:
-        """Numbers of accounts whose brokers have nobody call them."""
-        if self.w.persons is None or not self.w.persons.brokers:
-            return set()
-        unit = {protocol: self.x.usd(self.w.unit[protocol]) for protocol in views}
-        return self.w.persons.good(self.w.accounts, self.w.exchanges, views, sights, unit)
 
     def top_up(self, account: Account, views: dict[str, View]) -> Transaction | None:
         """What the owner of an account that is offered answers."""
