@@ -124,6 +124,60 @@ def test_who_does_not_look_or_has_nothing_else_is_liquidated() -> None:
         assert state.ledgers.totals[LIQUIDATIONS, 0, 0] >= 1
 
 
+@MODES
+def test_what_is_wholly_repaid_is_not_owed_for_a_rounding(mode: str) -> None:
+    """Worth in USD and back, a debt comes out a rounding off what it was; a loan with that left could give nothing more."""
+    for owed in (1.3, 1.49, 1.69, 1.88, 2.39):
+        there: list[Leg] = [("a", "USD", "collateral", 8000.0), ("a", "ETH", "debt", owed)]
+        found, _, _ = amounts(two(loan("a", 10.0, 8000.0), there, fall(0.1), mode=mode))
+        assert found["there", "a"][1] == 0.0
+
+
+@MODES
+def test_nobody_mends_what_nobody_can_call(mode: str) -> None:
+    """Health is 0.956, but its collateral cannot be seized: there is no call to answer."""
+    for seizable, shifts in ((True, 1), (False, 0)):
+        world = two(loan("a", 10.0, 8000.0), usd_there(5000.0), fall(0.1), mode=mode)
+        assert amounts(world.replace("assets.ETH.seizable", seizable))[2]["shifts"][0] == shifts
+
+
+def test_of_two_accounts_the_first_of_the_book_is_mended_first() -> None:
+    """The second was called, and looked at, before the first: the 700 USD that are left are the first's all the same."""
+    here = owned([("first", "anna", "ETH", "collateral", 10.0), ("first", "anna", "USD", "debt", 7800.0),
+                  ("second", "anna", "ETH", "collateral", 10.0), ("second", "anna", "USD", "debt", 8585.0)], "here")
+    there = owned([("z", "anna", "USD", "collateral", 1550.0), ("b", "bob", "ETH", "collateral", 1.0),
+                   ("b", "bob", "USD", "debt", 1.0)], "there")
+    world = two(loan("a", 10.0, 8000.0), usd_there(5000.0), fall(0.15) | {"at": 120.0})
+    world = world.replace("protocols.here.book", here).replace("protocols.there.book", there)
+    found, _, _ = amounts(world)
+    w = (1.1 * 8585.0 - 8500.0) / 1.1
+    assert found["here", "first"][1] == pytest.approx(7800.0 - (1550.0 - w), rel=1e-12)
+
+
+@MODES
+def test_all_the_cash_that_there_is_may_be_taken(mode: str) -> None:
+    """Worth in USD and back, cash comes out a rounding off what it was."""
+    for cash in (1.31, 1.5, 1.51, 1.9, 2.0):
+        there: list[Leg] = [("a", "USD", "collateral", 8000.0), ("a", "ETH", "debt", 6.0)]
+        world = two(loan("a", 10.0, 8000.0), there, fall(0.1), mode=mode)
+        found, _, columns = amounts(world.replace("protocols.here.cash", {"ETH": cash}))
+        assert columns["shifts"][0] > 0
+        assert found["there", "a"][1] == pytest.approx(6.0 - cash, rel=1e-9)
+
+
+def test_what_cannot_be_seized_is_not_moved() -> None:
+    """What there is beyond the assets that a book names is in no leg that anybody could move."""
+    there: list[Leg] = [("a", "REST", "collateral", 5000.0), *loan("b", 10.0, 1.0)]
+    here: list[Leg] = [("a", "REST", "debt", 100.0), *loan("a", 10.0, 8000.0)]
+    terms = {"ETH": {"liquidation_threshold": 0.85, "incentive": 0.05}, "USD": {"liquidation_threshold": 0.9, "incentive": 0.05},
+             "REST": {"liquidation_threshold": 0.5, "incentive": 0.05}}
+    for seizable, shifts in ((True, 1), (False, 0)):
+        assets = {"ETH": {"price": 1000.0}, "REST": {"price": 1.0, "seizable": seizable}}
+        assert amounts(two(here, there, fall(0.1), assets=assets, protocols={
+            name: {"rules": "aave.v3_0", "parameters": terms, "book": book(legs, name)}
+            for name, legs in (("here", here), ("there", there))}))[2]["shifts"][0] == shifts
+
+
 def owned(rows: list[tuple[str, str, str, str, float]], protocol: str) -> Book:
     """account, owner, asset, side, amount"""
     names = ("account", "owner", "asset", "side", "amount")
@@ -202,6 +256,18 @@ def test_nobody_is_spared_whose_whole_is_short() -> None:
     state, columns = conserved(brokered(0.1, 0.2, position=9.0))
     assert columns["calls_spared"][0] == 0
     assert state.ledgers.totals[LIQUIDATIONS].sum() > 0
+
+
+def test_a_margin_call_begins_when_an_account_is_found_unhealthy_whoever_spares_it() -> None:
+    """Short 11 ETH, at 1300: equity 2000 - 3300, in all 3700 against 0.9 x 1300. At 3328, 300 s later, 1672 against 2995: the
+    broker lets go, and the 200 s of the margin call are over.
+    """
+    world = brokered(0.0, 0.9, position=-11.0).replace("scenario.horizon", 420)
+    world = world.replace("policies.calls", {"kind": "margin_call", "protocols": ["perps"], "grace": 200})
+    for second, called in (([], False), ([fall(-0.6, at=300.0), fall(-0.6, at=300.0)], True)):
+        state, columns = conserved(world.replace("scenario.events", [fall(-0.3), *second]))
+        assert columns["calls_spared"][0] > 0
+        assert (state.ledgers.totals[LIQUIDATIONS].sum() > 0) == called
 
 
 def test_a_broker_needs_clients() -> None:

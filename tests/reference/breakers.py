@@ -89,6 +89,9 @@ class Halts:
         self.deadline: dict[int, float] = {}  # by account that has been called [s]
         self.ends: list[float] = []  # of outages [s]
         self.sold: set[int] = set()  # of these, let to liquidators
+        self.netted: set[int] = set()  # those whom a broker keeps from being called
+        self.once: set[int] = set()  # those whom one has
+        self.lends: set[str] = set()  # protocols that are no exchanges
         self.nearest = math.inf
 
     def look(self, values: Callable[[Breaker], dict[str, float]], time: float) -> None:
@@ -128,7 +131,16 @@ class Halts:
         graced = self.grace(protocol, number, health, gone, time)
         halted = self.liquidations.get(protocol, -math.inf) > time
         self.counts["halted calls"] += halted
-        return graced or halted
+        self.spared_once(protocol, number, graced or halted)
+        return graced or halted or number in self.netted
+
+    def spared_once(self, protocol: str, number: int, otherwise: bool) -> None:
+        """Count what brokers do. otherwise: it is spared for another reason, too."""
+        if number in self.netted:
+            self.counts["netted loans" if protocol in self.lends else "netted margin accounts"] += 1
+            self.once.add(number)
+        elif not otherwise and number in self.once:
+            self.counts["let go"] += 1
 
     def lapse(self, healthy: Iterable[int]) -> None:
         """At the end of a block: calls of accounts of these numbers."""

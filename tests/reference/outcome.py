@@ -21,6 +21,7 @@ def result_of(path: Path, longest: int) -> Result:
                    path.allowed.nearest, path.owners.nearest,
                    *(rules.nearest for rules in path.w.rules.values()),
                    *(breaker.nearest for breaker in path.w.breakers), *(e.least_left for e in path.w.exchanges),
+                   path.w.persons.nearest if path.w.persons else math.inf,
                    *(one.nearest for one in (*path.w.providers, *path.w.desks, *path.w.pools))])
     falls = path.margins.waterfalls
     price |= {fall.unit: path.x.usd(fall.unit) for fall in falls.values()}

@@ -29,12 +29,6 @@ class Owned:
     def health(self, account: Account, view: View) -> float:
         raise NotImplementedError
 
-    def of_owners(self, b: int, views: dict[str, View]) -> list[Transaction]:
-        """What lenders and owners send of their own accord; owners in the first block of a step."""
-        leaving, looping = (self.owners.leaving(views), self.owners.looping(views)) if b == 1 else ([], [])
-        sent = {"depositors": self.withdrawals(), "carry": leaving, "loopers": looping}
-        return [t for who in self.w.people for t in sent.get(who, ())]
-
     def withdrawals(self) -> list[Transaction]:
         """What depositors who wait would get."""
         return [Transaction("withdrawal", lender, lender.fee, amount=units, chain=lender.chain, payer=lender.name)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from reference import accounts as rule
 from reference.accounts import Account, View
+from reference.answers import Answers
 from reference.auctions import Auctions
 from reference.bidding import Bids, Offer, nearest_bids
 from reference.blocks import fill
@@ -24,14 +25,13 @@ from reference.owners import Owners
 from reference.pool import Market
 from reference.randomness import BORROWERS, philox, uniform
 from reference.setting import Feed, Order, Result, Setting, Transaction
-from reference.settlement import Settlement
 from reference.terms import Moving
 
 EMPTY = math.log(1e6)  # move of a pool's log price since the start after which its price is a small difference of large numbers
 BROKEN = 40.0  # log price, of either sign, at which nobody trades: its rounding is more than two implementations may differ by
 
 
-class Path(Settlement):
+class Path(Answers):
     """The state of one path."""
 
     def __init__(self, setting: Setting) -> None:
@@ -170,17 +170,18 @@ class Path(Settlement):
         unhealthy = [a for a in self.w.accounts if self.health(a, views[a.protocol]) < 1.0]
         self.terms.note(self.w.accounts, views, sights)
         self.halts.look(self.looked_at, self.time)
+        self.halts.netted, self.halts.lends = self.netted(views, sights), set(views)
         spared = {a.number for a in unhealthy if self.spared(a, views[a.protocol])}
         self.counts["late_blocks"] += late(self, views)
         called = self.margins.call(sights, self.time, self.halts)
         calls, answers = self.calls(unhealthy, spared, views)
-        top_ups = [t for account in answers if (t := self.top_up(account, views)) is not None]
+        own = self.owners_answer(answers, views)
         orders = [Transaction("order", order, order.fee, amount=order.left(self.k), chain=order.chain, payer="order_owners",
                               routes=[(order.asset, order.into)])
-                  for order in self.w.orders if order.left(self.k) > 0.0]
+                  for order in self.w.orders if order.left(self.k) > 0.0] + self.placed(own, b, views)
         offers = calls + self.lots_offered(views)
         bids = Bids(self.x, self.w.chains, self.w.sequential)
-        offered += bids.decide(self.w.bidders, offers, self.resized) + top_ups + orders + self.of_owners(b, views) + bids.more
+        offered += bids.decide(self.w.bidders, offers, self.resized) + own + orders + bids.more
         self.counts["declined"] += sum(offer.by is None for offer in offers)
         closed = {id(t): until for t in offered if (until := self.closed_until(t)) > self.time}
         self.counts["waited for a market"] += len(closed)

@@ -13,6 +13,7 @@ from reference.between import Desk, FeeRule, Outage, Provider
 from reference.breakers import Breaker
 from reference.lending import Lender, Reserve
 from reference.margin import Layer, MarginExchange
+from reference.persons import Persons
 from reference.pool import Market
 from reference.shared_pool import SharedPool
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from reference.owners import Carrier, Looper
     from reference.terms import Follower, Vote
 
-OF_OWNERS = {"borrowers": ["top_up"], "depositors": ["withdrawal"], "carry": ["leave"], "loopers": ["close", "lever"]}
+OF_OWNERS = {"borrowers": ["top_up"], "depositors": ["withdrawal"], "carry": ["leave"], "loopers": ["close", "lever"],
+             "owners": ["shift"]}
 
 
 @dataclass
@@ -161,6 +163,7 @@ class Setting:
     providers: list[Provider] = field(default_factory=list)
     fee_rules: list[FeeRule] = field(default_factory=list)
     desks: list[Desk] = field(default_factory=list)
+    persons: Persons | None = None  # who owns several accounts
 
     def owners_kinds(self) -> list[str]:
         """What owners and lenders send: one kind after the other, in the order of those who send it."""
@@ -184,7 +187,7 @@ class Setting:
 class Transaction:
     """What wants to happen in a block."""
 
-    kind: str  # oracle, top_up, leave, close, lever, withdrawal, claim, kick, take, redo, joint, order
+    kind: str  # oracle, top_up, shift, leave, close, lever, withdrawal, claim, kick, take, redo, joint, order
     ref: object
     bid: float  # [gwei]
     amount: float = 0.0  # units: added, withdrawn, sold

@@ -9,9 +9,10 @@ from reference.accounts import Account, Claim, View
 from reference.auctions import Auctions, Kick, Lot
 from reference.bidding import GAS_OF, Offer, brings, for_sale, gain, left_over, sold
 from reference.exchange import Exchange, Sale
-from reference.lending import Call, Lender, Lending
+from reference.lending import ROUNDING, Call, Lender, Lending
 from reference.owned import Owned
 from reference.owners import Deal
+from reference.persons import Shift
 from reference.setting import Feed, Order, Setting, Transaction
 
 BATCH = ("oracle", "owners", "claim", "kick", "take", "redo", "order")
@@ -147,6 +148,8 @@ class Settlement(Owned):
             done = self.topped_up(t, t.ref)
         elif isinstance(t.ref, Deal):
             done = self.lent_more(t.ref) if t.kind == "lever" else self.closed(t.ref)
+        elif isinstance(t.ref, Shift):
+            done = self.shifted(t.ref, t.payer)
         else:
             done = self.both(t) if t.parts else self.taken(t)
         if done is None:
@@ -168,6 +171,34 @@ class Settlement(Owned):
         units = self.lending.withdraw(lender, t.amount)
         self.x.ledger.move(lender.asset, units, "cash", lender.name)
         self.counts["withdrawals"] += 1
+        return []
+
+    def shifted(self, shift: Shift, who: str) -> list[Sale] | None:
+        """One account of somebody is mended out of another."""
+        persons = self.w.persons
+        assert persons is not None
+        views = {account.protocol: self.seen(account.protocol) for account in (shift.here, shift.there)}
+        early = self.health(shift.here, views[shift.here.protocol]) >= 1.0
+        if not persons.holds(shift, self.lending, views):
+            self.counts["shift over the cap"] += persons.capped
+            return None
+        for move in shift.moves:
+            protocol, leg = move.account.protocol, move.leg
+            owed = leg in move.account.debt
+            index = views[protocol].borrow_index[leg.asset] if owed else views[protocol].supply_index[leg.asset]
+            there, units = leg.amount * index, move.units
+            if units < 0.0 and -units >= there * (1.0 - ROUNDING):  # all; what a debt does not need, he keeps
+                units, leg.amount = -there, 0.0
+            else:
+                leg.amount += units / index
+            units = -units if owed else units  # come into the reserve
+            self.x.ledger.move(leg.asset, units, who, "cash")
+            self.lending.move(protocol, leg.asset, units)
+        self.counts["shifts"] += 1
+        self.counts[f"shift {shift.way}"] += 1
+        self.counts["shift before a call"] += early
+        self.counts["shift into a vault"] += shift.here.protocol in self.w.auctions
+        self.counts["shift within a protocol"] += shift.here.protocol == shift.there.protocol
         return []
 
     def taken(self, t: Transaction) -> list[Sale] | None:

@@ -16,6 +16,7 @@ from reference.setting import Feed, Order, Setting
 from reference.setup_house import auctions_of, bidders_of, breakers_of, chain_of, chains_of, margin_calls_of
 from reference.setup_lending import lenders_of, reserves_of
 from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, option_of, waterfall_of
+from reference.setup_persons import persons_of
 from reference.setup_terms import carriers_of, followers_of, limits_of, loopers_of, votes_of
 from reference.setup_venues import desks_of, fee_rules_of, further_of, outages_of, pools_of, profile_of, providers_of
 
@@ -48,7 +49,7 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         people=list(actors), attentive=people.attentive if people else 0.0, target=people.target if people else 1.1,
         budget=people.budget if people else 0.0, top_up_fee=people.fee if people else 0.0,
         path=path, seed=scenario.seed, exchanges=exchanges, limits=limits_of(world), votes=votes_of(world),
-        followers=followers_of(world), loopers=loopers_of(world), carriers=carriers_of(world),
+        followers=followers_of(world), loopers=loopers_of(world), carriers=carriers_of(world), persons=persons_of(world, path),
         arbitrageurs=arbitrageurs_of(world, exchanges), waterfalls={name: waterfall_of(p) for name, p in lending.items()})
 
 

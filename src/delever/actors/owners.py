@@ -77,9 +77,10 @@ class Owners(Actor):
 
 @helper
 def leg_in(asset: int, slot: int, first: int, last: int, g: int, amount: np.ndarray, accounts: Accounts) -> int:
-    """The leg among first..last-1 that holds or owes something in the asset; -1: none. slot: row of `amount`."""
+    """The leg among first..last-1 that holds or owes something in the asset; -1: none. slot: row of `amount`. No remainder."""
     for k in range(first, last):
-        if accounts.reserves.asset[accounts.book.reserve[g, k]] == asset and amount[slot, k] > 0.0:
+        if (accounts.reserves.asset[accounts.book.reserve[g, k]] == asset and amount[slot, k] > 0.0
+                and accounts.book.seizable[g, k]):
             return k
     return -1
 
@@ -112,13 +113,13 @@ def way_out(n: int, p: int, slot: int, other: int, rules: np.ndarray, accounts: 
         s = book.reserve[g, d]
         owed = touched.amount[slot, d] * reserves.borrow_index[s, p]
         c = leg_in(asset[s], row, 0, book.collaterals[h], h, amount, accounts)
-        if not owed > 0.0 or c < 0:
+        if not (owed > 0.0 and book.seizable[g, d]) or c < 0:
             continue
         r = book.reserve[h, c]
         for k in range(book.collaterals[g]):  # a loop: it owes what is held here
             back = book.reserve[g, k]
             last = leg_in(asset[back], row, first, first + book.debts[h], h, amount, accounts)
-            if not touched.amount[slot, k] > 0.0 or last < 0:
+            if not (touched.amount[slot, k] > 0.0 and book.seizable[g, k]) or last < 0:
                 continue
             t = book.threshold[g, k] * reserves.counted[book.term[g, k], p]
             usd = min((target * debt - backing) / (target - t), owed * price[p, s],
@@ -140,7 +141,7 @@ def way_out(n: int, p: int, slot: int, other: int, rules: np.ndarray, accounts: 
         r = book.reserve[g, k]
         t = book.threshold[g, k] * reserves.counted[book.term[g, k], p]
         c = leg_in(asset[r], row, 0, book.collaterals[h], h, amount, accounts)
-        if c < 0 or not t > 0.0:
+        if c < 0 or not (t > 0.0 and book.seizable[g, k]):
             continue
         units = min((target * debt - backing) / (t * price[p, r]),
                     spare_of(row, p, h, c, rules[KEEP], amount, accounts, ledgers))
@@ -232,9 +233,9 @@ class Defending(Phase):
 
     def react(self, state: State, first: int, last: int) -> None:
         """See Phase. Of accounts that are called."""
-        rows = state.transactions
-        slots = np.unique(rows.ref[first:last][np.isin(rows.kind[first:last], state.opens)])
-        self.offer_for(state, slots)
+        rows, calls = state.transactions, slice(first, last)
+        nothing = (rows.give[calls] <= 0.0) & (rows.get[calls] <= 0.0) & (rows.state[calls] != OFFERED)  # see borrowers.react
+        self.offer_for(state, np.unique(rows.ref[calls][np.isin(rows.kind[calls], state.opens) & ~nothing]))
 
     def offer(self, state: State) -> None:
         """See Phase. Of accounts that are near, in the first block of a step."""
@@ -258,6 +259,7 @@ class Defending(Phase):
             draw(state.first_path, state.seed, self.share, self.attentive)
             self.drawn = True
         enter_slots(state)
+        slots = slots[np.argsort(state.pool.touched.account[slots], kind="stable")]  # by account, however they were touched
         state.room_for_slots(int(state.watch.counts[SLOTS]) + len(slots))
         state.room_for_rows(len(slots))
         self.plans = longer(self.plans, len(state.transactions.path))

@@ -78,6 +78,7 @@ class Phase:
     counters: tuple[Column, ...] = ()
     first_row: int = -1  # of its counters in Ledgers.totals; -1: none is reserved yet
     numbers: tuple[int, ...] = ()  # of the protocols that it belongs to; none: it acts for all
+    strikes_last: bool = False  # restrains behind those that keep the time of what is found unhealthy
     parts: Sequence[Phase] = ()  # phases that it is made of, which say their results themselves
 
     def kinds(self) -> Sequence[Kind]:

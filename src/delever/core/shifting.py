@@ -22,7 +22,7 @@ from delever.core.phase import Kind
 from delever.core.reserves import there_is
 from delever.core.seen_prices import price_rows
 from delever.core.state import Pool, State, Watch
-from delever.core.tables import EXECUTED, INCLUDED, REVERTED, Accounts, Ledgers, Limits, Transactions
+from delever.core.tables import EXECUTED, INCLUDED, REVERTED, Accounts, Ledgers, Limits, Touched, Transactions
 from delever.core.touch import watch_again
 
 NET, REPAY, ADD = range(3)
@@ -59,7 +59,8 @@ def holds(i: int, moves: Moves, rows: Transactions, accounts: Accounts, ledgers:
         return False
     r, s = book.reserve[h, moves.from_leg[i]], book.reserve[g, moves.to_leg[i]]
     held = amount[there, moves.from_leg[i]] * reserves.supply_index[r, p]
-    if held < rows.give[i] * (1.0 - ROUNDING) or there_is(r, p, reserves, ledgers) < rows.give[i]:
+    if held < rows.give[i] * (1.0 - ROUNDING) or there_is(r, p, reserves, ledgers) < (
+            rows.give[i] * (1.0 - ROUNDING)):
         return False
     backing, debt = account_health(there, p, h, amount, book, reserves, price)
     counts = book.threshold[h, moves.from_leg[i]] * reserves.counted[book.term[h, moves.from_leg[i]], p]
@@ -68,13 +69,20 @@ def holds(i: int, moves: Moves, rows: Transactions, accounts: Accounts, ledgers:
         back = book.reserve[g, moves.back_leg[i]]
         if amount[here, moves.back_leg[i]] * reserves.supply_index[back, p] < rows.get[i] * (1.0 - ROUNDING):
             return False
-        if there_is(back, p, reserves, ledgers) < rows.get[i]:
+        if there_is(back, p, reserves, ledgers) < rows.get[i] * (1.0 - ROUNDING):
             return False
         owed = debt - rows.get[i] * price[p, book.reserve[h, moves.last_leg[i]]]
         return left * debt >= backing * owed * (1.0 - ROUNDING)  # it is no worse for it
     if way == ADD and not may_supply(s, p, rows.give[i], reserves, ledgers, limits):
         return False
     return debt <= 0.0 or left >= moves.keep[i] * debt * (1.0 - ROUNDING)
+
+
+@helper
+def whole(units: float, slot: int, k: int, index: float, touched: Touched) -> float:
+    """All of a leg, where units are that but for a rounding: what a price and back again leaves is not owed for ever."""
+    there = touched.amount[slot, k] * index
+    return there if abs(units - there) <= ROUNDING * there else units
 
 
 @kernel
@@ -99,14 +107,20 @@ def shift(picked: np.ndarray, moves: Moves, rows: Transactions, accounts: Accoun
         p, here, there, who = rows.path[i], rows.ref[i], moves.there[i], rows.actor[i]
         g, h = book.signature[accounts.touched.account[here]], book.signature[accounts.touched.account[there]]
         r, s = book.reserve[h, moves.from_leg[i]], book.reserve[g, moves.to_leg[i]]
-        taken = take_out(there, p, r, moves.from_leg[i], rows.give[i], who, accounts, ledgers)
+        supply, debts, touched = accounts.reserves.supply_index, accounts.reserves.borrow_index, accounts.touched
+        give = whole(rows.give[i], there, moves.from_leg[i], supply[r, p], touched)
+        taken = take_out(there, p, r, moves.from_leg[i], give, who, accounts, ledgers)
         if moves.way[i] == ADD:
             put_in(here, p, s, moves.to_leg[i], taken, who, accounts, ledgers)
         else:
-            pay_back(here, p, s, moves.to_leg[i], taken, who, accounts, ledgers)
+            paid = whole(taken, here, moves.to_leg[i], debts[s, p], touched)
+            pay_back(here, p, s, moves.to_leg[i], paid, who, accounts, ledgers)
         if moves.way[i] == NET:
-            back = take_out(here, p, book.reserve[g, moves.back_leg[i]], moves.back_leg[i], rows.get[i], who, accounts, ledgers)
-            pay_back(there, p, book.reserve[h, moves.last_leg[i]], moves.last_leg[i], back, who, accounts, ledgers)
+            r, s = book.reserve[g, moves.back_leg[i]], book.reserve[h, moves.last_leg[i]]
+            get = whole(rows.get[i], here, moves.back_leg[i], supply[r, p], touched)
+            back = take_out(here, p, r, moves.back_leg[i], get, who, accounts, ledgers)
+            back = whole(back, there, moves.last_leg[i], debts[s, p], touched)
+            pay_back(there, p, s, moves.last_leg[i], back, who, accounts, ledgers)
         watch_again(here, watch, pool)
         watch_again(there, watch, pool)
         rows.state[i] = EXECUTED

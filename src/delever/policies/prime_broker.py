@@ -142,6 +142,8 @@ SPARED = Column("calls_spared", "count", "calls that were struck, block by block
 class Brokers(Phase):
     """All of them, by name."""
 
+    strikes_last = True
+
     def __init__(self, desks: Mapping[str, Desk]) -> None:
         self.desks = dict(desks)
 

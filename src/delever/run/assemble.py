@@ -233,7 +233,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
         happening=overriding([*standing, *events], "happen"),
         adapting=overriding(everybody, "adapt"),
         observing=overriding([*events, *actors], "observe"),
-        restraining=overriding(policies, "restrain"),
+        restraining=sorted(overriding(policies, "restrain"), key=lambda phase: phase.strikes_last),
         offering=overriding([*protocols, *policies, *networks], "offer"),
         reacting=overriding(actors, "react"),
         placing=overriding([*events, *actors], "offer"),
