@@ -214,6 +214,8 @@ class Moving:
                 factor = self.voted["weight", name, asset, 0] * factors.get(("haircut", name, asset), 1.0)
                 exchange.weight[asset] = stated * factor
             for perp, tiers in exchange.tiers.items():
+                if perp in exchange.options:
+                    continue  # its margin does not move
                 stated = self.voted["margin", name, perp, 0]
                 most = max(MOST_MARGIN / tiers[-1][1], stated)
                 exchange.margin[perp] = min(stated * factors.get(("margin", name, perp), 1.0), most)
