@@ -121,19 +121,21 @@ def units_that_close(cheap: int, dear: int, p: int, profiles: Profiles, markets:
                        profiles.liquidity[other]) / (into * root)
     high = inverse_root(markets.consumed[cheap, p], profiles.cells[one], profiles.node_w[one], profiles.sold[one],
                         profiles.liquidity[one]) / out
-    units = 0.0
+    if not low < high:
+        return 0.0
+    most_bought, most_taken = np.inf, np.inf  # on either side of where they meet: exact where a venue ends, or has a gap
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
         if not low < middle < high:
             break
         bought = (markets.consumed[cheap, p] - sold_by(cheap, p, middle, out, profiles, markets)) * sells
         taken = (sold_by(dear, p, middle * root, into, profiles, markets) - markets.consumed[dear, p]) * takes
-        units = min(bought, taken)
         if bought > taken:
-            low = middle
+            low, most_bought = middle, bought
         else:
-            high = middle
-    return max(units, 0.0)
+            high, most_taken = middle, taken
+    units = min(most_bought, most_taken)
+    return max(units, 0.0) if units < np.inf else 0.0
 
 
 @helper
