@@ -138,10 +138,10 @@ def exchanges_found(book: MarginBook, standing: Standing) -> Iterator[Finding]:
         mine = book.protocol == number
         below, bankrupt = mine & standing.unhealthy, mine & (standing.equity < 0.0)
         if below.any():
-            large = size[below].sum() > SMALL * size[mine].sum()
+            large = size[below].sum() > SMALL * size[mine].sum() or bankrupt.any()
             yield Finding(WARN if large else OK, "accounts below maintenance margin at the start", f"protocols.{name}.book",
                           f"{int(below.sum())} accounts with positions of {money(float(size[below].sum()))}; equity of "
-                          f"{int(bankrupt.sum())} is below zero", "they are called in the first block: see that prices, entry "
+                          f"{int(bankrupt.sum())} is below zero, by {money(-float(standing.equity[bankrupt].sum()))}", "they are called in the first block: see that prices, entry "
                           "prices and collateral are of one moment")
         if not world.protocols[name].waterfall:
             yield Finding(OK, "no default waterfall: what closed accounts owe stays as deficit", f"protocols.{name}.waterfall",

@@ -10,7 +10,7 @@ A perp may be held both ways at once (hedge mode), in two rows: each has its ent
 they are two accounts, `account/INSTRUMENT/long` and `/short`. Of an *inverse* perp size is in USD, and the collateral its coin.
 *Cross* rows of one account share all the collateral that they state: it adds up. A row without an instrument is
 collateral alone. Collateral is the margin paid in, without the profit of open positions; in USD, unless
-`collateral_asset` says otherwise.
+`collateral_asset` says otherwise. Of what the exchange counts in more may have been lost than was paid in: it is signed.
 """
 
 from __future__ import annotations
@@ -105,7 +105,6 @@ def _check(rows: pa.Table, where: str) -> None:
     traded = pc.not_equal(rows["instrument"], "")
     untraded = pc.invert(traded)
     size, entry, collateral = rows["size"], rows["entry_price"], rows["collateral"]
-    usd = pc.equal(rows["collateral_asset"], USD)
     mistakes = (
         (pc.and_(untraded, pc.equal(rows["margin_mode"], ISOLATED)), "instrument", "isolated without instrument",
          "name the perp that it is the margin of, or write cross"),
@@ -116,7 +115,6 @@ def _check(rows: pa.Table, where: str) -> None:
         (pc.and_(traded, pc.equal(size, 0.0)), "size", "is 0", "leave the instrument empty: the row is collateral alone"),
         (pc.and_(traded, entry.is_null()), "entry_price", "size without entry price", ENTRY),
         (pc.and_(traded, pc.less_equal(entry, 0.0)), "entry_price", "is not above 0", ENTRY),
-        (pc.and_(pc.less(collateral, 0.0), pc.invert(usd)), "collateral", "is negative", "only a balance in USD may be owed"),
     )
     for mask, column, what, remedy in mistakes:
         row = first(mask)

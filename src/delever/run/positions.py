@@ -13,7 +13,8 @@ from delever.actors.base import Actor
 from delever.core.exchange_tables import Margins
 from delever.core.tables import BookTables
 from delever.engine.index import EITHER
-from delever.ingest.positions import from_export
+from delever.ingest.answers import DOLLARS
+from delever.ingest.positions import read_export
 from delever.ingest.source import BookTables as Sourced
 from delever.ingest.source import Source
 from delever.model.asset import USD
@@ -94,10 +95,13 @@ def read_books(world: World, source: Source) -> Book:
 
 
 def exported(file: str, name: str, world: World, source: Source) -> Sourced:
-    """The positions in an exchange's own answer (JSON), under the names that the world gives its perps."""
-    unit = world.protocols[name].unit
-    coin = None if unit == USD else unit
-    return Sourced(from_export(source.json(file), file, instruments=instruments(name, world), coin=coin), pa.table({}))
+    """The positions in an exchange's own answer (JSON), under the names that the world gives its perps and its margin."""
+    unit, parameters = world.protocols[name].unit, look_up(world.protocols[name].parameters)
+    margin = {asset: asset for asset, entry in parameters.items() if isinstance(entry, CollateralParameters)}
+    found = read_export(source.json(file, lists=True), file, instruments=instruments(name, world),
+                        collateral={**DOLLARS, **margin}, coin=None if unit == USD else unit)
+    source.notes += [f"{name}: {note}" for note in found.notes]
+    return Sourced(found.table, pa.table({}))
 
 
 def _renamed(table: pa.Table | None, protocol: str) -> pa.Table:
