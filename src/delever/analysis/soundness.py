@@ -18,7 +18,7 @@ from delever.analysis.tables import Column, table
 from delever.analysis.valuation import Health, Legs, chain, health, legs_of, remainders
 from delever.model.book import COLLATERAL, DEBT
 from delever.model.oracle import compose
-from delever.model.parameters import look_up
+from delever.model.parameters import categories_of, look_up
 from delever.model.world import World
 from delever.run.assemble import Model, assemble, phases
 
@@ -259,6 +259,12 @@ def parameters_found(world: World, book: BookView) -> Iterator[Finding]:
         if idle:
             yield Finding(OK, "parameters of assets that nobody has", f"protocols.{name}.parameters", ", ".join(idle),
                           "nothing to do, unless a name is misspelt in the book")
+        of = book.model.positions.book.of(name).legs["emode"].unique().to_pylist()
+        unknown = sorted({category for category in of if category} - categories_of(look_up(protocol.parameters)))
+        if unknown:
+            yield Finding(WARN, "e-mode categories without parameters", f"protocols.{name}.parameters",
+                          f"{', '.join(map(str, unknown))}: thresholds are the book's, incentives the ordinary ones",
+                          f"write `emode: {{{unknown[0]}: {{liquidation_threshold: 93 %, incentive: 1 %}}}}` for the assets in it")
 
 
 def caps_found(world: World, book: BookView) -> Iterator[Finding]:

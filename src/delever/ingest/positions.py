@@ -15,7 +15,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Reading:
     table: pa.Table  # COLUMNS, and `owner` where an account of the exchange is several margin accounts
     exchanges: tuple[str, ...]
     notes: tuple[str, ...]  # what was left out, and what the answers do not say
-    units: tuple[str, ...]  # what margin accounts with positions count in; USD, or a coin
+    left: tuple[str, ...]  # units (USD, or a coin) of margin accounts with positions that were not asked for
 
 
 def read_positions(source: pa.Table | str | Path | Mapping[str, Any] | list[Any], *, account: str = "own",
@@ -104,16 +104,16 @@ def read_export(value: Any, where: str = "export", *, account: str = "own", inst
     owners: list[str] = []
     notes: list[str] = []
     titles: dict[str, None] = {}
-    units: dict[str, None] = {}
+    left: dict[str, None] = {}
     meant: dict[tuple[str, str], str] = {}  # (exchange, perp) -> symbol
     for name, answers in _by_account(value, account, where).items():
         place = f"{where}, account {name}"
         try:
             reader, found = _read(answers, name, collateral)
             titles[reader.title] = None
-            found = _of_coin(found, coin, instruments is None)
-            for one in found:
-                units[one.unit] = None
+            kept = _of_coin(found, coin, instruments is None)
+            left |= dict.fromkeys(one.unit for one in found if one.positions and one.unit not in {other.unit for other in kept})
+            for one in kept:
                 notes += one.notes
                 made = [row for held in one.positions for row in [_position(one, held, collateral)]]
                 made = _renamed(made, instruments, reader.title, meant, notes)
@@ -130,7 +130,7 @@ def read_export(value: Any, where: str = "export", *, account: str = "own", inst
     table = pa.table([list(column) for column in zip(*rows, strict=True)], schema=COLUMNS)
     if owners != [row[0] for row in rows]:
         table = table.append_column("owner", pa.array(owners, pa.string()))
-    return Reading(table, tuple(titles), tuple(notes), tuple(units))
+    return Reading(table, tuple(titles), tuple(notes), tuple(left))
 
 
 def is_export(value: Any) -> bool:
@@ -234,11 +234,8 @@ def _of_coin(accounts: list[Account], coin: str | None, alone: bool) -> list[Acc
     note = (f"counted in other than {coin} and left out: {', '.join(left)}",) if left else ()
     if not kept:
         raise InputError(f"has no contracts margined in {coin}", value=", ".join(units), remedy=f"known: {', '.join(units)}")
-    return [_noted(kept[0], note), *kept[1:]]
-
-
-def _noted(account: Account, notes: tuple[str, ...]) -> Account:
-    return Account(**{**vars(account), "notes": account.notes + notes})
+    first = replace(kept[0], notes=kept[0].notes + note)
+    return [replace(first, name=first.owner)] if len(kept) == 1 else [first, *kept[1:]]
 
 
 def _position(account: Account, held: Held, collateral: Names | None) -> Row:

@@ -88,8 +88,11 @@ def first(mask: pa.ChunkedArray) -> int | None:
     return row if row >= 0 else None
 
 
-def check_legs(legs: pa.Table, where: str) -> None:
-    """Sides, signs, thresholds, one row a leg, and somebody who owes something."""
+def check_legs(legs: pa.Table, where: str, margin: bool = False) -> None:
+    """Sides, signs, thresholds, one row a leg, and somebody who owes something.
+
+    margin: the legs are of margin accounts, in which collateral below zero is what is owed.
+    """
     if not legs.num_rows:
         raise InputError("has no rows", where, remedy="a book needs accounts")
     one_of(legs, "side", SIDES, where)
@@ -110,7 +113,8 @@ def check_legs(legs: pa.Table, where: str) -> None:
     way = pc.if_else(pc.and_(position, pc.less(amount, 0.0)), "short position", legs["side"])  # a perp may be held both ways
     check_once(legs.set_column(legs.column_names.index("side"), "side", way), KEY, where)
     _check_owners(legs, where)
-    if first(pc.or_(position, pc.and_(pc.equal(legs["side"], "debt"), pc.greater(amount, 0.0)))) is None:
+    owed = pc.and_(pc.less(amount, 0.0), margin)
+    if first(pc.or_(pc.or_(position, owed), pc.and_(pc.equal(legs["side"], "debt"), pc.greater(amount, 0.0)))) is None:
         remedy = "nobody can be liquidated; add rows with side debt and an amount above 0"
         raise InputError("has no debt", where, remedy=remedy)
 

@@ -212,7 +212,7 @@ def _check_owed(legs: pa.Table, where: str, unit: str) -> None:
     owed = pc.and_(pc.equal(legs["side"], "collateral"), pc.and_(pc.less(legs["amount"], 0.0), pc.not_equal(legs["asset"], unit)))
     row = int(pc.index(owed, True).as_py())
     if row >= 0:
-        remedy = f"only {unit} may be owed: borrowed coins are not modelled; repay them, or leave the account out by name"
+        remedy = f"only {unit} may be owed: borrowed coins are not modelled; repay them, or leave that account out"
         raise InputError(f"owes {-legs['amount'][row].as_py():g} {legs['asset'][row].as_py()}", _account(where, legs, row),
                          remedy=remedy)
 

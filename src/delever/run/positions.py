@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +19,11 @@ from delever.ingest.source import BookTables as Sourced
 from delever.ingest.source import Source
 from delever.model.asset import USD
 from delever.model.book import COLLATERAL, POSITION, REMAINDER, Book
+from delever.model.book_rows import row_error
 from delever.model.checks import check_book
 from delever.model.errors import InputError, nearest
 from delever.model.exchange import instruments
-from delever.model.parameters import ROUNDING, CollateralParameters, look_up
+from delever.model.parameters import ROUNDING, CollateralParameters, categories_of, look_up
 from delever.model.world import ReserveParameters, World
 from delever.run.exchanges import held_at, lay_margins, with_cash
 
@@ -75,8 +76,12 @@ class Positions:
 
 
 def read_books(world: World, source: Source) -> Book:
-    """The books of all protocols as one; rows belong to the protocol whose book they stand in."""
+    """The books of all protocols as one. Of a book that several name, or that names protocols, each takes its own rows."""
     parts = []
+
+    def shared(book: str | Book) -> list[str]:
+        return [other for other, protocol in world.protocols.items() if protocol.book is book or isinstance(book, str) and protocol.book == book]
+
     for name, protocol in world.protocols.items():
         book = protocol.book
         where = book if isinstance(book, str) else f"book of {name}"
@@ -86,9 +91,10 @@ def read_books(world: World, source: Source) -> Book:
             except InputError as error:
                 raise error.at("", "protocols", name, "book") from None
             accounts = tables.accounts if tables.accounts.num_columns else None
-            book = Book.from_table(_renamed(tables.legs, name), _renamed(accounts, name), where)
+            legs, accounts = (_own_rows(table, name, shared(book), where) for table in (tables.legs, accounts))
+            book = Book.from_table(legs, accounts, where, name)
         else:
-            book = Book(_renamed(book.legs, name), _renamed(book.accounts, name))
+            book = Book(*(_own_rows(table, name, shared(book), where) for table in (book.legs, book.accounts)))
         check_book(book, world, where, name)
         parts.append(book)
     return Book.concat(parts)
@@ -98,20 +104,33 @@ def exported(file: str, name: str, world: World, source: Source) -> Sourced:
     """The positions in an exchange's own answer (JSON), under the names that the world gives its perps and its margin."""
     unit, parameters = world.protocols[name].unit, look_up(world.protocols[name].parameters)
     margin = {asset: asset for asset, entry in parameters.items() if isinstance(entry, CollateralParameters)}
+    elsewhere = {other.unit for key, other in world.protocols.items() if key != name and other.book == file}
     found = read_export(source.json(file, lists=True), file, instruments=instruments(name, world),
-                        collateral={**DOLLARS, **margin}, coin=None if unit == USD else unit)
+                        collateral={**DOLLARS, **margin}, coin=None if unit == USD and not elsewhere else unit)
+    lost = next((coin for coin in found.left if coin not in elsewhere), None)
+    if lost is not None:
+        raise InputError(f"has contracts margined in {lost}, and {name} counts in {unit}", file,
+                         remedy=f"give the world an exchange with `unit: {lost}` and the same book, or take them out of it")
     source.notes += [f"{name}: {note}" for note in found.notes]
     return Sourced(found.table, pa.table({}))
 
 
-def _renamed(table: pa.Table | None, protocol: str) -> pa.Table:
-    """The rows as the protocol's own."""
-    if table is None:
-        return None
-    column = pa.array([protocol] * table.num_rows, pa.string())
-    if "protocol" not in table.column_names:
-        return table.append_column("protocol", column)
-    return table.set_column(table.column_names.index("protocol"), "protocol", column)
+def _own_rows(table: pa.Table | None, protocol: str, others: Collection[str], where: str) -> pa.Table:
+    """The rows of a protocol: those that name it, and those that name none. others: protocols that read the same book.
+
+    Rows of anybody else are nobody's, and are refused: a book of one protocol may be under another name, which is to be said.
+    """
+    if table is None or "protocol" not in table.column_names or not table.num_rows:
+        return table
+    named = pc.fill_null(table["protocol"].cast(pa.string()), "")
+    own = pc.is_in(named, pa.array(["", protocol]))
+    foreign = pc.is_in(named, pa.array(["", protocol, *others], pa.string()))
+    row = int(pc.index(foreign, False).as_py())
+    if row >= 0:
+        remedy = f"a protocol of the world takes the rows that name it: call it {named[row].as_py()}, or take these rows out"
+        raise row_error(f"is of another protocol than {protocol}", where, row, "protocol", named[row].as_py(), remedy)
+    table = table.filter(own)
+    return table.drop_columns("protocol").append_column("protocol", pa.array([protocol] * table.num_rows, pa.string()))
 
 
 def tabulate(world: World, book: Book) -> Positions:
@@ -161,6 +180,9 @@ def tabulate(world: World, book: Book) -> Positions:
                 raise InputError("no parameters for collateral", f"protocols.{name}.parameters", asset_name,
                                  f"add it to the parameter set; {nearest(asset_name, parameters[name])}")
             continue
+        if category and category not in categories_of(parameters[name]) and np.isnan(threshold[mine]).any():
+            remedy = f"write `emode: {{{category}: {{liquidation_threshold: 93 %, incentive: 1 %}}}}` there, or 0 in the book"
+            raise InputError(f"e-mode category {category} has no parameters", f"protocols.{name}.parameters.{asset_name}", remedy=remedy)
         chosen = entry.emode.get(int(category), entry)
         if chosen is not entry:
             term[mine] = len(reserves) + len(categories)
