@@ -8,7 +8,7 @@ import re
 from delever.model.errors import InputError
 
 NUMBER = re.compile(r"(?P<sign>[-+−]?)(?P<digits>[0-9.,'_\s]*[0-9][0-9.,'_\s]*)(?P<exponent>[eE][-+]?\d+)?(?P<end>%|k|m|mm|mn|bn|b)?", re.IGNORECASE)
-ENDS = {"": 1.0, "%": 0.01, "k": 1e3, "m": 1e6, "mm": 1e6, "mn": 1e6, "bn": 1e9, "b": 1e9}
+ENDS = {"": 0, "%": -2, "k": 3, "m": 6, "mm": 6, "mn": 6, "bn": 9, "b": 9}  # powers of ten
 NOTHING = ("", "-", "–", "—", "n/a", "na", "null", "none", "nan")
 
 
@@ -27,11 +27,11 @@ def number(text: str, where: str) -> float | None:
     if found is None:
         raise InputError("is not a number", where, text, "write a number, or leave the column out with --map THEIRS=")
     digits = re.sub(r"['_\s]", "", found["digits"])
+    power = int((found["exponent"] or "e0")[1:]) + ENDS[(found["end"] or "").lower()]
     try:
-        value = float(_plain(digits, where, text) + (found["exponent"] or ""))
+        value = float(f"{_plain(digits, where, text)}e{power}")
     except ValueError:
         raise InputError("is not a number", where, text, "write a number with one decimal point") from None
-    value *= ENDS[(found["end"] or "").lower()]
     if not math.isfinite(value):
         raise InputError("is not a finite number", where, text, "write the amount")
     return -value if negative or found["sign"] in ("-", "−") else value

@@ -91,7 +91,8 @@ def match(columns: Sequence[str], kind: str, said: Mapping[str, str], where: str
         if own not in guessed and theirs not in guessed.values():
             guessed[own] = theirs
     used = {*of.values(), *guessed.values()}
-    return Columns({**of, **guessed}, frozenset(guessed), tuple(name for name in columns if name not in used))
+    both = {**of, **guessed}
+    return Columns({own: both[own] for own in ours if own in both}, frozenset(guessed), tuple(name for name in columns if name not in used))
 
 
 def missing(own: str, kind: str, where: str, columns: Columns) -> InputError:
