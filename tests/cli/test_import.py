@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pyarrow.parquet
@@ -27,15 +26,28 @@ def typed(*words: str) -> tuple[int, str, str]:
 
 def test_a_book_of_any_columns_is_read_shown_and_written(elsewhere: Path) -> None:
     Path("loans.csv").write_text(LOANS)
-    code, out, _ = typed("import", "loans.csv", "--as", "lending", "--out", "book.parquet", "--total", "collateral=5", "--total", "debt.USDC=6k")
+    code, out, _ = typed(
+        "import", "loans.csv", "--as", "lending", "--out", "book.parquet", "--total", "collateral=5", "--total", "debt.USDC=6k"
+    )
     assert code == 0
     assert out.splitlines() == [
-        "read      loans.csv: 3 rows", "column    Wallet is account", "column    Token is asset", "column    Type is side",
-        "column    Balance is amount", "dropped   loans.csv: 1 rows without an amount", "dropped   loans.csv: columns Value USD",
+        "read      loans.csv: 3 rows",
+        "column    Wallet is account",
+        "column    Token is asset",
+        "column    Type is side",
+        "column    Balance is amount",
+        "dropped   loans.csv: 1 rows without an amount",
+        "dropped   loans.csv: columns Value USD",
         "unknown   owners: each account counts as a person of its own",
-        "unknown   liquidation thresholds: those of the world's parameters", "total     accounts 1", "total     rows 2",
-        "total     collateral.ETH 5", "total     debt.USDC 6,000, given 6,000: reconciled", "total     collateral 5, given 5: reconciled",
-        "total     debt 6,000", "written   book.parquet"]
+        "unknown   liquidation thresholds: those of the world's parameters",
+        "total     accounts 1",
+        "total     rows 2",
+        "total     collateral.ETH 5",
+        "total     debt.USDC 6,000, given 6,000: reconciled",
+        "total     collateral 5, given 5: reconciled",
+        "total     debt 6,000",
+        "written   book.parquet",
+    ]
     assert pyarrow.parquet.read_table("book.parquet")["account"].to_pylist() == ["007", "007"]
 
 
@@ -48,27 +60,37 @@ def test_machines_read_the_same(elsewhere: Path) -> None:
     assert said["dropped"] == ["loans.csv: 1 rows without an amount", "loans.csv: columns Value USD"]
 
 
-@pytest.mark.parametrize(("words", "line"), [
-    (("loans.csv", "--as", "landing"), "delever: --as is no kind of book: 'landing'; did you mean lending?"),
-    (("loans.csv", "--as", "lending", "--total", "debt=7000"), "delever: --total: debt does not add up: the book has 6,000 and 7,000"),
-    (("loans.csv", "--as", "lending", "--map", "Wallet=asset"), "delever: loans.csv: no column is known to be account"),
-    (("loans.csv", "--as", "lending", "--map", "Wallet"), "delever: --map is not NAME=VALUE: 'Wallet'"),
-    (("loans.csv", "--as", "lending", "--fill", "sde=debt"), "delever: --fill is no column of a book: 'sde'; did you mean side?"),
-    (("loans.csv", "--as", "lending", "--out", "loans.csv"), "delever: --out is what is read: 'loans.csv'"),
-    (("loans.csv", "--as", "lending", "--out", "book.xls"), "delever: book.xls is neither .csv nor .parquet"),
-    (("loans.csv", "--as", "perps"), "delever: loans.csv: no column is known to be"),
-    (("none.csv", "--as", "perps"), "delever: none.csv cannot be read: 'No such file or directory'"),
-    (("risk.json", "--as", "lending"), "delever: risk.json is an exchange's answer and no table; write --as perps"),
-    (("risk.json", "--as", "perps"), "delever: risk.json, account own has cross positions without balances: 'BTCUSDT'; give"),
-    (("risk.json", "loans.csv", "--as", "perps"), "delever: risk.json, loans.csv: mixes tables and answers of an exchange"),
-])
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("loans.csv", "--as", "landing"), "delever: --as is no kind of book: 'landing'; did you mean lending?"),
+        (
+            ("loans.csv", "--as", "lending", "--total", "debt=7000"),
+            "delever: --total: debt does not add up: the book has 6,000 and 7,000",
+        ),
+        (("loans.csv", "--as", "lending", "--map", "Wallet=asset"), "delever: loans.csv: no column is known to be account"),
+        (("loans.csv", "--as", "lending", "--map", "Wallet"), "delever: --map is not NAME=VALUE: 'Wallet'"),
+        (
+            ("loans.csv", "--as", "lending", "--fill", "sde=debt"),
+            "delever: --fill is no column of a book: 'sde'; did you mean side?",
+        ),
+        (("loans.csv", "--as", "lending", "--out", "loans.csv"), "delever: --out is what is read: 'loans.csv'"),
+        (("loans.csv", "--as", "lending", "--out", "book.xls"), "delever: book.xls is neither .csv nor .parquet"),
+        (("loans.csv", "--as", "perps"), "delever: loans.csv: no column is known to be"),
+        (("none.csv", "--as", "perps"), "delever: none.csv cannot be read: 'No such file or directory'"),
+        (("risk.json", "--as", "lending"), "delever: risk.json is an exchange's answer and no table; write --as perps"),
+        (("risk.json", "--as", "perps"), "delever: risk.json, account own has cross positions without balances: 'BTCUSDT'; give"),
+        (("risk.json", "loans.csv", "--as", "perps"), "delever: risk.json, loans.csv: mixes tables and answers of an exchange"),
+    ],
+)
 def test_what_cannot_be_imported_is_one_line_and_nothing_is_written(elsewhere: Path, words: tuple[str, ...], line: str) -> None:
     Path("loans.csv").write_text(LOANS)
     Path("risk.json").write_text(json.dumps(RISK))
     code, out, err = typed("import", *words)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(line)
-    assert sorted(os.listdir()) == ["loans.csv", "risk.json"] and Path("loans.csv").read_text() == LOANS
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["loans.csv", "risk.json"]
+    assert Path("loans.csv").read_text() == LOANS
 
 
 def test_answers_in_files_of_their_own_are_one_account(elsewhere: Path) -> None:
@@ -77,7 +99,10 @@ def test_answers_in_files_of_their_own_are_one_account(elsewhere: Path) -> None:
     words = ("--as", "perps", "--account", "desk", "--name", "BTCUSDT=BTC-PERP", "--out", "book.csv")
     code, out, _ = typed("import", "risk.json", "balance.json", *words)
     assert code == 0 and "read      risk.json, balance.json: Binance, 1 accounts, 1 positions" in out
-    assert Path("book.csv").read_text().splitlines()[1:] == ['"desk","BTC-PERP",1,95000,"cross",0,"USD"', '"desk","",,,"cross",9000,"USD"']
+    assert Path("book.csv").read_text().splitlines()[1:] == [
+        '"desk","BTC-PERP",1,95000,"cross",0,"USD"',
+        '"desk","",,,"cross",9000,"USD"',
+    ]
 
 
 def test_the_same_answer_twice_is_two_accounts_named_by_their_files(elsewhere: Path) -> None:
@@ -93,7 +118,9 @@ def test_rows_of_another_protocol_are_left_out_by_name(elsewhere: Path) -> None:
     code, out, _ = typed("import", "book.csv", "--as", "lending", "--protocol", "aave", "--out", "own.csv")
     assert code == 0 and "dropped   1 rows of other protocols: spark" in out
     assert len(Path("own.csv").read_text().splitlines()) == 2
-    assert typed("import", "book.csv", "--as", "lending", "--protocol", "aavee")[2].startswith("delever: --protocol: no row is of it: 'aavee'; did")
+    assert typed("import", "book.csv", "--as", "lending", "--protocol", "aavee")[2].startswith(
+        "delever: --protocol: no row is of it: 'aavee'; did"
+    )
 
 
 @pytest.mark.parametrize("flags", [("--lending",), ("--perps",), ("--lending", "--perps")])
@@ -119,7 +146,7 @@ def test_an_imported_template_is_the_template(elsewhere: Path) -> None:
     """What init leaves is a book that import takes, and the world of init takes what import writes."""
     typed("init", "mine", "--lending", "--perps")
     assert typed("import", "mine/book.csv", "--as", "lending", "--out", "mine/book.csv.new.csv")[0] == 0
-    os.replace("mine/book.csv.new.csv", "mine/book.csv")
+    Path("mine/book.csv.new.csv").replace("mine/book.csv")
     assert typed("import", "mine/positions.csv", "--as", "perps", "--out", "new.csv", "--total", "accounts=5")[0] == 0
-    os.replace("new.csv", "mine/positions.csv")
+    Path("new.csv").replace("mine/positions.csv")
     assert typed("check", "mine")[0] == 0

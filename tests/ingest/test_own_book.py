@@ -1,4 +1,4 @@
-"""Tables of one's own: columns of any names, numbers as people write them; nothing dropped without a word, nothing guessed that matters."""
+"""Tables of one's own: columns of any names, numbers as people write them; nothing dropped without a word."""
 
 from __future__ import annotations
 
@@ -27,8 +27,14 @@ def sheet(text: str, folder: Path, name: str = "book.csv") -> Sheet:
     return found
 
 
-def imported(text: str, folder: Path, kind: str = "lending", said: dict[str, str] | None = None, fill: dict[str, str] | None = None,
-             name: str = "book.csv") -> Imported:
+def imported(
+    text: str,
+    folder: Path,
+    kind: str = "lending",
+    said: dict[str, str] | None = None,
+    fill: dict[str, str] | None = None,
+    name: str = "book.csv",
+) -> Imported:
     read = sheet(text, folder, name)
     return (lending if kind == "lending" else perps)(read, match(read.columns, kind, said or {}, read.where), fill or {})
 
@@ -44,13 +50,19 @@ Wallet;Token;Type;Balance;Value (USD);Liq. Threshold
 def test_columns_of_other_names_are_recognised_and_the_rest_is_named(tmp_path: Path) -> None:
     read = sheet(LOANS, tmp_path)
     columns = match(read.columns, "lending", {}, "book.csv")
-    assert dict(columns.of) == {"account": "Wallet", "asset": "Token", "side": "Type", "amount": "Balance",
-                                "liquidation_threshold": "Liq. Threshold"}
+    assert dict(columns.of) == {
+        "account": "Wallet",
+        "asset": "Token",
+        "side": "Type",
+        "amount": "Balance",
+        "liquidation_threshold": "Liq. Threshold",
+    }
     assert columns.unused == ("Value (USD)",)  # what it is worth is no number of units
     found = lending(read, columns, {})
     assert found.table.to_pylist() == [
         {"account": "007", "owner": "007", "asset": "ETH", "side": "collateral", "amount": 1000.5, "liquidation_threshold": 0.83},
-        {"account": "007", "owner": "007", "asset": "USDC", "side": "debt", "amount": 2e6, "liquidation_threshold": None}]
+        {"account": "007", "owner": "007", "asset": "USDC", "side": "debt", "amount": 2e6, "liquidation_threshold": None},
+    ]
     assert (found.read, found.dropped) == (3, ("1 rows without an amount",))
     assert Book.from_table(found.table, protocol="p").number_of_accounts == 1
 
@@ -59,9 +71,11 @@ def test_a_mapping_overrides_what_is_guessed(tmp_path: Path) -> None:
     read = sheet("user,account,asset,side,amount\na,b,ETH,debt,1\n", tmp_path)
     assert match(read.columns, "lending", {}, "x").of["account"] == "account"
     assert match(read.columns, "lending", {"user": "account", "account": ""}, "x").of["account"] == "user"
-    for said, line in (({"usr": "account"}, "--map names a column that is not there: 'usr'; did you mean user?"),
-                       ({"user": "acount"}, "--map makes user a column that is not known: 'acount'; did you mean account?"),
-                       ({"user": "account", "account": "account"}, "--map makes two columns account: 'user, account'; keep one")):
+    for said, line in (
+        ({"usr": "account"}, "--map names a column that is not there: 'usr'; did you mean user?"),
+        ({"user": "acount"}, "--map makes user a column that is not known: 'acount'; did you mean account?"),
+        ({"user": "account", "account": "account"}, "--map makes two columns account: 'user, account'; keep one"),
+    ):
         with pytest.raises(InputError) as caught:
             match(read.columns, "lending", said, "x")
         assert line in str(caught.value)
@@ -71,7 +85,10 @@ def test_a_row_may_be_a_loan_and_its_collateral(tmp_path: Path) -> None:
     text = "borrower,collateral_token,collateral_amount,loan_token,loan_amount,lltv\nx,ETH,3,USDC,4000,0.86\ny,ETH,1,USDC,,0.86\n"
     found = imported(text, tmp_path)
     assert [tuple(row.values())[2:5] for row in found.table.to_pylist()] == [
-        ("ETH", "collateral", 3.0), ("USDC", "debt", 4000.0), ("ETH", "collateral", 1.0)]
+        ("ETH", "collateral", 3.0),
+        ("USDC", "debt", 4000.0),
+        ("ETH", "collateral", 1.0),
+    ]
     assert found.table["liquidation_threshold"].to_pylist() == [0.86, None, 0.86]
 
 
@@ -100,20 +117,29 @@ Trader,Symbol,Side,Qty,Avg Price,Margin Mode,Margin
 def test_positions_are_signed_by_their_side_and_keep_their_margin_mode(tmp_path: Path) -> None:
     found = imported(POSITIONS, tmp_path, "perps")
     assert [tuple(row.values()) for row in found.table.to_pylist()] == [
-        ("01", "BTC-PERP", 2.0, 95000.0, "cross", 30000.0), ("02", "BTC-PERP", -2.0, 94000.0, "isolated", 20000.0),
-        ("03", "", None, None, "cross", -15.0)]
+        ("01", "BTC-PERP", 2.0, 95000.0, "cross", 30000.0),
+        ("02", "BTC-PERP", -2.0, 94000.0, "isolated", 20000.0),
+        ("03", "", None, None, "cross", -15.0),
+    ]
     assert found.dropped == ("1 rows without size and collateral",)
 
 
-@pytest.mark.parametrize(("old", "new", "line"), [
-    ("Margin Mode", "Comment", "no column is known to be margin_mode; unused columns: Comment; say which with --map THEIRS=margin_mode"),
-    ("Cross", "portfolio", "row 2, column Margin Mode is no word that is known here: 'portfolio'; known: cross"),
-    ("Long,2", "Long,-2", "row 2, column Qty is below zero and its side is long: -2.0"),
-    ("Long,2", "Long,two", "row 2, column Qty is not a number: 'two'"),
-    ("01,BTC-PERP", "01,", "row 2, column Symbol is empty; name what the size is of"),
-    ("Trader", "Qty", "a column stands twice: 'Qty'"),
-    ("iso,20000", "iso", "row 3 has 6 cells and the header 7"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (
+            "Margin Mode",
+            "Comment",
+            "no column is known to be margin_mode; unused columns: Comment; say which with --map THEIRS=margin_mode",
+        ),
+        ("Cross", "portfolio", "row 2, column Margin Mode is no word that is known here: 'portfolio'; known: cross"),
+        ("Long,2", "Long,-2", "row 2, column Qty is below zero and its side is long: -2.0"),
+        ("Long,2", "Long,two", "row 2, column Qty is not a number: 'two'"),
+        ("01,BTC-PERP", "01,", "row 2, column Symbol is empty; name what the size is of"),
+        ("Trader", "Qty", "a column stands twice: 'Qty'"),
+        ("iso,20000", "iso", "row 3 has 6 cells and the header 7"),
+    ],
+)
 def test_what_is_not_said_is_not_guessed(tmp_path: Path, old: str, new: str, line: str) -> None:
     with pytest.raises(InputError) as caught:
         imported(POSITIONS.replace(old, new, 1), tmp_path, "perps")
@@ -125,43 +151,66 @@ def test_files_of_all_kinds_hold_the_same(tmp_path: Path) -> None:
     wanted = imported(text, tmp_path).table
     assert imported(text.replace(",", "\t"), tmp_path, name="a.tsv").table == wanted
     assert imported("\ufeff" + text, tmp_path, name="a.txt").table == wanted
-    assert imported('{"account": "007", "asset": "ETH", "side": "debt", "amount": "2"}\n', tmp_path, name="a.jsonl").table == wanted
-    pyarrow.parquet.write_table(pa.table({"account": ["007"], "asset": ["ETH"], "side": ["debt"], "amount": [2.0]}), tmp_path / "a.parquet")
+    assert (
+        imported('{"account": "007", "asset": "ETH", "side": "debt", "amount": "2"}\n', tmp_path, name="a.jsonl").table == wanted
+    )
+    pyarrow.parquet.write_table(
+        pa.table({"account": ["007"], "asset": ["ETH"], "side": ["debt"], "amount": [2.0]}), tmp_path / "a.parquet"
+    )
     read = read_file(tmp_path / "a.parquet")
     assert lending(read, match(read.columns, "lending", {}, ""), {}).table == wanted
 
 
-@pytest.mark.parametrize(("name", "text", "line"), [
-    ("a.ods", "x", "is no table that can be read: '.ods'; give one of .csv"), ("a.csv", "", "has no rows"),
-    ("a.csv", "account\n", "has no rows"), ("a.parquet", "x", "cannot be read"), ("a.jsonl", "{", "line 1 is not JSON"),
-    ("a.json", "[" * 100_000, "cannot be read"), ("a.csv.gz", "\x1f\x8b", "is not text"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("a.ods", "x", "is no table that can be read: '.ods'; give one of .csv"),
+        ("a.csv", "", "has no rows"),
+        ("a.csv", "account\n", "has no rows"),
+        ("a.parquet", "x", "cannot be read"),
+        ("a.jsonl", "{", "line 1 is not JSON"),
+        ("a.json", "[" * 100_000, "cannot be read"),
+    ],
+)
 def test_a_file_that_is_no_table_is_answered(tmp_path: Path, name: str, text: str, line: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError) as caught:
-        found = read_file(tmp_path / name)
-        raise InputError(f"was read as {found}")
-    assert line in str(caught.value) or name == "a.csv.gz"
+        read_file(tmp_path / name)
+    assert line in str(caught.value)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("openpyxl") is not None, reason="openpyxl is installed")
 def test_a_spreadsheet_names_the_extra_that_reads_it(tmp_path: Path) -> None:
     (tmp_path / "a.xlsx").write_bytes(b"PK")
-    with pytest.raises(InputError, match=r"a\.xlsx is Excel, whose reader is not installed; install the extra `excel` \(openpyxl\)"):
+    with pytest.raises(
+        InputError, match=r"a\.xlsx is Excel, whose reader is not installed; install the extra `excel` \(openpyxl\)"
+    ):
         read_file(tmp_path / "a.xlsx")
 
 
 def test_totals_are_reconciled_or_refused(tmp_path: Path) -> None:
     table = imported(LOANS, tmp_path).table
-    assert totals_of(table) == {"accounts": 1.0, "rows": 2.0, "collateral.ETH": 1000.5, "collateral": 1000.5, "debt.USDC": 2e6, "debt": 2e6}
+    assert totals_of(table) == {
+        "accounts": 1.0,
+        "rows": 2.0,
+        "collateral.ETH": 1000.5,
+        "collateral": 1000.5,
+        "debt.USDC": 2e6,
+        "debt": 2e6,
+    }
     assert [one.found for one in reconcile(table, {"collateral": "1,000.5", "debt.USDC": "2m"}, 1e-4)] == [1000.5, 2e6]
-    for given_, line in (({"debt": "2100000"}, "debt does not add up: the book has 2,000,000 and 2,100,000 was given"),
-                         ({"dept": "1"}, "--total dept is no total of this book"), ({"debt": ""}, "--total debt has no number")):
+    for given_, line in (
+        ({"debt": "2100000"}, "debt does not add up: the book has 2,000,000 and 2,100,000 was given"),
+        ({"dept": "1"}, "--total dept is no total of this book"),
+        ({"debt": ""}, "--total debt has no number"),
+    ):
         with pytest.raises(InputError) as caught:
             reconcile(table, given_, 1e-4)
         assert line in str(caught.value)
     several = imported("account,asset,side,amount\na,ETH,debt,2\na,BTC,debt,3\n", tmp_path).table
-    with pytest.raises(InputError, match=r"debt is in several assets, whose units do not add up; say of which: debt\.BTC, debt\.ETH"):
+    with pytest.raises(
+        InputError, match=r"debt is in several assets, whose units do not add up; say of which: debt\.BTC, debt\.ETH"
+    ):
         reconcile(several, {"debt": "5"}, 1e-4)
 
 

@@ -144,7 +144,7 @@ def test_the_account_says_the_margin_mode_of_a_unified_account() -> None:
     ]
     assert read_positions(cross) == read_positions(cross, collateral={**DOLLARS, "BTC": "BTC"})  # coins keep their names
     assert len(read_positions(cross, collateral={**DOLLARS, "BTC": ""})) == 2  # left out on purpose
-    with pytest.raises(InputError, match="account own has 0.25 BTC as collateral that the world does not know"):
+    with pytest.raises(InputError, match=r"account own has 0\.25 BTC as collateral that the world does not know"):
         read_positions(cross, collateral=DOLLARS)
     isolated = {**cross, "info": {"result": {"marginMode": "ISOLATED_MARGIN"}}}
     assert read_positions(isolated) == read_positions(BYBIT)

@@ -141,7 +141,8 @@ def exchanges_found(book: MarginBook, standing: Standing) -> Iterator[Finding]:
             large = size[below].sum() > SMALL * size[mine].sum() or bankrupt.any()
             yield Finding(WARN if large else OK, "accounts below maintenance margin at the start", f"protocols.{name}.book",
                           f"{int(below.sum())} accounts with positions of {money(float(size[below].sum()))}; equity of "
-                          f"{int(bankrupt.sum())} is below zero, by {money(-float(standing.equity[bankrupt].sum()))}", "they are called in the first block: see that prices, entry "
+                          f"{int(bankrupt.sum())} is below zero, by {money(-float(standing.equity[bankrupt].sum()))}",
+                          "they are called in the first block: see that prices, entry "
                           "prices and collateral are of one moment")
         if not world.protocols[name].waterfall:
             yield Finding(OK, "no default waterfall: what closed accounts owe stays as deficit", f"protocols.{name}.waterfall",
@@ -264,7 +265,7 @@ def parameters_found(world: World, book: BookView) -> Iterator[Finding]:
         if unknown:
             yield Finding(WARN, "e-mode categories without parameters", f"protocols.{name}.parameters",
                           f"{', '.join(map(str, unknown))}: thresholds are the book's, incentives the ordinary ones",
-                          f"write `emode: {{{unknown[0]}: {{liquidation_threshold: 93 %, incentive: 1 %}}}}` for the assets in it")
+                          f"write `emode: {{{unknown[0]}: {{liquidation_threshold: 93 %, incentive: 1 %}}}}` for its assets")
 
 
 def caps_found(world: World, book: BookView) -> Iterator[Finding]:

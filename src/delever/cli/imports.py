@@ -66,11 +66,21 @@ def run(files: Sequence[str], choice: Choice) -> None:
             _may_be_written(choice.out, files)
             write_table(found.table, choice.out)
         if choice.as_json:
-            typer.echo(json_text({
-                "files": list(files), "as": choice.kind, "out": str(choice.out) if choice.out else None, "read": found.read,
-                "columns": found.columns, "dropped": found.dropped, "unknown": found.unknown, "totals": totals_of(found.table),
-                "reconciled": [{"total": one.name, "given": one.given, "found": one.found} for one in totals],
-            }))
+            typer.echo(
+                json_text(
+                    {
+                        "files": list(files),
+                        "as": choice.kind,
+                        "out": str(choice.out) if choice.out else None,
+                        "read": found.read,
+                        "columns": found.columns,
+                        "dropped": found.dropped,
+                        "unknown": found.unknown,
+                        "totals": totals_of(found.table),
+                        "reconciled": [{"total": one.name, "given": one.given, "found": one.found} for one in totals],
+                    }
+                )
+            )
             return
         _print(found, totals_of(found.table), totals, choice.out)
 
@@ -135,7 +145,9 @@ def _tables(sheets: Sequence[Any], choice: Choice) -> Found:
         found.unknown += [text for text in made.unknown if text not in found.unknown]
     odd = next((table for table in tables if table.schema.names != tables[0].schema.names), None)
     if odd is not None:
-        raise InputError("have different columns", ", ".join(sheet.where for sheet in sheets), remedy="import them one by one, or --fill")
+        raise InputError(
+            "have different columns", ", ".join(sheet.where for sheet in sheets), remedy="import them one by one, or --fill"
+        )
     found.table = pa.concat_tables(tables)
     return found
 
@@ -156,7 +168,9 @@ def _answers(answers: Mapping[str, Any], choice: Choice) -> Found:
     if choice.kind != "perps":
         raise InputError("is an exchange's answer and no table", ", ".join(answers), remedy="write --as perps")
     if choice.mapping or choice.fill:
-        raise InputError("has no columns", ", ".join(answers), remedy="--map and --fill are for tables; --name BTCUSDT=BTC-PERP renames")
+        raise InputError(
+            "has no columns", ", ".join(answers), remedy="--map and --fill are for tables; --name BTCUSDT=BTC-PERP renames"
+        )
     kinds = [kind for value in answers.values() for kind in set(kinds_of(value))]
     value: Any = next(iter(answers.values()))
     if len(answers) > 1:  # parts of one account, or accounts, told by whether something is there twice

@@ -151,7 +151,10 @@ def contagion(
 
 @app.command("import")
 def import_book(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Tables (.csv, .parquet, .xlsx, .jsonl) or an exchange's answers (.json).")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Tables (.csv, .parquet, .xlsx, .jsonl) or an exchange's answers (.json)."),
+    ],
     kind: Annotated[str, typer.Option("--as", metavar="lending|perps", help="What the book is of.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where the book is written (.parquet or .csv).")] = None,
     mapping: Annotated[
@@ -164,7 +167,8 @@ def import_book(
         list[str] | None, typer.Option(metavar="THEIRS=OURS", help="An asset or instrument under the world's name.")
     ] = None,
     total: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=NUMBER", help="A total that must come out: collateral=..., debt.USDC=..., accounts=....")
+        list[str] | None,
+        typer.Option(metavar="NAME=NUMBER", help="A total that must come out: collateral=..., debt.USDC=..., accounts=...."),
     ] = None,
     tolerance: Annotated[str, typer.Option(help="How far a total may be apart.")] = "0.01 %",
     protocol: Annotated[str | None, typer.Option(help="Only rows of this protocol, or what all rows are of.")] = None,

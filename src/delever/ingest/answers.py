@@ -9,7 +9,7 @@ from typing import Any
 
 from delever.model.errors import InputError
 
-DOLLARS = {name: "USD" for name in ("USDT", "USDC", "FDUSD", "BUSD", "USD", "BFUSD", "USDH", "USDE")}
+DOLLARS = dict.fromkeys(("USDT", "USDC", "FDUSD", "BUSD", "USD", "BFUSD", "USDH", "USDE"), "USD")
 # Assumption, not an estimate: a dollar of a stablecoin is a dollar. An exchange's asset -> the world's.
 
 
@@ -93,13 +93,21 @@ def truth(value: Any, empty: bool | None = None) -> bool | None:
 
 
 def _of(row: Mapping[str, Any]) -> str:
-    return next((str(row[name]) for name in ("symbol", "coin", "instId", "market", "asset", "ccy", "currency") if row.get(name)), "")
+    return next(
+        (str(row[name]) for name in ("symbol", "coin", "instId", "market", "asset", "ccy", "currency") if row.get(name)), ""
+    )
 
 
 def rows_with(*names: str) -> Any:
     """The test of a bare list whose rows have these fields."""
+
     def test(answer: Any) -> bool:
-        return isinstance(answer, list) and bool(answer) and all(isinstance(row, Mapping) and row.keys() >= set(names) for row in answer)
+        return (
+            isinstance(answer, list)
+            and bool(answer)
+            and all(isinstance(row, Mapping) and row.keys() >= set(names) for row in answer)
+        )
+
     return test
 
 
@@ -131,7 +139,7 @@ def accounts_of(account: Account, strict: Iterable[str] | None = None) -> list[A
     for asset, units in account.balances.items():
         if units == 0.0 or asset in backed:
             continue
-        if units < 0.0 or not cross and not coins and asset in DOLLARS:
+        if units < 0.0 or (not cross and not coins and asset in DOLLARS):
             keep.append(asset)  # it owes, or is all that is there
         elif account.pooled is None and strict is not None and asset in strict:
             raise refuse("does not say whether balances are shared", asset, account.asks)
@@ -141,9 +149,17 @@ def accounts_of(account: Account, strict: Iterable[str] | None = None) -> list[A
     keep += sorted({held.asset for held in isolated} - set(keep))
     if not coins and all(asset in DOLLARS for asset in keep) and len(backed) < 2:
         return [replace(account, balances=_some(account.balances, keep), notes=tuple(notes))]
-    parts = [replace(account, name=account.name if len(keep) == 1 else f"{account.name}/{asset}", notes=(), pooled=False,
-                     positions=tuple(held for held in account.positions if held.asset == asset),
-                     balances=_some(account.balances, [asset])) for asset in keep]
+    parts = [
+        replace(
+            account,
+            name=account.name if len(keep) == 1 else f"{account.name}/{asset}",
+            notes=(),
+            pooled=False,
+            positions=tuple(held for held in account.positions if held.asset == asset),
+            balances=_some(account.balances, [asset]),
+        )
+        for asset in keep
+    ]
     parts = parts or [replace(account, balances={})]
     return [replace(parts[0], notes=tuple(notes)), *parts[1:]]
 
@@ -159,5 +175,8 @@ def _only_coin(account: Account, coins: set[str]) -> None:
     others = sorted({held.asset for held in account.positions} | {asset for asset, units in account.balances.items() if units})
     if len(others) > 1:
         symbol = next(held.symbol for held in account.positions if held.inverse)
-        raise refuse(f"has contracts paid in their coin that share margin with {', '.join(others)}", symbol,
-                     "an exchange here counts in one unit: leave these contracts out, or give the account that holds them alone")
+        raise refuse(
+            f"has contracts paid in their coin that share margin with {', '.join(others)}",
+            symbol,
+            "an exchange here counts in one unit: leave these contracts out, or give the account that holds them alone",
+        )

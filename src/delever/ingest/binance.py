@@ -1,9 +1,9 @@
 """Binance's positions on USD-M and COIN-M.
 
 `{"positionRisk": GET /fapi/v3/positionRisk, "balance": GET /fapi/v3/balance}`: symbol, positionAmt, entryPrice, isolatedWallet;
-asset, crossWalletBalance. Or `GET /fapi/v2/account`, which has both as positions and assets; version 3 of the account has no entry
-prices, and serves for its balances. Of COIN-M the same of /dapi/v1: symbols such as BTCUSD_PERP, positionAmt in contracts of
-100 USD (BTC) or 10 USD (any other coin), wallets in coins. What a wallet backs: `GET /fapi/v1/multiAssetsMargin`.
+asset, crossWalletBalance. Or `GET /fapi/v2/account`, which has both as positions and assets; version 3 of the account has
+no entry prices, and serves for its balances. Of COIN-M the same of /dapi/v1: symbols such as BTCUSD_PERP, positionAmt in
+contracts of 100 USD (BTC) or 10 USD (any other coin), wallets in coins. What a wallet backs: `GET /fapi/v1/multiAssetsMargin`.
 https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/Position-Information-V3
 https://developers.binance.com/docs/derivatives/usds-margined-futures/account/rest-api/Account-Information-V3
 https://developers.binance.com/docs/derivatives/coin-margined-futures/account/rest-api/Account-Information
@@ -20,8 +20,8 @@ from delever.ingest.answers import DOLLARS, Account, Held, Parts, Reader, flat, 
 COIN_M = re.compile(r"(?P<coin>[0-9A-Z]+)USD_(PERP|\d{6})")  # symbols of COIN-M
 CONTRACT, OF_BTC = 10.0, 100.0  # what one of its contracts is [USD]: "contractSize" of /dapi/v1/exchangeInfo
 QUOTES = ("USDT", "USDC", "FDUSD", "BUSD")
-BOTH = "give {\"positionRisk\": GET /fapi/v3/positionRisk, \"balance\": GET /fapi/v3/balance}"
-ASKS = "add \"multiAssetsMargin\": {\"multiAssetsMargin\": false} or true beside positionRisk (GET /fapi/v1/multiAssetsMargin)"
+BOTH = 'give {"positionRisk": GET /fapi/v3/positionRisk, "balance": GET /fapi/v3/balance}'
+ASKS = 'add "multiAssetsMargin": {"multiAssetsMargin": false} or true beside positionRisk (GET /fapi/v1/multiAssetsMargin)'
 
 
 def is_account(answer: Any) -> bool:
@@ -82,11 +82,20 @@ def _held(row: Mapping[str, Any]) -> Held:
     quote = next((name for name in QUOTES if symbol.endswith(name) or f"{name}_" in symbol), None)
     asset = row.get("marginAsset") or quote
     if asset not in DOLLARS:
-        raise refuse("has a contract that is not paid in dollars", symbol, "known are contracts in USDT, USDC and, on COIN-M, in coins")
+        raise refuse(
+            "has a contract that is not paid in dollars", symbol, "known are contracts in USDT, USDC and, on COIN-M, in coins"
+        )
     return Held(symbol, size, number(row, "entryPrice"), isolated, wallet if isolated else 0.0, asset)
 
 
-BINANCE = Reader("Binance", "positionRisk and balance", {
-    "positionRisk": rows_with("symbol", "positionAmt", "entryPrice"),
-    "balance": rows_with("asset", "crossWalletBalance"), "account": is_account, "mode": is_mode,
-}, read)
+BINANCE = Reader(
+    "Binance",
+    "positionRisk and balance",
+    {
+        "positionRisk": rows_with("symbol", "positionAmt", "entryPrice"),
+        "balance": rows_with("asset", "crossWalletBalance"),
+        "account": is_account,
+        "mode": is_mode,
+    },
+    read,
+)

@@ -1,7 +1,8 @@
 """BitMEX's positions: `{"positions": GET /api/v1/position, "margin": GET /api/v1/user/margin?currency=all}`.
 
-symbol, underlying, quoteCurrency, currency, currentQty (contracts), homeNotional, avgEntryPrice, crossMargin, posMargin; currency,
-walletBalance. Wallets and margins are in whole small units: XBt is 1e-8 bitcoin, USDt 1e-6 USDT. An inverse contract is one dollar.
+symbol, underlying, quoteCurrency, currency, currentQty (contracts), homeNotional, avgEntryPrice, crossMargin, posMargin;
+currency, walletBalance. Wallets and margins are in whole small units: XBt is 1e-8 bitcoin, USDt 1e-6 USDT. An inverse
+contract is one dollar.
 https://www.bitmex.com/api/explorer/#!/Position/Position_get
 https://www.bitmex.com/app/contract/XBTUSD
 """
@@ -14,7 +15,7 @@ from typing import Any
 from delever.ingest.answers import Account, Held, Parts, Reader, flat, number, refuse, rows_with, text, truth
 
 UNITS = {"XBt": ("BTC", 1e8), "USDt": ("USDT", 1e6)}  # currency -> (asset, small units of one)
-BOTH = "give {\"positions\": GET /api/v1/position, \"margin\": GET /api/v1/user/margin?currency=all}"
+BOTH = 'give {"positions": GET /api/v1/position, "margin": GET /api/v1/user/margin?currency=all}'
 
 
 def is_margin(answer: Any) -> bool:
@@ -51,7 +52,9 @@ def _held(row: Mapping[str, Any]) -> Held:
     base = {"XBT": "BTC"}.get(str(row.get("underlying")), row.get("underlying"))
     inverse = asset == "BTC"
     if inverse and base != "BTC":
-        raise refuse("has a quanto contract, paid in bitcoin for another coin", symbol, "known are inverse and linear ones: leave it out")
+        raise refuse(
+            "has a quanto contract, paid in bitcoin for another coin", symbol, "known are inverse and linear ones: leave it out"
+        )
     size = quantity if inverse else abs(number(row, "homeNotional")) * (1.0 if quantity > 0.0 else -1.0)
     cross = truth(row.get("crossMargin"))
     if cross is None:
@@ -60,6 +63,12 @@ def _held(row: Mapping[str, Any]) -> Held:
     return Held(symbol, size, number(row, "avgEntryPrice"), not cross, paid, asset, inverse)
 
 
-BITMEX = Reader("BitMEX", "position and user/margin", {
-    "positions": rows_with("symbol", "currentQty", "currency"), "margin": is_margin,
-}, read)
+BITMEX = Reader(
+    "BitMEX",
+    "position and user/margin",
+    {
+        "positions": rows_with("symbol", "currentQty", "currency"),
+        "margin": is_margin,
+    },
+    read,
+)

@@ -1,8 +1,8 @@
 """Bybit's positions, linear and inverse, of unified and classic accounts.
 
-`{"positions": GET /v5/position/list, "wallet": GET /v5/account/wallet-balance, "info": GET /v5/account/info}`: symbol, side, size,
-avgPrice, positionBalance, tradeMode; coin, walletBalance, spotBorrow, collateralSwitch, marginCollateral; marginMode. Several answers
-of position/list (USDT, USDC, inverse) as a list.
+`{"positions": GET /v5/position/list, "wallet": GET /v5/account/wallet-balance, "info": GET /v5/account/info}`: symbol,
+side, size, avgPrice, positionBalance, tradeMode; coin, walletBalance, spotBorrow, collateralSwitch, marginCollateral;
+marginMode. Several answers of position/list (USDT, USDC, inverse) as a list.
 https://bybit-exchange.github.io/docs/v5/position
 https://bybit-exchange.github.io/docs/v5/account/wallet-balance
 https://bybit-exchange.github.io/docs/v5/account/account-info
@@ -17,7 +17,7 @@ from typing import Any
 from delever.ingest.answers import DOLLARS, Account, Held, Parts, Reader, number, refuse, text, truth
 
 INVERSE = re.compile(r"(?P<coin>[0-9A-Z]+?)USD([FGHJKMNQUVXZ]\d\d)?")  # BTCUSD, BTCUSDZ25: contracts of one dollar
-ALL = "give {\"positions\": ..., \"wallet\": ..., \"info\": ...}: answers of position/list, wallet-balance and account/info"
+ALL = 'give {"positions": ..., "wallet": ..., "info": ...}: answers of position/list, wallet-balance and account/info'
 
 
 def _result(answer: Any, name: str) -> Any:
@@ -26,8 +26,11 @@ def _result(answer: Any, name: str) -> Any:
 
 def is_positions(answer: Any) -> bool:
     rows = _result(answer, "list")
-    return isinstance(rows, list) and all(isinstance(row, Mapping) and "coin" not in row for row in rows) and (
-        bool(rows) or "category" in answer["result"])
+    return (
+        isinstance(rows, list)
+        and all(isinstance(row, Mapping) and "coin" not in row for row in rows)
+        and (bool(rows) or "category" in answer["result"])
+    )
 
 
 def is_wallet(answer: Any) -> bool:
@@ -36,9 +39,10 @@ def is_wallet(answer: Any) -> bool:
 
 
 def read(parts: Parts, name: str) -> list[Account]:
-    """"tradeMode: UTA2.0, UTA1.0 (except inverse): deprecated, always 0, check Get Account Info to know the margin mode": so `info`
-    decides where it is given. positionBalance is initial margin plus closing fee, without profit. Of an account with isolated
-    margin the rest of the wallet backs no position.
+    """Of tradeMode "UTA2.0, UTA1.0 (except inverse): deprecated, always 0, check Get Account Info to know the margin mode".
+
+    So `info` decides where it is given. positionBalance is initial margin plus closing fee, without profit. Of an account with
+    isolated margin the rest of the wallet backs no position.
     """
     mode = next((answer["result"]["marginMode"] for answer in parts.get("info", ())), None)
     if mode == "PORTFOLIO_MARGIN":
@@ -53,7 +57,9 @@ def read(parts: Parts, name: str) -> list[Account]:
         raise refuse("has cross positions without a wallet", None, ALL)
     if held and all(position.isolated for position in held):
         left = [f"{units:g} {asset}" for asset, units in balances.items() if units > 0.0]
-        notes += [f"{name}: isolated margin, the rest of the wallet backs no position: {', '.join(left)} left out"] if left else []
+        notes += (
+            [f"{name}: isolated margin, the rest of the wallet backs no position: {', '.join(left)} left out"] if left else []
+        )
         balances = {asset: units for asset, units in balances.items() if units < 0.0}
     return [Account(name, name, tuple(held), balances, tuple(notes), pooled=unified)]
 
@@ -69,7 +75,7 @@ def _positions(answer: Mapping[str, Any], mode: str | None, unified: bool) -> li
         if size == 0.0:
             continue
         symbol, inverse = text(row, "symbol"), INVERSE.fullmatch(str(row["symbol"]))
-        if category == "inverse" and not inverse or category not in (None, "linear", "inverse"):
+        if (category == "inverse" and not inverse) or category not in (None, "linear", "inverse"):
             raise refuse("has contracts that are neither linear nor inverse", symbol, "known are linear and inverse")
         if row.get("side") not in ("Buy", "Sell"):
             raise refuse("has a size and no side", symbol, "side is Buy or Sell: give the answer as the exchange sent it")
@@ -77,13 +83,16 @@ def _positions(answer: Mapping[str, Any], mode: str | None, unified: bool) -> li
         if mode is None and not by_row and (unified or by_row is None):
             raise refuse("does not say whether margin is cross or isolated", symbol, ALL)
         isolated = mode == "ISOLATED_MARGIN" if mode is not None and not (inverse and by_row) else bool(by_row)
-        paid = number(row, "positionBalance" if row.get("positionBalance") not in (None, "") else "positionIM") if isolated else 0.0
+        paid = (
+            number(row, "positionBalance" if row.get("positionBalance") not in (None, "") else "positionIM") if isolated else 0.0
+        )
         if inverse:
             asset = inverse["coin"]
         else:
-            asset = "USDC" if symbol.endswith("PERP") or "-" in symbol and "USDT" not in symbol or "USDC" in symbol else "USDT"
-        found.append(Held(symbol, size if row["side"] == "Buy" else -size, number(row, "avgPrice"), isolated, paid, asset,
-                          bool(inverse)))
+            asset = "USDC" if symbol.endswith("PERP") or ("-" in symbol and "USDT" not in symbol) or "USDC" in symbol else "USDT"
+        found.append(
+            Held(symbol, size if row["side"] == "Buy" else -size, number(row, "avgPrice"), isolated, paid, asset, bool(inverse))
+        )
     return found
 
 
@@ -102,6 +111,13 @@ def balances_of(wallets: list[Any], name: str) -> tuple[dict[str, float], list[s
     return found, notes
 
 
-BYBIT = Reader("Bybit", "position/list, wallet-balance and account/info", {
-    "info": lambda answer: _result(answer, "marginMode") is not None, "wallet": is_wallet, "positions": is_positions,
-}, read)
+BYBIT = Reader(
+    "Bybit",
+    "position/list, wallet-balance and account/info",
+    {
+        "info": lambda answer: _result(answer, "marginMode") is not None,
+        "wallet": is_wallet,
+        "positions": is_positions,
+    },
+    read,
+)

@@ -1,8 +1,8 @@
 """Positions and balances as ccxt unifies them, of any exchange: `{"positions": fetch_positions(), "balance": fetch_balance()}`.
 
-symbol (BASE/QUOTE:SETTLE), side, contracts, contractSize, entryPrice, marginMode, collateral, unrealizedPnl; total by currency. Of an
-isolated position `collateral` is affected by profit, which is taken off. What is known of a wallet better from the exchange's own
-answer, which ccxt keeps in `info`, is read from there.
+symbol (BASE/QUOTE:SETTLE), side, contracts, contractSize, entryPrice, marginMode, collateral, unrealizedPnl; total by
+currency. Of an isolated position `collateral` is affected by profit, which is taken off. What is known of a wallet better
+from the exchange's own answer, which ccxt keeps in `info`, is read from there.
 https://docs.ccxt.com/#/README?id=position-structure
 https://docs.ccxt.com/#/README?id=balance-structure
 """
@@ -23,7 +23,7 @@ from delever.ingest.okx import OKX
 from delever.ingest.okx import balances_of as of_okx
 
 SYMBOL = re.compile(r"(?P<base>[^/:]+)/(?P<quote>[^/:]+):(?P<settle>[^-:]+)(-\d{6})?")
-BOTH = "give {\"positions\": fetch_positions(), \"balance\": fetch_balance()} as JSON"
+BOTH = 'give {"positions": fetch_positions(), "balance": fetch_balance()} as JSON'
 
 
 def is_balance(answer: Any) -> bool:
@@ -40,27 +40,44 @@ def read(parts: Parts, name: str) -> list[Account]:
     profit = sum(number(row, "unrealizedPnl", 0.0) for row, position in zip(rows, held, strict=True) if not position.isolated)
     balances, notes = _balances(parts.get("balance", ()), name, profit)
     inverse = any(position.inverse for position in held)
-    return [Account(name, name, held, balances, tuple(notes), False if inverse else None,
-                    "balances of other coins count only where the exchange shares margin, which ccxt does not say: give the exchange's own answer")]
+    return [
+        Account(
+            name,
+            name,
+            held,
+            balances,
+            tuple(notes),
+            False if inverse else None,
+            "other coins count only where the exchange shares margin, which ccxt does not say: give the exchange's own answer",
+        )
+    ]
 
 
 def _held(row: Mapping[str, Any]) -> Held:
     symbol = text(row, "symbol")
     parsed = SYMBOL.fullmatch(symbol)
     if parsed is None:
-        raise refuse("has a position that is no swap or future", symbol, "known are symbols such as BTC/USDT:USDT and BTC/USD:BTC")
+        raise refuse(
+            "has a position that is no swap or future", symbol, "known are symbols such as BTC/USDT:USDT and BTC/USD:BTC"
+        )
     inverse = parsed["settle"] == parsed["base"]
-    if not inverse and parsed["settle"] != parsed["quote"] and not (parsed["quote"] == "USD" and parsed["settle"] in ("USDC", "USDT")):
+    if (
+        not inverse
+        and parsed["settle"] != parsed["quote"]
+        and not (parsed["quote"] == "USD" and parsed["settle"] in ("USDC", "USDT"))
+    ):
         raise refuse("has a quanto contract", symbol, f"it is paid in {parsed['settle']}: leave it out")
     if row.get("side") not in ("long", "short"):
         raise refuse("has a position without a side", symbol, "side is long or short")
     if row.get("marginMode") not in ("cross", "isolated"):
-        raise refuse("does not say whether margin is cross or isolated", symbol, "add \"marginMode\": \"cross\" or \"isolated\" to it")
+        raise refuse("does not say whether margin is cross or isolated", symbol, 'add "marginMode": "cross" or "isolated" to it')
     if row.get("contractSize") is None:
         raise refuse("does not say what a contract is", symbol, "add its contractSize, as load_markets() has it")
     size = abs(number(row, "contracts")) * number(row, "contractSize") * (1.0 if row["side"] == "long" else -1.0)
     isolated = row["marginMode"] == "isolated"
-    return Held(symbol, size, number(row, "entryPrice"), isolated, _paid(row, size) if isolated else 0.0, parsed["settle"], inverse)
+    return Held(
+        symbol, size, number(row, "entryPrice"), isolated, _paid(row, size) if isolated else 0.0, parsed["settle"], inverse
+    )
 
 
 def _paid(row: Mapping[str, Any], size: float) -> float:
@@ -97,11 +114,19 @@ def _balances(answers: Sequence[Any], name: str, profit: float) -> tuple[dict[st
         else:
             found |= {coin: number(answer["total"], coin, 0.0) for coin in answer["total"]}
             if profit != 0.0:
-                notes.append(f"{name}: could not know whether totals have the profit of open positions ({profit:g}) in them; "
-                             "taken as without it")
+                notes.append(
+                    f"{name}: could not know whether totals have the profit of open positions ({profit:g}) in them; "
+                    "taken as without it"
+                )
     return found, notes
 
 
-CCXT = Reader("ccxt", "fetch_positions() and fetch_balance()", {
-    "positions": rows_with("symbol", "contracts", "side"), "balance": is_balance,
-}, read)
+CCXT = Reader(
+    "ccxt",
+    "fetch_positions() and fetch_balance()",
+    {
+        "positions": rows_with("symbol", "contracts", "side"),
+        "balance": is_balance,
+    },
+    read,
+)

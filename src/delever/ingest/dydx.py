@@ -1,8 +1,9 @@
 """dYdX v4's positions, from an indexer: subaccounts, each a margin account of its own.
 
 `GET /v4/addresses/{address}` {"subaccounts": [...]} or `.../subaccountNumber/{n}` {"subaccount": {...}}: subaccountNumber,
-openPerpetualPositions {market: {side, size, entryPrice}}, assetPositions {USDC: {side, size}}. Isolated markets stand in subaccounts
-from 128 on. The USDC of a subaccount has the cost of its positions taken off: paid in = quote balance + sum of size x entryPrice.
+openPerpetualPositions {market: {side, size, entryPrice}}, assetPositions {USDC: {side, size}}. Isolated markets stand in
+subaccounts from 128 on. The USDC of a subaccount has the cost of its positions taken off: paid in = quote balance + sum of
+size x entryPrice.
 https://docs.dydx.xyz/indexer-client/http
 """
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from delever.ingest.answers import Account, Held, Parts, Reader, number, refuse, text
 
-BOTH = "give {\"state\": clearinghouseState, \"spot\": spotClearinghouseState}"
+BOTH = 'give {"state": clearinghouseState, "spot": spotClearinghouseState}'
 UNIFIED = ("unifiedAccount", "dexAbstraction")
 
 
@@ -22,8 +22,11 @@ def is_state(answer: Any) -> bool:
 
 
 def is_spot(answer: Any) -> bool:
-    return (isinstance(answer, Mapping) and isinstance(answer.get("balances"), list)
-            and all(isinstance(row, Mapping) and row.keys() >= {"coin", "total"} for row in answer["balances"]))
+    return (
+        isinstance(answer, Mapping)
+        and isinstance(answer.get("balances"), list)
+        and all(isinstance(row, Mapping) and row.keys() >= {"coin", "total"} for row in answer["balances"])
+    )
 
 
 def read(parts: Parts, name: str) -> list[Account]:
@@ -50,8 +53,11 @@ def read(parts: Parts, name: str) -> list[Account]:
         if not parts.get("spot"):
             raise refuse("has cross positions and no collateral: a unified account holds it in spot", None, BOTH)
         cash = sum(number(row, "total", 0.0) for row in spot if row["coin"] == "USDC")
-        others = [f"{row['coin']} {number(row, 'total', 0.0):g}" for row in spot
-                  if row["coin"] != "USDC" and number(row, "total", 0.0) != 0.0]
+        others = [
+            f"{row['coin']} {number(row, 'total', 0.0):g}"
+            for row in spot
+            if row["coin"] != "USDC" and number(row, "total", 0.0) != 0.0
+        ]
         notes += (f"{name}: unified, margin is the spot balance of USDC",)
         notes += (f"{name}: left out, back no position in USDC: {', '.join(others)}",) if others else ()
     elif spot:
@@ -76,7 +82,13 @@ def positions_of(state: Mapping[str, Any]) -> tuple[list[Held], float]:
     return found, profit
 
 
-HYPERLIQUID = Reader("Hyperliquid", "clearinghouseState", {
-    "state": is_state, "spot": is_spot,
-    "abstraction": lambda answer: answer in ("unifiedAccount", "portfolioMargin", "dexAbstraction", "disabled"),
-}, read)
+HYPERLIQUID = Reader(
+    "Hyperliquid",
+    "clearinghouseState",
+    {
+        "state": is_state,
+        "spot": is_spot,
+        "abstraction": lambda answer: answer in ("unifiedAccount", "portfolioMargin", "dexAbstraction", "disabled"),
+    },
+    read,
+)

@@ -15,8 +15,10 @@ from typing import Any
 
 from delever.ingest.answers import Account, Held, Parts, Reader, number, refuse, text, truth
 
-ALL = ("give {\"positions\": ..., \"balance\": ..., \"config\": ..., \"instruments\": ...}: answers of account/positions, "
-       "account/balance, account/config and public/instruments")
+ALL = (
+    'give {"positions": ..., "balance": ..., "config": ..., "instruments": ...}: answers of account/positions, '
+    "account/balance, account/config and public/instruments"
+)
 SHARED = {"1": False, "2": False, "3": True}  # acctLv: spot, single-currency margin, multi-currency margin
 
 
@@ -31,19 +33,29 @@ def _has(*names: str) -> Any:
 
 
 def read(parts: Parts, name: str) -> list[Account]:
-    """Of a linear contract a position is pos x ctVal x ctMult units; of an inverse one as many USD. `margin` is what was paid in."""
+    """Of a linear contract a position is pos x ctVal x ctMult units; of an inverse one as many USD. `margin` was paid in."""
     level = next((str(row["acctLv"]) for answer in parts.get("config", ()) for row in _rows(answer)), None)
     if level == "4":
         raise refuse("is in portfolio margin", "acctLv 4", "its margin is not modelled: leave that account out")
     listed = {row["instId"]: row for answer in parts.get("instruments", ()) for row in _rows(answer)}
-    held = tuple(_held(row, listed) for answer in parts.get("positions", ()) for row in _rows(answer)
-                 if number(row, "pos", 0.0) != 0.0)
+    held = tuple(
+        _held(row, listed) for answer in parts.get("positions", ()) for row in _rows(answer) if number(row, "pos", 0.0) != 0.0
+    )
     cross = next((position.symbol for position in held if not position.isolated), None)
     if cross is not None and not parts.get("balance"):
         raise refuse("has cross positions without balances", cross, ALL)
     balances, notes = balances_of([row for answer in parts.get("balance", ()) for row in _rows(answer)], name)
-    return [Account(name, name, held, balances, tuple(notes), SHARED.get(level or ""),
-                    "add \"config\": the answer of account/config, whose acctLv says it")]
+    return [
+        Account(
+            name,
+            name,
+            held,
+            balances,
+            tuple(notes),
+            SHARED.get(level or ""),
+            'add "config": the answer of account/config, whose acctLv says it',
+        )
+    ]
 
 
 def balances_of(rows: list[Any], name: str) -> tuple[dict[str, float], list[str]]:
@@ -81,7 +93,14 @@ def _held(row: Mapping[str, Any], listed: Mapping[str, Any]) -> Held:
     return Held(symbol, size, number(row, "avgPx"), isolated, paid, text(terms, "settleCcy"), inverse)
 
 
-OKX = Reader("OKX", "account/positions, account/balance, account/config and public/instruments", {
-    "instruments": _has("instId", "ctVal", "ctType"), "positions": _has("instId", "pos", "mgnMode"), "balance": _has("details"),
-    "config": _has("acctLv"),
-}, read)
+OKX = Reader(
+    "OKX",
+    "account/positions, account/balance, account/config and public/instruments",
+    {
+        "instruments": _has("instId", "ctVal", "ctType"),
+        "positions": _has("instId", "pos", "mgnMode"),
+        "balance": _has("details"),
+        "config": _has("acctLv"),
+    },
+    read,
+)

@@ -16,8 +16,15 @@ SIDES = {
     "collateral": ("collateral", "supply", "supplied", "deposit", "deposited", "lend", "asset", "atoken", "c", "supplier"),
     "debt": ("debt", "borrow", "borrowed", "loan", "liability", "variabledebt", "stabledebt", "owed", "d", "borrower"),
 }
-WAYS = {"long": ("long", "buy", "l", "bid", "1", "+1"), "short": ("short", "sell", "s", "ask", "-1"), "": ("both", "net", "oneway")}
-MODES = {"cross": ("cross", "crossed", "c", "crossmargin", "false", "0"), "isolated": ("isolated", "iso", "i", "isolatedmargin", "true", "1")}
+WAYS = {
+    "long": ("long", "buy", "l", "bid", "1", "+1"),
+    "short": ("short", "sell", "s", "ask", "-1"),
+    "": ("both", "net", "oneway"),
+}
+MODES = {
+    "cross": ("cross", "crossed", "c", "crossmargin", "false", "0"),
+    "isolated": ("isolated", "iso", "i", "isolatedmargin", "true", "1"),
+}
 NUMBERS = ("amount", "collateral", "debt", "size", "entry_price", "liquidation_threshold", "emode", "bands")
 
 
@@ -78,8 +85,11 @@ def lending(sheet: Sheet, columns: Columns, fill: Mapping[str, str]) -> Imported
     nothing, added, signed = 0, 0, 0
     for row in range(len(sheet.rows)):
         found = []
-        for asset, side, amount in (("collateral_asset", "collateral", "collateral"), ("debt_asset", "debt", "debt")) if wide else (
-                ("asset", "", "amount"),):
+        for asset, side, amount in (
+            (("collateral_asset", "collateral", "collateral"), ("debt_asset", "debt", "debt"))
+            if wide
+            else (("asset", "", "amount"),)
+        ):
             units = rows.number(row, amount)
             if not side and rows.has("side"):
                 side = word(rows.named(row, "side"), SIDES, rows.at(row, "side")) if units else "collateral"
@@ -93,15 +103,25 @@ def lending(sheet: Sheet, columns: Columns, fill: Mapping[str, str]) -> Imported
         for asset_name, side, units in found:
             account = rows.named(row, "account")
             key = (rows.text(row, "protocol"), account, rows.text(row, "owner") or account, asset_name, side)
-            terms = [rows.number(row, own) if side == "collateral" or own == "emode" else None for own in ("liquidation_threshold", "emode", "bands")]
+            terms = [
+                rows.number(row, own) if side == "collateral" or own == "emode" else None
+                for own in ("liquidation_threshold", "emode", "bands")
+            ]
             before = legs.setdefault(key, [0.0, *terms])
             if before[1:] != terms:
-                raise InputError(f"{account} has {asset_name} twice on other terms", rows.at(row, "account"),
-                                 remedy="give each an account of its own, such as account/market")
+                raise InputError(
+                    f"{account} has {asset_name} twice on other terms",
+                    rows.at(row, "account"),
+                    remedy="give each an account of its own, such as account/market",
+                )
             added += before[0] != 0.0
             before[0] = (before[0] or 0.0) + units
-    dropped = _said(nothing, "rows without an amount") + _said(added, "rows were added to another of the same account, asset and side")
-    unknown = () if not signed else ("the file names no sides: below zero was read as debt, above as collateral",)
+    dropped = _said(nothing, "rows without an amount") + _said(
+        added, "rows were added to another of the same account, asset and side"
+    )
+    unknown: tuple[str, ...] = (
+        () if not signed else ("the file names no sides: below zero was read as debt, above as collateral",)
+    )
     if not rows.has("owner"):
         unknown += ("owners: each account counts as a person of its own",)
     if not rows.has("liquidation_threshold"):
@@ -112,8 +132,9 @@ def lending(sheet: Sheet, columns: Columns, fill: Mapping[str, str]) -> Imported
 def _legs(legs: Mapping[tuple[str, ...], list[float | None]], rows: Rows) -> pa.Table:
     names = ("protocol", "account", "owner", "asset", "side")
     table = {name: pa.array([key[i] for key in legs], pa.string()) for i, name in enumerate(names) if i or rows.has("protocol")}
-    for i, (name, kind) in enumerate((("amount", pa.float64()), ("liquidation_threshold", pa.float64()), ("emode", pa.int32()),
-                                      ("bands", pa.int32()))):
+    for i, (name, kind) in enumerate(
+        (("amount", pa.float64()), ("liquidation_threshold", pa.float64()), ("emode", pa.int32()), ("bands", pa.int32()))
+    ):
         if name == "amount" or rows.has(name):
             values = [_whole(value[i], name, key[1], rows) if kind == pa.int32() else value[i] for key, value in legs.items()]
             table[name] = pa.array(values, kind)
@@ -132,8 +153,9 @@ def perps(sheet: Sheet, columns: Columns, fill: Mapping[str, str]) -> Imported:
     for own in ("account", "instrument", "size", "entry_price", "margin_mode", "collateral"):
         rows.need(own)
     names = [name for name in ("protocol", "owner", "collateral_asset") if rows.has(name)]
-    out: dict[str, list[str | float | None]] = {name: [] for name in (
-        "account", *names, "instrument", "size", "entry_price", "margin_mode", "collateral")}
+    out: dict[str, list[str | float | None]] = {
+        name: [] for name in ("account", *names, "instrument", "size", "entry_price", "margin_mode", "collateral")
+    }
     nothing = 0
     for row in range(len(sheet.rows)):
         size, paid, instrument = rows.number(row, "size"), rows.number(row, "collateral"), rows.text(row, "instrument")
@@ -154,7 +176,7 @@ def perps(sheet: Sheet, columns: Columns, fill: Mapping[str, str]) -> Imported:
         out["margin_mode"].append(mode)
         out["collateral"].append(paid or 0.0)
     kinds = {name: pa.float64() if name in NUMBERS else pa.string() for name in out}
-    unknown = () if rows.has("owner") else ("owners: each account counts as a person of its own",)
+    unknown: tuple[str, ...] = () if rows.has("owner") else ("owners: each account counts as a person of its own",)
     if not rows.has("collateral_asset"):
         unknown += ("what collateral is held in: USD",)
     unknown += ("whether collateral has the profit of open positions in it: read as without (what was paid in)",)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
 from delever.model.errors import InputError
 
-NUMBER = re.compile(r"(?P<sign>[-+−]?)(?P<digits>[0-9.,'_\s]*[0-9][0-9.,'_\s]*)(?P<exponent>[eE][-+]?\d+)?(?P<end>%|k|m|mm|mn|bn|b)?", re.IGNORECASE)
+NUMBER = re.compile(
+    r"(?P<sign>[-+−]?)(?P<digits>[0-9.,'_\s]*[0-9][0-9.,'_\s]*)(?P<exponent>[eE][-+]?\d+)?(?P<end>%|k|m|mm|mn|bn|b)?",
+    re.IGNORECASE,
+)
 ENDS = {"": 0, "%": -2, "k": 3, "m": 6, "mm": 6, "mn": 6, "bn": 9, "b": 9}  # powers of ten
 NOTHING = ("", "-", "–", "—", "n/a", "na", "null", "none", "nan")
 
@@ -46,14 +50,14 @@ def _plain(digits: str, where: str, text: str) -> str:
     if "," not in digits:
         return digits if digits.count(".") < 2 else digits.replace(".", "")
     groups = digits.split(",")
-    if len(groups) > 2 or len(groups[1]) == 3 and groups[0] not in ("", "0"):
+    if len(groups) > 2 or (len(groups[1]) == 3 and groups[0] not in ("", "0")):
         if not all(len(group) == 3 for group in groups[1:]):
             raise InputError("is not a number", where, text, "write it without commas")
         return "".join(groups)
     return ".".join(groups)
 
 
-def word(text: str, meanings: dict[str, tuple[str, ...]], where: str) -> str:
+def word(text: str, meanings: Mapping[str, tuple[str, ...]], where: str) -> str:
     """The meaning of a word, whatever the case."""
     bare = re.sub(r"[^a-z0-9+-]", "", text.casefold())
     for meaning, words in meanings.items():

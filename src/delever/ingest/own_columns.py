@@ -10,38 +10,138 @@ from delever.model.errors import InputError, nearest
 
 # Ours -> what others call it, letters and digits alone, the likeliest first.
 LENDING: dict[str, tuple[str, ...]] = {
-    "account": ("account", "accountid", "user", "useraddress", "wallet", "walletaddress", "address", "borrower", "client", "clientid",
-                "customer", "holder", "onbehalfof", "position", "positionid", "loanid", "vault", "urn"),
+    "account": (
+        "account",
+        "accountid",
+        "user",
+        "useraddress",
+        "wallet",
+        "walletaddress",
+        "address",
+        "borrower",
+        "client",
+        "clientid",
+        "customer",
+        "holder",
+        "onbehalfof",
+        "position",
+        "positionid",
+        "loanid",
+        "vault",
+        "urn",
+    ),
     "owner": ("owner", "beneficialowner", "entity", "group", "parent", "person"),
     "protocol": ("protocol", "market", "pool", "platform", "venue"),
-    "asset": ("asset", "token", "symbol", "coin", "currency", "reserve", "assetsymbol", "tokensymbol", "underlying", "ticker", "ccy"),
+    "asset": (
+        "asset",
+        "token",
+        "symbol",
+        "coin",
+        "currency",
+        "reserve",
+        "assetsymbol",
+        "tokensymbol",
+        "underlying",
+        "ticker",
+        "ccy",
+    ),
     "side": ("side", "type", "kind", "leg", "direction", "positiontype", "legtype"),
     "amount": ("amount", "balance", "quantity", "qty", "units", "tokens", "size", "tokenamount", "tokenbalance", "amountunits"),
-    "collateral_asset": ("collateralasset", "collateraltoken", "collateralsymbol", "collateralcoin", "suppliedasset", "supplyasset",
-                         "collateralcurrency"),
-    "collateral": ("collateral", "collateralamount", "collateralbalance", "collateralunits", "supplied", "supply", "deposit",
-                   "deposited", "pledged", "ink"),
-    "debt_asset": ("debtasset", "debttoken", "debtsymbol", "loanasset", "loantoken", "borrowedasset", "borrowasset", "debtcoin",
-                   "loancurrency", "debtcurrency", "borrowtoken"),
-    "debt": ("debt", "debtamount", "debtbalance", "borrowed", "borrow", "borrowedamount", "borrowamount", "owed", "loan", "loanamount",
-             "outstanding", "art"),
+    "collateral_asset": (
+        "collateralasset",
+        "collateraltoken",
+        "collateralsymbol",
+        "collateralcoin",
+        "suppliedasset",
+        "supplyasset",
+        "collateralcurrency",
+    ),
+    "collateral": (
+        "collateral",
+        "collateralamount",
+        "collateralbalance",
+        "collateralunits",
+        "supplied",
+        "supply",
+        "deposit",
+        "deposited",
+        "pledged",
+        "ink",
+    ),
+    "debt_asset": (
+        "debtasset",
+        "debttoken",
+        "debtsymbol",
+        "loanasset",
+        "loantoken",
+        "borrowedasset",
+        "borrowasset",
+        "debtcoin",
+        "loancurrency",
+        "debtcurrency",
+        "borrowtoken",
+    ),
+    "debt": (
+        "debt",
+        "debtamount",
+        "debtbalance",
+        "borrowed",
+        "borrow",
+        "borrowedamount",
+        "borrowamount",
+        "owed",
+        "loan",
+        "loanamount",
+        "outstanding",
+        "art",
+    ),
     "liquidation_threshold": ("liquidationthreshold", "threshold", "liqthreshold", "lt", "lltv", "liquidationltv"),
     "emode": ("emode", "emodecategory", "emodeid", "efficiencymode"),
     "bands": ("bands", "numberofbands", "nbands"),
 }
 PERPS: dict[str, tuple[str, ...]] = {
-    "account": LENDING["account"][:-5] + ("trader", "subaccount", "accountname"),
+    "account": (*LENDING["account"][:-5], "trader", "subaccount", "accountname"),
     "owner": LENDING["owner"],
     "protocol": ("protocol", "exchange", "platform", "venue"),
     "instrument": ("instrument", "symbol", "market", "contract", "pair", "product", "instid", "ticker", "coin", "perp", "asset"),
     "size": ("size", "quantity", "qty", "positionsize", "positionamt", "position", "szi", "netsize", "amount", "units", "pos"),
     "side": ("side", "direction", "longshort", "positionside", "posside", "buysell"),
-    "entry_price": ("entryprice", "entry", "avgprice", "averageprice", "avgentryprice", "averageentryprice", "avgpx", "entrypx",
-                    "openprice", "costprice", "openrate"),
+    "entry_price": (
+        "entryprice",
+        "entry",
+        "avgprice",
+        "averageprice",
+        "avgentryprice",
+        "averageentryprice",
+        "avgpx",
+        "entrypx",
+        "openprice",
+        "costprice",
+        "openrate",
+    ),
     "margin_mode": ("marginmode", "margintype", "mgnmode", "mode", "crossisolated"),
-    "collateral": ("collateral", "margin", "isolatedmargin", "positionmargin", "walletbalance", "wallet", "cash", "deposit", "balance",
-                   "marginpaid", "collateralamount"),
-    "collateral_asset": ("collateralasset", "marginasset", "margincoin", "settlecoin", "collateraltoken", "ccy", "collateralcurrency"),
+    "collateral": (
+        "collateral",
+        "margin",
+        "isolatedmargin",
+        "positionmargin",
+        "walletbalance",
+        "wallet",
+        "cash",
+        "deposit",
+        "balance",
+        "marginpaid",
+        "collateralamount",
+    ),
+    "collateral_asset": (
+        "collateralasset",
+        "marginasset",
+        "margincoin",
+        "settlecoin",
+        "collateraltoken",
+        "ccy",
+        "collateralcurrency",
+    ),
 }
 OURS = {"lending": LENDING, "perps": PERPS}
 MONEY = re.compile(r"usd|eur|value|notional", re.IGNORECASE)  # of columns that are worth, not units
@@ -83,16 +183,21 @@ def match(columns: Sequence[str], kind: str, said: Mapping[str, str], where: str
         if own:
             of[own] = theirs
     free = [name for name in columns if name not in said]
-    ranked = sorted((names.index(squashed(name)), squashed(name) != own.replace("_", ""), own, name)
-                    for name in free for own, names in ours.items()
-                    if own not in of and squashed(name) in names and not (MONEY.search(name) and own in ("amount", "size")))
+    ranked = sorted(
+        (names.index(squashed(name)), squashed(name) != own.replace("_", ""), own, name)
+        for name in free
+        for own, names in ours.items()
+        if own not in of and squashed(name) in names and not (MONEY.search(name) and own in ("amount", "size"))
+    )
     guessed: dict[str, str] = {}
     for _, _, own, theirs in ranked:
         if own not in guessed and theirs not in guessed.values():
             guessed[own] = theirs
     used = {*of.values(), *guessed.values()}
     both = {**of, **guessed}
-    return Columns({own: both[own] for own in ours if own in both}, frozenset(guessed), tuple(name for name in columns if name not in used))
+    return Columns(
+        {own: both[own] for own in ours if own in both}, frozenset(guessed), tuple(name for name in columns if name not in used)
+    )
 
 
 def missing(own: str, kind: str, where: str, columns: Columns) -> InputError:

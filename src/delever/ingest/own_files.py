@@ -45,8 +45,15 @@ def read_file(path: str | Path, sheet: str | None = None) -> Sheet | Any:
     name = path.name.lower().removesuffix(".gz")
     suffix = "." + name.rpartition(".")[2]
     readers: dict[str, Callable[[bytes], Any]] = {
-        ".csv": _csv, ".tsv": _csv, ".txt": _csv, ".parquet": _parquet, ".json": json.loads,
-        ".jsonl": _lines, ".ndjson": _lines, ".xlsx": lambda content: _excel(content, sheet), ".xlsm": lambda content: _excel(content, sheet),
+        ".csv": _csv,
+        ".tsv": _csv,
+        ".txt": _csv,
+        ".parquet": _parquet,
+        ".json": json.loads,
+        ".jsonl": _lines,
+        ".ndjson": _lines,
+        ".xlsx": lambda content: _excel(content, sheet),
+        ".xlsm": lambda content: _excel(content, sheet),
     }
     if suffix not in readers:
         raise InputError("is no table that can be read", str(path), path.suffix, f"give one of {', '.join(readers)}")
@@ -59,7 +66,7 @@ def read_file(path: str | Path, sheet: str | None = None) -> Sheet | Any:
     except (OSError, EOFError, ValueError, RecursionError, zipfile.BadZipFile, KeyError, csv.Error, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise InputError("cannot be read", str(path), reason, "look whether it is what its name says") from None
-    if isinstance(value, Mapping) or isinstance(value, list) and not _is_records(value):
+    if isinstance(value, Mapping) or (isinstance(value, list) and not _is_records(value)):
         return value
     return _sheet(str(path), value)
 
@@ -74,15 +81,19 @@ def _is_records(value: list[Any]) -> bool:
     return bool(value) and isinstance(value[0], tuple)
 
 
-def _csv(content: bytes) -> list[Sequence[Any]]:
+def _csv(content: bytes) -> Sequence[Sequence[Any]]:
     text = _text(content)
     head = text.lstrip("\r\n").splitlines()[:1]
     separator = max(SEPARATORS, key=lambda one: head[0].count(one)) if head else ","
-    rows = [tuple(row) for row in csv.reader(io.StringIO(text), delimiter=separator, strict=True) if any(cell.strip() for cell in row)]
+    rows = [
+        tuple(row) for row in csv.reader(io.StringIO(text), delimiter=separator, strict=True) if any(cell.strip() for cell in row)
+    ]
     for number, row in enumerate(rows):
         if len(row) != len(rows[0]):
-            raise InputError(f"row {number + 1} has {len(row)} cells and the header {len(rows[0])}",
-                             remedy=f"columns are told apart by {separator!r}: quote texts that have it in them")
+            raise InputError(
+                f"row {number + 1} has {len(row)} cells and the header {len(rows[0])}",
+                remedy=f"columns are told apart by {separator!r}: quote texts that have it in them",
+            )
     return rows or [()]
 
 
@@ -118,9 +129,11 @@ def _as_rows(found: list[Any]) -> list[Any]:
     return [columns, *(tuple(one.get(name) for name in columns) for one in found)]
 
 
-def _excel(content: bytes, sheet: str | None) -> list[Sequence[Any]]:
+def _excel(content: bytes, sheet: str | None) -> Sequence[Sequence[Any]]:
     if importlib.util.find_spec("openpyxl") is None:
-        raise InputError("is Excel, whose reader is not installed", remedy="install the extra `excel` (openpyxl), or save it as CSV")
+        raise InputError(
+            "is Excel, whose reader is not installed", remedy="install the extra `excel` (openpyxl), or save it as CSV"
+        )
     openpyxl = importlib.import_module("openpyxl")
     book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
     if sheet is not None and sheet not in book.sheetnames:

@@ -1,9 +1,9 @@
 """Positions as exchanges export them, as the plain long table that a book is read from.
 
-`read_positions` takes that table (.csv, .parquet), or exchanges' answers as JSON, which it tells by their shape. What each answer
-has to have stands in the exchange's file: hyperliquid, binance (USD-M and COIN-M), bybit (linear, inverse, unified), okx, bitmex,
-dydx (v4) and ccxt_unified. Answers that belong together stand in one object, `{"positions": ..., "balance": ...}`; several accounts as
-`{"name of the account": its answers, ...}`. Numbers may be texts.
+`read_positions` takes that table (.csv, .parquet), or exchanges' answers as JSON, which it tells by their shape. What each
+answer has to have stands in the exchange's file: hyperliquid, binance (USD-M and COIN-M), bybit (linear, inverse,
+unified), okx, bitmex, dydx (v4) and ccxt_unified. Answers that belong together stand in one object, `{"positions": ...,
+"balance": ...}`; several accounts as `{"name of the account": its answers, ...}`. Numbers may be texts.
 
 Collateral is what was paid in and realised, without the profit of open positions: equity then follows the mark. What an answer
 does not say, or what the table cannot say, is refused by name; what backs no position is left out and named in the notes.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +31,8 @@ from delever.ingest.dydx import DYDX
 from delever.ingest.hyperliquid import HYPERLIQUID
 from delever.ingest.okx import OKX
 from delever.ingest.source import AS_TEXT
-from delever.model.errors import InputError, nearest
+from delever.ingest.symbols import perp_of
+from delever.model.errors import InputError
 
 COLUMNS = pa.schema([
     ("account", pa.string()), ("instrument", pa.string()), ("size", pa.float64()), ("entry_price", pa.float64()),
@@ -43,7 +43,6 @@ READERS = (HYPERLIQUID, BINANCE, BYBIT, OKX, BITMEX, DYDX, CCXT)
 KEYS = frozenset({"positionRisk", "balance", "balances", "positions", "wallet", "info", "state", "spot", "clearinghouseState",
                   "spotClearinghouseState", "abstraction", "account", "multiAssetsMargin", "mode", "config", "instruments",
                   "margin", "subaccounts"})
-MANY = re.compile(r"(?P<many>1000000|100000|10000|1000|1M|k(?=[A-Z]))(?P<rest>.+)")  # 1000PEPEUSDT, kPEPE
 KNOWN = f"known are answers of {', '.join(reader.title for reader in READERS)}, see delever.ingest.positions"
 
 Row = tuple[str, str, float | None, float | None, str, float, str]  # a row of COLUMNS
@@ -66,9 +65,9 @@ def read_positions(source: pa.Table | str | Path | Mapping[str, Any] | list[Any]
     """The plain long table for `Book.from_table(table, protocol=...)`: account, instrument, size, entry_price, ...
 
     account: who the one account of an export is. instruments: the exchange's symbol -> the perp in the world; without
-    it symbols stay as they are. collateral: the exchange's asset -> the asset in the world, "" to leave it out; what it does not name is
-    refused, and without it coins keep their names and dollars are USD. coin: of coin-margined accounts the one whose contracts and
-    wallet are meant; not needed where positions are in one alone.
+    it symbols stay as they are. collateral: the exchange's asset -> the asset in the world, "" to leave it out; what it does not
+    name is refused, and without it coins keep their names and dollars are USD. coin: of coin-margined accounts the one whose
+    contracts and wallet are meant; not needed where positions are in one alone.
     """
     if isinstance(source, pa.Table):
         return source
@@ -230,7 +229,7 @@ def _of_coin(accounts: list[Account], coin: str | None, alone: bool) -> list[Acc
     if coin is None:
         return accounts
     left = [held.symbol for one in accounts if one.unit != coin for held in one.positions]
-    kept = [one for one in accounts if one.unit == coin and one.positions or coin != "USD" and coin in one.balances]
+    kept = [one for one in accounts if (one.unit == coin and one.positions) or (coin != "USD" and coin in one.balances)]
     note = (f"counted in other than {coin} and left out: {', '.join(left)}",) if left else ()
     if not kept:
         raise InputError(f"has no contracts margined in {coin}", value=", ".join(units), remedy=f"known: {', '.join(units)}")
@@ -263,8 +262,8 @@ def _cash(account: Account, collateral: Names | None) -> list[Row]:
             remedy = "borrowed coins are not modelled: repay them, or leave that account out"
             raise InputError(f"owes {-units:g} {asset}", remedy=remedy)
         if of is None:
-            remedy = (f"state what it counts for, `{asset}: {{haircut: 10 %}}` in the exchange's parameters and a price in assets, "
-                      "or 100 % to count it for nothing")
+            remedy = (f"state what it counts for, `{asset}: {{haircut: 10 %}}` in the exchange's parameters (100 %: nothing) and "
+                      "its price in assets")
             raise InputError(f"has {units:g} {asset} as collateral that the world does not know", remedy=remedy)
         rows.append((account.name, "", None, None, "cross", units, of))
     return rows
@@ -275,33 +274,19 @@ def _renamed(rows: Iterable[Row], instruments: Names | None, title: str, meant: 
     """Rows with the world's names; one row for each position."""
     out: list[Row] = []
     seen: set[tuple[str, str, str, bool]] = set()
-    for account, symbol, size, entry, *rest in rows:
-        name, many = (symbol, 1.0) if instruments is None else _named(symbol, instruments)
+    for account, symbol, size, entry, mode, paid, asset in rows:
+        name, many = (symbol, 1.0) if instruments is None else perp_of(symbol, instruments)
         if meant.setdefault((title, name), symbol) != symbol:
             remedy = f"give the world a perp of each, such as `{symbol}: {{perp: ...}}` with parameters of its own"
-            raise InputError(f"{meant[title, name]} and {symbol} are two instruments, and the world has one", value=name, remedy=remedy)
+            what = f"{meant[title, name]} and {symbol} are two instruments, and the world has one"
+            raise InputError(what, value=name, remedy=remedy)
         short = (size or 0.0) < 0.0
-        if (account, name, rest[0], short) in seen:
+        if (account, name, mode, short) in seen:
             remedy = "a perp is held once each way: net what stands on one side"
             raise InputError("has an instrument twice", value=symbol, remedy=remedy)
-        seen.add((account, name, rest[0], short))
+        seen.add((account, name, mode, short))
         if many != 1.0:
             notes.append(f"{account}: {symbol} counted as {many:g} {name} each")
             size, entry = (size or 0.0) * many, (entry or 0.0) / many
-        out.append((account, name, size, entry, *rest))
+        out.append((account, name, size, entry, mode, paid, asset))
     return out
-
-
-def _named(symbol: str, instruments: Names) -> tuple[str, float]:
-    """The perp of a symbol, and how many of its units one of the symbol's is."""
-    if symbol in instruments:
-        return instruments[symbol], 1.0
-    many = MANY.fullmatch(symbol)
-    if many and many["rest"] in instruments:
-        return instruments[many["rest"]], float({"k": "1000", "1M": "1000000"}.get(many["many"], many["many"]))
-    inverse = re.fullmatch(r"(?P<coin>[0-9A-Z]+?)[-_/]?USD(_PERP|_\d{6}|-SWAP|:(?P=coin))?", symbol)
-    if inverse:
-        coin = inverse["coin"].replace("XBT", "BTC")
-        remedy = f"an exchange with `unit: {coin}` lists its inverse perps: `{{perp: {coin}, inverse: true}}`"
-        raise InputError(f"has contracts that are paid in {coin}", value=symbol, remedy=remedy)
-    raise InputError("unknown instrument", value=symbol, remedy=nearest(symbol, instruments))

@@ -78,12 +78,13 @@ class Source:
             value = json.loads(content)
         except (ValueError, RecursionError) as error:
             raise InputError("is not JSON", str(self.path(name)), str(error), "mend the file") from error
-        if not isinstance(value, dict) and not (lists and isinstance(value, list) and value and all(isinstance(row, dict) for row in value)):
+        listed = lists and isinstance(value, list) and value and all(isinstance(row, dict) for row in value)
+        if not isinstance(value, dict) and not listed:
             raise InputError("is not a JSON object", str(self.path(name)), value, "write {...} at its top")
         return value
 
     def table(self, name: str, texts: Mapping[str, pa.DataType] | None = None) -> pa.Table:
-        """A table in a .csv, .csv.gz or .parquet file. texts: columns of a CSV file that are of this type whatever they look like."""
+        """A table in a .csv, .csv.gz or .parquet file. texts: types of columns of a CSV file, whatever they look like."""
         content = self.read(name)
         where = str(self.path(name))
         try:

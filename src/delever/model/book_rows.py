@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -177,6 +177,24 @@ def check_once(table: pa.Table, key: list[str], where: str, row: pa.Array | None
         what += f" with {found['margin_mode']} {found['instrument']}"
     remedy = f"keep one of rows {found['row_min'] + HEADER} and {found['row_max'] + HEADER}, or their sum"
     raise row_error(what, where, found["row_max"], "account", found["account"], remedy)
+
+
+def own_rows(table: pa.Table | None, protocol: str, others: Collection[str], where: str) -> pa.Table:
+    """The rows of a protocol: those that name it, and those that name none. others: protocols that read the same book.
+
+    Rows of anybody else are nobody's, and are refused: a book of one protocol may be under another name, which is to be said.
+    """
+    if table is None or "protocol" not in table.column_names or not table.num_rows:
+        return table
+    named = pc.fill_null(table["protocol"].cast(pa.string()), "")
+    own = pc.is_in(named, pa.array(["", protocol]))
+    foreign = pc.is_in(named, pa.array(["", protocol, *others], pa.string()))
+    row = int(pc.index(foreign, False).as_py())
+    if row >= 0:
+        remedy = f"a protocol of the world takes the rows that name it: call it {named[row].as_py()}, or take these rows out"
+        raise row_error(f"is of another protocol than {protocol}", where, row, "protocol", named[row].as_py(), remedy)
+    table = table.filter(own)
+    return table.drop_columns("protocol").append_column("protocol", pa.array([protocol] * table.num_rows, pa.string()))
 
 
 def _all_differ(table: pa.Table, key: list[str]) -> bool:

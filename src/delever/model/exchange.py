@@ -30,8 +30,8 @@ def is_exchange(protocol: ProtocolParts) -> bool:
 def instruments(name: str, world: WorldParts) -> dict[str, str]:
     """What exchanges call the perps of one of them -> the perp here: BTC, BTCUSDT, BTCUSDC, BTCPERP, and its own name.
 
-    An inverse one: BTCUSD_PERP, BTCUSD, BTC-PERPETUAL, and its own name. What could be any of two is nobody's: of perps of one coin
-    (of USDT and of USDC) each is known by its own name alone.
+    An inverse one: BTCUSD_PERP, BTCUSD, BTC-PERPETUAL, and its own name. What could be any of two is nobody's: of perps of one
+    coin (of USDT and of USDC) each is known by its own name alone.
     """
     parameters = look_up(world.protocols[name].parameters)
     traded = {perp: underlying for perp, underlying in perps(world.assets, options=True).items() if perp in parameters}

@@ -189,7 +189,7 @@ def look_up(given: str | Mapping[str, Parameters]) -> dict[str, Parameters]:
 
 
 def categories_of(entries: Mapping[str, Parameters]) -> set[int]:
-    """Efficiency-mode categories that some reserve has parameters in. Of an asset that a category lacks the ordinary ones hold."""
+    """Efficiency-mode categories that some reserve has parameters in; of an asset without them the ordinary ones hold."""
     return {category for entry in entries.values() if isinstance(entry, ReserveParameters) for category in entry.emode}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from delever.ingest.source import BookTables as Sourced
 from delever.ingest.source import Source
 from delever.model.asset import USD
 from delever.model.book import COLLATERAL, POSITION, REMAINDER, Book
-from delever.model.book_rows import row_error
+from delever.model.book_rows import own_rows
 from delever.model.checks import check_book
 from delever.model.errors import InputError, nearest
 from delever.model.exchange import instruments
@@ -80,7 +80,8 @@ def read_books(world: World, source: Source) -> Book:
     parts = []
 
     def shared(book: str | Book) -> list[str]:
-        return [other for other, protocol in world.protocols.items() if protocol.book is book or isinstance(book, str) and protocol.book == book]
+        return [other for other, protocol in world.protocols.items()
+                if protocol.book is book or (isinstance(book, str) and protocol.book == book)]
 
     for name, protocol in world.protocols.items():
         book = protocol.book
@@ -91,10 +92,10 @@ def read_books(world: World, source: Source) -> Book:
             except InputError as error:
                 raise error.at("", "protocols", name, "book") from None
             accounts = tables.accounts if tables.accounts.num_columns else None
-            legs, accounts = (_own_rows(table, name, shared(book), where) for table in (tables.legs, accounts))
+            legs, accounts = (own_rows(table, name, shared(book), where) for table in (tables.legs, accounts))
             book = Book.from_table(legs, accounts, where, name)
         else:
-            book = Book(*(_own_rows(table, name, shared(book), where) for table in (book.legs, book.accounts)))
+            book = Book(*(own_rows(table, name, shared(book), where) for table in (book.legs, book.accounts)))
         check_book(book, world, where, name)
         parts.append(book)
     return Book.concat(parts)
@@ -113,24 +114,6 @@ def exported(file: str, name: str, world: World, source: Source) -> Sourced:
                          remedy=f"give the world an exchange with `unit: {lost}` and the same book, or take them out of it")
     source.notes += [f"{name}: {note}" for note in found.notes]
     return Sourced(found.table, pa.table({}))
-
-
-def _own_rows(table: pa.Table | None, protocol: str, others: Collection[str], where: str) -> pa.Table:
-    """The rows of a protocol: those that name it, and those that name none. others: protocols that read the same book.
-
-    Rows of anybody else are nobody's, and are refused: a book of one protocol may be under another name, which is to be said.
-    """
-    if table is None or "protocol" not in table.column_names or not table.num_rows:
-        return table
-    named = pc.fill_null(table["protocol"].cast(pa.string()), "")
-    own = pc.is_in(named, pa.array(["", protocol]))
-    foreign = pc.is_in(named, pa.array(["", protocol, *others], pa.string()))
-    row = int(pc.index(foreign, False).as_py())
-    if row >= 0:
-        remedy = f"a protocol of the world takes the rows that name it: call it {named[row].as_py()}, or take these rows out"
-        raise row_error(f"is of another protocol than {protocol}", where, row, "protocol", named[row].as_py(), remedy)
-    table = table.filter(own)
-    return table.drop_columns("protocol").append_column("protocol", pa.array([protocol] * table.num_rows, pa.string()))
 
 
 def tabulate(world: World, book: Book) -> Positions:
@@ -182,7 +165,8 @@ def tabulate(world: World, book: Book) -> Positions:
             continue
         if category and category not in categories_of(parameters[name]) and np.isnan(threshold[mine]).any():
             remedy = f"write `emode: {{{category}: {{liquidation_threshold: 93 %, incentive: 1 %}}}}` there, or 0 in the book"
-            raise InputError(f"e-mode category {category} has no parameters", f"protocols.{name}.parameters.{asset_name}", remedy=remedy)
+            raise InputError(f"e-mode category {category} has no parameters", f"protocols.{name}.parameters.{asset_name}",
+                             remedy=remedy)
         chosen = entry.emode.get(int(category), entry)
         if chosen is not entry:
             term[mine] = len(reserves) + len(categories)
