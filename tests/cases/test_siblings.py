@@ -1,4 +1,4 @@
-"""Inputs of the same kinds as the public reports, made here: accounts that nobody watches, coins as collateral, other people's rows."""
+"""Inputs of the same kinds as the public reports: accounts that nobody watches, coins as collateral, rows of others."""
 
 from __future__ import annotations
 

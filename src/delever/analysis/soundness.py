@@ -70,7 +70,8 @@ def check(world: World) -> Check:
     standing = margin_book.at(model.seen_price())
     found = [*accounts_found(book), *exchanges_found(margin_book, standing), *prices_found(book, seen), *markets_found(book),
              *actors_found(world),
-             *parameters_found(world, book), *caps_found(world, book), *inputs_found(world, ages)]
+             *parameters_found(world, book), *caps_found(world, book), *inputs_found(world, ages),
+             *notes_found(model.source.notes)]
     found.sort(key=lambda finding: (ERROR, WARN, OK).index(finding.level))
     columns = (Column(name, "", [getattr(finding, name) for finding in found], kind=pa.string())
                for name in Finding._fields)
@@ -293,6 +294,13 @@ def inputs_found(world: World, rows: list[Input]) -> Iterator[Finding]:
         if row.age is not None and abs(row.age) > OLD:
             yield Finding(WARN, "input is of another time than the world", f"ages.{row.name}", row.text,
                           "find data of the world's date, or say beside the figures that it is not")
+
+
+def notes_found(notes: list[str]) -> Iterator[Finding]:
+    """What readers of exchanges' answers left out, and could not know."""
+    for note in notes:
+        name, _, text = note.partition(": ")
+        yield Finding(WARN, "not in the book", f"protocols.{name}.book", text, "see delever.ingest.positions")
 
 
 def money(usd: float) -> str:

@@ -92,10 +92,13 @@ class Source:
                 return pyarrow.parquet.read_table(io.BytesIO(content))
             if not name.endswith((".csv", ".csv.gz")):
                 raise InputError("is not a table", where, Path(name).suffix, "give a .csv, .csv.gz or .parquet file")
+            if content[:2] == b"\x1f\x8b" and not name.endswith(".gz"):
+                raise InputError("is compressed", where, remedy="end its name with .csv.gz")
             stream = io.BytesIO(content)
-            return pyarrow.csv.read_csv(pa.CompressedInputStream(stream, "gzip") if name.endswith(".gz") else stream,
+            table = pyarrow.csv.read_csv(pa.CompressedInputStream(stream, "gzip") if name.endswith(".gz") else stream,
                                         convert_options=pyarrow.csv.ConvertOptions(null_values=EMPTY, column_types=texts or {}))
-        except (pa.ArrowException, OSError, EOFError) as error:
+            return table.rename_columns(table.column_names)  # which have to be text
+        except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
             remedy = "it is damaged or not what its name says: fetch or write it again"
             reason = str(error).splitlines()[0].rpartition("'<Buffer>': ")[2]
             raise InputError("cannot be read as a table", where, reason, remedy) from error
