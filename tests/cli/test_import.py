@@ -9,6 +9,7 @@ import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
 
+import delever as dl
 from delever.cli.main import app
 
 LOANS = "Wallet,Token,Type,Balance,Value USD\n007,ETH,Supply,5,10000\n007,USDC,Borrow,6000,6000\n008,ETH,Supply,0,0\n"
@@ -150,3 +151,17 @@ def test_an_imported_template_is_the_template(elsewhere: Path) -> None:
     assert typed("import", "mine/positions.csv", "--as", "perps", "--out", "new.csv", "--total", "accounts=5")[0] == 0
     Path("new.csv").replace("mine/positions.csv")
     assert typed("check", "mine")[0] == 0
+
+
+def test_python_does_the_same_in_one_call(elsewhere: Path) -> None:
+    Path("loans.csv").write_text(LOANS)
+    found = dl.import_book(["loans.csv"], "lending", mapping={"Value USD": ""}, names={"ETH": "WETH"})
+    assert found.columns["loans.csv"]["Wallet"] == "account" and found.table["asset"].to_pylist() == ["WETH", "USDC"]
+    assert dl.Book.from_table(found.table, protocol="pool").number_of_accounts == 1
+
+
+def test_a_row_that_a_book_refuses_is_answered_before_anything_is_written(elsewhere: Path) -> None:
+    Path("loans.csv").write_text("account,asset,side,amount,lt\na,ETH,supply,1,83\na,USDC,debt,1,\n")
+    code, _, err = typed("import", "loans.csv", "--as", "lending", "--out", "book.csv")
+    assert code == 2 and not Path("book.csv").exists()
+    assert err == "delever: loans.csv as read, row 2, column liquidation_threshold is 83; it is a share, so 0.83\n"
