@@ -402,6 +402,12 @@ def test_what_ccxt_does_not_say_is_refused_by_name(change: dict[str, Any], line:
     assert line in refusal(ccxt(**change))
 
 
+def test_wallets_that_ccxt_only_passes_on_are_asked_for() -> None:
+    unified = {"retCode": 0, "result": {"list": [{"accountType": "UNIFIED", "coin": [{"coin": "USDT", "walletBalance": "9"}]}]}}
+    assert "ccxt calls every position of a unified account cross" in refusal(ccxt(wallet=unified))
+    assert "unified account holds it in spot" in refusal(ccxt(wallet=state("0.0")))
+
+
 # --- several accounts ----------------------------------------------------------------------------------------
 
 
@@ -416,3 +422,9 @@ def test_accounts_of_several_exchanges_stand_in_one_file_under_their_names() -> 
     )
     assert "is a list of several accounts (state)" in refusal([state("5"), state("6")])
     assert "c is no answer that is known" in refusal({"a": state("5"), "c": {"x": 1}})
+
+
+def test_a_linear_contract_called_like_an_inverse_one_is_merely_unknown() -> None:
+    assert "unknown instrument: 'BTC-USD'" in refusal(
+        {"subaccount": subaccount(0, "LONG", "1", "0")}, instruments={"ETH": "ETH-PERP"}
+    )

@@ -147,7 +147,7 @@ def accounts_of(account: Account, strict: Iterable[str] | None = None) -> list[A
             why = "backs no position" if account.pooled is not None else f"taken to back no position: {account.asks}"
             notes.append(f"{account.name}: {units:g} {asset} left out, {why}")
     keep += sorted({held.asset for held in isolated} - set(keep))
-    if not coins and all(asset in DOLLARS for asset in keep) and len(backed) < 2:
+    if not coins and all(asset in DOLLARS for asset in keep) and (len(keep) < 2 or not cross):
         return [replace(account, balances=_some(account.balances, keep), notes=tuple(notes))]
     parts = [
         replace(

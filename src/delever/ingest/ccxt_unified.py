@@ -18,7 +18,8 @@ from delever.ingest.binance import BINANCE
 from delever.ingest.binance import balances_of as of_binance
 from delever.ingest.bybit import BYBIT
 from delever.ingest.bybit import balances_of as of_bybit
-from delever.ingest.hyperliquid import is_state, positions_of
+from delever.ingest.hyperliquid import is_state
+from delever.ingest.hyperliquid import read as of_hyperliquid
 from delever.ingest.okx import OKX
 from delever.ingest.okx import balances_of as of_okx
 
@@ -38,19 +39,19 @@ def read(parts: Parts, name: str) -> list[Account]:
     if cross is not None and not parts.get("balance"):
         raise refuse("has cross positions without balances", cross, BOTH)
     profit = sum(number(row, "unrealizedPnl", 0.0) for row, position in zip(rows, held, strict=True) if not position.isolated)
+    unified = next((answer for answer in parts.get("balance", ()) if _is_unified(answer.get("info"))), None)
+    if unified is not None and cross is not None:
+        remedy = "ccxt calls every position of a unified account cross: give Bybit's own answers, with account/info"
+        raise refuse("does not say whether margin is cross or isolated", cross, remedy)
     balances, notes = _balances(parts.get("balance", ()), name, profit)
-    inverse = any(position.inverse for position in held)
-    return [
-        Account(
-            name,
-            name,
-            held,
-            balances,
-            tuple(notes),
-            False if inverse else None,
-            "other coins count only where the exchange shares margin, which ccxt does not say: give the exchange's own answer",
-        )
-    ]
+    pooled = False if any(position.inverse for position in held) else None
+    asks = "other coins count only where the exchange shares margin, which ccxt does not say: give the exchange's own answer"
+    return [Account(name, name, held, balances, tuple(notes), pooled, asks)]
+
+
+def _is_unified(own: Any) -> bool:
+    """Whether a balance is that of a unified account of Bybit."""
+    return BYBIT.kind(own) == "wallet" and any(row.get("accountType") == "UNIFIED" for row in own["result"]["list"])
 
 
 def _held(row: Mapping[str, Any]) -> Held:
@@ -101,7 +102,7 @@ def _balances(answers: Sequence[Any], name: str, profit: float) -> tuple[dict[st
     for answer in answers:
         own = answer.get("info")
         if is_state(own):
-            found["USDC"] = number(own["crossMarginSummary"], "accountValue") - positions_of(own)[1]
+            found |= of_hyperliquid({"state": [own]}, name)[0].balances
         elif BINANCE.kind(own) == "account":
             found |= of_binance(own["assets"])
         elif BINANCE.kind(own) == "balance":

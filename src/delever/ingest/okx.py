@@ -45,17 +45,10 @@ def read(parts: Parts, name: str) -> list[Account]:
     if cross is not None and not parts.get("balance"):
         raise refuse("has cross positions without balances", cross, ALL)
     balances, notes = balances_of([row for answer in parts.get("balance", ()) for row in _rows(answer)], name)
-    return [
-        Account(
-            name,
-            name,
-            held,
-            balances,
-            tuple(notes),
-            SHARED.get(level or ""),
-            'add "config": the answer of account/config, whose acctLv says it',
-        )
-    ]
+    if cross is not None and any(position.isolated for position in held):
+        notes.append(f"{name}: could not know whether cashBal has margin of isolated positions in it; taken as without")
+    asks = 'add "config": the answer of account/config, whose acctLv says it'
+    return [Account(name, name, held, balances, tuple(notes), SHARED.get(level or ""), asks)]
 
 
 def balances_of(rows: list[Any], name: str) -> tuple[dict[str, float], list[str]]:

@@ -17,7 +17,7 @@ def perp_of(symbol: str, instruments: Mapping[str, str]) -> tuple[str, float]:
     many = MANY.fullmatch(symbol)
     if many and many["rest"] in instruments:
         return instruments[many["rest"]], float({"k": "1000", "1M": "1000000"}.get(many["many"], many["many"]))
-    inverse = re.fullmatch(r"(?P<coin>[0-9A-Z]+?)[-_/]?USD(_PERP|_\d{6}|-SWAP|:(?P=coin))?", symbol)
+    inverse = re.fullmatch(r"(?P<coin>[0-9A-Z]+?)(USD|USD_PERP|USD_\d{6}|-USD-SWAP|/USD:(?P=coin))", symbol)
     if inverse:
         coin = inverse["coin"].replace("XBT", "BTC")
         remedy = f"an exchange with `unit: {coin}` lists its inverse perps: `{{perp: {coin}, inverse: true}}`"
