@@ -354,6 +354,18 @@ def test_each_subaccount_of_dydx_is_an_account_of_one_owner() -> None:
     assert rows({"subaccount": subaccount(0, "LONG", "1", "0")})[1][5] == 100.0
 
 
+@pytest.mark.parametrize("symbol", [None, 5, "", " "])
+def test_a_symbol_that_is_no_text_is_named(symbol: Any) -> None:
+    assert "symbol is no name" in refusal({"positionRisk": [risk(symbol, "1", "100")], "balance": balance(USDT="1")})
+
+
+def test_what_is_nested_without_end_is_no_export() -> None:
+    deep: Any = {}
+    for _ in range(5000):
+        deep = {"info": deep}
+    assert "export" in refusal(deep)
+
+
 # --- ccxt ----------------------------------------------------------------------------------------------------
 
 

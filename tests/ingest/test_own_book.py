@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -186,6 +188,34 @@ def test_a_spreadsheet_names_the_extra_that_reads_it(tmp_path: Path) -> None:
         InputError, match=r"a\.xlsx is Excel, whose reader is not installed; install the extra `excel` \(openpyxl\)"
     ):
         read_file(tmp_path / "a.xlsx")
+
+
+def test_a_spreadsheet_is_read_as_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers of a spreadsheet are floats: an account 7.0 is 7, and text stays text."""
+    sheets = {
+        "loans": [
+            ("account", "asset", "side", "amount"),
+            ("007", "ETH", "debt", 2.5),
+            (None, None, None, None),
+            (8.0, "ETH", "debt", 1),
+        ],
+        "notes": [("x",), ("y",)],
+    }
+
+    class Workbook:
+        sheetnames = tuple(sheets)
+
+        def __getitem__(self, name: str) -> SimpleNamespace:
+            return SimpleNamespace(iter_rows=lambda values_only: iter(sheets[name]))
+
+    monkeypatch.setitem(
+        sys.modules, "openpyxl", SimpleNamespace(load_workbook=lambda file, read_only, data_only: Workbook(), __spec__=1)
+    )
+    (tmp_path / "a.xlsx").write_bytes(b"PK")
+    read = read_file(tmp_path / "a.xlsx")
+    assert isinstance(read, Sheet) and read.rows == (("007", "ETH", "debt", "2.5"), ("8", "ETH", "debt", "1"))
+    with pytest.raises(InputError, match=r"a\.xlsx has no such sheet: 'loan'; known: loans, notes"):
+        read_file(tmp_path / "a.xlsx", "loan")
 
 
 def test_totals_are_reconciled_or_refused(tmp_path: Path) -> None:

@@ -56,3 +56,9 @@ def test_a_book_that_is_something_else_is_answered_in_one_line(tmp_path: Path, n
     read = Source(tmp_path).json if name.endswith("json") else Source(tmp_path).book
     with pytest.raises(InputError, match=line):
         read(name)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000 + ".csv", "a\0.csv"])
+def test_a_name_that_no_file_can_have_is_answered(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"is no name of a file|file not found"):
+        Source(tmp_path).book(name)

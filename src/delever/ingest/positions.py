@@ -105,7 +105,11 @@ def read_export(value: Any, where: str = "export", *, account: str = "own", inst
     titles: dict[str, None] = {}
     left: dict[str, None] = {}
     meant: dict[tuple[str, str], str] = {}  # (exchange, perp) -> symbol
-    for name, answers in _by_account(value, account, where).items():
+    try:
+        accounts = _by_account(value, account, where)
+    except RecursionError:
+        raise InputError("is nested too deep for an export", where, remedy=KNOWN) from None
+    for name, answers in accounts.items():
         place = f"{where}, account {name}"
         try:
             reader, found = _read(answers, name, collateral)

@@ -55,8 +55,11 @@ class Source:
             candidates += [self.folder / name] if self.folder else []
             candidates += [Path(data) / name] if data else []
         for candidate in candidates:
-            if candidate.exists():
-                return candidate
+            try:
+                if candidate.exists():
+                    return candidate
+            except (OSError, ValueError) as error:  # a name that no file can have
+                raise InputError("is no name of a file", "", name, getattr(error, "strerror", None) or str(error)) from None
         unset = "" if os.environ.get(DATA) else ", which is not set"
         raise InputError("file not found", "", name, f"set {DATA}{unset}, to the folder with it, or give a full path")
 
