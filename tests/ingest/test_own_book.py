@@ -254,3 +254,15 @@ def test_numbers_are_read_as_they_are_written(value: float) -> None:
 def test_what_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="number"):
         number(text, "x")
+
+
+def test_a_balance_in_every_row_of_an_account_is_asked_for(tmp_path: Path) -> None:
+    read = sheet("id,market,position,avg entry,mode,balance\n1,A,2,9,cross,50\n1,B,-1,9,cross,50\n2,A,1,9,cross,50\n", tmp_path)
+    columns = match(read.columns, "perps", {}, "x")
+    with pytest.raises(
+        InputError, match=r"1 states the same collateral in each of its 2 cross rows: 50\.0; cross collateral adds up: write"
+    ):
+        perps(read, columns, {})
+    once = perps(read, columns, {}, "once")
+    assert once.table["collateral"].to_pylist() == [50.0, 0.0, 50.0] and once.dropped == ("1 balances that were stated before",)
+    assert perps(read, columns, {}, "each").table["collateral"].to_pylist() == [50.0, 50.0, 50.0]

@@ -30,6 +30,7 @@ class Choice:
     account: str
     coin: str | None
     sheet: str | None
+    collateral: str | None
     as_json: bool
 
 
@@ -52,6 +53,7 @@ def run(files: Sequence[str], choice: Choice) -> None:
             account=choice.account,
             coin=choice.coin,
             sheet=choice.sheet,
+            collateral=choice.collateral,
         )
         where = f"{', '.join(files)} as read"  # rows are counted without what was dropped
         Book.from_table(found.table, where=where, protocol=choice.protocol or "own")  # every row is checked as a world does

@@ -175,13 +175,16 @@ def import_book(
     account: Annotated[str, typer.Option(help="Who the one account of an exchange's answer is.")] = "own",
     coin: Annotated[str | None, typer.Option(help="Of contracts margined in coins: which coin's account, or USD.")] = None,
     sheet: Annotated[str | None, typer.Option(help="Sheet of a spreadsheet, instead of the first.")] = None,
+    collateral: Annotated[
+        str | None, typer.Option(metavar="once|each", help="How a balance counts that stands in each cross row of an account.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Read a book of any columns, or an exchange's answers; say what was read, dropped and cannot be known."""
     from delever.cli import imports as command
 
     command.run(files, command.Choice(kind, out, mapping or [], fill or [], name or [], total or [], tolerance, protocol, account,
-                                      coin, sheet, as_json))
+                                      coin, sheet, collateral, as_json))
 
 
 @app.command()

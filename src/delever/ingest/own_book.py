@@ -147,8 +147,14 @@ def _whole(value: float | None, name: str, account: str, rows: Rows) -> int | No
     return None if value is None else int(value)
 
 
-def perps(sheet: Sheet, columns: Columns, fill: Mapping[str, str]) -> Imported:
-    """Positions, signed by a side where there is one; how margin is held is never guessed."""
+def perps(sheet: Sheet, columns: Columns, fill: Mapping[str, str], collateral: str | None = None) -> Imported:
+    """Positions, signed by a side where there is one; how margin is held is never guessed.
+
+    collateral: whether a balance that an account states in each of its cross rows counts `once` or `each` time; None: it is
+    asked.
+    """
+    if collateral not in (None, "once", "each"):
+        raise InputError("is not known", "--collateral", collateral, "write once or each")
     rows = Rows(sheet, columns, fill, "perps")
     for own in ("account", "instrument", "size", "entry_price", "margin_mode", "collateral"):
         rows.need(own)
@@ -175,13 +181,39 @@ def perps(sheet: Sheet, columns: Columns, fill: Mapping[str, str]) -> Imported:
         mode = word(rows.named(row, "margin_mode"), MODES, rows.at(row, "margin_mode")) if size else "cross"
         out["margin_mode"].append(mode)
         out["collateral"].append(paid or 0.0)
+    repeated = _repeated(out, sheet.where, collateral)
     kinds = {name: pa.float64() if name in NUMBERS else pa.string() for name in out}
     unknown: tuple[str, ...] = () if rows.has("owner") else ("owners: each account counts as a person of its own",)
     if not rows.has("collateral_asset"):
         unknown += ("what collateral is held in: USD",)
     unknown += ("whether collateral has the profit of open positions in it: read as without (what was paid in)",)
     table = pa.table({name: pa.array(values, kinds[name]) for name, values in out.items()})
-    return Imported(table, len(sheet.rows), _said(nothing, "rows without size and collateral"), unknown)
+    dropped = _said(nothing, "rows without size and collateral") + _said(repeated, "balances that were stated before")
+    return Imported(table, len(sheet.rows), dropped, unknown)
+
+
+def _repeated(out: dict[str, list[str | float | None]], where: str, collateral: str | None) -> int:
+    """Balances of accounts that state one in each of their cross rows, as exports do: left as they are, counted once, or asked."""
+    nothing: list[str | float | None] = [""] * len(out["account"])
+    cross: dict[tuple[object, ...], list[int]] = {}
+    for row, mode in enumerate(out["margin_mode"]):
+        if mode == "cross" and out["instrument"][row]:
+            key = (out.get("protocol", nothing)[row], out["account"][row], out.get("collateral_asset", nothing)[row])
+            cross.setdefault(key, []).append(row)
+    count = 0
+    for (_, account, _), rows in cross.items():
+        stated = {out["collateral"][row] for row in rows}
+        if len(rows) < 2 or len(stated) > 1 or stated == {0.0} or collateral == "each":
+            continue
+        if collateral is None:
+            remedy = "cross collateral adds up: write --collateral once if it is one balance, else --collateral each"
+            raise InputError(
+                f"{account} states the same collateral in each of its {len(rows)} cross rows", where, stated.pop(), remedy
+            )
+        for row in rows[1:]:
+            out["collateral"][row] = 0.0
+            count += 1
+    return count
 
 
 def _signed(size: float, way: str, where: str) -> float:

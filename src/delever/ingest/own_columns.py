@@ -29,6 +29,8 @@ LENDING: dict[str, tuple[str, ...]] = {
         "loanid",
         "vault",
         "urn",
+        "id",
+        "uid",
     ),
     "owner": ("owner", "beneficialowner", "entity", "group", "parent", "person"),
     "protocol": ("protocol", "market", "pool", "platform", "venue"),
@@ -100,7 +102,7 @@ LENDING: dict[str, tuple[str, ...]] = {
     "bands": ("bands", "numberofbands", "nbands"),
 }
 PERPS: dict[str, tuple[str, ...]] = {
-    "account": (*LENDING["account"][:-5], "trader", "subaccount", "accountname"),
+    "account": (*LENDING["account"][:-7], "trader", "subaccount", "accountname", "login", "id", "uid"),
     "owner": LENDING["owner"],
     "protocol": ("protocol", "exchange", "platform", "venue"),
     "instrument": ("instrument", "symbol", "market", "contract", "pair", "product", "instid", "ticker", "coin", "perp", "asset"),
@@ -118,6 +120,8 @@ PERPS: dict[str, tuple[str, ...]] = {
         "openprice",
         "costprice",
         "openrate",
+        "avgentry",
+        "avgopenprice",
     ),
     "margin_mode": ("marginmode", "margintype", "mgnmode", "mode", "crossisolated"),
     "collateral": (

@@ -38,6 +38,7 @@ class Choice:
     account: str
     coin: str | None
     sheet: str | None
+    collateral: str | None
 
 
 def import_book(
@@ -51,16 +52,20 @@ def import_book(
     account: str = "own",
     coin: str | None = None,
     sheet: str | None = None,
+    collateral: str | None = None,
 ) -> OwnBook:
     """A book of tables of any columns, or of exchanges' answers; what it dropped and could not know stands beside it.
 
     kind: lending or perps. mapping: their columns -> ours, "" leaves one out. fill: our columns -> what is the same in all rows.
     names: their assets and instruments -> the world's. protocol: whose rows are wanted, or what all are of. account: who the
     one account of an answer is. coin: of contracts margined in coins whose account is meant. sheet: of a spreadsheet.
+    collateral: whether a balance that stands in each cross row of an account counts once or each time.
     """
     if kind not in OURS:
         raise InputError("is no kind of book", "--as", kind, nearest(kind, OURS))
-    found = _read([str(file) for file in files], Choice(kind, mapping or {}, fill or {}, names or {}, account, coin, sheet))
+    found = _read(
+        [str(file) for file in files], Choice(kind, mapping or {}, fill or {}, names or {}, account, coin, sheet, collateral)
+    )
     if protocol is not None:
         _only(found, protocol)
     return found
@@ -96,7 +101,7 @@ def _tables(sheets: Sequence[Any], choice: Choice) -> OwnBook:
     for sheet in sheets:
         here = {theirs: own for theirs, own in said.items() if theirs in sheet.columns or len(sheets) == 1}
         columns = match(sheet.columns, choice.kind, here, sheet.where)
-        made = (lending if choice.kind == "lending" else perps)(sheet, columns, fill)
+        made = lending(sheet, columns, fill) if choice.kind == "lending" else perps(sheet, columns, fill, choice.collateral)
         tables.append(_with_names(made.table, names))
         found.read.append(f"{sheet.where}: {made.read} rows")
         found.columns[sheet.where] = {theirs: own for own, theirs in columns.of.items()} | dict.fromkeys(columns.unused, "")
