@@ -133,6 +133,13 @@ def test_a_coin_in_a_unified_wallet_counts_or_is_asked_for(tmp_path: Path) -> No
         dl.check(world(tmp_path, bybit(USDT="20", BNB="1")))
 
 
+def test_what_a_reader_leaves_out_is_a_finding(tmp_path: Path) -> None:
+    answer = bybit(USDT="20", BNB="1")
+    answer["wallet"]["result"]["list"][0]["coin"][1]["collateralSwitch"] = False
+    found = dl.check(world(tmp_path, answer, BNB={"haircut": "5 %"})).findings.to_pylist()
+    assert "own: 1 BNB left out, it is switched off as collateral" in [str(row["value"]) for row in found]
+
+
 def test_the_two_sides_of_an_isolated_hedge_are_liquidated_apart(tmp_path: Path) -> None:
     rows = [
         {"symbol": "ETHUSDT", "positionSide": side, "positionAmt": amount, "entryPrice": "100", "isolatedWallet": "11"}

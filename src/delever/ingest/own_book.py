@@ -193,7 +193,7 @@ def perps(sheet: Sheet, columns: Columns, fill: Mapping[str, str], collateral: s
 
 
 def _repeated(out: dict[str, list[str | float | None]], where: str, collateral: str | None) -> int:
-    """Balances of accounts that state one in each of their cross rows, as exports do: left as they are, counted once, or asked."""
+    """Balances of accounts that state one in each of their cross rows, as exports do: counted once, each time, or asked."""
     nothing: list[str | float | None] = [""] * len(out["account"])
     cross: dict[tuple[object, ...], list[int]] = {}
     for row, mode in enumerate(out["margin_mode"]):
