@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from delever.analysis import check, compare, concentration, find_critical, remainder_worlds, wall
     from delever.analysis.contagion import contagion
     from delever.examples import example
+    from delever.ingest.own_import import import_book
     from delever.model.book import Book
     from delever.model.errors import InputError
     from delever.model.world import World
@@ -39,6 +40,7 @@ __all__ = [
     "contagion",
     "example",
     "find_critical",
+    "import_book",
     "load",
     "remainder_worlds",
     "replay",
@@ -57,6 +59,7 @@ _HOME = {
     "contagion": "delever.analysis.contagion",
     "example": "delever.examples",
     "find_critical": "delever.analysis",
+    "import_book": "delever.ingest.own_import",
     "load": "delever.worlds",
     "remainder_worlds": "delever.analysis",
     "replay": "delever.run.replay",

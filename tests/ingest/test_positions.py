@@ -142,7 +142,10 @@ def test_the_account_says_the_margin_mode_of_a_unified_account() -> None:
         ("own", "", None, None, "cross", 5000, "USD"),
         ("own", "", None, None, "cross", 0.25, "BTC"),
     ]
-    assert len(read_positions(cross)) == 2  # what the mapping does not name is left out
+    assert read_positions(cross) == read_positions(cross, collateral={**DOLLARS, "BTC": "BTC"})  # coins keep their names
+    assert len(read_positions(cross, collateral={**DOLLARS, "BTC": ""})) == 2  # left out on purpose
+    with pytest.raises(InputError, match=r"account own has 0\.25 BTC as collateral that the world does not know"):
+        read_positions(cross, collateral=DOLLARS)
     isolated = {**cross, "info": {"result": {"marginMode": "ISOLATED_MARGIN"}}}
     assert read_positions(isolated) == read_positions(BYBIT)
 
@@ -166,10 +169,13 @@ def test_files_of_all_kinds_are_read(tmp_path: Path) -> None:
         (lambda state: state["assetPositions"][0]["position"].pop("szi"),
          "export, account own is not as documented: \"KeyError 'szi'\"; give the answer as the exchange sent it"),
         (lambda state: state["assetPositions"][0]["position"].update(entryPx=None),
-         "export, account own is not as documented: \"TypeError float() argument must be a string or a real number, not "
-         "'NoneType'\"; give the answer as the exchange sent it"),
+         "export, account own: entryPx is empty: 'ETH'; give the answer as the exchange sent it"),
+        (lambda state: state["assetPositions"][0]["position"].update(entryPx="12,5"),
+         "export, account own: entryPx is no number: '12,5'; it is of ETH: export it anew"),
+        (lambda state: state["assetPositions"][0]["position"].update(coin=5),
+         "export, account own: coin is no name: 5; give the answer as the exchange sent it"),
         (lambda state: state.pop("crossMarginSummary"),
-         "export is no export of positions; known are Hyperliquid's clearinghouseState, Binance's and Bybit's answers, see "
+         "export is no export of positions; known are answers of Hyperliquid, Binance, Bybit, OKX, BitMEX, dYdX, ccxt, see "
          "delever.ingest.positions"),
         (lambda state: (state["assetPositions"].clear(), state["crossMarginSummary"].update(accountValue="0")),
          "export has no positions; export an account that holds some"),
@@ -186,7 +192,7 @@ def test_an_export_that_cannot_be_meant_is_answered(change: Any, line: str) -> N
 def test_bybit_without_what_is_needed_is_answered() -> None:
     inverse = copy.deepcopy(BYBIT)
     inverse["result"]["category"] = "inverse"
-    with pytest.raises(InputError, match="account own has contracts that are not linear: 'inverse'"):
+    with pytest.raises(InputError, match="account own has contracts that are neither linear nor inverse: 'BTCUSDT'"):
         read_positions(inverse)
     with pytest.raises(InputError, match="account own has cross positions without a wallet"):
         read_positions({"positions": BYBIT, "info": {"result": {"marginMode": "REGULAR_MARGIN"}}})

@@ -44,3 +44,21 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path, monkeypatch: py
     with pytest.raises(InputError, match=said) as found:
         source.json(name) if name.endswith("json") else source.table(name)
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(("name", "content", "line"), [
+    ("book.csv", b"\x1f\x8b\x08\x00", r"book\.csv is compressed; end its name with \.csv\.gz"),
+    ("book.csv", b"\xff\xfe,\xc3\x28\n1,2\n", "cannot be read as a table"),
+    ("book.json", b"[" * 100_000, "is not JSON"),
+])
+def test_a_book_that_is_something_else_is_answered_in_one_line(tmp_path: Path, name: str, content: bytes, line: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    read = Source(tmp_path).json if name.endswith("json") else Source(tmp_path).book
+    with pytest.raises(InputError, match=line):
+        read(name)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000 + ".csv", "a\0.csv"])
+def test_a_name_that_no_file_can_have_is_answered(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"is no name of a file|file not found"):
+        Source(tmp_path).book(name)

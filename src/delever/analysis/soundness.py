@@ -18,7 +18,7 @@ from delever.analysis.tables import Column, table
 from delever.analysis.valuation import Health, Legs, chain, health, legs_of, remainders
 from delever.model.book import COLLATERAL, DEBT
 from delever.model.oracle import compose
-from delever.model.parameters import look_up
+from delever.model.parameters import categories_of, look_up
 from delever.model.world import World
 from delever.run.assemble import Model, assemble, phases
 
@@ -70,7 +70,8 @@ def check(world: World) -> Check:
     standing = margin_book.at(model.seen_price())
     found = [*accounts_found(book), *exchanges_found(margin_book, standing), *prices_found(book, seen), *markets_found(book),
              *actors_found(world),
-             *parameters_found(world, book), *caps_found(world, book), *inputs_found(world, ages)]
+             *parameters_found(world, book), *caps_found(world, book), *inputs_found(world, ages),
+             *notes_found(model.source.notes)]
     found.sort(key=lambda finding: (ERROR, WARN, OK).index(finding.level))
     columns = (Column(name, "", [getattr(finding, name) for finding in found], kind=pa.string())
                for name in Finding._fields)
@@ -138,10 +139,11 @@ def exchanges_found(book: MarginBook, standing: Standing) -> Iterator[Finding]:
         mine = book.protocol == number
         below, bankrupt = mine & standing.unhealthy, mine & (standing.equity < 0.0)
         if below.any():
-            large = size[below].sum() > SMALL * size[mine].sum()
+            large = size[below].sum() > SMALL * size[mine].sum() or bankrupt.any()
             yield Finding(WARN if large else OK, "accounts below maintenance margin at the start", f"protocols.{name}.book",
                           f"{int(below.sum())} accounts with positions of {money(float(size[below].sum()))}; equity of "
-                          f"{int(bankrupt.sum())} is below zero", "they are called in the first block: see that prices, entry "
+                          f"{int(bankrupt.sum())} is below zero, by {money(-float(standing.equity[bankrupt].sum()))}",
+                          "they are called in the first block: see that prices, entry "
                           "prices and collateral are of one moment")
         if not world.protocols[name].waterfall:
             yield Finding(OK, "no default waterfall: what closed accounts owe stays as deficit", f"protocols.{name}.waterfall",
@@ -259,6 +261,12 @@ def parameters_found(world: World, book: BookView) -> Iterator[Finding]:
         if idle:
             yield Finding(OK, "parameters of assets that nobody has", f"protocols.{name}.parameters", ", ".join(idle),
                           "nothing to do, unless a name is misspelt in the book")
+        of = book.model.positions.book.of(name).legs["emode"].unique().to_pylist()
+        unknown = sorted({category for category in of if category} - categories_of(look_up(protocol.parameters)))
+        if unknown:
+            yield Finding(WARN, "e-mode categories without parameters", f"protocols.{name}.parameters",
+                          f"{', '.join(map(str, unknown))}: thresholds are the book's, incentives the ordinary ones",
+                          f"write `emode: {{{unknown[0]}: {{liquidation_threshold: 93 %, incentive: 1 %}}}}` for its assets")
 
 
 def caps_found(world: World, book: BookView) -> Iterator[Finding]:
@@ -286,6 +294,13 @@ def inputs_found(world: World, rows: list[Input]) -> Iterator[Finding]:
         if row.age is not None and abs(row.age) > OLD:
             yield Finding(WARN, "input is of another time than the world", f"ages.{row.name}", row.text,
                           "find data of the world's date, or say beside the figures that it is not")
+
+
+def notes_found(notes: list[str]) -> Iterator[Finding]:
+    """What readers of exchanges' answers left out, and could not know."""
+    for note in notes:
+        name, _, text = note.partition(": ")
+        yield Finding(WARN, "not in the book", f"protocols.{name}.book", text, "see delever.ingest.positions")
 
 
 def money(usd: float) -> str:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from delever.core.empty import new_reserves
 from delever.core.tables import Reserves
+from delever.model.asset import USD
 from delever.model.book import REMAINDER
 from delever.model.errors import InputError, nearest
 from delever.protocols.base import Rules
@@ -174,10 +175,14 @@ def level_indices(model: Model) -> Reserves:
 
 
 def remainders(model: Model) -> dict[tuple[str, str], set[str]]:
-    """(protocol, asset) of the legs labelled remainder -> the sides they stand on."""
+    """(protocol, asset) of the legs labelled remainder -> the sides they stand on.
+
+    What a margin account owes is signed too, and a dollar is a dollar: neither is something that is not known.
+    """
     legs = model.positions.book.legs
     labelled = legs.filter(pc.equal(legs["label"], REMAINDER)).group_by(["protocol", "asset", "side"]).aggregate([])
     out: dict[tuple[str, str], set[str]] = {}
     for row in labelled.to_pylist():
-        out.setdefault((row["protocol"], row["asset"]), set()).add(row["side"])
+        if row["protocol"] not in model.world.exchanges and row["asset"] != USD:
+            out.setdefault((row["protocol"], row["asset"]), set()).add(row["side"])
     return out

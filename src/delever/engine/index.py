@@ -89,7 +89,10 @@ def make_index(book: BookTables, price: np.ndarray, margins: Margins, unwatched:
 
 
 def box_sides(book: BookTables, g: int, first: int, negative: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs (falls, rises) of a margin signature: longs and collateral against cash, cash against shorts. negative: [legs]."""
+    """Pairs (falls, rises) of a margin signature: longs and collateral against cash, cash against shorts. negative: [legs].
+
+    Cash that is owed and nothing else beside it is a pair with itself: it never moves, and is due from the start.
+    """
     cash = 2 * int(book.reserve[g, 0])
     sides = [(2 * int(book.reserve[g, k]), cash + 1) for k in range(1, book.collaterals[g])]
     for k in range(first, first + book.debts[g]):
@@ -98,7 +101,7 @@ def box_sides(book: BookTables, g: int, first: int, negative: np.ndarray) -> lis
             sides.append((r, cash + 1))
         if book.margin[g] == EITHER or negative[k]:
             sides.append((cash, r + 1))
-    return sides
+    return sides or [(cash, cash + 1)] if negative[0] else sides
 
 
 def new_watch(accounts: int, index: Index, paths: int, looked_up: bool) -> Watch:

@@ -1,36 +1,20 @@
 """Positions as exchanges export them, as the plain long table that a book is read from.
 
-`read_positions` takes that table (.csv, .parquet), or one exchange's answers as JSON, which it tells by their keys:
+`read_positions` takes that table (.csv, .parquet), or exchanges' answers as JSON, which it tells by their shape. What each
+answer has to have stands in the exchange's file: hyperliquid, binance (USD-M and COIN-M), bybit (linear, inverse,
+unified), okx, bitmex, dydx (v4) and ccxt_unified. Answers that belong together stand in one object, `{"positions": ...,
+"balance": ...}`; several accounts as `{"name of the account": its answers, ...}`. Numbers may be texts.
 
-- *Hyperliquid*, `POST /info {"type": "clearinghouseState", "user": ...}`: assetPositions[].position {coin, szi, entryPx,
-  leverage {type, rawUsd}, unrealizedPnl}, crossMarginSummary {accountValue}.
-  https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint/perpetuals
-- *Binance USD-M*, `{"positionRisk": GET /fapi/v3/positionRisk, "balance": GET /fapi/v3/balance}`: symbol, positionAmt,
-  entryPrice, isolatedWallet; asset, crossWalletBalance. Or `GET /fapi/v2/account`, which has both as positions and assets.
-  https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/Position-Information-V3
-  https://developers.binance.com/docs/derivatives/usds-margined-futures/account/rest-api/Futures-Account-Balance-V3
-  https://developers.binance.com/docs/derivatives/usds-margined-futures/account/rest-api/Account-Information-V2
-- *Binance COIN-M*, the same keys of `/dapi/v1/positionRisk` and `/dapi/v1/balance`, or `GET /dapi/v1/account`: symbols such as
-  BTCUSD_PERP, positionAmt in contracts of 100 USD (BTC) or 10 USD (any other coin), wallets in coins. Each coin is a margin
-  account of its own, so of several one is to be named.
-  https://developers.binance.com/docs/derivatives/coin-margined-futures/trade/rest-api/Position-Information
-  https://developers.binance.com/docs/derivatives/coin-margined-futures/account/rest-api/Account-Information
-- *Bybit*, `{"positions": GET /v5/position/list, "wallet": GET /v5/account/wallet-balance, "info": GET /v5/account/info}`:
-  symbol, side, size, avgPrice, positionBalance, tradeMode; coin, walletBalance; marginMode.
-  https://bybit-exchange.github.io/docs/v5/position
-  https://bybit-exchange.github.io/docs/v5/account/wallet-balance
-  https://bybit-exchange.github.io/docs/v5/account/account-info
-
-Several accounts stand in one file as `{"name of the account": its answer, ...}`. Numbers are texts in all three.
-Collateral is what was paid in and realised, without the profit of open positions: equity then follows the mark.
+Collateral is what was paid in and realised, without the profit of open positions: equity then follows the mark. What an answer
+does not say, or what the table cannot say, is refused by name; what backs no position is left out and named in the notes.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,43 +22,67 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from delever.model.errors import InputError, nearest
+from delever.ingest.answers import DOLLARS, Account, Held, Reader, accounts_of
+from delever.ingest.binance import BINANCE
+from delever.ingest.bitmex import BITMEX
+from delever.ingest.bybit import BYBIT
+from delever.ingest.ccxt_unified import CCXT
+from delever.ingest.dydx import DYDX
+from delever.ingest.hyperliquid import HYPERLIQUID
+from delever.ingest.okx import OKX
+from delever.ingest.source import AS_TEXT
+from delever.ingest.symbols import perp_of
+from delever.model.errors import InputError
 
 COLUMNS = pa.schema([
     ("account", pa.string()), ("instrument", pa.string()), ("size", pa.float64()), ("entry_price", pa.float64()),
     ("margin_mode", pa.string()), ("collateral", pa.float64()), ("collateral_asset", pa.string()),
-])  # size [units of the perp], entry_price [USD a unit], collateral [units of its asset]
-# Assumption, not an estimate: a dollar of a stablecoin is a dollar. An exchange's asset -> the world's.
-COIN_M = re.compile(r"(?P<coin>[0-9A-Z]+)USD_(PERP|\d{6})")  # symbols of Binance COIN-M
-CONTRACT, OF_BTC = 10.0, 100.0  # what one of its contracts is [USD]: "contractSize" of /dapi/v1/exchangeInfo
-DOLLARS = {"USDT": "USD", "USDC": "USD", "FDUSD": "USD", "BUSD": "USD", "USD": "USD"}
+])  # size [units of the perp, of an inverse one USD], entry_price [USD a unit], collateral [units of its asset]
+READERS = (HYPERLIQUID, BINANCE, BYBIT, OKX, BITMEX, DYDX, CCXT)
+# Keys under which the answers of one account may stand together.
+KEYS = frozenset({"positionRisk", "balance", "balances", "positions", "wallet", "info", "state", "spot", "clearinghouseState",
+                  "spotClearinghouseState", "abstraction", "account", "multiAssetsMargin", "mode", "config", "instruments",
+                  "margin", "subaccounts"})
+KNOWN = f"known are answers of {', '.join(reader.title for reader in READERS)}, see delever.ingest.positions"
 
 Row = tuple[str, str, float | None, float | None, str, float, str]  # a row of COLUMNS
 Names = Mapping[str, str]
+Told = tuple[Reader, str, Any]  # an answer: whose, which part, itself
 
 
-def read_positions(source: pa.Table | str | Path | Mapping[str, Any], *, account: str = "own", instruments: Names | None = None,
-                   collateral: Names = DOLLARS, coin: str | None = None) -> pa.Table:
+@dataclass(frozen=True)
+class Reading:
+    """An export, read."""
+
+    table: pa.Table  # COLUMNS, and `owner` where an account of the exchange is several margin accounts
+    exchanges: tuple[str, ...]
+    notes: tuple[str, ...]  # what was left out, and what the answers do not say
+    left: tuple[str, ...]  # units (USD, or a coin) of margin accounts with positions that were not asked for
+
+
+def read_positions(source: pa.Table | str | Path | Mapping[str, Any] | list[Any], *, account: str = "own",
+                   instruments: Names | None = None, collateral: Names | None = None, coin: str | None = None) -> pa.Table:
     """The plain long table for `Book.from_table(table, protocol=...)`: account, instrument, size, entry_price, ...
 
     account: who the one account of an export is. instruments: the exchange's symbol -> the perp in the world; without
-    it symbols stay as they are. collateral: the exchange's asset -> the asset in the world; balances in assets that it
-    does not name are left out. coin: of coin-margined accounts the one whose contracts and wallet are meant; not needed where
-    positions are in one alone.
+    it symbols stay as they are. collateral: the exchange's asset -> the asset in the world, "" to leave it out; what it does not
+    name is refused, and without it coins keep their names and dollars are USD. coin: of coin-margined accounts the one whose
+    contracts and wallet are meant; not needed where positions are in one alone.
     """
     if isinstance(source, pa.Table):
         return source
-    if isinstance(source, Mapping):
+    if isinstance(source, Mapping | list):
         return from_export(source, account=account, instruments=instruments, collateral=collateral, coin=coin)
     path, where = Path(source), str(source)
     readers: dict[str, Callable[[io.BytesIO], Any]] = {
-        ".csv": pyarrow.csv.read_csv, ".parquet": pyarrow.parquet.read_table, ".json": json.load,
+        ".csv": lambda file: pyarrow.csv.read_csv(file, convert_options=pyarrow.csv.ConvertOptions(column_types=AS_TEXT)),
+        ".parquet": pyarrow.parquet.read_table, ".json": json.load,
     }
     if path.suffix not in readers:
         raise InputError("is no table of positions", where, path.suffix, "give a .csv, .parquet or .json file")
     try:
         value = readers[path.suffix](io.BytesIO(path.read_bytes()))
-    except (OSError, ValueError) as error:  # Arrow's errors and JSON's are ValueErrors
+    except (OSError, ValueError, RecursionError) as error:  # Arrow's errors and JSON's are ValueErrors
         reason = str(error).splitlines()[0].rpartition("'<Buffer>': ")[2]
         raise InputError("cannot be read", where, reason, "get it anew") from None
     if path.suffix != ".json":
@@ -83,180 +91,206 @@ def read_positions(source: pa.Table | str | Path | Mapping[str, Any], *, account
 
 
 def from_export(value: Any, where: str = "export", *, account: str = "own", instruments: Names | None = None,
-                collateral: Names = DOLLARS, coin: str | None = None) -> pa.Table:
-    """The same of an exchange's answers, already parsed; `where` names them in errors."""
+                collateral: Names | None = None, coin: str | None = None) -> pa.Table:
+    """The table of an exchange's answers, already parsed; `where` names them in errors."""
+    return read_export(value, where, account=account, instruments=instruments, collateral=collateral, coin=coin).table
+
+
+def read_export(value: Any, where: str = "export", *, account: str = "own", instruments: Names | None = None,
+                collateral: Names | None = None, coin: str | None = None) -> Reading:
+    """The same with what was left out and what could not be known."""
     rows: list[Row] = []
-    for name, answer in _by_account(value, account, where).items():
+    owners: list[str] = []
+    notes: list[str] = []
+    titles: dict[str, None] = {}
+    left: dict[str, None] = {}
+    meant: dict[tuple[str, str], str] = {}  # (exchange, perp) -> symbol
+    try:
+        accounts = _by_account(value, account, where)
+    except RecursionError:
+        raise InputError("is nested too deep for an export", where, remedy=KNOWN) from None
+    for name, answers in accounts.items():
         place = f"{where}, account {name}"
         try:
-            found = _of_coin(_reader(answer)(answer, name, collateral), coin)
+            reader, found = _read(answers, name, collateral)
+            titles[reader.title] = None
+            kept = _of_coin(found, coin, instruments is None)
+            left |= dict.fromkeys(one.unit for one in found if one.positions and one.unit not in {other.unit for other in kept})
+            for one in kept:
+                notes += one.notes
+                made = [row for held in one.positions for row in [_position(one, held, collateral)]]
+                made = _renamed(made, instruments, reader.title, meant, notes)
+                made += _cash(one, collateral)
+                rows += made
+                owners += [one.owner] * len(made)
         except InputError as error:
             raise error.at(place) from None
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             remedy = "give the answer as the exchange sent it"
             raise InputError("is not as documented", place, f"{type(error).__name__} {error}", remedy) from None
-        rows += _renamed(found, instruments, place)
     if not rows:
         raise InputError("has no positions", where, remedy="export an account that holds some")
-    return pa.table([list(column) for column in zip(*rows, strict=True)], schema=COLUMNS)
+    table = pa.table([list(column) for column in zip(*rows, strict=True)], schema=COLUMNS)
+    if owners != [row[0] for row in rows]:
+        table = table.append_column("owner", pa.array(owners, pa.string()))
+    return Reading(table, tuple(titles), tuple(notes), tuple(left))
 
 
-def _by_account(value: Any, account: str, where: str) -> dict[str, Any]:
-    """Account -> answer: of the one account, or of each that is named."""
-    if isinstance(value, Mapping):
-        if _is_known(value):
-            return {account: value}
-        if value and all(isinstance(answer, Mapping) and _is_known(answer) for answer in value.values()):
-            return {str(name): answer for name, answer in value.items()}
-    remedy = "known are Hyperliquid's clearinghouseState, Binance's and Bybit's answers, see delever.ingest.positions"
-    raise InputError("is no export of positions", where, remedy=remedy)
+def is_export(value: Any) -> bool:
+    """Whether a value is an exchange's answers."""
+    try:
+        _by_account(value, "own", "export")
+    except InputError:
+        return False
+    return True
 
 
-def _is_known(answer: Mapping[str, Any]) -> bool:
-    return any(keys <= answer.keys() for keys in EXPORTS)
+def kinds_of(value: Any) -> list[tuple[str, str]]:
+    """(exchange, part) of the answers in a value that is of one account; empty where accounts are named, or nothing is known."""
+    return [(reader.title, kind) for reader, kind, _ in _told(value)] if not _is_named(value) else []
 
 
-def _reader(answer: Mapping[str, Any]) -> Callable[[Any, str, Names], list[Row]]:
-    return next(reader for keys, reader in EXPORTS.items() if keys <= answer.keys())
+def _by_account(value: Any, account: str, where: str) -> dict[str, list[Told]]:
+    """Account -> answers: of the one account, or of each that is named."""
+    told = list(_told(value)) if not _is_named(value) else []
+    if told:
+        kinds = [kind for _, kind, _ in told]
+        twice = next((kind for kind in ("state", "account", "subaccounts") if kinds.count(kind) > 1), None)
+        if twice is not None and isinstance(value, list):
+            raise InputError(f"is a list of several accounts ({twice})", where, remedy="name them: {\"name\": its answer, ...}")
+        return {account: told}
+    if isinstance(value, Mapping) and value:
+        _not_an_error(value, where)
+        named = {str(name): list(_told(answer)) for name, answer in value.items()}
+        if all(named.values()):
+            return named
+        if any(named.values()):
+            wrong = next(name for name, answers in named.items() if not answers)
+            _not_an_error(value[wrong], f"{where}, {wrong}")
+            raise InputError(f"{wrong} is no answer that is known", where, remedy=KNOWN)
+    raise InputError("is no export of positions", where, remedy=KNOWN)
 
 
-def _renamed(rows: Iterable[Row], instruments: Names | None, where: str) -> list[Row]:
-    """Transactions with the world's names; one row for each position."""
+def _is_named(value: Any) -> bool:
+    """Whether an object's keys are names of accounts."""
+    return isinstance(value, Mapping) and not any(reader.kind(value) for reader in READERS) and not value.keys() <= KEYS
+
+
+def _told(value: Any) -> Iterator[Told]:
+    """The answers in a value: it is one, or a list of them, or an object with parts."""
+    for reader in READERS:
+        kind = reader.kind(value)
+        if kind is not None:
+            yield reader, kind, value
+            return
+    if isinstance(value, list):
+        for one in value:
+            yield from _told(one)
+    elif isinstance(value, Mapping) and value and value.keys() <= KEYS:
+        for name, one in value.items():
+            answers = list(_told({name: one} if isinstance(one, bool) else one)) if one != value else []
+            if not answers and one not in ([], {}, None):
+                _not_an_error(one, name)
+                raise InputError(f"{name} is no answer that is known", remedy=KNOWN)
+            yield from answers
+
+
+def _not_an_error(value: Any, where: str) -> None:
+    """An exchange's refusal in place of an answer."""
+    if not isinstance(value, Mapping):
+        return
+    code = value.get("retCode", value.get("code", 0))
+    said = value.get("retMsg", value.get("msg", value.get("error")))
+    if said and (str(code) != "0" or "error" in value):
+        raise InputError("is an error of the exchange", where, str(said), "ask it again")
+
+
+def _read(answers: list[Told], name: str, collateral: Names | None) -> tuple[Reader, list[Account]]:
+    """The margin accounts of one account's answers."""
+    reader = answers[0][0]
+    other = next((one.title for one, _, _ in answers if one is not reader), None)
+    if other is not None:
+        remedy = "name each account: {\"name\": its answers, ...}"
+        raise InputError(f"mixes answers of {reader.title} and {other}", remedy=remedy)
+    parts: dict[str, list[Any]] = {}
+    for _, kind, answer in answers:
+        parts.setdefault(kind, []).append(answer)
+    strict = None if collateral is None else [asset for asset, of in collateral.items() if of]
+    return reader, [one for account in reader.read(parts, name) for one in accounts_of(account, strict)]
+
+
+def _of_coin(accounts: list[Account], coin: str | None, alone: bool) -> list[Account]:
+    """The accounts of one coin, where there are contracts margined in coins: each of these is an account of its own.
+
+    alone: no world says what is meant.
+    """
+    units = sorted({one.unit for one in accounts if one.positions})
+    if units in ([], ["USD"]) and coin in (None, "USD"):
+        return accounts
+    if coin is None and len(units) > 1 and (alone or "USD" not in units):
+        raise InputError("has contracts margined in several coins", value=", ".join(units),
+                         remedy=f"each coin is an account of its own: name one, such as coin={units[0]!r}")
+    if coin is None:
+        return accounts
+    left = [held.symbol for one in accounts if one.unit != coin for held in one.positions]
+    kept = [one for one in accounts if (one.unit == coin and one.positions) or (coin != "USD" and coin in one.balances)]
+    note = (f"counted in other than {coin} and left out: {', '.join(left)}",) if left else ()
+    if not kept:
+        raise InputError(f"has no contracts margined in {coin}", value=", ".join(units), remedy=f"known: {', '.join(units)}")
+    first = replace(kept[0], notes=kept[0].notes + note)
+    return [replace(first, name=first.owner)] if len(kept) == 1 else [first, *kept[1:]]
+
+
+def _position(account: Account, held: Held, collateral: Names | None) -> Row:
+    mode = "isolated" if held.isolated else "cross"
+    return account.name, held.symbol, held.size, held.entry, mode, held.paid, _counted(account, held.asset, collateral) or "USD"
+
+
+def _counted(account: Account, asset: str, collateral: Names | None) -> str | None:
+    """The world's asset for an exchange's; "": left out on purpose; None: not known."""
+    if asset == account.unit:
+        return asset
+    if collateral is not None:
+        return collateral.get(asset)
+    return DOLLARS.get(asset, asset)
+
+
+def _cash(account: Account, collateral: Names | None) -> list[Row]:
+    """A row for each balance that is not nothing."""
+    rows: list[Row] = []
+    for asset, units in account.balances.items():
+        of = _counted(account, asset, collateral)
+        if units == 0.0 or of == "":
+            continue
+        if units < 0.0 and of not in ("USD", account.unit):
+            remedy = "borrowed coins are not modelled: repay them, or leave that account out"
+            raise InputError(f"owes {-units:g} {asset}", remedy=remedy)
+        if of is None:
+            remedy = (f"state what it counts for, `{asset}: {{haircut: 10 %}}` in the exchange's parameters (100 %: nothing) and "
+                      "its price in assets")
+            raise InputError(f"has {units:g} {asset} as collateral that the world does not know", remedy=remedy)
+        rows.append((account.name, "", None, None, "cross", units, of))
+    return rows
+
+
+def _renamed(rows: Iterable[Row], instruments: Names | None, title: str, meant: dict[tuple[str, str], str],
+             notes: list[str]) -> list[Row]:
+    """Rows with the world's names; one row for each position."""
     out: list[Row] = []
-    seen: set[tuple[str, bool]] = set()
-    for row in rows:
-        symbol = row[1]
-        if not symbol:
-            out.append(row)
-            continue
-        if instruments is not None and symbol not in instruments:
-            paid_in = COIN_M.fullmatch(symbol)
-            if paid_in:
-                coin = paid_in["coin"]
-                remedy = f"an exchange with `unit: {coin}` lists its inverse perps: `{{perp: {coin}, inverse: true}}`"
-                raise InputError(f"has contracts that are paid in {coin}", where, symbol, remedy)
-            raise InputError("unknown instrument", where, symbol, nearest(symbol, instruments))
-        name = symbol if instruments is None else instruments[symbol]
-        short = (row[2] or 0.0) < 0.0
-        if (name, short) in seen:
+    seen: set[tuple[str, str, str, bool]] = set()
+    for account, symbol, size, entry, mode, paid, asset in rows:
+        name, many = (symbol, 1.0) if instruments is None else perp_of(symbol, instruments)
+        if meant.setdefault((title, name), symbol) != symbol:
+            remedy = f"give the world a perp of each, such as `{symbol}: {{perp: ...}}` with parameters of its own"
+            what = f"{meant[title, name]} and {symbol} are two instruments, and the world has one"
+            raise InputError(what, value=name, remedy=remedy)
+        short = (size or 0.0) < 0.0
+        if (account, name, mode, short) in seen:
             remedy = "a perp is held once each way: net what stands on one side"
-            raise InputError("has an instrument twice", where, symbol, remedy)
-        seen.add((name, short))
-        out.append((row[0], name, *row[2:]))
+            raise InputError("has an instrument twice", value=symbol, remedy=remedy)
+        seen.add((account, name, mode, short))
+        if many != 1.0:
+            notes.append(f"{account}: {symbol} counted as {many:g} {name} each")
+            size, entry = (size or 0.0) * many, (entry or 0.0) / many
+        out.append((account, name, size, entry, mode, paid, asset))
     return out
-
-
-def _of_coin(rows: list[Row], coin: str | None) -> list[Row]:
-    """The rows of one coin, where there are contracts margined in coins: each of these is an account of its own."""
-    coins = sorted({row[6] for row in rows if COIN_M.fullmatch(row[1])})
-    if not coins:
-        return rows
-    if coin is None and len(coins) > 1:
-        raise InputError("has contracts margined in several coins", value=", ".join(coins),
-                         remedy=f"each coin is an account of its own: name one, such as coin={coins[0]!r}")
-    return [row for row in rows if row[6] == (coin or coins[0])]
-
-
-def hyperliquid(state: Mapping[str, Any], account: str, collateral: Names = DOLLARS) -> list[Row]:
-    """Transactions of a clearinghouseState.
-
-    rawUsd of an isolated position is its equity less its value, so the margin paid in = rawUsd + szi x entryPx. The
-    cross account's = accountValue - sum of unrealizedPnl over its positions. All in USDC.
-    """
-    rows: list[Row] = []
-    profit = 0.0  # USD, of cross positions
-    for entry in state["assetPositions"]:
-        position = entry["position"]
-        size = float(position["szi"])
-        if size == 0.0:
-            continue
-        price, isolated = float(position["entryPx"]), position["leverage"]["type"] == "isolated"
-        paid = float(position["leverage"]["rawUsd"]) + size * price if isolated else 0.0
-        profit += 0.0 if isolated else float(position["unrealizedPnl"])
-        rows.append((account, position["coin"], size, price, "isolated" if isolated else "cross", paid, collateral["USDC"]))
-    cash = float(state["crossMarginSummary"]["accountValue"]) - profit
-    return rows + _cash(account, {"USDC": cash}, collateral)
-
-
-def binance_account(answer: Mapping[str, Any], account: str, collateral: Names = DOLLARS) -> list[Row]:
-    """Transactions of GET /fapi/v2/account; isolated positions need isolatedWallet, which the documentation shows in v3 alone."""
-    return binance({"positionRisk": answer["positions"], "balance": answer["assets"]}, account, collateral)
-
-
-def binance(answer: Mapping[str, Any], account: str, collateral: Names = DOLLARS) -> list[Row]:
-    """Transactions of positionRisk and balance. isolatedWallet is the margin paid in, isolatedMargin has the profit in it.
-
-    Of COIN-M sizes become USD, and margin and wallets are in the coin, whatever `collateral` names.
-    """
-    rows: list[Row] = []
-    kinds = [COIN_M.fullmatch(position["symbol"]) for position in answer["positionRisk"]]
-    if any(kinds):
-        collateral = {entry["asset"]: entry["asset"] for entry in answer["balance"]} | {
-            kind["coin"]: kind["coin"] for kind in kinds if kind} | {name: of for name, of in collateral.items() if of != "USD"}
-    for position in answer["positionRisk"]:
-        size = float(position["positionAmt"])
-        if size == 0.0:
-            continue
-        wallet = position.get("isolatedWallet")
-        isolated = position.get("isolated") is True or position.get("marginType") == "isolated" or float(wallet or 0.0) != 0.0
-        if isolated and wallet is None:
-            remedy = "give {positionRisk: [...], balance: [...]}, whose rows have it"
-            raise InputError("has an isolated position without isolatedWallet", value=position["symbol"], remedy=remedy)
-        paid, mode = (float(wallet), "isolated") if isolated else (0.0, "cross")
-        inverse = COIN_M.fullmatch(position["symbol"])
-        asset = collateral[inverse["coin"] if inverse else position.get("marginAsset", "USDT")]
-        if inverse:
-            size *= OF_BTC if inverse["coin"] == "BTC" else CONTRACT
-        rows.append((account, position["symbol"], size, float(position["entryPrice"]), mode, paid, asset))
-    return rows + _cash(account, {entry["asset"]: float(entry["crossWalletBalance"]) for entry in answer["balance"]}, collateral)
-
-
-def bybit_positions(answer: Mapping[str, Any], account: str, collateral: Names = DOLLARS) -> list[Row]:
-    """Transactions of GET /v5/position/list alone: enough where all positions are isolated."""
-    return bybit({"positions": answer}, account, collateral)
-
-
-def bybit(answer: Mapping[str, Any], account: str, collateral: Names = DOLLARS) -> list[Row]:
-    """Transactions of position/list, wallet-balance and account/info.
-
-    "tradeMode: UTA2.0, UTA1.0 (except inverse): deprecated, always 0, check Get Account Info to know the margin mode":
-    so `info` decides where it is given. positionBalance is initial margin plus closing fee, without profit. Of an account
-    with isolated margin the rest of the wallet backs no position and is left out.
-    """
-    result = answer["positions"]["result"]
-    if result.get("category", "linear") != "linear":
-        remedy = "only linear contracts, settled in USDT or USDC, are known"
-        raise InputError("has contracts that are not linear", value=result["category"], remedy=remedy)
-    mode = answer["info"]["result"]["marginMode"] if "info" in answer else None
-    rows: list[Row] = []
-    for position in result["list"]:
-        size = float(position["size"] or 0.0)
-        if size == 0.0:
-            continue
-        isolated = mode == "ISOLATED_MARGIN" if mode is not None else position["tradeMode"] == 1
-        paid, kept = (float(position["positionBalance"]), "isolated") if isolated else (0.0, "cross")
-        signed = size if position["side"] == "Buy" else -size
-        rows.append((account, position["symbol"], signed, float(position["avgPrice"]), kept, paid, "USD"))
-    if all(row[4] == "isolated" for row in rows):
-        return rows
-    if "wallet" not in answer:
-        remedy = "give {positions: ..., wallet: ..., info: ...}: answers of position/list, wallet-balance, account/info"
-        raise InputError("has cross positions without a wallet", remedy=remedy)
-    coins = {coin["coin"]: float(coin["walletBalance"]) for coin in answer["wallet"]["result"]["list"][0]["coin"]}
-    return rows + _cash(account, coins, collateral)
-
-
-def _cash(account: str, balances: Mapping[str, float], collateral: Names) -> list[Row]:
-    """A row for each balance that is not nothing, in assets that count."""
-    return [(account, "", None, None, "cross", balance, collateral[asset])
-            for asset, balance in balances.items() if balance != 0.0 and asset in collateral]
-
-
-# Keys that an answer is told by -> its reader.
-EXPORTS: dict[frozenset[str], Callable[[Any, str, Names], list[Row]]] = {
-    frozenset({"assetPositions", "crossMarginSummary"}): hyperliquid,
-    frozenset({"positionRisk", "balance"}): binance,
-    frozenset({"positions", "assets"}): binance_account,
-    frozenset({"retCode", "result"}): bybit_positions,
-    frozenset({"positions"}): bybit,
-}

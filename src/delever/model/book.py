@@ -74,14 +74,15 @@ class Book:
         if protocol is not None:
             legs, accounts = _with_protocol(legs, protocol), _with_protocol(accounts, protocol)
         legs = _fill_owner(legs)
-        if is_positions(legs):
+        margin = is_positions(legs)
+        if margin:
             legs = to_legs(legs, where)
         empty = {"emode": 0, "label": "", "liquidation_threshold": None, "entry_price": None, "bands": 0}
         book = cls(
             conform(legs, LEGS, empty, where),
             ACCOUNTS.empty_table() if accounts is None else _conform_accounts(accounts, f"{where} (accounts)"),
         )
-        check_legs(book.legs, where)
+        check_legs(book.legs, where, margin)
         return book
 
     @classmethod
@@ -106,7 +107,7 @@ class Book:
         if not parts:
             raise InputError("no books to join", where, remedy="give at least one")
         legs = pa.concat_tables([part.legs for part in parts])
-        check_legs(legs, where)
+        check_legs(legs, where, margin=True)  # somebody owes something in each
         return cls(legs, pa.concat_tables([part.accounts for part in parts]))
 
     def of(self, protocol: str) -> Book:

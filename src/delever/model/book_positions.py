@@ -10,7 +10,7 @@ A perp may be held both ways at once (hedge mode), in two rows: each has its ent
 they are two accounts, `account/INSTRUMENT/long` and `/short`. Of an *inverse* perp size is in USD, and the collateral its coin.
 *Cross* rows of one account share all the collateral that they state: it adds up. A row without an instrument is
 collateral alone. Collateral is the margin paid in, without the profit of open positions; in USD, unless
-`collateral_asset` says otherwise.
+`collateral_asset` says otherwise. Of what the exchange counts in more may have been lost than was paid in: it is signed.
 """
 
 from __future__ import annotations
@@ -99,13 +99,19 @@ def _legs(rows: pa.Table, side: str, asset: pa.ChunkedArray, amount: pa.ChunkedA
     })
 
 
+def _beside_others(rows: pa.Table) -> pa.ChunkedArray:
+    """Whether a row's collateral is not USD and its protocol holds other collateral too: no exchange counts in it then."""
+    held = rows.group_by("protocol", use_threads=False).aggregate([("collateral_asset", "count_distinct")])
+    many = held.filter(pc.greater(held["collateral_asset_count_distinct"], 1))["protocol"].combine_chunks()
+    return pc.and_(pc.is_in(rows["protocol"], many), pc.not_equal(rows["collateral_asset"], USD))
+
+
 def _check(rows: pa.Table, where: str) -> None:
     """What a row must say, given what it says."""
     one_of(rows, "margin_mode", (CROSS, ISOLATED), where)
     traded = pc.not_equal(rows["instrument"], "")
     untraded = pc.invert(traded)
     size, entry, collateral = rows["size"], rows["entry_price"], rows["collateral"]
-    usd = pc.equal(rows["collateral_asset"], USD)
     mistakes = (
         (pc.and_(untraded, pc.equal(rows["margin_mode"], ISOLATED)), "instrument", "isolated without instrument",
          "name the perp that it is the margin of, or write cross"),
@@ -114,9 +120,10 @@ def _check(rows: pa.Table, where: str) -> None:
         (pc.and_(untraded, pc.equal(collateral, 0.0)), "collateral", "neither position nor collateral", "leave the row out"),
         (pc.and_(traded, size.is_null()), "size", "instrument without size", "write the units held, short below 0"),
         (pc.and_(traded, pc.equal(size, 0.0)), "size", "is 0", "leave the instrument empty: the row is collateral alone"),
+        (pc.and_(pc.less(collateral, 0.0), _beside_others(rows)), "collateral", "is negative",
+         "only a balance in USD may be owed"),
         (pc.and_(traded, entry.is_null()), "entry_price", "size without entry price", ENTRY),
         (pc.and_(traded, pc.less_equal(entry, 0.0)), "entry_price", "is not above 0", ENTRY),
-        (pc.and_(pc.less(collateral, 0.0), pc.invert(usd)), "collateral", "is negative", "only a balance in USD may be owed"),
     )
     for mask, column, what, remedy in mistakes:
         row = first(mask)

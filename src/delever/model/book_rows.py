@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -88,8 +88,11 @@ def first(mask: pa.ChunkedArray) -> int | None:
     return row if row >= 0 else None
 
 
-def check_legs(legs: pa.Table, where: str) -> None:
-    """Sides, signs, thresholds, one row a leg, and somebody who owes something."""
+def check_legs(legs: pa.Table, where: str, margin: bool = False) -> None:
+    """Sides, signs, thresholds, one row a leg, and somebody who owes something.
+
+    margin: the legs are of margin accounts, in which collateral below zero is what is owed.
+    """
     if not legs.num_rows:
         raise InputError("has no rows", where, remedy="a book needs accounts")
     one_of(legs, "side", SIDES, where)
@@ -110,7 +113,8 @@ def check_legs(legs: pa.Table, where: str) -> None:
     way = pc.if_else(pc.and_(position, pc.less(amount, 0.0)), "short position", legs["side"])  # a perp may be held both ways
     check_once(legs.set_column(legs.column_names.index("side"), "side", way), KEY, where)
     _check_owners(legs, where)
-    if first(pc.or_(position, pc.and_(pc.equal(legs["side"], "debt"), pc.greater(amount, 0.0)))) is None:
+    owed = pc.and_(pc.less(amount, 0.0), margin)
+    if first(pc.or_(pc.or_(position, owed), pc.and_(pc.equal(legs["side"], "debt"), pc.greater(amount, 0.0)))) is None:
         remedy = "nobody can be liquidated; add rows with side debt and an amount above 0"
         raise InputError("has no debt", where, remedy=remedy)
 
@@ -173,6 +177,24 @@ def check_once(table: pa.Table, key: list[str], where: str, row: pa.Array | None
         what += f" with {found['margin_mode']} {found['instrument']}"
     remedy = f"keep one of rows {found['row_min'] + HEADER} and {found['row_max'] + HEADER}, or their sum"
     raise row_error(what, where, found["row_max"], "account", found["account"], remedy)
+
+
+def own_rows(table: pa.Table | None, protocol: str, others: Collection[str], where: str) -> pa.Table:
+    """The rows of a protocol: those that name it, and those that name none. others: protocols that read the same book.
+
+    Rows of anybody else are nobody's, and are refused: a book of one protocol may be under another name, which is to be said.
+    """
+    if table is None or "protocol" not in table.column_names or not table.num_rows:
+        return table
+    named = pc.fill_null(table["protocol"].cast(pa.string()), "")
+    own = pc.is_in(named, pa.array(["", protocol]))
+    foreign = pc.is_in(named, pa.array(["", protocol, *others], pa.string()))
+    row = int(pc.index(foreign, False).as_py())
+    if row >= 0:
+        remedy = f"a protocol of the world takes the rows that name it: call it {named[row].as_py()}, or take these rows out"
+        raise row_error(f"is of another protocol than {protocol}", where, row, "protocol", named[row].as_py(), remedy)
+    table = table.filter(own)
+    return table.drop_columns("protocol").append_column("protocol", pa.array([protocol] * table.num_rows, pa.string()))
 
 
 def _all_differ(table: pa.Table, key: list[str]) -> bool:

@@ -16,6 +16,9 @@ from .errors import InputError, nearest
 from .parameters import CollateralParameters, Parameters, PerpParameters, ReserveParameters, Tier, look_up
 from .parts import ProtocolParts, WorldParts
 
+# How exchanges end the names of their perps: Hyperliquid, Binance, Bybit, BitMEX; dYdX; OKX; ccxt.
+LINEAR = ("", "USDT", "USDC", "PERP", "-USD", "-USDT-SWAP", "-USDC-SWAP", "/USDT:USDT", "/USDC:USDC")
+INVERSE = ("USD_PERP", "USD", "-PERPETUAL", "-USD-SWAP", "/USD:{coin}")
 OPENING_COSTS = 0.001  # share of a position that fees may have taken from its margin; assumption, above takers' fees
 
 
@@ -27,14 +30,22 @@ def is_exchange(protocol: ProtocolParts) -> bool:
 def instruments(name: str, world: WorldParts) -> dict[str, str]:
     """What exchanges call the perps of one of them -> the perp here: BTC, BTCUSDT, BTCUSDC, BTCPERP, and its own name.
 
-    An inverse one: BTCUSD_PERP, BTCUSD, BTC-PERPETUAL, and its own name.
+    An inverse one: BTCUSD_PERP, BTCUSD, BTC-PERPETUAL, and its own name. What could be any of two is nobody's: of perps of one
+    coin (of USDT and of USDC) each is known by its own name alone.
     """
     parameters = look_up(world.protocols[name].parameters)
     traded = {perp: underlying for perp, underlying in perps(world.assets, options=True).items() if perp in parameters}
-    found = {f"{underlying}{end}": perp for perp, underlying in traded.items()
-             for end in (("USD_PERP", "USD", "-PERPETUAL") if world.assets[perp].inverse else ("", "USDT", "USDC", "PERP"))
-             if not world.assets[perp].is_option}
-    return found | {perp: perp for perp in traded}
+    found: dict[str, str] = {}
+    twice: set[str] = set()
+    for perp, underlying in traded.items():
+        if world.assets[perp].is_option:
+            continue
+        coins = (underlying, "XBT") if underlying == "BTC" else (underlying,)
+        for symbol in (coin + end for coin in coins for end in (INVERSE if world.assets[perp].inverse else LINEAR)):
+            symbol = symbol.replace("{coin}", underlying)
+            if found.setdefault(symbol, perp) != perp:
+                twice.add(symbol)
+    return {symbol: perp for symbol, perp in found.items() if symbol not in twice} | {perp: perp for perp in traded}
 
 
 def check_terms(name: str, world: WorldParts) -> None:
@@ -172,6 +183,7 @@ def check_sides(book: Book, world: WorldParts, where: str, name: str) -> None:
     if exchange:
         parameters = look_up(protocol.parameters)
         _check_instruments(book.legs, world, parameters, where, name)
+        _check_owed(book.legs, where, protocol.unit)
         check_leverage(book.legs, world, parameters, where, protocol.unit)
 
 
@@ -193,6 +205,16 @@ def _check_instruments(legs: pa.Table, world: WorldParts, parameters: Mapping[st
         elif pair["asset"] in world.assets:
             remedy = f"add it to protocols.{name}.parameters, or correct the name: {remedy}"
         raise InputError(what, _account(where, legs, row), pair["asset"], remedy)
+
+
+def _check_owed(legs: pa.Table, where: str, unit: str) -> None:
+    """Only what an exchange counts in may be owed to it."""
+    owed = pc.and_(pc.equal(legs["side"], "collateral"), pc.and_(pc.less(legs["amount"], 0.0), pc.not_equal(legs["asset"], unit)))
+    row = int(pc.index(owed, True).as_py())
+    if row >= 0:
+        remedy = f"only {unit} may be owed: borrowed coins are not modelled; repay them, or leave that account out"
+        raise InputError(f"owes {-legs['amount'][row].as_py():g} {legs['asset'][row].as_py()}", _account(where, legs, row),
+                         remedy=remedy)
 
 
 def check_leverage(legs: pa.Table, world: WorldParts, parameters: Mapping[str, Parameters], where: str, unit: str = USD) -> None:

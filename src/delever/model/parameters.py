@@ -188,6 +188,11 @@ def look_up(given: str | Mapping[str, Parameters]) -> dict[str, Parameters]:
     return {asset: read_entry(asset, entry) for asset, entry in catalog.get(given).items()}
 
 
+def categories_of(entries: Mapping[str, Parameters]) -> set[int]:
+    """Efficiency-mode categories that some reserve has parameters in; of an asset without them the ordinary ones hold."""
+    return {category for entry in entries.values() if isinstance(entry, ReserveParameters) for category in entry.emode}
+
+
 def _kind_of(given: Mapping[str, Any]) -> type[Any]:
     """The spec that a key belongs to; failing that, one that has a key much like it, to be told so.
 

@@ -34,7 +34,7 @@ def with_cash(legs: pa.Table, world: World) -> pa.Table:
     unit = units_of(legs, world)
     is_cash = pc.equal(legs["asset"], unit).to_numpy(zero_copy_only=False) & mine
     held, entry = held_at(legs, world)
-    cash = np.bincount(account[is_cash], amount[is_cash], len(names.dictionary))
+    cash = np.bincount(account[is_cash], amount[is_cash], len(names.dictionary)).astype(np.float64)  # of nothing: whole numbers
     cash -= np.bincount(account, held * entry, len(names.dictionary))
     owners, first = np.unique(account[mine], return_index=True)
     rows = np.flatnonzero(mine)[first]

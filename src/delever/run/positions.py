@@ -13,15 +13,17 @@ from delever.actors.base import Actor
 from delever.core.exchange_tables import Margins
 from delever.core.tables import BookTables
 from delever.engine.index import EITHER
-from delever.ingest.positions import from_export
+from delever.ingest.answers import DOLLARS
+from delever.ingest.positions import read_export
 from delever.ingest.source import BookTables as Sourced
 from delever.ingest.source import Source
 from delever.model.asset import USD
 from delever.model.book import COLLATERAL, POSITION, REMAINDER, Book
+from delever.model.book_rows import own_rows
 from delever.model.checks import check_book
 from delever.model.errors import InputError, nearest
 from delever.model.exchange import instruments
-from delever.model.parameters import ROUNDING, CollateralParameters, look_up
+from delever.model.parameters import ROUNDING, CollateralParameters, categories_of, look_up
 from delever.model.world import ReserveParameters, World
 from delever.run.exchanges import held_at, lay_margins, with_cash
 
@@ -74,8 +76,13 @@ class Positions:
 
 
 def read_books(world: World, source: Source) -> Book:
-    """The books of all protocols as one; rows belong to the protocol whose book they stand in."""
+    """The books of all protocols as one. Of a book that several name, or that names protocols, each takes its own rows."""
     parts = []
+
+    def shared(book: str | Book) -> list[str]:
+        return [other for other, protocol in world.protocols.items()
+                if protocol.book is book or (isinstance(book, str) and protocol.book == book)]
+
     for name, protocol in world.protocols.items():
         book = protocol.book
         where = book if isinstance(book, str) else f"book of {name}"
@@ -85,29 +92,28 @@ def read_books(world: World, source: Source) -> Book:
             except InputError as error:
                 raise error.at("", "protocols", name, "book") from None
             accounts = tables.accounts if tables.accounts.num_columns else None
-            book = Book.from_table(_renamed(tables.legs, name), _renamed(accounts, name), where)
+            legs, accounts = (own_rows(table, name, shared(book), where) for table in (tables.legs, accounts))
+            book = Book.from_table(legs, accounts, where, name)
         else:
-            book = Book(_renamed(book.legs, name), _renamed(book.accounts, name))
+            book = Book(*(own_rows(table, name, shared(book), where) for table in (book.legs, book.accounts)))
         check_book(book, world, where, name)
         parts.append(book)
     return Book.concat(parts)
 
 
 def exported(file: str, name: str, world: World, source: Source) -> Sourced:
-    """The positions in an exchange's own answer (JSON), under the names that the world gives its perps."""
-    unit = world.protocols[name].unit
-    coin = None if unit == USD else unit
-    return Sourced(from_export(source.json(file), file, instruments=instruments(name, world), coin=coin), pa.table({}))
-
-
-def _renamed(table: pa.Table | None, protocol: str) -> pa.Table:
-    """The rows as the protocol's own."""
-    if table is None:
-        return None
-    column = pa.array([protocol] * table.num_rows, pa.string())
-    if "protocol" not in table.column_names:
-        return table.append_column("protocol", column)
-    return table.set_column(table.column_names.index("protocol"), "protocol", column)
+    """The positions in an exchange's own answer (JSON), under the names that the world gives its perps and its margin."""
+    unit, parameters = world.protocols[name].unit, look_up(world.protocols[name].parameters)
+    margin = {asset: asset for asset, entry in parameters.items() if isinstance(entry, CollateralParameters)}
+    elsewhere = {other.unit for key, other in world.protocols.items() if key != name and other.book == file}
+    found = read_export(source.json(file, lists=True), file, instruments=instruments(name, world),
+                        collateral={**DOLLARS, **margin}, coin=None if unit == USD and not elsewhere else unit)
+    lost = next((coin for coin in found.left if coin not in elsewhere), None)
+    if lost is not None:
+        raise InputError(f"has contracts margined in {lost}, and {name} counts in {unit}", file,
+                         remedy=f"give the world an exchange with `unit: {lost}` and the same book, or take them out of it")
+    source.notes += [f"{name}: {note}" for note in found.notes]
+    return Sourced(found.table, pa.table({}))
 
 
 def tabulate(world: World, book: Book) -> Positions:
@@ -157,6 +163,10 @@ def tabulate(world: World, book: Book) -> Positions:
                 raise InputError("no parameters for collateral", f"protocols.{name}.parameters", asset_name,
                                  f"add it to the parameter set; {nearest(asset_name, parameters[name])}")
             continue
+        if category and category not in categories_of(parameters[name]) and np.isnan(threshold[mine]).any():
+            remedy = f"write `emode: {{{category}: {{liquidation_threshold: 93 %, incentive: 1 %}}}}` there, or 0 in the book"
+            raise InputError(f"e-mode category {category} has no parameters", f"protocols.{name}.parameters.{asset_name}",
+                             remedy=remedy)
         chosen = entry.emode.get(int(category), entry)
         if chosen is not entry:
             term[mine] = len(reserves) + len(categories)

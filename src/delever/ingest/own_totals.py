@@ -1,0 +1,82 @@
+"""A book's totals beside those that its owner knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from delever.ingest.own_cells import number
+from delever.model.errors import InputError, nearest
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """One total: what was given, what the book has."""
+
+    name: str
+    given: float
+    found: float
+
+    @property
+    def apart(self) -> float:
+        """Difference, share of what was given."""
+        return abs(self.found - self.given) / abs(self.given) if self.given else abs(self.found)
+
+
+def totals_of(table: pa.Table) -> dict[str, float]:
+    """Totals by name: accounts, rows; collateral, debt, long and short in units, of one asset as `collateral.ETH`."""
+    out = {"accounts": float(len(set(table["account"].to_pylist()))), "rows": float(table.num_rows)}
+    if "side" in table.column_names:
+        parts = [
+            (side, table["asset"], pc.if_else(pc.equal(table["side"], side), table["amount"], 0.0))
+            for side in ("collateral", "debt")
+        ]
+    else:
+        size = pc.fill_null(table["size"], 0.0)
+        held = table["collateral_asset"] if "collateral_asset" in table.column_names else pa.array(["USD"] * table.num_rows)
+        parts = [
+            ("collateral", held, table["collateral"]),
+            ("long", table["instrument"], pc.max_element_wise(size, 0.0)),
+            ("short", table["instrument"], pc.negate(pc.min_element_wise(size, 0.0))),
+        ]
+    for side, names, units in parts:
+        for name, value in zip(names.to_pylist(), units.to_pylist(), strict=True):
+            if value:
+                key = f"{side}.{name or 'USD'}"
+                out[key] = out.get(key, 0.0) + value
+    for side, _, _ in parts:
+        of = [value for key, value in out.items() if key.startswith(f"{side}.")]
+        if len(of) < 2:
+            out[side] = sum(of)
+    return out
+
+
+def reconcile(table: pa.Table, given: Mapping[str, str], tolerance: float) -> list[Reconciled]:
+    """Each total given beside the book's; one that is apart by more than the tolerance (share) is refused."""
+    known = totals_of(table)
+    out = []
+    for name, text in given.items():
+        wanted = number(text, f"--total {name}")
+        if name not in known:
+            several = sorted(key for key in known if key.startswith(f"{name}."))
+            if several:
+                raise InputError(
+                    f"{name} is in several assets, whose units do not add up",
+                    "--total",
+                    remedy=f"say of which: {', '.join(several)}",
+                )
+            raise InputError("is no total of this book", f"--total {name}", name, nearest(name, known))
+        if wanted is None:
+            raise InputError("has no number", f"--total {name}", text, "write --total collateral=1234.5")
+        out.append(Reconciled(name, wanted, known[name]))
+    bad = next((one for one in out if one.apart > tolerance), None)
+    if bad is not None:
+        raise InputError(
+            f"{bad.name} does not add up: the book has {bad.found:,.10g} and {bad.given:,.10g} was given",
+            "--total",
+            remedy=f"{bad.apart:.3%} apart: see what was dropped and which column was read, or allow it with --tolerance",
+        )
+    return out
