@@ -21,8 +21,8 @@ from delever.run.assemble import Model
 from delever.run.figures import summarise
 from delever.run.stress import Run
 
-FIGURES = ("var", "expected_shortfall", "evar", "bad_debt", "shortfall", "probability_of_bad_debt", "lar",
-           "seized_collateral")
+FIGURES = ("var", "expected_shortfall", "var_99", "evar", "bad_debt", "shortfall", "probability_of_any_bad_debt",
+           "probability_of_shortfall", "lar", "seized_collateral")
 OF_EXCHANGES = ("liquidated", "deleveraged", "haircut", "deficit_booked", "residual_shortfall")  # of each by name
 PATHS = 100  # at most, if not told otherwise
 BASELINE = "(nobody left out)"

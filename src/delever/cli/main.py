@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from delever import __version__
+from delever.cli.variants import ORDER, InOrder
 
 app = typer.Typer(
     name="delever",
@@ -23,7 +24,8 @@ World = Annotated[
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Set a field of the world, e.g. actors.liquidators.rule=always."),
+    typer.Option("--set", metavar="PATH=VALUE", help="Set a field of the world, e.g. actors.liquidators.rule=always; or change "
+                 'it by "+3 points", "x0.5", "-10 %".'),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable figures instead of tables.")]
 
@@ -147,6 +149,78 @@ def contagion(
     from delever.cli import contagion as command
 
     command.run(world, settings or [], group or [], paths, seed, as_json)
+
+
+Paths = Annotated[int | None, typer.Option(help="Number of price paths, instead of the world's.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of all randomness, instead of the world's.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads; no figure depends on it.")]
+Base = Annotated[
+    list[str] | None, typer.Option("--base", metavar="PATH=VALUE", help="Set a field of the baseline and of all variants.")
+]
+Owners = Annotated[
+    str, typer.Option(metavar="stay|keep-distance", help="Where thresholds change: accounts stay as they are, or owners re-lever "
+                      "to the health factor they had.")
+]
+Figure = Annotated[list[str] | None, typer.Option(metavar="NAME", help="A figure to show, instead of the main ones.")]
+Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write every figure as CSV.")]
+Parquet = Annotated[Path | None, typer.Option(metavar="FILE", help="Write every figure as Parquet.")]
+
+
+@app.command(cls=InOrder)
+def compare(
+    context: typer.Context,
+    world: World,
+    what: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help='Begin a variant: "WBTC threshold +3 points", or a label for the --set and --with '
+                     "behind it."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help='A field of the variant: a value, or "+3 points", "x0.5", "-10 %".'),
+    ] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--with", metavar="FILE", help="Another world, or a YAML file of fields that are laid over this one."),
+    ] = None,
+    owners: Owners = "stay",
+    base: Base = None,
+    paths: Paths = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    figure: Figure = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the differences with their intervals (.svg).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run variants on the same paths; print paired differences to the baseline with 95 % intervals."""
+    from delever.cli import compare as command
+
+    output = command.Output(base or [], paths, seed, owners, threads, csv, parquet, chart, figure or [], as_json)
+    command.run(world, context.meta.get(ORDER, []), output)
+
+
+@app.command()
+def sweep(
+    world: World,
+    over: Annotated[list[str], typer.Option(metavar="FIELD=A,B,C", help="A field and its values; may be given several times.")],
+    owners: Owners = "stay",
+    settings: Set = None,
+    paths: Paths = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    figure: Figure = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a heat map over two fields (.svg).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run every combination of values on the same paths; print a table, with two fields a map."""
+    from delever.cli import compare as command
+
+    output = command.Output(settings or [], paths, seed, owners, threads, csv, parquet, chart, figure or [], as_json)
+    command.run_sweep(world, over, output)
 
 
 def main() -> None:

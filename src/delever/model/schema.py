@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -13,6 +13,7 @@ from .asset import Asset
 from .book import Book
 from .dump import plain
 from .quantity import Unit
+from .relative import units
 from .spec import Spec
 from .world import (
     CollateralParameters,
@@ -58,19 +59,15 @@ def _meaning(info: FieldInfo) -> str:
     return info.description or ""
 
 
+def unit_of(info: FieldInfo) -> Unit | None:
+    """The unit of a field's number; of several the first."""
+    found = [entry for entry in info.metadata if isinstance(entry, Unit)] or list(units(info.annotation))
+    return found[0] if found else None
+
+
 def _unit(info: FieldInfo) -> str:
-    found = [entry.unit for entry in info.metadata if isinstance(entry, Unit)] or list(_units(info.annotation))
-    if found:
-        return found[0]
-    return "UTC" if info.annotation is datetime else ""
-
-
-def _units(annotation: Any) -> Iterator[str]:
-    """Units anywhere inside of an annotation: `dict[str, Share]`, `Seconds | None`."""
-    if get_origin(annotation) is Annotated:
-        yield from (entry.unit for entry in annotation.__metadata__ if isinstance(entry, Unit))
-    for inner in get_args(annotation):
-        yield from _units(inner)
+    found = unit_of(info)
+    return found.unit if found is not None else "UTC" if info.annotation is datetime else ""
 
 
 def _type(annotation: Any) -> str:

@@ -38,7 +38,7 @@ __all__ = [
 
 
 def show(result: object, title: str = "") -> None:
-    """Print a run, a wall, a check or a table as the commands do: human numbers, units, definitions.
+    """Print a run, a wall, a check, a comparison, a sweep or a table as the commands do: human numbers, units, definitions.
 
     A run shows its figures; what the command adds (concentration, remainders) are calls of their own.
     """
@@ -47,8 +47,16 @@ def show(result: object, title: str = "") -> None:
 
 def _report(result: object, title: str) -> Report:
     from delever.analysis import Check, Wall
+    from delever.analysis.comparison import Comparison
+    from delever.analysis.sweeps import Sweep
+    from delever.report.comparison import comparison_report
+    from delever.report.sweep import sweep_report
     from delever.run.stress import Run
 
+    if isinstance(result, Sweep):
+        return sweep_report(result)
+    if isinstance(result, Comparison):
+        return comparison_report(result)
     if isinstance(result, pa.Table):
         return Report(title, (Section("", result, under="definition"),))
     if isinstance(result, Run):
@@ -57,4 +65,4 @@ def _report(result: object, title: str) -> Report:
         return wall_report(title or "the world", "", "", result)
     if isinstance(result, Check):
         return check_report(title or "the world", None, result)
-    raise TypeError(f"show: {type(result).__name__} is neither a run, a wall, a check nor a table")
+    raise TypeError(f"show: {type(result).__name__} is neither a run, a wall, a check, a comparison, a sweep nor a table")

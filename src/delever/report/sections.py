@@ -13,12 +13,17 @@ from delever.report.numbers import NONE, human, magnitude, signed_percent
 
 LABELS = {
     "var": "VaR (95 %)",
-    "evar": "EVaR (99 %)",
+    "var_99": "VaR (99 %)",
+    "evar": "EVaR (99 %, entropic)",
+    "probability_of_any_bad_debt": "P(any bad debt)",
+    "probability_of_shortfall": "P(shortfall > 1 % of debt)",
     "lar": "LaR (95 %)",
     "expected_shortfall": "expected shortfall (5 %)",
 }
-SHORT = {"probability_of_bad_debt": "P(bad debt)", "expected_shortfall": "expected shortfall"}  # as headings
-MAIN = ("bad_debt", "probability_of_bad_debt", "var", "expected_shortfall", "lar", "seized_collateral")
+SHORT = {"probability_of_any_bad_debt": "P(any)", "probability_of_shortfall": "P(> 1 %)",
+         "expected_shortfall": "expected shortfall"}  # as headings
+MAIN = ("bad_debt", "probability_of_any_bad_debt", "probability_of_shortfall", "var", "expected_shortfall", "lar",
+        "seized_collateral")
 ACCOUNT_COLUMNS = (
     "protocol", "owner", "accounts", "collateral_usd", "debt_usd", "health_factor", "liquidation_distance", "nearest_fall",
     "nearest_asset", "share_of_debt", "positions_usd", "equity_usd", "equity_over_maintenance", "nearest_move", "moving_asset",
