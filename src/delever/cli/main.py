@@ -92,8 +92,20 @@ def stress(
 @app.command()
 def wall(
     world: World,
-    asset: Annotated[str, typer.Option(help="The asset that is shocked, e.g. ETH.")],
-    shock: Annotated[str, typer.Option(help='A price move, "-5%", or a range of them, "-60%..0%".')],
+    shock: Annotated[
+        str,
+        typer.Option(help='A price move, "-5%" or "x0.7", or a range of them, "-60%..0%"; without --asset of several at once: '
+                     '"ETH -30 %, WBTC -20 %", "all -20 %", "factor ETH -30 %".'),
+    ],
+    asset: Annotated[str | None, typer.Option(help="The asset that is shocked, e.g. ETH.")] = None,
+    step: Annotated[str | None, typer.Option(metavar="SHARE", help='Step of a range, "2 %"; 5 % if not told.')] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Number of shocks of a range, in place of a step.")] = None,
+    positions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write every position with owner and liquidation price: if only this coin moves, and "
+                     "along the shock (.csv or .parquet)."),
+    ] = None,
+    sort: Annotated[str, typer.Option(metavar="COLUMN", help="Order of the positions.")] = "move",
     accounts: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the eligible accounts, a row a leg (.csv or .parquet).")
     ] = None,
@@ -103,10 +115,11 @@ def wall(
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Show what is liquidatable after a shock to one asset."""
+    """Show what is liquidatable after a shock to one asset, or to several at once."""
     from delever.cli import wall as command
 
-    command.run(world, settings or [], asset, shock, command.Targets(accounts, csv, parquet, chart), as_json)
+    targets = command.Targets(accounts, csv, parquet, chart, positions, sort)
+    command.run(world, settings or [], command.Shock(asset, shock, step, count), targets, as_json)
 
 
 @app.command()
