@@ -122,7 +122,9 @@ def concentration_sections(table: pa.Table) -> list[Section | Remarks]:
     figures = [name for name in table.column_names if name not in ACCOUNT_COLUMNS]
     moving = [name for name in figures if any(not _same(row[name], rows[0][name]) for row in accounts)]
     still = [name for name in figures if name not in moving]
-    notes = [f"{of}Everybody else draws the same random numbers. Full names: concentration.parquet."]
+    made = {key: ((table.schema.metadata or {}).get(key.encode()) or b"").decode() for key in ("owners", "stopped")}
+    short = f"Only {len(accounts)} of {made['owners']} owners were left out: {made['stopped']}." if made["stopped"] else ""
+    notes = [*([short] if short else []), f"{of}Everybody else draws the same random numbers. Full names: concentration.parquet."]
     if still:
         said = ", ".join(f"{label(name).replace('.', ' ')} {human(rows[0][name], _unit(table, name))}" for name in still)
         notes.insert(0, f"Unchanged by leaving out any of them: {said}.")
