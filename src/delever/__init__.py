@@ -17,7 +17,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from delever.analysis import check, compare, concentration, find_critical, remainder_worlds, wall
+    from delever.analysis import (
+        check,
+        compare,
+        concentration,
+        find_critical,
+        liquidation_prices,
+        remainder_worlds,
+        sweep,
+        wall,
+    )
     from delever.analysis.contagion import contagion
     from delever.examples import example
     from delever.model.book import Book
@@ -39,11 +48,13 @@ __all__ = [
     "contagion",
     "example",
     "find_critical",
+    "liquidation_prices",
     "load",
     "remainder_worlds",
     "replay",
     "show",
     "stress",
+    "sweep",
     "wall",
 ]
 
@@ -57,11 +68,13 @@ _HOME = {
     "contagion": "delever.analysis.contagion",
     "example": "delever.examples",
     "find_critical": "delever.analysis",
+    "liquidation_prices": "delever.analysis",
     "load": "delever.worlds",
     "remainder_worlds": "delever.analysis",
     "replay": "delever.run.replay",
     "show": "delever.report",
     "stress": "delever.run.stress",
+    "sweep": "delever.analysis",
     "wall": "delever.analysis",
 }
 

@@ -75,9 +75,9 @@ def run(text: str, order: Sequence[tuple[str, str]], output: Output) -> None:
                              'write --what "WBTC threshold +3 points", or --what LABEL --set FIELD=VALUE, or --with FILE')
         made = [world_of(base, variant, output.common()) for variant in typed]
         from delever.analysis.comparison import compare
-        from delever.report import json_text
         from delever.report.comparison import check_figures, comparison_json, comparison_report
         from delever.report.comparison_chart import comparison_chart
+        from delever.report.files import json_text
 
         result = _interruptible(lambda tell: compare(base, *(world for _, world in made), names=[label for label, _ in made],
                                                      owners=output.owners_are(), progress=tell, threads=output.threads))
@@ -95,8 +95,8 @@ def run_sweep(text: str, over: Sequence[str], output: Output) -> None:
         output.check()
         base, fields = load_world(text, output.common()), parse_over(over)
         from delever.analysis.sweeps import sweep
-        from delever.report import json_text
         from delever.report.comparison import check_figures
+        from delever.report.files import json_text
         from delever.report.sweep import sweep_chart, sweep_json, sweep_report
 
         result = _interruptible(lambda tell: sweep(base, fields, output.owners_are(), tell, output.threads))

@@ -236,6 +236,17 @@ def sweep(
     command.run_sweep(world, over, output)
 
 
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(metavar="[KIND|FIELD|FIGURE]", help="Of anything in a world or a result.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Say what a kind, a field or a figure is: unit, default, range, example, definition."""
+    from delever.cli import explain as command
+
+    command.run(name, as_json)
+
+
 def main() -> None:
     """Entry point of the installed command."""
     app()

@@ -93,7 +93,7 @@ def costs(run: Run, allowed: float) -> tuple[float, float]:
 
 def critical_order(world: World, order: Order | str, run: Run) -> dict[str, Any]:
     """The search, and its result in the run's folder."""
-    from delever.analysis import find_critical
+    from delever.analysis.critical import find_critical
     from delever.report.files import json_text, write_text
 
     found = find_critical(world, order)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from delever.report.chart import wall_chart
-from delever.report.check import check_json, check_report, has_errors
-from delever.report.document import Remark, Remarks, Report, Section
-from delever.report.files import check_target, json_text, write_table, write_text
-from delever.report.replay import replay_report
-from delever.report.sections import Extras
-from delever.report.stress import stress_json, stress_report, write_summary
-from delever.report.wall import wall_json, wall_report
+if TYPE_CHECKING:
+    from delever.report.chart import wall_chart
+    from delever.report.check import check_json, check_report, has_errors
+    from delever.report.document import Remark, Remarks, Report, Section
+    from delever.report.files import check_target, json_text, write_table, write_text
+    from delever.report.replay import replay_report
+    from delever.report.sections import Extras
+    from delever.report.stress import stress_json, stress_report, write_summary
+    from delever.report.wall import wall_json, wall_report
 
 __all__ = [
     "Extras",
@@ -35,6 +37,36 @@ __all__ = [
     "write_table",
     "write_text",
 ]
+_HOME = {
+    "Extras": "sections",
+    "Remark": "document",
+    "Remarks": "document",
+    "Report": "document",
+    "Section": "document",
+    "check_json": "check",
+    "check_report": "check",
+    "check_target": "files",
+    "has_errors": "check",
+    "json_text": "files",
+    "replay_report": "replay",
+    "stress_json": "stress",
+    "stress_report": "stress",
+    "wall_chart": "chart",
+    "wall_json": "wall",
+    "wall_report": "wall",
+    "write_summary": "stress",
+    "write_table": "files",
+    "write_text": "files",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a name on first use: a check does not wait for charts."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
 
 
 def show(result: object, title: str = "") -> None:
@@ -46,11 +78,15 @@ def show(result: object, title: str = "") -> None:
 
 
 def _report(result: object, title: str) -> Report:
-    from delever.analysis import Check, Wall
-    from delever.analysis.comparison import Comparison
-    from delever.analysis.sweeps import Sweep
+    import pyarrow as pa
+
+    from delever.analysis import Check, Comparison, Sweep, Wall
+    from delever.report.check import check_report
     from delever.report.comparison import comparison_report
+    from delever.report.document import Report, Section
+    from delever.report.stress import stress_report
     from delever.report.sweep import sweep_report
+    from delever.report.wall import wall_report
     from delever.run.stress import Run
 
     if isinstance(result, Sweep):
