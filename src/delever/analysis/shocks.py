@@ -77,7 +77,7 @@ def _tidy(values: np.ndarray) -> list[float]:
 def _change(value: object, where: str) -> float:
     try:
         times = FACTOR.fullmatch(value.strip()) if isinstance(value, str) else None
-        return CHANGE.read(value) if times is None else CHANGE.read(f"{(float(times[1]) - 1.0) * 100.0!r} %")
+        return CHANGE.read(value) if times is None else CHANGE.read(f"{round((float(times[1]) - 1.0) * 100.0, 10)!r} %")
     except InputError as error:
         raise error.at(where) from None
 
