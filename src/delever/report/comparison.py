@@ -37,7 +37,7 @@ def chosen_figures(result: Comparison, figures: Sequence[str] = ()) -> list[str]
         return list(figures)
     rows = result.differences.to_pylist()
     differ = {row["figure"] for row in rows if surely(row)}
-    there = {row["figure"] for row in rows if known(row["baseline"]) and (row["baseline"] or any_moves(rows, row["figure"]))}
+    there = {row["figure"] for row in rows if known(row["baseline"])}
     named = result.table["figure"].to_pylist()
     main = [name for name in MAIN if name in there]
     return [*main, *(name for name in named if name in differ and name not in main)][:MOST] or named[:MOST]

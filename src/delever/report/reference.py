@@ -10,11 +10,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from delever.core.columns import Column, Figure
+from delever.core.columns import ASSET, BASE, OF, QUOTE, Column, Figure
 from delever.model.errors import InputError, nearest
 from delever.model.schema import MODEL, Row, schema_rows
 from delever.model.spec import Spec
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
+from delever.run.collect import in_words
 from delever.waterfall.base import LayerPhase, served_columns
 from delever.worlds import ROLES, kinds
 
@@ -26,6 +27,11 @@ REDUCED = {"mean": "mean over paths", "quantile": "quantile over paths", "tail_m
            "share_where": "share of paths on which it happened", "mean_where": "mean over the paths on which it happened",
            "mean_positive": "mean over the paths with more than nothing",
            "median_where": "median over the paths on which it happened", "largest": "largest on any path"}
+
+
+# What stands for names that depend on a world.
+WORDS = {OF: "the protocol, market or asset", ASSET: "units of the asset", BASE: "units of the base asset",
+         QUOTE: "units of the quote asset"}
 
 
 class Kind(NamedTuple):
@@ -57,7 +63,8 @@ def declared_columns() -> list[Column]:
     found: dict[str, Column] = {}
     for module in sorted((name for name in sys.modules if name.startswith("delever.")), key=str):
         for one in _columns_of(sys.modules[module]):
-            found.setdefault(one.name, one)
+            if one.name not in found or len(one.figures) > len(found[one.name].figures):
+                found[one.name] = in_words(one, WORDS)
     return [found[name] for name in sorted(found)]
 
 
