@@ -29,9 +29,9 @@ CONCENTRATION, REMAINDER, CRITICAL = "concentration.parquet", "remainder.parquet
 class Beside:
     """How long they may take, and on how many paths."""
 
-    def __init__(self, run: Run, took: float) -> None:
-        """took: by the run [s]."""
-        self.run, self.allowed = run, max(LEAST, SHARE * took)
+    def __init__(self, run: Run, took: float, a_path: float | None = None) -> None:
+        """took: by the run [s]; a_path: by one worker for a path of it [s], where some were run."""
+        self.run, self.allowed, self.a_path = run, max(LEAST, SHARE * took), a_path
         self.costs: tuple[float, float] | None = None  # of a first path and of each further one [s]
 
     def concentration(self) -> pa.Table:
@@ -59,7 +59,7 @@ class Beside:
     def sample(self, times: float, what: str, option: str) -> int:
         """Paths that fit, announced where they take a while. times: that each is played."""
         most = min(SAMPLE, self.run.paths.num_rows)
-        first, further = self.costs = self.costs or costs(self.run, self.allowed)
+        first, further = self.costs = self.costs or costs(self.run, self.allowed, self.a_path)
         fit = 1 + int((self.allowed / times - first) / further) if self.allowed > times * first else 1
         paths = max(1, min(most, fit))
         seconds = times * (first + (paths - 1) * further)
@@ -70,11 +70,11 @@ class Beside:
         return paths
 
 
-def costs(run: Run, allowed: float) -> tuple[float, float]:
+def costs(run: Run, allowed: float, a_path: float | None) -> tuple[float, float]:
     """Seconds that the run's first path takes alone, and each further one beside it; after kernels are compiled.
 
-    Paths beside each other share what a step costs by itself. Where a few of them would take a third of what is allowed, each
-    counts as the first.
+    Paths beside each other share what a step costs by itself. What the run needed for one is known, unless it was read from its
+    folder; then a few are timed, or where these would take a third of what is allowed each counts as the first.
     """
     from delever.analysis.samples import run_model
     from delever.run.warm import every_kernel
@@ -86,6 +86,8 @@ def costs(run: Run, allowed: float) -> tuple[float, float]:
 
     every_kernel(run.model)
     first, several = seconds(1), min(FEW, run.paths.num_rows)
+    if a_path is not None:
+        return first, min(first, a_path)
     if several == 1 or several * first > 0.3 * allowed:
         return first, first
     return first, max((seconds(several) - first) / (several - 1), 1e-6)

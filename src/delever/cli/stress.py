@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from delever.cli.options import (
 from delever.cli.progress import Tell, bar
 
 if TYPE_CHECKING:
+    from delever.cli.sections import Beside
     from delever.model.scenario import Order
     from delever.model.world import World
     from delever.report.sections import Extras
@@ -55,15 +57,19 @@ class Choice:
 def run(text: str, settings: list[str], choice: Choice) -> None:
     """The command."""
     with user_errors():
+        from delever.cli.sections import Beside
+
         start = monotonic()
         try:
             with bar() as tell:
-                result, order = _work(text, settings, choice, tell)
+                clock = Clock(tell)
+                result, order = _work(text, settings, choice, clock)
         except KeyboardInterrupt:
             print("delever: interrupted; the same command goes on where it stopped", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
         _print(result, choice)
-        extras, stopped = _extras(result, order, choice, monotonic() - start)
+        workers = choice.threads or os.cpu_count() or 1
+        extras, stopped = _extras(result, order, choice, Beside(result, monotonic() - start, clock.a_path(workers)))
         _print_extras(result, extras, choice)
         if stopped:
             print("delever: interrupted beside the figures, which are complete; the same command makes the rest", file=sys.stderr)
@@ -82,12 +88,30 @@ def _work(text: str, settings: list[str], choice: Choice, tell: Tell) -> tuple[R
     return stress(world, choice.out, choice.threads, memory, tell, trace), order
 
 
-def _extras(result: Run, order: Order | str | None, choice: Choice, took: float) -> tuple[Extras, bool]:
+class Clock:
+    """Passes progress on, and remembers how long paths took."""
+
+    def __init__(self, tell: Tell) -> None:
+        self.tell, self.first, self.last = tell, (0, 0.0), (0, 0.0)
+
+    def __call__(self, stage: str, done: int, of: int) -> None:
+        self.tell(stage, done, of)
+        if stage == "simulating":
+            self.last = (done, monotonic())
+            self.first = self.first if self.first[1] else self.last
+
+    def a_path(self, workers: int) -> float | None:
+        """Seconds of one worker for a path; None where none was run."""
+        paths = self.last[0] - self.first[0]
+        return (self.last[1] - self.first[1]) * workers / paths if paths > 0 else None
+
+
+def _extras(result: Run, order: Order | str | None, choice: Choice, beside: Beside) -> tuple[Extras, bool]:
     """What stands beside the figures, what was asked for by name first; whether Ctrl-C ended it."""
-    from delever.cli.sections import Beside, critical_order, is_partial
+    from delever.cli.sections import critical_order, is_partial
     from delever.report.sections import Extras
 
-    found, beside = Extras(), Beside(result, took)
+    found = Extras()
     try:
         with bar() as tell:
             if order is not None:
