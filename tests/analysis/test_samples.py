@@ -119,7 +119,7 @@ def test_an_order_that_moves_no_price_is_refused() -> None:
 
 def test_a_world_does_not_differ_from_itself_and_a_change_is_named(first: World) -> None:
     world = first.replace("scenario.paths", 12)
-    table = compare(world, world, world.replace("protocols.aave.rules.close_factor", 0.25))
+    table = compare(world, world, world.replace("protocols.aave.rules.close_factor", 0.25)).table
     assert table.column_names[3] == "the same"
     assert np.abs(table["the same: difference"].to_numpy()).max() == 0.0
     name = "protocols.aave.rules.close_factor=0.25"

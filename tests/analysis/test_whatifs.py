@@ -18,6 +18,7 @@ from delever.model.world import World
 from delever.run.assemble import assemble
 
 from .conftest import staked
+from .test_margins import exchange
 
 ETH, WBTC = "protocols.aave.parameters.ETH.liquidation_threshold", "protocols.aave.parameters.WBTC.liquidation_threshold"
 LEGS = [("a", "collateral", "ETH", 10.0), ("a", "debt", "USDC", 12_000.0), ("b", "collateral", "wstETH", 5.0),
@@ -138,3 +139,17 @@ def test_liquidation_prices_by_hand() -> None:
     assert rows["a", "ETH", "collateral"]["owner"] == "a"
     table = sorted_by(liquidation_prices(assemble(staked(LEGS))), "value_usd")
     assert table["value_usd"].to_pylist() == sorted(table["value_usd"].to_pylist(), reverse=True)
+
+
+@pytest.mark.parametrize("lends", [False, True])
+def test_at_its_liquidation_price_a_margin_account_turns(lends: bool) -> None:
+    world = exchange(lends)
+    model = assemble(world)
+    rows = [row for row in liquidation_prices(model, joint_of(model, None, "ETH -20 %")).to_pylist()
+            if row["side"] in ("long", "short") and row["move"] is not None]
+    assert rows
+    for row in rows[:4]:
+        for nudge, called in ((-1e-6, row["move"] < 0), (1e-6, row["move"] > 0)):
+            if row["move"] + nudge > -1.0:
+                reached = wall(world, "ETH", row["move"] + nudge).accounts["account"].to_pylist()
+                assert (row["account"] in reached) == called, row
