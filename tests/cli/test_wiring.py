@@ -176,7 +176,10 @@ def test_wall_writes_what_was_asked_for(below: Below) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--asset", "ETHH", "--shock", "-5%"], "delever: asset: unknown asset: 'ETHH'; did you mean ETH?"),
+        (
+            ["--asset", "ETHH", "--shock", "-5%"],
+            "delever: asset: unknown asset: 'ETHH'; did you mean ETH? known: ETH, USDC, WBTC",
+        ),
         (
             ["--asset", "ETH", "--shock", "-5%", "--chart", "t.svg"],
             'delever: --chart is one shock: -0.05; a chart needs a range: --shock "-60%..0%"',

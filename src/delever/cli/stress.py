@@ -63,20 +63,20 @@ def run(text: str, settings: list[str], choice: Choice) -> None:
         try:
             with bar() as tell:
                 clock = Clock(tell)
-                result, order = _work(text, settings, choice, clock)
+                world, result, order = _work(text, settings, choice, clock)
         except KeyboardInterrupt:
             print("delever: interrupted; the same command goes on where it stopped", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
         _print(result, choice)
         workers = choice.threads or os.cpu_count() or 1
-        extras, stopped = _extras(result, order, choice, Beside(result, monotonic() - start, clock.a_path(workers)))
+        extras, stopped = _extras(world, result, order, choice, Beside(result, monotonic() - start, clock.a_path(workers)))
         _print_extras(result, extras, choice)
         if stopped:
             print("delever: interrupted beside the figures, which are complete; the same command makes the rest", file=sys.stderr)
             raise typer.Exit(INTERRUPTED)
 
 
-def _work(text: str, settings: list[str], choice: Choice, tell: Tell) -> tuple[Run, Order | str | None]:
+def _work(text: str, settings: list[str], choice: Choice, tell: Tell) -> tuple[World, Run, Order | str | None]:
     """The run itself."""
     tell("reading", 0, 1)
     world = _world(text, settings, choice)
@@ -85,7 +85,7 @@ def _work(text: str, settings: list[str], choice: Choice, tell: Tell) -> tuple[R
 
     memory = None if choice.memory is None else parse_memory(choice.memory)
     trace = None if choice.trace is None else parse_paths(choice.trace)
-    return stress(world, choice.out, choice.threads, memory, tell, trace), order
+    return world, stress(world, choice.out, choice.threads, memory, tell, trace), order
 
 
 class Clock:
@@ -106,7 +106,7 @@ class Clock:
         return (self.last[1] - self.first[1]) * workers / paths if paths > 0 else None
 
 
-def _extras(result: Run, order: Order | str | None, choice: Choice, beside: Beside) -> tuple[Extras, bool]:
+def _extras(world: World, result: Run, order: Order | str | None, choice: Choice, beside: Beside) -> tuple[Extras, bool]:
     """What stands beside the figures, what was asked for by name first; whether Ctrl-C ended it."""
     from delever.cli.sections import critical_order, is_partial
     from delever.report.sections import Extras
@@ -116,7 +116,7 @@ def _extras(result: Run, order: Order | str | None, choice: Choice, beside: Besi
         with bar() as tell:
             if order is not None:
                 tell("searching", 0, 1)
-                found = replace(found, critical=critical_order(result.world, order, result))
+                found = replace(found, critical=critical_order(world, order, result))
             if choice.concentration:
                 tell("comparing", 0, 1)
                 found = replace(found, concentration=beside.concentration())
