@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 project = "delever"
 author = "the delever authors"
@@ -21,6 +20,7 @@ def write_schema() -> None:
     from delever.model.book import ACCOUNTS, LEGS
     from delever.model.book_positions import POSITIONS
     from delever.model.schema import MODEL, schema_rows
+    from delever.report.reference import declared_columns, figures
     from delever.worlds import ROLES, kinds
 
     lines = ["# Schema", "", "Made from the specs themselves. Quantities carry their unit in the text: `24 h`, `0.5 %`, "
@@ -29,8 +29,8 @@ def write_schema() -> None:
     groups |= {f"{role}: {kind}": [spec] for role in ROLES for kind, spec in kinds(role).items()}
     for title, specs in groups.items():
         lines += ["", f"## {title}", "", (specs[0].__doc__ or "").split("\n")[0], "",
-                  "| field | type | unit | default | meaning |", "|---|---|---|---|---|"]
-        lines += [f"| {r.field} | {r.type} | {r.unit} | {r.default} | {r.meaning} |".replace("{", "\\{")
+                  "| field | type | unit | default | range | example | meaning |", "|---|---|---|---|---|---|---|"]
+        lines += [f"| {r.field} | {r.type} | {r.unit} | {r.default} | {r.range} | {r.example} | {r.meaning} |".replace("{", "\\{")
                   for r in schema_rows(specs)]
     for title, schema in (("Book: legs", LEGS), ("Book: positions", POSITIONS), ("Book: accounts", ACCOUNTS)):
         lines += ["", f"## {title}", "", "| column | type | unit |", "|---|---|---|"]
@@ -39,20 +39,11 @@ def write_schema() -> None:
               "such as a layer's: the schema of `run.paths` has the unit and the meaning of all.", "",
               "| column | unit | meaning |", "|---|---|---|"]
     lines += [f"| {c.name} | {c.unit} | {c.meaning} |".replace("{", "\\{") for c in declared_columns()]
+    lines += ["", "## Results: figures", "", "`delever explain NAME` prints any of them.", "", "| figure | unit | definition |",
+              "|---|---|---|"]
+    lines += [f"| {name} | {one.figure.unit or one.column.unit} | {one.figure.meaning} |".replace("{", "\\{")
+              for name, one in sorted(figures().items())]
     (Path(__file__).parent / "schema.md").write_text("\n".join(lines) + "\n")
-
-
-def declared_columns() -> list[Any]:
-    """The columns that stand as constants in modules, by name."""
-    import delever.run.stress  # noqa: F401  (with it all that a run is made of)
-    from delever.core.columns import Column
-
-    found = {}
-    for name in sorted(module for module in sys.modules if module.startswith("delever.")):
-        for held in vars(sys.modules[name]).values():
-            several = held.values() if isinstance(held, dict) else held if type(held) is tuple else (held,)
-            found.update({column.name: column for column in several if isinstance(column, Column)})
-    return [found[name] for name in sorted(found)]
 
 
 write_schema()

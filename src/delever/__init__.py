@@ -17,7 +17,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from delever.analysis import check, compare, concentration, find_critical, remainder_worlds, wall
+    from delever.analysis import (
+        check,
+        compare,
+        concentration,
+        find_critical,
+        liquidation_prices,
+        remainder_worlds,
+        sweep,
+        wall,
+    )
     from delever.analysis.contagion import contagion
     from delever.examples import example
     from delever.ingest.own_import import import_book
@@ -41,11 +50,13 @@ __all__ = [
     "example",
     "find_critical",
     "import_book",
+    "liquidation_prices",
     "load",
     "remainder_worlds",
     "replay",
     "show",
     "stress",
+    "sweep",
     "wall",
 ]
 
@@ -60,11 +71,13 @@ _HOME = {
     "example": "delever.examples",
     "find_critical": "delever.analysis",
     "import_book": "delever.ingest.own_import",
+    "liquidation_prices": "delever.analysis",
     "load": "delever.worlds",
     "remainder_worlds": "delever.analysis",
     "replay": "delever.run.replay",
     "show": "delever.report",
     "stress": "delever.run.stress",
+    "sweep": "delever.analysis",
     "wall": "delever.analysis",
 }
 

@@ -287,7 +287,7 @@ def test_money_in_flight_over_a_dead_bridge_is_counted_as_his_and_pays_for_nothi
 def test_mistakes_are_told_in_one_line(terms: Mapping, line: str) -> None:
     with pytest.raises(InputError) as error:
         assemble(two_chains(crowd(1), actors={"k": {"kind": "keepers", **terms}}))
-    assert str(error.value).removeprefix("world.") == line
+    assert str(error.value).removeprefix("world.").startswith(line)  # known names may follow
 
 
 def test_borrowing_in_a_batch_is_refused() -> None:

@@ -124,7 +124,7 @@ def test_a_figure_without_an_account_is_that_of_the_world_without_it() -> None:
     """Paths that are not run again are the same without the account."""
     run = stress(exchange(), keep=False, threads=1)
     row = concentration(run, n=1, paths=7).to_pylist()[1]
-    number = run.model.positions.accounts.index(row["account"])
+    number = run.model.positions.accounts.index(row["owner"])
     emptied = without(run.model, [number])
     found = summarise(emptied, run_model(emptied, 0, 7))
     values = dict(zip(found["figure"].to_pylist(), found["value"].to_pylist(), strict=True))

@@ -62,7 +62,7 @@ def test_paths_on_which_an_account_is_not_met_need_not_be_run_again(first: World
 def test_concentration_has_the_baseline_and_each_figure_without_the_account(first: World) -> None:
     run = stress(first.replace("scenario.paths", 20), keep=False)
     rows = concentration(run, n=3).to_pylist()
-    assert [row["account"] for row in rows] == ["(nobody left out)", "a40", "a30", "a33"]
+    assert [row["owner"] for row in rows] == ["(nobody left out)", "o40", "o30", "o33"]
     figures = dict(zip(run.summary["figure"].to_pylist(), run.summary["value"].to_pylist(), strict=True))
     assert {name: rows[0][name] for name in FIGURES} == {name: figures[name] for name in FIGURES}
     emptied = without(run.model, [account_number(run.model, "aave", "a30")])
@@ -119,10 +119,10 @@ def test_an_order_that_moves_no_price_is_refused() -> None:
 
 def test_a_world_does_not_differ_from_itself_and_a_change_is_named(first: World) -> None:
     world = first.replace("scenario.paths", 12)
-    table = compare(world, world, world.replace("protocols.aave.rules.close_factor", 0.25))
+    table = compare(world, world, world.replace("protocols.aave.rules.close_factor", 0.25)).table
     assert table.column_names[3] == "the same"
     assert np.abs(table["the same: difference"].to_numpy()).max() == 0.0
-    name = "protocols.aave.rules.close_factor=0.25"
+    name = "protocols.aave.rules.close_factor=25 %"
     value, base = table[name].to_numpy(), table["baseline"].to_numpy()
     np.testing.assert_array_equal(table[f"{name}: difference"].to_numpy(), value - base)
     low, high = table[f"{name}: low"].to_numpy(), table[f"{name}: high"].to_numpy()

@@ -129,7 +129,7 @@ def test_the_summary_in_the_folder_is_markdown_with_whole_tables(run: Run, tmp_p
     file = write_summary(stress_report("first", run), tmp_path)
     text = file.read_text(encoding="utf-8")
     losses = text.split("## Losses\n\n")[1].split("\n\n")[0].splitlines()
-    assert len(losses) == 2 + 6
+    assert len(losses) == 2 + 8
     assert len({row.replace("\\|", "").count("|") for row in losses}) == 1
     assert [f.name for f in tmp_path.iterdir()] == ["summary.md"]
 
@@ -148,11 +148,11 @@ def test_concentration_shows_who_and_each_figure_without_each(run: Run) -> None:
     text = printed(stress_report("first", run, extras), 80)
     assert "the 3 owners who owe most" in text
     without = text.split("Each risk figure without one of them")[1]
-    assert without.index("nobody") < without.index("a40 (aave)") < without.index("a30 (aave)")
+    assert without.index("nobody") < without.index("o40 (aave)") < without.index("o30 (aave)")
     assert "On the first 6 paths" in without
     found = json.loads(json_text(stress_json("first", run, extras)))
     assert found["concentration_paths"] == 6
-    assert [row["owner"] for row in found["concentration"]][1] == "a40"
+    assert [row["owner"] for row in found["concentration"]][1] == "o40"
 
 
 def test_figures_that_no_account_decides_are_one_line(run: Run) -> None:

@@ -44,10 +44,11 @@ class Below:
         self.calls["find_critical"] = (world, order)
         return {"asset": "ETH", "runaway": 61_000.0, "bad_debt": 90_500.0}
 
-    def concentration(self, run: Run, n: int = 10, paths: int | None = None) -> pa.Table:
+    def concentration(self, run: Run, n: int = 10, paths: int | None = None, until: float = 0.0,
+                      partial: bool = False) -> pa.Table:
         self.times += 1
         self.calls["concentration"] = (n, paths)
-        return pa.table({"protocol": [None, "aave"], "account": ["(nobody left out)", "a40"], "var": [2.0, 1.0]})
+        return pa.table({"protocol": [None, "aave"], "owner": ["(nobody left out)", "a40"], "var": [2.0, 1.0]})
 
     def check(self, world: World) -> Any:
         finding = {"level": self.level, "what": "odd", "where": "book", "value": "1", "remedy": "look"}
@@ -59,8 +60,8 @@ def below(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: Run) -> Below:
     played = Below(small)
     played.checked = dl.check(small.world)  # type: ignore[attr-defined]
     monkeypatch.setattr("delever.run.stress.stress", played.stress)
-    for name in ("check", "find_critical", "concentration"):
-        monkeypatch.setattr(f"delever.analysis.{name}", getattr(played, name))
+    for name, home in (("check", "soundness"), ("find_critical", "critical"), ("concentration", "largest")):
+        monkeypatch.setattr(f"delever.analysis.{home}.{name}", getattr(played, name))
     monkeypatch.chdir(tmp_path)
     return played
 
@@ -175,7 +176,10 @@ def test_wall_writes_what_was_asked_for(below: Below) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--asset", "ETHH", "--shock", "-5%"], "delever: asset: unknown asset: 'ETHH'; did you mean ETH?"),
+        (
+            ["--asset", "ETHH", "--shock", "-5%"],
+            "delever: asset: unknown asset: 'ETHH'; did you mean ETH? known: ETH, USDC, WBTC",
+        ),
         (
             ["--asset", "ETH", "--shock", "-5%", "--chart", "t.svg"],
             'delever: --chart is one shock: -0.05; a chart needs a range: --shock "-60%..0%"',

@@ -186,7 +186,7 @@ def test_an_export_that_cannot_be_meant_is_answered(change: Any, line: str) -> N
     change(state)
     with pytest.raises(InputError) as caught:
         read_positions(state, instruments={"ETH": "ETH-PERP", "BTC": "BTC-PERP"})
-    assert str(caught.value) == line
+    assert str(caught.value).startswith(line)  # known names may follow
 
 
 def test_bybit_without_what_is_needed_is_answered() -> None:

@@ -96,7 +96,7 @@ def test_a_bad_row_is_answered_with_file_row_column_and_remedy(
     assert GOOD.count(old) == 1
     with pytest.raises(InputError) as caught:
         read(GOOD.replace(old, new))
-    assert str(caught.value) == f"{tmp_path / 'book.csv'}{line}"
+    assert str(caught.value).startswith(f"{tmp_path / 'book.csv'}{line}")
 
 
 def test_a_missing_column_is_named_with_those_that_are_there(book: Book) -> None:

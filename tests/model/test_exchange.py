@@ -82,7 +82,7 @@ def test_a_mistake_is_answered_with_place_value_and_remedy(old: str, new: str, l
     assert TEXT.count(old) == 1
     with pytest.raises(InputError) as caught:
         load(TEXT.replace(old, new))
-    assert str(caught.value) == line
+    assert str(caught.value).startswith(line)  # known names may follow
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_mistake_is_answered_with_place_value_and_remedy(old: str, new: str, l
 def test_a_wrong_setting_is_answered(world: World, path: str, value: Any, line: str) -> None:
     with pytest.raises(InputError) as caught:
         world.replace(path, value)
-    assert str(caught.value) == line
+    assert str(caught.value).startswith(line)
 
 
 def test_a_perp_belongs_to_one_exchange() -> None:

@@ -73,7 +73,7 @@ def test_a_bad_position_is_answered_with_its_row(read: Read, tmp_path: Path, old
     assert BOOK.count(old) == 1
     with pytest.raises(InputError) as caught:
         read(BOOK.replace(old, new))
-    assert str(caught.value) == f"{tmp_path}/{line}"
+    assert str(caught.value).startswith(f"{tmp_path}/{line}")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_book_that_the_exchange_could_not_have_is_refused(read: Read, world: W
     assert BOOK.count(old) == 1
     with pytest.raises(InputError) as caught:
         check_book(read(BOOK.replace(old, new)), world, "b.csv", "perps")
-    assert str(caught.value) == line
+    assert str(caught.value).startswith(line)
 
 
 def test_lending_holds_no_positions(read: Read, world: World) -> None:
@@ -195,4 +195,4 @@ def test_a_bad_row_of_positions_is_answered(read: Read, tmp_path: Path, old: str
     assert POSITIONS.count(old) == 1
     with pytest.raises(InputError) as caught:
         read(POSITIONS.replace(old, new))
-    assert str(caught.value) == f"{tmp_path / 'book.csv'}{line}"
+    assert str(caught.value).startswith(f"{tmp_path / 'book.csv'}{line}")

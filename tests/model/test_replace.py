@@ -71,7 +71,7 @@ def test_the_world_itself_stays_as_it_was(world: World) -> None:
 def test_a_wrong_path_or_value_is_answered(world: World, path: str, value: str, line: str) -> None:
     with pytest.raises(InputError) as caught:
         world.replace(path, value)
-    assert str(caught.value) == line
+    assert str(caught.value).startswith(line)  # known names may follow
 
 
 def test_a_world_built_in_python_takes_specs_in_place_of_kinds(world: World) -> None:

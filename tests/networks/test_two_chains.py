@@ -119,7 +119,7 @@ def test_a_protocol_says_on_which_chain_it_stands(network: str | None, line: str
     protocol = world.protocols["slow"].replace("network", network)
     with pytest.raises(InputError) as error:
         assemble(world.model_copy(update={"protocols": {"slow": protocol}}))
-    assert str(error.value) == line
+    assert str(error.value).startswith(line)  # known names may follow
 
 
 def two_chain_world(paths: int) -> World:

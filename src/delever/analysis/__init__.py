@@ -2,17 +2,39 @@
 
 Beside them stand modules of formulas, for whoever asks about one position or one deficit without a world: `margin_prices`
 (where a position is liquidated), `adl` (who pays for a deficit), `leverage` (a book that a liquidation feed hints at).
+Names are loaded on first use: a check does not wait for what a comparison needs.
 """
 
 from __future__ import annotations
 
-from delever.analysis import adl, leverage, margin_prices
-from delever.analysis.comparison import compare
-from delever.analysis.critical import find_critical
-from delever.analysis.largest import concentration
-from delever.analysis.remainders import remainder_worlds
-from delever.analysis.soundness import Check, check
-from delever.analysis.walls import Wall, wall
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ["Check", "Wall", "adl", "check", "compare", "concentration", "find_critical", "leverage", "margin_prices",
-           "remainder_worlds", "wall"]
+if TYPE_CHECKING:
+    from delever.analysis import adl, leverage, margin_prices
+    from delever.analysis.comparison import Comparison, compare
+    from delever.analysis.critical import find_critical
+    from delever.analysis.largest import concentration
+    from delever.analysis.liquidation_prices import liquidation_prices
+    from delever.analysis.remainders import remainder_worlds
+    from delever.analysis.soundness import Check, check
+    from delever.analysis.sweeps import Sweep, sweep
+    from delever.analysis.walls import Wall, wall
+
+__all__ = ["Check", "Comparison", "Sweep", "Wall", "adl", "check", "compare", "concentration", "find_critical", "leverage",
+           "liquidation_prices", "margin_prices", "remainder_worlds", "sweep", "wall"]
+_HOME = {"Check": "soundness", "Comparison": "comparison", "Sweep": "sweeps", "Wall": "walls", "check": "soundness",
+         "compare": "comparison", "concentration": "largest", "find_critical": "critical",
+         "liquidation_prices": "liquidation_prices", "remainder_worlds": "remainders", "sweep": "sweeps", "wall": "walls"}
+_MODULES = ("adl", "leverage", "margin_prices")
+
+
+def __getattr__(name: str) -> object:
+    """Load a name on first use."""
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

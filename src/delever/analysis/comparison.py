@@ -1,17 +1,25 @@
-"""Worlds side by side on the same random numbers: every figure, and how surely it differs from the baseline's."""
+"""Worlds side by side on the same random numbers: every figure, and how surely it differs from the baseline's.
+
+All see the same paths, so differences are paired: the interval of one is that of a bootstrap which draws the same paths of both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
+from delever.analysis.relevering import relevered
 from delever.analysis.tables import Column, table
 from delever.model.errors import InputError
+from delever.model.relative import OF_SHARES, quantity_at
 from delever.model.world import World
-from delever.run.figures import summarise
+from delever.run.figures import rows_of
+from delever.run.result import Result
 from delever.run.store import describe
 from delever.run.stress import Run, stress
 
@@ -19,64 +27,183 @@ RESAMPLES = 400  # of the paths, for intervals
 LEVEL = 0.95
 LEFT_OUT = ("conservation_residual",)  # says that a run is sound, not how it went
 MOST_CHANGES = 2  # named in a column's heading
+TERMS = re.compile(r"\b(liquidation_threshold|haircut|maintenance|max_leverage|short_margin)$")  # what decides who is called
+Owners = Literal["stay", "keep distance"]
+ASSUMED: dict[Owners, str] = {
+    "stay": "Nobody re-levers: every account holds and owes what it did, so it starts nearer to liquidation or farther from it; "
+    "owners who answer later are those of the world's actors (--owners keep-distance assumes otherwise).",
+    "keep distance": "Owners re-lever at the start until they are as far from liquidation as before (the same health factor): "
+    "what they owe is scaled, what they borrow or repay for it comes and goes outside; accounts that were below 1 stay "
+    "(--owners stay assumes otherwise).",
+}
+Tell = Callable[[str, int, int], None]  # (stage, done, of)
 
 
-def compare(world: World, *others: World, names: Sequence[str] | None = None) -> pa.Table:
+@dataclass(frozen=True)
+class Comparison(Result):
+    """Figures of a baseline and of variants of it.
+
+    table: a row a figure; of each variant its value, the difference to the baseline, and low and high end of its 95 % interval.
+    differences: the same, a row a variant and figure.
+    settings: a row a variant and field that is not as in the baseline: before, after.
+    assumptions: what must be said beside the figures.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    paths: int
+    table: pa.Table
+    differences: pa.Table
+    settings: pa.Table
+    assumptions: tuple[str, ...] = ()
+
+    @property
+    def main(self) -> pa.Table:
+        """See Result."""
+        return self.table
+
+    def __repr__(self) -> str:
+        return f"Comparison of {self.name} with {', '.join(self.labels)}: {self.table.num_rows} figures on {self.paths} paths"
+
+
+def compare(world: World, *others: World, names: Sequence[str] | None = None, owners: Owners = "stay",
+            progress: Tell | None = None, threads: int | None = None) -> Comparison:
     """The figures of a baseline and of other worlds: value, difference to the baseline, and its 95 % interval.
 
-    All see the same paths, so differences are paired: the interval is that of a bootstrap which draws the same paths of
-    both. names: of the others; by default what was changed in them.
+    names: of the others; by default what was changed in them. owners: where thresholds differ, whether accounts stay what they
+    are ("stay") or re-lever to the health factor that they had ("keep distance").
     """
     labels = list(names) if names is not None else [changes(world, other) for other in others]
     if len(labels) != len(others):
         raise InputError("do not fit the worlds", "compare.names", labels, f"give {len(others)}, one a world")
+    if owners not in ASSUMED:
+        raise InputError("is unknown", "compare.owners", owners, f"choose one of {', '.join(ASSUMED)}")
     for other in others:
         for field in ("paths", "seed", "steps"):
             mine, theirs = getattr(world.scenario, field), getattr(other.scenario, field)
             if mine != theirs:
                 raise InputError(f"has other {field} than the baseline", "compare", theirs,
                                  f"common random numbers need the same: {mine}")
-    runs = [stress(each, keep=False) for each in (world, *others)]
-    base = runs[0].summary
-    columns = [Column("figure", "", base["figure"]), Column("unit", "", base["unit"]),
-               Column("baseline", "", base["value"])]
-    for label, run in zip(labels, runs[1:], strict=True):
-        low, high = interval(runs[0], run, world.scenario.seed)
-        value = _values(run, run.paths, base["figure"].to_pylist())
-        columns += [Column(label, "", value), Column(f"{label}: difference", "", value - base["value"].to_numpy()),
-                    Column(f"{label}: low", "", low), Column(f"{label}: high", "", high)]
+    labels = distinct(labels)
+    settings = [row for label, other in zip(labels, others, strict=True) for row in changed(world, other, label)]
+    run_as = [relevered(world, other) if owners != "stay" and moves_terms(world, other) else other for other in others]
+    runs: list[Run] = []
+    for number, (label, each) in enumerate(zip(["baseline", *labels], [world, *run_as], strict=True)):
+        tell = None if progress is None else said_of(label, progress)
+        runs.append(stress(each, threads=threads, progress=tell, keep=False) if number == 0 or each != world else runs[0])
+    return compared(world, labels, runs, settings, tuple(assumptions(world, others, owners)))
+
+
+def compared(world: World, labels: Sequence[str], runs: Sequence[Run], settings: Sequence[dict[str, Any]],
+             assumed: tuple[str, ...]) -> Comparison:
+    """Of runs on the same paths, the baseline's first."""
+    base = runs[0].summary.filter(pa.array([name not in LEFT_OUT for name in runs[0].summary["figure"].to_pylist()]))
+    figures = base["figure"].to_pylist()
+    low, high = intervals(runs, figures, world.scenario.seed)
+    values = [_values(run, run.paths, figures) for run in runs]
+    columns = [Column(name, "", base[key]) for name, key in (("figure", "figure"), ("unit", "unit"), ("baseline", "value"))]
+    long: list[dict[str, Any]] = []
+    rows = base.to_pylist()
+    for k, label in enumerate(labels, start=1):
+        difference = values[k] - values[0]
+        columns += [Column(label, "", values[k]), Column(f"{label}: difference", "", difference),
+                    Column(f"{label}: low", "", low[k - 1]), Column(f"{label}: high", "", high[k - 1])]
+        long += [{"variant": label, **{key: row[key] for key in ("figure", "label", "unit", "protocol")},
+                  "baseline": row["value"],
+                  "value": float(values[k][i]), "difference": float(difference[i]), "low": float(low[k - 1][i]),
+                  "high": float(high[k - 1][i]), "tail": row["tail"], "definition": row["definition"],
+                  "horizon": row["horizon"]} for i, row in enumerate(rows)]
     columns += [Column("definition", "", base["definition"]), Column("horizon", "", base["horizon"])]
-    result = table(*columns)
-    return result.filter(pa.array([name not in LEFT_OUT for name in base["figure"].to_pylist()]))
+    schema = pa.schema([(name, pa.string()) for name in ("variant", "field", "before", "after")])
+    return Comparison(world.name, tuple(labels), runs[0].paths.num_rows, table(*columns), pa.Table.from_pylist(long),
+                      pa.Table.from_pylist(list(settings), schema=schema), assumed)
 
 
-def interval(base: Run, other: Run, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of the difference of every figure of the baseline, [figures] low and high; nan for a single path."""
-    figures = base.summary["figure"].to_pylist()
-    paths = base.paths.num_rows
+def intervals(runs: Sequence[Run], figures: Sequence[str], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of the differences of every figure to the first run's: [runs - 1, figures] low and high; nan for a single path."""
+    paths = runs[0].paths.num_rows
     draw = np.random.Generator(np.random.PCG64(seed))
-    differences = np.full((RESAMPLES, len(figures)), np.nan)
+    found = np.full((RESAMPLES if paths > 1 else 1, len(runs), len(figures)), np.nan)
     for k in range(RESAMPLES if paths > 1 else 0):
         rows = pa.array(draw.integers(0, paths, paths))
-        differences[k] = _values(other, other.paths.take(rows), figures) - _values(base, base.paths.take(rows), figures)
-    low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+        found[k] = [_values(run, run.paths.take(rows), figures) for run in runs]
+    difference = found[:, 1:] - found[:, :1]
+    low, high = np.quantile(difference, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return low, high
 
 
 def _values(run: Run, paths: pa.Table, figures: Sequence[str]) -> np.ndarray:
     """These figures of some paths, nan where a world has no such figure."""
-    summary = summarise(run.model, paths)
-    found = dict(zip(summary["figure"].to_pylist(), summary["value"].to_pylist(), strict=True))
+    found = {row.figure: row.estimate[0] for row in rows_of(run.model, paths)}
     return np.array([found.get(name, np.nan) for name in figures], float)
+
+
+def said_of(label: str, progress: Tell) -> Tell:
+    """Progress that says whose it is."""
+    return lambda stage, done, of: progress(f"{label}: {stage}", done, of)
+
+
+def distinct(labels: Sequence[str]) -> list[str]:
+    """Labels of which no two are the same: the second of a kind is numbered."""
+    out: list[str] = []
+    for label in labels:
+        again = sum(other == label or other.startswith(f"{label} (") for other in out)
+        out.append(f"{label} ({again + 1})" if again else label)
+    return out
 
 
 def changes(world: World, other: World) -> str:
     """What is different in the other world, as one would set it: "actors.liquidators.rule=always"."""
-    mine, theirs = _leaves(describe(world)), _leaves(describe(other))
-    found = [f"{path}={theirs.get(path)}" for path in {**mine, **theirs} if mine.get(path) != theirs.get(path)]
-    found = [text for text in found if not text.startswith("name=")] or found or ["the same"]
+    found = [f"{row['field']}={row['after']}" for row in changed(world, other, "")] or ["the same"]
     more = f" and {len(found) - MOST_CHANGES} more" if len(found) > MOST_CHANGES else ""
     return ", ".join(found[:MOST_CHANGES]) + more
+
+
+def changed(world: World, other: World, label: str) -> list[dict[str, str]]:
+    """Fields that differ, each with what it was and what it is."""
+    mine, theirs = _leaves(_described(world)), _leaves(_described(other))
+    return [{"variant": label, "field": path, "before": said(world, path, mine.get(path)),
+             "after": said(other, path, theirs.get(path))}
+            for path in {**mine, **theirs} if mine.get(path) != theirs.get(path) and path != "name"]
+
+
+def _described(world: World) -> dict[str, Any]:
+    """A world with parameter sets of the catalog written out: one that was entered is not another set."""
+    for name in world.protocols:
+        world = world.spelled_out(["protocols", name, "parameters", ""])
+    return describe(world)
+
+
+def said(world: World, path: str, value: Any) -> str:
+    """A value with its unit where the field has one."""
+    found = quantity_at(world, path.split("."))
+    if isinstance(value, float) and found is not None and found.unit is not None and found.unit.unit in OF_SHARES:
+        return f"{value * 100:.6g} %"
+    return "nothing" if value is None else str(value)
+
+
+def assumptions(world: World, others: Sequence[World], owners: Owners) -> Iterator[str]:
+    """What a change of thresholds takes for granted."""
+    if not any(moves_terms(world, other) for other in others):
+        return
+    yield ASSUMED[owners]
+    own = accounts_with_terms_of_their_own(world)
+    if own:
+        yield (f"{own:,} legs of the book have a threshold of their own, which a change of parameters leaves as it is "
+               "(a vote, `kind: governance`, scales it).")
+
+
+def moves_terms(world: World, other: World) -> bool:
+    """Whether what decides who is liquidated differs."""
+    return any(TERMS.search(row["field"]) for row in changed(world, other, ""))
+
+
+def accounts_with_terms_of_their_own(world: World) -> int:
+    """Legs of collateral in the books whose threshold the book itself states."""
+    from delever.run.assemble import assemble
+
+    legs = assemble(world).positions.book.legs
+    return int(legs.num_rows - legs["liquidation_threshold"].null_count)
 
 
 def _leaves(value: Any, path: str = "") -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from time import monotonic
 
 import numpy as np
 import pyarrow as pa
@@ -21,18 +22,22 @@ from delever.run.assemble import Model
 from delever.run.figures import summarise
 from delever.run.stress import Run
 
-FIGURES = ("var", "expected_shortfall", "evar", "bad_debt", "shortfall", "probability_of_bad_debt", "lar",
-           "seized_collateral")
+FIGURES = ("var", "expected_shortfall", "var_99", "evar", "bad_debt", "shortfall", "probability_of_any_bad_debt",
+           "probability_of_shortfall", "lar", "seized_collateral")
 OF_EXCHANGES = ("liquidated", "deleveraged", "haircut", "deficit_booked", "residual_shortfall")  # of each by name
 PATHS = 100  # at most, if not told otherwise
 BASELINE = "(nobody left out)"
 GAP = 4  # paths between two that differ are run again with them: a chunk costs more than a path
 FALLS = np.arange(0.0, 1.0, 0.005)  # at which an account is looked at before its fall is bisected
 HALVINGS = 40
+OUT_OF_TIME, INTERRUPTED = "its share of the run's own time was used up", "interrupted"
 
 
-def concentration(run: Run, n: int = 10, paths: int | None = None) -> pa.Table:
+def concentration(run: Run, n: int = 10, paths: int | None = None, until: float | None = None, partial: bool = False) -> pa.Table:
     """The n largest owners, and the risk figures without each of them, on the first `paths` paths of the run.
+
+    until: moment (time.monotonic) after which no further owner is left out, but the first; partial: Ctrl-C ends it with the
+    owners done so far. What is missing then stands in the metadata: `owners`, those asked for, and `stopped`, why.
 
     The first row is the baseline on the same paths. An owner is left out by emptying his accounts: everybody else draws the
     same random numbers. A path on which none of them comes into reach of liquidation is the same path without them, bit for
@@ -51,11 +56,21 @@ def concentration(run: Run, n: int = 10, paths: int | None = None) -> pa.Table:
     whole = np.bincount(owner, size, len(model.positions.owners))
     chosen = [np.flatnonzero(owner == o) for o in np.argsort(-whole, kind="stable")[:n] if whole[o] > 0.0]
     baseline, met = run_watched(model, count, [int(a) for accounts in chosen for a in accounts])
-    summaries = [summarise(model, baseline)]
+    summaries, stopped = [summarise(model, baseline)], ""
     for accounts in chosen:
-        differ = np.unique(np.concatenate([met[int(a)] for a in accounts]))
-        summaries.append(summarise(model, rerun(without(model, accounts.tolist()), baseline, differ)))
-    return _table(model, chosen, legs, at_start, summaries, margin_book, standing)
+        if until is not None and len(summaries) > 1 and monotonic() > until:
+            stopped = OUT_OF_TIME
+            break
+        try:
+            differ = np.unique(np.concatenate([met[int(a)] for a in accounts]))
+            summaries.append(summarise(model, rerun(without(model, accounts.tolist()), baseline, differ)))
+        except KeyboardInterrupt:
+            if not partial:
+                raise
+            stopped = INTERRUPTED
+            break
+    found = _table(model, chosen[: len(summaries) - 1], legs, at_start, summaries, margin_book, standing)
+    return found.replace_schema_metadata({"paths": str(count), "owners": str(len(chosen)), "stopped": stopped})
 
 
 def rerun(model: Model, baseline: pa.Table, differ: np.ndarray) -> pa.Table:

@@ -55,20 +55,25 @@ class MarginBook:
         return [(number, name) for number, name in enumerate(self.model.world.protocols)
                 if name in self.model.world.exchanges]
 
-    def at(self, price: np.ndarray) -> Standing:
-        """Everybody at prices [R], USD."""
+    def at(self, price: np.ndarray, times: np.ndarray | None = None) -> Standing:
+        """Everybody at prices [R], USD; times: [N, R] what each account sees them multiplied with."""
         count, margins = len(self.accounts), self.model.positions.margins
-        notional = np.abs(self.size) * price[self.perp]
-        in_usd = price[margins.cash[self.protocol[self.trader]]]  # [K] the unit in which tiers are stated
+
+        def seen(reserve: np.ndarray, who: np.ndarray) -> np.ndarray:
+            return price[reserve] if times is None else price[reserve] * times[who, reserve]
+
+        mark = seen(self.perp, self.trader)  # [K]
+        notional = np.abs(self.size) * mark
+        in_usd = seen(margins.cash[self.protocol[self.trader]], self.trader)  # [K] the unit in which tiers are stated
         there = np.arange(margins.floor.shape[1]) < margins.tiers[self.perp][:, None]
         tier = there & (margins.floor[self.perp] <= (notional / in_usd)[:, None])
         tier_of = np.maximum(tier.sum(axis=1) - 1, 0)  # floors rise
         maintenance = notional * margins.rate[self.perp, tier_of] - margins.deducted[self.perp, tier_of] * in_usd
         charge, put = margins.option[self.perp].T
-        beside = np.abs(self.size) * charge * np.maximum(in_usd, put * price[self.perp])
+        beside = np.abs(self.size) * charge * np.maximum(in_usd, put * mark)
         maintenance = np.where(charge > 0.0, np.where(self.size < 0.0, notional + beside, 0.0), maintenance)
-        equity = np.bincount(self.owner, self.units * price[self.held] * self.weight, count)
-        equity += np.bincount(self.trader, self.size * self.sense * price[self.perp], count)
+        equity = np.bincount(self.owner, self.units * seen(self.held, self.owner) * self.weight, count)
+        equity += np.bincount(self.trader, self.size * self.sense * mark, count)
         return Standing(equity, np.bincount(self.trader, maintenance, count), notional)
 
     def size_of(self, standing: Standing) -> np.ndarray:

@@ -21,6 +21,7 @@ from delever.model.oracle import compose
 from delever.model.parameters import categories_of, look_up
 from delever.model.world import World
 from delever.run.assemble import Model, assemble, phases
+from delever.run.result import Result
 
 OK, WARN, ERROR = "ok", "warn", "error"
 SMALL = 0.01  # share of the book that is not worth a warning
@@ -39,8 +40,8 @@ class Finding(NamedTuple):
     remedy: str
 
 
-@dataclass(frozen=True)
-class Check:
+@dataclass(frozen=True, repr=False)
+class Check(Result):
     """What there is to know about a world before it is run.
 
     findings: level, what, where, value, remedy. prices: who sees which price. inputs: how old each is. health: how
@@ -56,6 +57,16 @@ class Check:
     accounts: pa.Table
     positions: pa.Table
     margins: pa.Table
+
+    @property
+    def main(self) -> pa.Table:
+        """See Result."""
+        return self.findings
+
+    def __repr__(self) -> str:
+        levels = self.findings["level"].to_pylist() if self.findings.num_rows else []
+        found = ", ".join(f"{levels.count(level)} {level}" for level in dict.fromkeys(levels)) or "nothing found"
+        return f"Check: {found}; {self.prices.num_rows} prices seen, {self.inputs.num_rows} inputs"
 
 
 def check(world: World) -> Check:

@@ -23,7 +23,7 @@ def remainder_figures(run: Run, paths: int | None = None) -> pa.Table | None:
 
     The treatment that is the run's own is read off its first paths; only the other one is run, on the same paths.
     """
-    if not any(COLLATERAL in sides for sides in remainders(run.model).values()):
+    if not has_remainders(run):
         return None
     count = min(run.world.scenario.paths, PATHS if paths is None else max(1, paths))
     own, found = describe(run.world), {}
@@ -41,6 +41,11 @@ def remainder_figures(run: Run, paths: int | None = None) -> pa.Table | None:
         Column("horizon", "", first["horizon"]),
     )
     return result.replace_schema_metadata({"paths": str(count)})
+
+
+def has_remainders(run: Run) -> bool:
+    """Whether some collateral of the book is labelled remainder."""
+    return any(COLLATERAL in sides for sides in remainders(run.model).values())
 
 
 def _by_figure(summary: pa.Table) -> dict[str, float]:

@@ -8,26 +8,31 @@ Nobody trades: the feedback is the business of a stress test.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from delever.analysis.joint_shocks import REMEDY, Joint, parse_joint
 from delever.analysis.margins import MarginBook, reached, unhealthy_positions
-from delever.analysis.shocks import Shocks, parse_shocks
+from delever.analysis.shocks import FIVES, Shocks, Walk, parse_shocks
 from delever.analysis.tables import Column, named, table
-from delever.analysis.valuation import Legs, callable_now, health, legs_of, market_of, sensitivity
+from delever.analysis.valuation import Legs, callable_now, chain, health, legs_of, market_of, sensitivity
+from delever.model.asset import price_usd
 from delever.model.book import COLLATERAL, DEBT
+from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
+from delever.run.result import Result
 
 NO_COLLATERAL = "(none)"
 AMOUNTS = tuple(f"{what}_{side}{unit}" for what in ("eligible", "liquidatable") for side in (COLLATERAL, DEBT)
                 for unit in ("", "_usd"))  # native units and USD
 
 
-@dataclass(frozen=True)
-class Wall:
+@dataclass(frozen=True, repr=False)
+class Wall(Result):
     """What a shock reaches.
 
     table: a row a shock, protocol, collateral asset and debt asset, nothing left out: rows add up to the totals.
@@ -40,28 +45,61 @@ class Wall:
     table: pa.Table
     totals: pa.Table
     accounts: pa.Table
-    shock: float  # share
+    shock: float  # share; of several assets that of the lead, the first that moves from step to step
+    moves: pa.Table  # a row a shock and asset: its move, its price after it
+    said: tuple[str, ...] = ()  # how moves of several assets came about
+
+    @property
+    def main(self) -> pa.Table:
+        """See Result."""
+        return self.totals
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """What is shocked, the lead first."""
+        return tuple(dict.fromkeys(self.moves["asset"].to_pylist()))
+
+    def __repr__(self) -> str:
+        shocks = self.totals["shock"].unique().to_pylist()
+        span = f"{min(shocks):+.4g}" + (f" to {max(shocks):+.4g} in {len(shocks)} steps" if len(shocks) > 1 else "")
+        return f"Wall of {', '.join(self.assets)} {span}: {self.accounts.num_rows} legs reached at {self.shock:+.4g}"
 
 
-def wall(world: World, asset: str, shocks: Shocks) -> Wall:
+def wall(world: World, asset: str | None, shocks: Shocks | Mapping[str, Shocks], step: float | str | None = None,
+         count: int | None = None) -> Wall:
     """The wall of an asset. shocks: a share, several, or text such as "-5%" or "-60%..0%" (steps of 5 %).
 
+    Without an asset of several at once: "ETH -30 %, WBTC -20 %", "all -20 %", "factor ETH -30 %", or shocks by asset
+    (joint_shocks.py). step, count: of ranges that do not say it themselves.
     An account with several legs stands in several rows: its collateral is divided among its debts in proportion to
     their value, its debts among its collateral likewise, but no pair of legs gets less than a call would take of it.
     """
-    return wall_of(assemble(world), asset, shocks)
+    return wall_of(assemble(world), asset, shocks, Walk(step, count))
 
 
-def wall_of(model: Model, asset: str, shocks: Shocks) -> Wall:
+def joint_of(model: Model, asset: str | None, shocks: Shocks | Mapping[str, Shocks], walk: Walk = FIVES) -> Joint:
+    """The moves meant: of one asset, or of several."""
+    if asset is None:
+        if not isinstance(shocks, (str, Mapping)):
+            raise InputError("names no asset", "shock", shocks, REMEDY)
+        return parse_joint(shocks, model, walk)
+    market_of(model, asset, "asset")
+    if isinstance(shocks, Mapping):
+        raise InputError("names assets beside one that is shocked", "shock", ", ".join(shocks), "leave out the asset")
+    return Joint((asset,), np.array([parse_shocks(shocks, walk=walk)]).T)
+
+
+def wall_of(model: Model, asset: str | None, shocks: Shocks | Mapping[str, Shocks], walk: Walk = FIVES) -> Wall:
     """The same for a world that is assembled already."""
-    moves, market = parse_shocks(shocks), market_of(model, asset, "asset")
+    joint = joint_of(model, asset, shocks, walk)
+    moves = joint.moves[:, joint.lead].tolist()
     deepest = max(moves, key=abs)
-    legs, seen_move = legs_of(model), sensitivity(model)[:, market]
+    legs, seen_moves = legs_of(model), sensitivity(model)[:, [market_of(model, name, "shock") for name in joint.assets]]
     pairs, margin_book = Pairs(model, legs), MarginBook(model)
 
     tables, totals, accounts = [], [], pa.table({})
-    for move in moves:
-        price = model.seen_price(seen_move * np.log1p(move))
+    for move, each in zip(moves, joint.moves, strict=True):
+        price = model.seen_price(seen_moves @ np.log1p(each))
         reach = Reach(model, legs, price)
         tables.append(_table(pairs, move, reach.by_pair(pairs)))
         totals.append(_totals(model, move, reach.by_protocol()))
@@ -73,7 +111,23 @@ def wall_of(model: Model, asset: str, shocks: Shocks) -> Wall:
             totals.append(of_exchanges)
             if move == deepest:
                 accounts = united([accounts, unhealthy_positions(margin_book, standing)])
-    return Wall(united(tables), united(totals), accounts, deepest)
+    return Wall(united(tables), united(totals), accounts, deepest, _moves(model, joint, moves), joint.said)
+
+
+def _moves(model: Model, joint: Joint, lead: list[float]) -> pa.Table:
+    """A row a shock and asset, the lead's first."""
+    order = [joint.lead, *(i for i in range(len(joint.assets)) if i != joint.lead)]
+    layout = model.layout
+    rows = [(shock, joint.assets[i], float(each[i])) for shock, each in zip(lead, joint.moves, strict=True) for i in order]
+    log_moves = np.zeros((len(joint.moves), len(layout.markets)))
+    for i, name in enumerate(joint.assets):
+        log_moves[:, layout.markets.index(name)] += np.log1p(joint.moves[:, i])
+    before = {name: price_usd(name, model.world.assets) for name in joint.assets}
+    after = [before[name] * float(np.exp(row[chain(model, name)].sum()))
+             for row in log_moves for name in (joint.assets[i] for i in order)]
+    return table(Column("shock", "share", [row[0] for row in rows]), Column("asset", "", [row[1] for row in rows]),
+                 Column("move", "share", [row[2] for row in rows], "of what it is priced in"),
+                 Column("price_usd", "USD", after, "after it, with what it is priced in"))
 
 
 def united(tables: list[pa.Table]) -> pa.Table:

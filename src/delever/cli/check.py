@@ -11,8 +11,9 @@ def run(text: str, settings: list[str], as_json: bool) -> None:
     """The command."""
     with user_errors():
         world = load_world(text, parse_settings(settings))
-        from delever.analysis import check
-        from delever.report import check_json, check_report, has_errors, json_text
+        from delever.analysis.soundness import check
+        from delever.report.check import check_json, check_report, has_errors
+        from delever.report.files import json_text
 
         result = check(world)
         if as_json:

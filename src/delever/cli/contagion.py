@@ -17,7 +17,8 @@ def run(text: str, settings: list[str], groups: list[str], paths: int | None, se
         chosen |= {f"scenario.{name}": str(value) for name, value in (("paths", paths), ("seed", seed)) if value is not None}
         world = load_world(text, chosen)
         from delever.analysis.contagion import contagion, notes
-        from delever.report import Report, Section, json_text
+        from delever.report.document import Report, Section
+        from delever.report.files import json_text
 
         with bar() as tell:
             table = contagion(world, parse_groups(groups), tell)

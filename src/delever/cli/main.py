@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from delever import __version__
+from delever.cli.variants import ORDER, InOrder
 
 app = typer.Typer(
     name="delever",
@@ -23,7 +24,8 @@ World = Annotated[
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Set a field of the world, e.g. actors.liquidators.rule=always."),
+    typer.Option("--set", metavar="PATH=VALUE", help="Set a field of the world, e.g. actors.liquidators.rule=always; or change "
+                 'it by "+3 points", "x0.5", "-10 %".'),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable figures instead of tables.")]
 
@@ -90,8 +92,20 @@ def stress(
 @app.command()
 def wall(
     world: World,
-    asset: Annotated[str, typer.Option(help="The asset that is shocked, e.g. ETH.")],
-    shock: Annotated[str, typer.Option(help='A price move, "-5%", or a range of them, "-60%..0%".')],
+    shock: Annotated[
+        str,
+        typer.Option(help='A price move, "-5%" or "x0.7", or a range of them, "-60%..0%"; without --asset of several at once: '
+                     '"ETH -30 %, WBTC -20 %", "all -20 %", "factor ETH -30 %".'),
+    ],
+    asset: Annotated[str | None, typer.Option(help="The asset that is shocked, e.g. ETH.")] = None,
+    step: Annotated[str | None, typer.Option(metavar="SHARE", help='Step of a range, "2 %"; 5 % if not told.')] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Number of shocks of a range, in place of a step.")] = None,
+    positions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write every position with owner and liquidation price: if only this coin moves, and "
+                     "along the shock (.csv or .parquet)."),
+    ] = None,
+    sort: Annotated[str, typer.Option(metavar="COLUMN", help="Order of the positions.")] = "move",
     accounts: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the eligible accounts, a row a leg (.csv or .parquet).")
     ] = None,
@@ -101,10 +115,11 @@ def wall(
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Show what is liquidatable after a shock to one asset."""
+    """Show what is liquidatable after a shock to one asset, or to several at once."""
     from delever.cli import wall as command
 
-    command.run(world, settings or [], asset, shock, command.Targets(accounts, csv, parquet, chart), as_json)
+    targets = command.Targets(accounts, csv, parquet, chart, positions, sort)
+    command.run(world, settings or [], command.Shock(asset, shock, step, count), targets, as_json)
 
 
 @app.command()
@@ -197,6 +212,89 @@ def init(
     from delever.cli import init as command
 
     command.run(folder, lending, perps)
+
+
+Paths = Annotated[int | None, typer.Option(help="Number of price paths, instead of the world's.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of all randomness, instead of the world's.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads; no figure depends on it.")]
+Base = Annotated[
+    list[str] | None, typer.Option("--base", metavar="PATH=VALUE", help="Set a field of the baseline and of all variants.")
+]
+Owners = Annotated[
+    str, typer.Option(metavar="stay|keep-distance", help="Where thresholds change: accounts stay as they are, or owners re-lever "
+                      "to the health factor they had.")
+]
+Figure = Annotated[list[str] | None, typer.Option(metavar="NAME", help="A figure to show, instead of the main ones.")]
+Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write every figure as CSV.")]
+Parquet = Annotated[Path | None, typer.Option(metavar="FILE", help="Write every figure as Parquet.")]
+
+
+@app.command(cls=InOrder)
+def compare(
+    context: typer.Context,
+    world: World,
+    what: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help='Begin a variant: "WBTC threshold +3 points", or a label for the --set and --with '
+                     "behind it."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help='A field of the variant: a value, or "+3 points", "x0.5", "-10 %".'),
+    ] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--with", metavar="FILE", help="Another world, or a YAML file of fields that are laid over this one."),
+    ] = None,
+    owners: Owners = "stay",
+    base: Base = None,
+    paths: Paths = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    figure: Figure = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the differences with their intervals (.svg).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run variants on the same paths; print paired differences to the baseline with 95 % intervals."""
+    from delever.cli import compare as command
+
+    output = command.Output(base or [], paths, seed, owners, threads, csv, parquet, chart, figure or [], as_json)
+    command.run(world, context.meta.get(ORDER, []), output)
+
+
+@app.command()
+def sweep(
+    world: World,
+    over: Annotated[list[str], typer.Option(metavar="FIELD=A,B,C", help="A field and its values; may be given several times.")],
+    owners: Owners = "stay",
+    settings: Set = None,
+    paths: Paths = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    figure: Figure = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a heat map over two fields (.svg).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run every combination of values on the same paths; print a table, with two fields a map."""
+    from delever.cli import compare as command
+
+    output = command.Output(settings or [], paths, seed, owners, threads, csv, parquet, chart, figure or [], as_json)
+    command.run_sweep(world, over, output)
+
+
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(metavar="[KIND|FIELD|FIGURE]", help="Of anything in a world or a result.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Say what a kind, a field or a figure is: unit, default, range, example, definition."""
+    from delever.cli import explain as command
+
+    command.run(name, as_json)
 
 
 def main() -> None:

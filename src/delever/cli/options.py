@@ -37,7 +37,7 @@ def user_errors() -> Iterator[None]:
         raise typer.Exit(USER_ERROR) from None
 
 
-def parse_settings(settings: Sequence[str]) -> dict[str, str]:
+def parse_settings(settings: Sequence[str], option: str = "--set") -> dict[str, str]:
     """`path=value` texts as a mapping."""
     from delever.model.errors import InputError
 
@@ -45,7 +45,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, str]:
     for text in settings:
         path, equals, value = text.partition("=")
         if not equals or not path.strip() or not value.strip():
-            raise InputError("is not PATH=VALUE", "--set", text, "write for example actors.liquidators.rule=always")
+            raise InputError("is not PATH=VALUE", option, text, "write for example actors.liquidators.rule=always")
         chosen[path.strip()] = value.strip()
     return chosen
 

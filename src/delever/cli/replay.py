@@ -14,7 +14,8 @@ SHOWN = 60  # transactions that are printed; the file has all
 def run(folder: Path, path: int, out: Path | None, declined: bool, as_json: bool) -> None:
     """The command."""
     with user_errors():
-        from delever.report import json_text, replay_report
+        from delever.report.files import json_text
+        from delever.report.replay import replay_report
         from delever.run.replay import replay, write_replay
         from delever.run.store import write_table
 

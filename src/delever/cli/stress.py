@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import typer
@@ -21,9 +23,10 @@ from delever.cli.options import (
 from delever.cli.progress import Tell, bar
 
 if TYPE_CHECKING:
+    from delever.cli.sections import Beside
     from delever.model.scenario import Order
     from delever.model.world import World
-    from delever.report import Extras
+    from delever.report.sections import Extras
     from delever.run.stress import Run
 
 ANY_SIZE = re.compile(r"\s*sell\s+N\s")  # "sell N stETH": the size is what is searched
@@ -54,32 +57,77 @@ class Choice:
 def run(text: str, settings: list[str], choice: Choice) -> None:
     """The command."""
     with user_errors():
+        from delever.cli.sections import Beside
+
+        start = monotonic()
         try:
             with bar() as tell:
-                name, result, extras = _work(text, settings, choice, tell)
+                clock = Clock(tell)
+                world, result, order = _work(text, settings, choice, clock)
         except KeyboardInterrupt:
             print("delever: interrupted; the same command goes on where it stopped", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
-        _print(name, result, extras, choice)
+        _print(result, choice)
+        workers = choice.threads or os.cpu_count() or 1
+        extras, stopped = _extras(world, result, order, choice, Beside(result, monotonic() - start, clock.a_path(workers)))
+        _print_extras(result, extras, choice)
+        if stopped:
+            print("delever: interrupted beside the figures, which are complete; the same command makes the rest", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED)
 
 
-def _work(text: str, settings: list[str], choice: Choice, tell: Tell) -> tuple[str, Run, Extras]:
-    """Everything that takes time."""
+def _work(text: str, settings: list[str], choice: Choice, tell: Tell) -> tuple[World, Run, Order | str | None]:
+    """The run itself."""
     tell("reading", 0, 1)
     world = _world(text, settings, choice)
     order = _order_of(world, choice)
-    from delever.cli.sections import beside, critical_order
     from delever.run.stress import stress
 
     memory = None if choice.memory is None else parse_memory(choice.memory)
     trace = None if choice.trace is None else parse_paths(choice.trace)
-    result = stress(world, choice.out, choice.threads, memory, tell, trace)
-    tell("comparing", 0, 1)
-    extras = beside(result, choice.concentration, choice.remainder)
-    if order is not None:
-        tell("searching", 0, 1)
-        extras = replace(extras, critical=critical_order(world, order, result))
-    return world.name, result, extras
+    return world, stress(world, choice.out, choice.threads, memory, tell, trace), order
+
+
+class Clock:
+    """Passes progress on, and remembers how long paths took."""
+
+    def __init__(self, tell: Tell) -> None:
+        self.tell, self.first, self.last = tell, (0, 0.0), (0, 0.0)
+
+    def __call__(self, stage: str, done: int, of: int) -> None:
+        self.tell(stage, done, of)
+        if stage == "simulating":
+            self.last = (done, monotonic())
+            self.first = self.first if self.first[1] else self.last
+
+    def a_path(self, workers: int) -> float | None:
+        """Seconds of one worker for a path; None where none was run."""
+        paths = self.last[0] - self.first[0]
+        return (self.last[1] - self.first[1]) * workers / paths if paths > 0 else None
+
+
+def _extras(world: World, result: Run, order: Order | str | None, choice: Choice, beside: Beside) -> tuple[Extras, bool]:
+    """What stands beside the figures, what was asked for by name first; whether Ctrl-C ended it."""
+    from delever.cli.sections import critical_order, is_partial
+    from delever.report.sections import Extras
+
+    found = Extras()
+    try:
+        with bar() as tell:
+            if order is not None:
+                tell("searching", 0, 1)
+                found = replace(found, critical=critical_order(world, order, result))
+            if choice.concentration:
+                tell("comparing", 0, 1)
+                found = replace(found, concentration=beside.concentration())
+                if is_partial(found.concentration):
+                    return found, True
+            if choice.remainder:
+                tell("comparing", 0, 1)
+                found = replace(found, remainder=beside.remainder())
+    except KeyboardInterrupt:
+        return found, True
+    return found, False
 
 
 def _world(text: str, settings: list[str], choice: Choice) -> World:
@@ -123,13 +171,29 @@ def _order_of(world: World, choice: Choice) -> Order | str | None:
     return orders[-1]
 
 
-def _print(name: str, result: Run, extras: Extras, choice: Choice) -> None:
-    from delever.report import json_text, stress_json, stress_report, write_summary
+def _print(result: Run, choice: Choice) -> None:
+    """The figures, as soon as they stand."""
+    from delever.report.stress import stress_report, write_summary
 
-    report = stress_report(name, result, extras)
+    report = stress_report(result.world.name, result)
     if result.folder is not None:
         write_summary(report, result.folder)
+    if not choice.as_json:
+        report.print()
+        sys.stdout.flush()
+
+
+def _print_extras(result: Run, extras: Extras, choice: Choice) -> None:
+    """What came beside them; with it the summary in the folder is whole. JSON is one text, so it comes here."""
+    from delever.report.document import Report
+    from delever.report.files import json_text
+    from delever.report.sections import extra_sections
+    from delever.report.stress import stress_json, stress_report, write_summary
+
+    name, sections = result.world.name, extra_sections(extras)
+    if sections and result.folder is not None:
+        write_summary(stress_report(name, result, extras), result.folder)
     if choice.as_json:
         typer.echo(json_text(stress_json(name, result, extras)))
-        return
-    report.print()
+    elif sections:
+        Report("", tuple(sections)).print()

@@ -13,7 +13,18 @@ from delever.cli.options import load_world, parse_settings, user_errors
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from delever.analysis.walls import Wall
     from delever.model.world import World
+
+
+@dataclass(frozen=True)
+class Shock:
+    """What is shocked, how."""
+
+    asset: str | None  # None: the text names several
+    text: str
+    step: str | None = None
+    count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -24,44 +35,79 @@ class Targets:
     csv: Path | None
     parquet: Path | None
     chart: Path | None = None
+    positions: Path | None = None
+    sort: str = "move"
 
 
-def run(text: str, settings: list[str], asset: str, shock: str, targets: Targets, as_json: bool) -> None:
+def run(text: str, settings: list[str], shock: Shock, targets: Targets, as_json: bool) -> None:
     """The command."""
     with user_errors():
-        from delever.model.asset import price_usd
-        from delever.report import check_target, json_text, wall_chart, wall_json, wall_report, write_table, write_text
+        from delever.report.files import check_target, json_text, write_table, write_text
+        from delever.report.wall import wall_json, wall_report
 
         # Before the work, so that a mistyped file name costs nothing.
         check_target(targets.accounts, {".csv", ".parquet"})
         check_target(targets.csv, {".csv"})
         check_target(targets.parquet, {".parquet"})
         check_target(targets.chart, {".svg"})
+        check_target(targets.positions, {".csv", ".parquet"})
         world = load_world(text, parse_settings(settings))
-        from delever.analysis import wall
+        from delever.analysis.walls import wall
 
-        result = wall(world, asset, shock)
-        others = _both_ways(world, asset, shock)
-        start = price_usd(asset, world.assets)
+        result = wall(world, shock.asset, shock.text, shock.step, shock.count)
+        others = _both_ways(world, shock)
         # All files are made before the first is written: a mistake leaves none.
-        chart = wall_chart(world.name, asset, result, start) if targets.chart is not None else ""
+        chart = _chart(world, result) if targets.chart is not None else ""
+        positions = _positions(world, shock, targets.sort) if targets.positions is not None else None
         for table, target in (
+            (positions, targets.positions),
             (result.accounts, targets.accounts),
             (result.table, targets.csv),
             (result.table, targets.parquet),
         ):
-            if target is not None:
+            if table is not None and target is not None:
                 write_table(table, target)
         if targets.chart is not None:
             write_text(chart, targets.chart)
         if as_json:
-            typer.echo(json_text(wall_json(world.name, asset, shock, result, others, start)))
+            typer.echo(json_text(wall_json(world.name, shock.asset or "", shock.text, result, others, _start(world, result))))
         else:
-            wall_report(world.name, asset, shock, result, others, start).print()
+            wall_report(world.name, shock.asset or "", shock.text, result, others, _start(world, result), positions).print()
 
 
-def _both_ways(world: World, asset: str, shock: str) -> dict[str, pa.Table]:
+def _start(world: World, result: Wall) -> float:
+    """Price of the lead before the shock, USD."""
+    from delever.model.asset import price_usd
+
+    return price_usd(result.assets[0], world.assets)
+
+
+def _chart(world: World, result: Wall) -> str:
+    from delever.report.chart import wall_chart
+
+    lead, *rest = result.assets
+    return wall_chart(world.name, lead + (f" with {', '.join(rest)}" if rest else ""), result, _start(world, result))
+
+
+def _positions(world: World, shock: Shock, sort: str) -> pa.Table:
+    """Position by position where it is liquidated, sorted."""
+    from delever.analysis.liquidation_prices import liquidation_prices, sorted_by
+    from delever.analysis.shocks import Walk
+    from delever.analysis.walls import joint_of
+    from delever.model.errors import InputError, nearest
+    from delever.run.assemble import assemble
+
+    model = assemble(world)
+    found = liquidation_prices(model, joint_of(model, shock.asset, shock.text, Walk(shock.step, shock.count)))
+    if sort not in found.column_names:
+        raise InputError("unknown column", "--sort", sort, nearest(sort, found.column_names))
+    return sorted_by(found, sort)
+
+
+def _both_ways(world: World, shock: Shock) -> dict[str, pa.Table]:
     """Totals with the remainder collateral held constant and moving; empty where the book has none."""
-    from delever.analysis import remainder_worlds, wall
+    from delever.analysis.remainders import remainder_worlds
+    from delever.analysis.walls import wall
 
-    return {name: wall(other, asset, shock).totals for name, other in remainder_worlds(world).items()}
+    return {name: wall(other, shock.asset, shock.text, shock.step, shock.count).totals
+            for name, other in remainder_worlds(world).items()}

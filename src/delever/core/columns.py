@@ -23,6 +23,7 @@ Reduce = Literal[
     "mean",
     "quantile",  # `level` of the paths do not exceed it
     "tail_mean",  # of the worst 1 - `level` of the paths
+    "entropic",  # entropic value at risk at `level`
     "share_above",  # of paths whose value is above `level`
     "share_where",  # of paths on which it happened: the value is not nan
     "mean_where",  # over the paths on which it happened

@@ -29,8 +29,28 @@ from delever.core.tables import (
     Touched,
 )
 
-MATERIAL = 0.01  # share of all debt from which a shortfall counts as bad debt
+MATERIAL = 0.01  # share of all debt from which a shortfall is a failure, not an accident
+ANY = 1.0  # shortfall from which there is any bad debt [USD]: less is rounding
 LOSSES, CALLS = "Losses", "Liquidations"  # sections of a report
+OF_MATERIAL = "probability_of_shortfall"
+SHORT = "shortfall: debt written off, or owed beyond the collateral at the end, at the prices protocols see"
+BARE = "debt without collateral, written off or still open"
+BAD_DEBT = Column("bad_debt", "USD", BARE, mean_of("bad_debt", BARE), "sum", LOSSES)
+SHORTFALL = Column("shortfall", "USD", SHORT.removeprefix("shortfall: "), (
+    Figure("probability_of_any_bad_debt", "share_above", "paths with any bad debt: a shortfall of more than 1 USD", "share",
+           ANY, label="P(any bad debt)"),
+    Figure(OF_MATERIAL, "share_above", "paths whose shortfall exceeds 1 % of all debt at the start", "share",
+           label="P(shortfall > 1 % of debt)"),
+    Figure("var", "quantile", f"95th percentile over paths of {SHORT}. Convention: the smallest loss that at least 95 % of "
+           "paths do not exceed (a loss is positive, no interpolation, no mean taken off)", level=0.95, label="VaR (95 %)"),
+    Figure("expected_shortfall", "tail_mean", "mean shortfall of the worst 5 % of paths", level=0.95,
+           label="expected shortfall (5 %)"),
+    Figure("var_99", "quantile", "99th percentile over paths of shortfall, by the convention of VaR (95 %)",
+           level=0.99, label="VaR (99 %)"),
+    Figure("evar", "entropic", "entropic value at risk of shortfall at 99 %: the least over t > 0 of t ln(mean of exp(loss / t) "
+           "/ 0.01), of the sampled paths; no less than the mean of the worst 1 %, no more than the worst (Ahmadi-Javid 2012)",
+           level=0.99, label="EVaR (99 %, entropic)"),
+    *mean_of("shortfall", "shortfall")), "sum", LOSSES)
 SEEN = ", at prices seen"
 
 COUNTED = (  # in the order of core/outcomes.py
@@ -107,19 +127,10 @@ def losses(state: State) -> tuple[np.ndarray, np.ndarray]:
 def said_of(state: State, number: int, bare: np.ndarray, short: np.ndarray, owed: float) -> list[Value]:
     """Bad debt and shortfall of one; their figures are of all lending protocols together. See `losses`; owed: [USD]."""
     booked = state.ledgers.totals[DEFICITS, number]
-    words = "debt without collateral, written off or still open"
-    bad_debt = Column("bad_debt", "USD", words, mean_of("bad_debt", words), "sum", LOSSES)
-    shortfall = Column(
-        "shortfall", "USD", "debt written off, or owed beyond the collateral at the end, at prices seen", (
-            Figure("probability_of_bad_debt", "share_above", "paths whose shortfall exceeds 1 % of all debt", "share",
-                   MATERIAL * owed),
-            Figure("var", "quantile", "95th percentile over paths of shortfall: written off, or owed beyond the collateral at "
-                   "the end, at the prices protocols see", level=0.95, label="VaR (95 %)"),
-            Figure("expected_shortfall", "tail_mean", "mean shortfall of the worst 5 % of paths", level=0.95,
-                   label="expected shortfall (5 %)"),
-            Figure("evar", "quantile", "99th percentile over paths of shortfall", level=0.99, label="EVaR (99 %)"),
-            *mean_of("shortfall", "shortfall")), "sum", LOSSES)
-    return [Value(bad_debt, booked + bare[number], number), Value(shortfall, booked + short[number], number)]
+    figures = tuple(figure._replace(level=MATERIAL * owed) if figure.name == OF_MATERIAL else figure
+                    for figure in SHORTFALL.figures)
+    return [Value(BAD_DEBT, booked + bare[number], number),
+            Value(SHORTFALL._replace(figures=figures), booked + short[number], number)]
 
 
 def counts(state: State, number: int) -> list[Value]:

@@ -178,7 +178,6 @@ def _accounts_path(path: Path) -> Path:
 def read_table(path: Path, schema: pa.Schema | None = None) -> pa.Table:
     """A .csv or .parquet file as it is; CSV columns named in `schema` are left as text, to be checked row by row."""
     import pyarrow.csv as csv
-    import pyarrow.parquet as parquet
 
     if path.suffix not in (".csv", ".parquet"):
         raise InputError("is neither .csv nor .parquet", str(path), remedy="name the file by what is in it")
@@ -186,6 +185,8 @@ def read_table(path: Path, schema: pa.Schema | None = None) -> pa.Table:
         raise InputError("there is no such file", str(path), remedy="check the path")
     try:
         if path.suffix == ".parquet":
+            import pyarrow.parquet as parquet  # with it much is loaded that a CSV does not need
+
             return parquet.read_table(path)
         types = {name: pa.string() for name in schema.names} if schema is not None else {}
         return csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=types))

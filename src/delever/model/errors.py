@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 LONGEST_VALUE = 80  # characters of a value that are shown
-LONGEST_LIST = 12  # names that are listed when none is near
-CONTINUES = ("is ", "has ", "must ", "needs ", "cannot ")  # a `what` that goes on from the place: "rule is missing"
+LONGEST_LIST = 19  # names that are all listed; of more the nearest
+NEAREST = 5  # of many
+CONTINUES = ("is ", "has ", "misses ", "must ", "needs ", "cannot ")  # a `what` that goes on from the place: "rule is missing"
 
 
 class InputError(ValueError):
@@ -81,18 +82,20 @@ def near(name: str, known: Iterable[str]) -> str | None:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The remedy for an unknown name.
+    """The remedy for an unknown name: the nearest, and all that are known where these are fewer than twenty.
 
     >>> nearest("stEHT", ["stETH", "ETH"])
-    'did you mean stETH?'
+    'did you mean stETH? known: ETH, stETH'
     >>> nearest("banana", ["stETH", "ETH"])
     'known: ETH, stETH'
     """
     names = sorted(known)
-    found = near(name, names)
-    if found is not None:
-        return f"did you mean {found}?"
     if not names:
         return "none is known here"
-    more = f" and {len(names) - LONGEST_LIST} more" if len(names) > LONGEST_LIST else ""
-    return "known: " + ", ".join(names[:LONGEST_LIST]) + more
+    found = near(name, names)
+    meant = f"did you mean {found}?" if found is not None else ""
+    if len(names) <= LONGEST_LIST:
+        return f"{meant} known: {', '.join(names)}".strip() if names != [found] else meant
+    close = get_close_matches(name.casefold(), [other.casefold() for other in names], n=NEAREST, cutoff=0.0)
+    by_fold = {other.casefold(): other for other in names}
+    return meant or f"nearest of {len(names)}: {', '.join(by_fold[other] for other in close)}"

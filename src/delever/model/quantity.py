@@ -43,6 +43,7 @@ class Unit:
     high: float = math.inf
     largest_plain: float = math.inf  # size from which a number without unit is taken for per cent
     open_low: bool = False  # `low` itself is not allowed
+    signed: bool = False  # a change itself: `-10 %` is its value, not a change of it (relative.py)
 
     def read(self, value: object) -> float:
         """The number in the unit that is kept."""
@@ -93,7 +94,8 @@ def money(unit: str) -> dict[str, float]:
 
 
 SHARE = Unit("share of 1", "a share", "0.83 or '83 %'", SHARE_UNITS, low=0, high=1, largest_plain=1)
-CHANGE = Unit("share of 1", "a change as a share", "-0.05 or '-5 %'", SHARE_UNITS, -1, largest_plain=1, open_low=True)
+CHANGE = Unit("share of 1", "a change as a share", "-0.05 or '-5 %'", SHARE_UNITS, -1, largest_plain=1, open_low=True,
+              signed=True)
 PER_YEAR = Unit(
     "per year",
     "a share a year",
@@ -106,7 +108,8 @@ Seconds = Annotated[float, Unit("s", "a time", "'24 h', '30 min' or '12 s'", TIM
 Share = Annotated[float, SHARE]  # from 0 to 1
 Change = Annotated[float, CHANGE]  # of a price, above -100 %; more than +100 % needs its sign: '150 %'
 DepthChange = Annotated[  # all may go
-    float, Unit("share of 1", "a change as a share", "-0.5 or '-50 %'", SHARE_UNITS, -1, largest_plain=1)]
+    float, Unit("share of 1", "a change as a share", "-0.5 or '-50 %'", SHARE_UNITS, -1, largest_plain=1,
+                signed=True)]
 PerYear = Annotated[float, PER_YEAR]  # may exceed 1; a plain number above 10 is taken for per cent
 Usd = Annotated[float, Unit("USD", "an amount of USD", "'1719.57 USD' or '3k USD'", money("usd"))]
 Gwei = Annotated[float, Unit("gwei", "a fee in gwei", "'20 gwei'", {"gwei": 1.0}, low=0)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -13,6 +14,7 @@ from .asset import Asset
 from .book import Book
 from .dump import plain
 from .quantity import Unit
+from .relative import units
 from .spec import Spec
 from .world import (
     CollateralParameters,
@@ -43,12 +45,15 @@ class Row(NamedTuple):
     unit: str  # of the number that is kept; empty for texts
     default: str  # "required" where there is none
     meaning: str
+    range: str = ""  # of a number; empty: any, or no number
+    example: str = ""
 
 
 def schema_rows(specs: Iterable[type[Spec]] = MODEL) -> list[Row]:
-    """Transactions of the model's own specs, or of others given, such as a role's."""
+    """Fields of the model's own specs, or of others given, such as a role's."""
     return [
-        Row(spec.kind or spec.__name__, name, _type(info.annotation), _unit(info), _default(info), _meaning(info))
+        Row(spec.kind or spec.__name__, name, _type(info.annotation), _unit(info), _default(info), _meaning(info), _range(info),
+            str(info.examples[0]) if info.examples else "")
         for spec in specs
         for name, info in spec.model_fields.items()
     ]
@@ -58,19 +63,35 @@ def _meaning(info: FieldInfo) -> str:
     return info.description or ""
 
 
+def _range(info: FieldInfo) -> str:
+    """What numbers are allowed: by the unit, and by the field itself, which may be narrower."""
+    unit, low, high, open_low, open_high = unit_of(info), -math.inf, math.inf, False, False
+    if unit is not None:
+        low, high, open_low = unit.low, unit.high, unit.open_low
+    for bound in info.metadata:
+        for name, value in ((name, getattr(bound, name, None)) for name in ("gt", "ge", "lt", "le")):
+            if not isinstance(value, (int, float)):
+                continue
+            if name in ("gt", "ge") and (value > low or (value == low and name == "gt")):
+                low, open_low = float(value), name == "gt"
+            if name in ("lt", "le") and (value < high or (value == high and name == "lt")):
+                high, open_high = float(value), name == "lt"
+    if low == -math.inf and high == math.inf:
+        return ""
+    if high == math.inf:
+        return f"{'above' if open_low else 'from'} {low:g}"
+    return f"{'above' if open_low else 'from'} {low:g} {'to below' if open_high else 'to'} {high:g}"
+
+
+def unit_of(info: FieldInfo) -> Unit | None:
+    """The unit of a field's number; of several the first."""
+    found = [entry for entry in info.metadata if isinstance(entry, Unit)] or list(units(info.annotation))
+    return found[0] if found else None
+
+
 def _unit(info: FieldInfo) -> str:
-    found = [entry.unit for entry in info.metadata if isinstance(entry, Unit)] or list(_units(info.annotation))
-    if found:
-        return found[0]
-    return "UTC" if info.annotation is datetime else ""
-
-
-def _units(annotation: Any) -> Iterator[str]:
-    """Units anywhere inside of an annotation: `dict[str, Share]`, `Seconds | None`."""
-    if get_origin(annotation) is Annotated:
-        yield from (entry.unit for entry in annotation.__metadata__ if isinstance(entry, Unit))
-    for inner in get_args(annotation):
-        yield from _units(inner)
+    found = unit_of(info)
+    return found.unit if found is not None else "UTC" if info.annotation is datetime else ""
 
 
 def _type(annotation: Any) -> str:

@@ -57,8 +57,17 @@ def _is_collection(spec: type[BaseModel], name: str) -> bool:
 def explain(error: ValidationError, spec: type[BaseModel]) -> InputError:
     """pydantic's error as one line; of several the first, misspelt names before all others."""
     details = error.errors(include_url=False)
+    missing = [detail for detail in details if detail["type"] == "missing" and len(detail["loc"]) == 1]
+    if len(missing) > 1 and len(missing) == len([detail for detail in details if FIRST.get(detail["type"], 2) < 2]):
+        return _all_missing([str(detail["loc"][0]) for detail in missing], spec)
     first = min(details, key=lambda detail: FIRST.get(detail["type"], 2))
     return _convert(first, spec)
+
+
+def _all_missing(names: list[str], spec: type[BaseModel]) -> InputError:
+    """Every field that is missing, at once."""
+    written = "; ".join(_how_to_write(name, spec.model_fields.get(name)).removeprefix("write ") for name in names)
+    return InputError(f"misses {', '.join(names[:-1])} and {names[-1]}", spec.__name__, remedy=f"write {written}")
 
 
 def _convert(detail: ErrorDetails, spec: type[BaseModel]) -> InputError:

@@ -24,9 +24,11 @@ from .parameters import (
     PerpParameters,
     ReserveParameters,
     Tier,
+    look_up,
     read_parameters,
 )
 from .quantity import Amount, Count, Instant, Seconds, Share, Text
+from .relative import resolved
 from .replace import from_text, keys_of, put
 from .scenario import Order, Scenario
 from .spec import Spec
@@ -146,14 +148,26 @@ class World(Spec):
         """A world with one value changed: `world.replace("actors.liquidators.rule", "always")`.
 
         Text is read as in a file, with units; "null" empties an optional block, `{kind: NAME, ...}` gives another
-        mechanism. Everything is checked again.
+        mechanism; "+3 points", "x0.5" or "-10 %" change what is there (relative.py). Everything is checked again.
         """
         keys = keys_of(path)
+        listed = self.spelled_out(keys)
+        if listed is not self:
+            return listed.replace(path, value)
         try:
+            value = resolved(self, keys, value) if isinstance(value, str) else value
             value = lift(from_text(value) if isinstance(value, str) else value, tuple(keys), self._resolve)
         except InputError as error:
             raise error if error.path else error.at("", *keys) from None
         changed: World = put(self, path, value, {*self.assets, USD})
+        return changed.located(self._folder, self._resolve)
+
+    def spelled_out(self, keys: list[str]) -> World:
+        """The world with a parameter set that the catalog names written out, where a path leads into it."""
+        protocol = self.protocols.get(keys[1]) if len(keys) > 3 and keys[0] == "protocols" and keys[2] == "parameters" else None
+        if protocol is None or not isinstance(protocol.parameters, str):
+            return self
+        changed: World = put(self, ".".join(keys[:3]), look_up(protocol.parameters))
         return changed.located(self._folder, self._resolve)
 
     def located(self, folder: Path | None, resolve: Resolve | None) -> World:

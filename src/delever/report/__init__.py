@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from delever.report.chart import wall_chart
-from delever.report.check import check_json, check_report, has_errors
-from delever.report.document import Remark, Remarks, Report, Section
-from delever.report.files import check_target, json_text, write_table, write_text
-from delever.report.replay import replay_report
-from delever.report.sections import Extras
-from delever.report.stress import stress_json, stress_report, write_summary
-from delever.report.wall import wall_json, wall_report
+if TYPE_CHECKING:
+    from delever.report.chart import wall_chart
+    from delever.report.check import check_json, check_report, has_errors
+    from delever.report.document import Remark, Remarks, Report, Section
+    from delever.report.files import check_target, json_text, write_table, write_text
+    from delever.report.replay import replay_report
+    from delever.report.sections import Extras
+    from delever.report.stress import stress_json, stress_report, write_summary
+    from delever.report.wall import wall_json, wall_report
 
 __all__ = [
     "Extras",
@@ -35,10 +37,40 @@ __all__ = [
     "write_table",
     "write_text",
 ]
+_HOME = {
+    "Extras": "sections",
+    "Remark": "document",
+    "Remarks": "document",
+    "Report": "document",
+    "Section": "document",
+    "check_json": "check",
+    "check_report": "check",
+    "check_target": "files",
+    "has_errors": "check",
+    "json_text": "files",
+    "replay_report": "replay",
+    "stress_json": "stress",
+    "stress_report": "stress",
+    "wall_chart": "chart",
+    "wall_json": "wall",
+    "wall_report": "wall",
+    "write_summary": "stress",
+    "write_table": "files",
+    "write_text": "files",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a name on first use: a check does not wait for charts."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
 
 
 def show(result: object, title: str = "") -> None:
-    """Print a run, a wall, a check or a table as the commands do: human numbers, units, definitions.
+    """Print a run, a wall, a check, a comparison, a sweep or a table as the commands do: human numbers, units, definitions.
 
     A run shows its figures; what the command adds (concentration, remainders) are calls of their own.
     """
@@ -46,9 +78,21 @@ def show(result: object, title: str = "") -> None:
 
 
 def _report(result: object, title: str) -> Report:
-    from delever.analysis import Check, Wall
+    import pyarrow as pa
+
+    from delever.analysis import Check, Comparison, Sweep, Wall
+    from delever.report.check import check_report
+    from delever.report.comparison import comparison_report
+    from delever.report.document import Report, Section
+    from delever.report.stress import stress_report
+    from delever.report.sweep import sweep_report
+    from delever.report.wall import wall_report
     from delever.run.stress import Run
 
+    if isinstance(result, Sweep):
+        return sweep_report(result)
+    if isinstance(result, Comparison):
+        return comparison_report(result)
     if isinstance(result, pa.Table):
         return Report(title, (Section("", result, under="definition"),))
     if isinstance(result, Run):
@@ -57,4 +101,4 @@ def _report(result: object, title: str) -> Report:
         return wall_report(title or "the world", "", "", result)
     if isinstance(result, Check):
         return check_report(title or "the world", None, result)
-    raise TypeError(f"show: {type(result).__name__} is neither a run, a wall, a check nor a table")
+    raise TypeError(f"show: {type(result).__name__} is neither a run, a wall, a check, a comparison, a sweep nor a table")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from delever.model.errors import InputError
 from delever.report.numbers import magnitude, percent, price
+from delever.report.svg import COLOURS, FAINT, GREY, INK, nice, page, text
 from delever.report.wall import reach
 
 if TYPE_CHECKING:
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 960.0, 500.0
 LEFT, RIGHT, TOP, BOTTOM = 74.0, 24.0, 92.0, 74.0  # margins
-# Told apart by people with any colour vision, on white (Okabe and Ito 2008).
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 PALE = 0.35  # opacity of what is eligible and not liquidatable now
-INK, FAINT = "#222222", "#dddddd"
 TICKS = 5  # grid lines, about
 
 Scale = Callable[[float], float]  # USD -> height on the page
@@ -36,11 +33,7 @@ def wall_chart(name: str, asset: str, wall: Wall, start: float) -> str:
     if len(shocks) < 2:
         raise InputError("is one shock", "--chart", wall.shock, 'a chart needs a range: --shock "-60%..0%"')
     body = "\n".join(_body(name, asset, wall.totals, shocks, start))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" width="{WIDTH:g}" '
-        f'height="{HEIGHT:g}" font-family="Helvetica, Arial, sans-serif" font-size="13" fill="{INK}">\n'
-        f'<rect width="{WIDTH:g}" height="{HEIGHT:g}" fill="white"/>\n{body}\n</svg>\n'
-    )
+    return page(WIDTH, HEIGHT, body)
 
 
 def _body(name: str, asset: str, totals: pa.Table, shocks: Sequence[float], start: float) -> Iterator[str]:
@@ -61,24 +54,24 @@ def _body(name: str, asset: str, totals: pa.Table, shocks: Sequence[float], star
         low, high = shocks[place - 1], shocks[place]
         return LEFT + wide * (place - 0.5 + (shock - low) / (high - low))
 
-    yield _text(LEFT, 26, f"Liquidation wall of {name}: {asset}", size=18, weight="bold")
+    yield text(LEFT, 26, f"Liquidation wall of {name}: {asset}", size=18, weight="bold")
     exchanges = [row["protocol"] for row in rows if row.get("positions_usd") is not None]
     what = "Debt of accounts that a move of the price alone makes eligible"
     if exchanges:
         what = "Positions of margin accounts that a move of the price alone puts below maintenance" if set(exchanges) == set(
             protocols) else "Debt of eligible accounts and positions of margin accounts below maintenance, by the move alone"
-    yield _text(LEFT, 46, f"{what}, USD; no sale, no feedback")
+    yield text(LEFT, 46, f"{what}, USD; no sale, no feedback")
     yield from _legend(protocols, exchanges)
     for k in range(round(ceiling / step) + 1):
         yield f'<line x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{y(k * step):.1f}" y2="{y(k * step):.1f}" stroke="{FAINT}"/>'
-        yield _text(LEFT - 8, y(k * step) + 4, magnitude(k * step), anchor="end")
+        yield text(LEFT - 8, y(k * step) + 4, magnitude(k * step), anchor="end")
     for shock in shocks:
         yield from _bars([at[shock, protocol] for protocol in protocols], x(shock) - 0.4 * wide, 0.8 * wide, y)
     every = math.ceil(len(shocks) / 13)
     for shock in shocks[:: -every][::-1]:
-        yield _text(x(shock), HEIGHT - BOTTOM + 20, _tick(start * (1.0 + shock)), anchor="middle")
-        yield _text(x(shock), HEIGHT - BOTTOM + 37, percent(shock), anchor="middle", fill="#666666")
-    yield _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, f"{asset}, USD, and its move", anchor="middle")
+        yield text(x(shock), HEIGHT - BOTTOM + 20, _tick(start * (1.0 + shock)), anchor="middle")
+        yield text(x(shock), HEIGHT - BOTTOM + 37, percent(shock), anchor="middle", fill=GREY)
+    yield text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, f"{asset}, USD, and its move", anchor="middle")
     if shocks[0] <= 0.0 <= shocks[-1]:
         yield from _today(x(0.0), f"now {price(start)} USD")
 
@@ -103,7 +96,7 @@ def _legend(protocols: Sequence[str], exchanges: Sequence[str]) -> Iterator[str]
         words = [(f"{protocol} liquidatable now", 1.0), (f"{protocol} eligible besides", PALE)]
         for word, opacity in [(f"{protocol} positions", 1.0)] if protocol in exchanges else words:
             yield f'<rect x="{at:.1f}" y="60" width="12" height="12" fill="{colour}" fill-opacity="{opacity:g}"/>'
-            yield _text(at + 17, 71, word)
+            yield text(at + 17, 71, word)
             at += 17 + 7.0 * len(word) + 18
 
 
@@ -111,25 +104,9 @@ def _today(at: float, label: str) -> Iterator[str]:
     yield (f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP:g}" y2="{HEIGHT - BOTTOM:g}" stroke="{INK}" '
            f'stroke-dasharray="5 4"/>')  # fmt: skip
     right = at > WIDTH / 2
-    yield _text(at - 6 if right else at + 6, TOP + 12, label, anchor="end" if right else "start", weight="bold")
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start", size: float = 13, weight: str = "normal",
-          fill: str = INK) -> str:  # fmt: skip
-    return (f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:g}" font-weight="{weight}" '
-            f'fill="{fill}">{escape(text)}</text>')  # fmt: skip
+    yield text(at - 6 if right else at + 6, TOP + 12, label, anchor="end" if right else "start", weight="bold")
 
 
 def _tick(value: float) -> str:
     """Four digits of a price."""
     return f"{value:,.0f}" if value >= 1_000.0 else f"{value:.4g}"
-
-
-def nice(step: float) -> float:
-    """The next of 1, 2, 2.5, 5, 10 times a power of ten.
-
-    >>> nice(31e6)
-    50000000.0
-    """
-    power = 10.0 ** math.floor(math.log10(step))
-    return next(factor * power for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if step <= factor * power * (1 + 1e-9))

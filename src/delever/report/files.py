@@ -11,8 +11,6 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from delever.model.errors import InputError
 
@@ -32,6 +30,9 @@ def check_target(path: Path | None, suffixes: Collection[str]) -> None:
 
 def write_table(table: pa.Table, path: Path) -> None:
     """A table as CSV or Parquet, by the file's name."""
+    import pyarrow.csv
+    import pyarrow.parquet
+
     if path.suffix.lower() == ".parquet":
         replace(path, lambda temporary: pyarrow.parquet.write_table(table, temporary))
     else:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]  # of the summary
 INTERVAL = "95 % interval"
 NEVER = "never"
+FEWEST = 10  # paths of a tail that an interval may rest on
 SAID_ONCE = ("mean over paths of ", "paths on which ")  # how definitions begin
 
 
@@ -65,7 +66,15 @@ def figures_section(heading: str, rows: Sequence[Row], paths: int) -> Section:
         column("horizon", [row["horizon"] for row in rows]),
         column("definition", [row["definition"] for row in rows]),
     ]
-    return Section(heading, table_of(*(c for c in columns if c is not None)), under="definition")
+    return Section(heading, table_of(*(c for c in columns if c is not None)), few(rows, paths), under="definition")
+
+
+def few(rows: Sequence[Row], paths: int) -> tuple[str, ...]:
+    """A warning where intervals rest on too few paths."""
+    weak = [f"{row['label']} ({row['tail']})" for row in rows if row.get("tail") is not None and row["tail"] < FEWEST]
+    if not weak or paths < 2:
+        return ()
+    return (f"Few paths: on fewer than {FEWEST} rest {', '.join(weak)}. Their intervals say little: run more paths.",)
 
 
 def labels_section(heading: str, table: Sequence[Row], rest: Sequence[Row], paths: int) -> Section:

@@ -13,12 +13,17 @@ from delever.report.numbers import NONE, human, magnitude, signed_percent
 
 LABELS = {
     "var": "VaR (95 %)",
-    "evar": "EVaR (99 %)",
+    "var_99": "VaR (99 %)",
+    "evar": "EVaR (99 %, entropic)",
+    "probability_of_any_bad_debt": "P(any bad debt)",
+    "probability_of_shortfall": "P(shortfall > 1 % of debt)",
     "lar": "LaR (95 %)",
     "expected_shortfall": "expected shortfall (5 %)",
 }
-SHORT = {"probability_of_bad_debt": "P(bad debt)", "expected_shortfall": "expected shortfall"}  # as headings
-MAIN = ("bad_debt", "probability_of_bad_debt", "var", "expected_shortfall", "lar", "seized_collateral")
+SHORT = {"probability_of_any_bad_debt": "P(any)", "probability_of_shortfall": "P(> 1 %)",
+         "expected_shortfall": "expected shortfall"}  # as headings
+MAIN = ("bad_debt", "probability_of_any_bad_debt", "probability_of_shortfall", "var", "expected_shortfall", "lar",
+        "seized_collateral")
 ACCOUNT_COLUMNS = (
     "protocol", "owner", "accounts", "collateral_usd", "debt_usd", "health_factor", "liquidation_distance", "nearest_fall",
     "nearest_asset", "share_of_debt", "positions_usd", "equity_usd", "equity_over_maintenance", "nearest_move", "moving_asset",
@@ -117,7 +122,9 @@ def concentration_sections(table: pa.Table) -> list[Section | Remarks]:
     figures = [name for name in table.column_names if name not in ACCOUNT_COLUMNS]
     moving = [name for name in figures if any(not _same(row[name], rows[0][name]) for row in accounts)]
     still = [name for name in figures if name not in moving]
-    notes = [f"{of}Everybody else draws the same random numbers. Full names: concentration.parquet."]
+    made = {key: ((table.schema.metadata or {}).get(key.encode()) or b"").decode() for key in ("owners", "stopped")}
+    short = f"Only {len(accounts)} of {made['owners']} owners were left out: {made['stopped']}." if made["stopped"] else ""
+    notes = [*([short] if short else []), f"{of}Everybody else draws the same random numbers. Full names: concentration.parquet."]
     if still:
         said = ", ".join(f"{label(name).replace('.', ' ')} {human(rows[0][name], _unit(table, name))}" for name in still)
         notes.insert(0, f"Unchanged by leaving out any of them: {said}.")

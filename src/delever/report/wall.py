@@ -26,6 +26,7 @@ POSITIONS = (
 STATIC = "A wall is what the shock itself reaches: no sale, no feedback, no top-up. For these: delever stress."
 REMAINDER = "Remainder: what the book's totals hold beyond the assets that its source lists."
 DUST = 1.0  # rows that hold and owe less are counted, not shown [USD]
+NEAREST = 10  # positions that are printed
 BAR = 24  # columns of text of the longest bar
 SIDES = (("collateral", "held"), ("debt", "owed")), (("collateral", "seized"), ("debt", "repaid"))
 WHAT = ("eligible", "liquidatable")
@@ -35,9 +36,13 @@ Others = Mapping[str, pa.Table]  # treatment of the remainder -> totals of its w
 
 
 def wall_report(
-    name: str, asset: str, shock: str, wall: Wall, others: Others | None = None, start: float | None = None
+    name: str, asset: str, shock: str, wall: Wall, others: Others | None = None, start: float | None = None,
+    positions: pa.Table | None = None,
 ) -> Report:
-    """One shock: two tables by protocol, collateral and debt. Several: a row a shock. start: price of the asset, USD."""
+    """One shock: two tables by protocol, collateral and debt. Several: a row a shock.
+
+    start: price of the asset (of several the lead), USD; positions: those whose nearest are shown.
+    """
     shocks = wall.totals["shock"].unique().to_pylist()
     exchanges = [name for name in _names(wall.totals) if name not in _names(wall.totals, lends=True)]
     notes = [ELIGIBLE, LIQUIDATABLE] if _names(wall.totals, lends=True) else []
@@ -46,13 +51,16 @@ def wall_report(
         sections: list[Section | Remarks] = [_details(wall, number) for number in (0, 1) if _names(wall.totals, lends=True)]
         sections += [_positions(wall)] if exchanges else []
     else:
-        sections = [_range(wall.totals, asset, shocks, start)]
-        positions = "positions of these accounts" if len(notes) < 3 else ", and positions of margin accounts (█)"
+        sections = [_range(wall, shocks, start)]
+        margin = "positions of these accounts" if len(notes) < 3 else ", and positions of margin accounts (█)"
         debt = "" if len(notes) < 3 and exchanges else "debt of eligible accounts (░), of which liquidatable (█)"
         longest = magnitude(_largest(wall.totals))
-        notes.append(f"Bars: {debt}{positions if exchanges else ''}; the longest is {longest} USD.")
+        notes.append(f"Bars: {debt}{margin if exchanges else ''}; the longest is {longest} USD.")
     if others:
         sections.append(_both_ways(others, shocks))
+    if positions is not None:
+        sections.append(_nearest(positions))
+    notes += [f"{text[0].upper()}{text[1:]}." for text in wall.said]
     legs = wall.accounts.num_rows
     if legs:
         accounts = len(set(zip(*(wall.accounts[key].to_pylist() for key in ("protocol", "account")), strict=True)))
@@ -64,8 +72,8 @@ def wall_report(
         notes.append(f"{many} {'are' if accounts > 1 else 'is'} {reached}{at}; --accounts FILE writes {them}.")
     else:
         notes.append("No account is eligible." if not exchanges else "No account is reached.")
-    title = f"Liquidation wall of {name}" + (f": {asset} {shock}" if asset else "")
-    return Report(title, tuple(sections), tuple(notes), _prices(asset, start, shocks))
+    title = f"Liquidation wall of {name}" + (f": {asset} {shock}".replace(":  ", ": ") if asset or shock else "")
+    return Report(title, tuple(sections), tuple(notes), _prices(wall, start, shocks))
 
 
 def _names(totals: pa.Table, lends: bool = False) -> list[str]:
@@ -106,7 +114,29 @@ def _positions(wall: Wall) -> Section:
     return Section("Positions of accounts below maintenance margin", table_of(*columns), notes, totals=frozenset(sums))
 
 
-def _prices(asset: str, start: float | None, shocks: Sequence[float]) -> str:
+def _nearest(positions: pa.Table) -> Section:
+    """The first positions of the table, in its order."""
+    names = [name for name in ("account", "owner", "asset", "side", "value_usd", "price_usd", "liquidation_price_usd", "move",
+                               "along_shock_price_usd") if name in positions.column_names]
+    shown = positions.slice(0, NEAREST).select(names)
+    if shown["owner"].to_pylist() == shown["account"].to_pylist():
+        shown = shown.drop_columns(["owner"])
+    for i, field in enumerate(shown.schema):
+        if field.name.endswith("price_usd"):
+            values = [NONE if value is None else price(value) for value in shown[field.name].to_pylist()]
+            shown = shown.set_column(i, field.with_type(pa.string()).with_metadata({**(field.metadata or {}), "right": "yes"}),
+                                     pa.array(values))
+    return Section(f"Positions: the first {shown.num_rows} of {positions.num_rows:,} in the file", shown, keys=1)
+
+
+def _prices(wall: Wall, start: float | None, shocks: Sequence[float]) -> str:
+    """What the shocked assets are worth before and after."""
+    if len(wall.assets) > 1:
+        last = [row for row in wall.moves.to_pylist() if row["shock"] == wall.shock]
+        texts = [f"{row['asset']} {signed_percent(row['move'])} to {price(row['price_usd'])} USD" for row in last]
+        deepest = "" if len(shocks) == 1 else "the largest of the shocks: "
+        return f"{deepest}{', '.join(texts)}; all at once, and every oracle is taken to see it"
+    asset = wall.assets[0]
     if start is None:
         return ""
     then = f", {price(start * (1.0 + shocks[0]))} USD after it" if len(shocks) == 1 else ""
@@ -156,8 +186,9 @@ def _total(name: str, rows: Sequence[Mapping[str, Any]], what: str) -> list[obje
     return [name, f"{sum(row.get(count) or 0 for row in rows):,}", "total", money[0], "total", money[1]]
 
 
-def _range(totals: pa.Table, asset: str, shocks: Sequence[float], start: float | None) -> Section:
+def _range(wall: Wall, shocks: Sequence[float], start: float | None) -> Section:
     """A row a shock: debt of eligible accounts and what is liquidatable of it, by protocol and in all, and a bar."""
+    totals, asset = wall.totals, wall.assets[0]
     rows = totals.to_pylist()
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
     at = {(row["shock"], row["protocol"]): row for row in rows}
@@ -168,9 +199,12 @@ def _range(totals: pa.Table, asset: str, shocks: Sequence[float], start: float |
     def values(part: int, names: Sequence[str]) -> list[float]:
         return [sum(reach(at[shock, name])[part] for name in names) for shock in shocks]
 
-    columns = [column("shock", [signed_percent(shock) for shock in shocks], right=True)]
+    columns = [column("shock" if len(wall.assets) == 1 else asset, [signed_percent(shock) for shock in shocks], right=True)]
     if start is not None:
         columns.append(column(f"{asset} USD", [price(start * (1.0 + shock)) for shock in shocks], right=True))
+    for other in wall.assets[1:]:
+        moves = {row["shock"]: row["move"] for row in wall.moves.to_pylist() if row["asset"] == other}
+        columns.append(column(other, [signed_percent(moves[shock]) for shock in shocks], right=True))
     groups = [(name, [name]) for name in protocols] if len(protocols) > 1 else []
     for label, names in [("all", protocols), *groups]:
         if set(names) & set(lends):
@@ -244,6 +278,7 @@ def wall_json(
         "asset": asset,
         "price_usd": start,
         "shock": shock,
+        "moves": wall.moves.to_pylist(),
         "definitions": {"eligible": ELIGIBLE, "liquidatable": LIQUIDATABLE,
                         **({"positions": POSITIONS} if "positions_usd" in wall.totals.column_names else {})},
         "totals": wall.totals.to_pylist(),

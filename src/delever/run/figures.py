@@ -13,7 +13,7 @@ from delever.core.columns import Column, Figure
 from delever.core.loans import debt_of
 from delever.run.assemble import Model
 from delever.run.collect import Declared, declared, numbers, together
-from delever.run.estimates import Estimate, mean, quantile, share, tail_mean
+from delever.run.estimates import Estimate, entropic, mean, quantile, share, tail, tail_mean
 
 SCHEMA = pa.schema([
     ("figure", pa.string()), ("value", pa.float64()), ("unit", pa.string()), ("low", pa.float64()), ("high", pa.float64()),
@@ -21,8 +21,10 @@ SCHEMA = pa.schema([
     pa.field("protocol", pa.string(), metadata={"meaning": "whose figure it is; empty: of several, or of the whole"}),
     pa.field("section", pa.string(), metadata={"meaning": "heading under which a report shows it"}),
     pa.field("label", pa.string(), metadata={"meaning": "what a report calls it"}),
-    pa.field("under", pa.string(), metadata={"meaning": "in a table with a row a label: its column"})])
+    pa.field("under", pa.string(), metadata={"meaning": "in a table with a row a label: its column"}),
+    pa.field("tail", pa.int64(), metadata={"meaning": "paths that it rests on, where those are not all"})])
 UNKNOWN: Estimate = (math.nan, math.nan, math.nan)
+TAILS = ("quantile", "tail_mean", "entropic")
 
 
 class Row(NamedTuple):
@@ -36,6 +38,7 @@ class Row(NamedTuple):
     section: str = ""
     label: str = ""
     under: str = ""
+    tail: int | None = None  # paths that it rests on; None: all
 
 
 def duration(seconds: float) -> str:
@@ -53,7 +56,7 @@ def summarise(model: Model, paths: pa.Table) -> pa.Table:
     return pa.Table.from_pylist([{
         "figure": row.figure, "value": row.estimate[0], "unit": row.unit, "low": row.estimate[1], "high": row.estimate[2],
         "definition": row.definition, "horizon": horizon, "protocol": row.protocol, "section": row.section, "label": row.label,
-        "under": row.under} for row in rows_of(model, paths)], schema=SCHEMA)
+        "under": row.under, "tail": row.tail} for row in rows_of(model, paths)], schema=SCHEMA)
 
 
 def rows_of(model: Model, paths: pa.Table) -> Iterator[Row]:
@@ -89,7 +92,17 @@ def row_of(one: Declared, figure: Figure, values: np.ndarray, section: str) -> R
     name, protocol = (figure.name, "") if one.column.over else (figure.name + one.suffix, one.protocol)
     named = one.suffix.removeprefix(".") if one.suffix and (one.asset or not one.protocol) and not one.column.over else ""
     label = figure.label or named or figure.name.replace("_", " ")
-    return Row(name, reduced(values, figure, unit), unit, figure.meaning, protocol, section, label, figure.under)
+    return Row(name, reduced(values, figure, unit), unit, figure.meaning, protocol, section, label, figure.under,
+               rests_on(values, figure))
+
+
+def rests_on(values: np.ndarray, figure: Figure) -> int | None:
+    """Paths that a figure rests on: those beyond its level, or those on which it happened; None: all."""
+    if figure.reduce in TAILS:
+        return tail(len(values), figure.level)
+    if figure.reduce in ("mean_where", "median_where"):
+        return int((~np.isnan(values)).sum())
+    return int((values > 0.0).sum()) if figure.reduce == "mean_positive" else None
 
 
 def values_of(paths: pa.Table, one: Declared, figure: Figure) -> np.ndarray:
@@ -110,7 +123,8 @@ def reduced(values: np.ndarray, figure: Figure, unit: str) -> Estimate:
         return (value, max(low, 0.0), min(high, 1.0)) if bounded else (value, low, high)
     reduce: dict[str, Callable[[], Estimate]] = {
         "mean": lambda: mean(values), "quantile": lambda: quantile(values, figure.level),
-        "tail_mean": lambda: tail_mean(values, figure.level), "share_above": lambda: share(values > figure.level),
+        "tail_mean": lambda: tail_mean(values, figure.level), "entropic": lambda: entropic(values, figure.level),
+        "share_above": lambda: share(values > figure.level),
         "share_where": lambda: share(some), "largest": lambda: (float(values.max()), math.nan, math.nan)}
     return reduce[figure.reduce]()
 

@@ -19,12 +19,13 @@ from delever.run.chunk import ChunkResult
 from delever.run.figures import summarise
 from delever.run.outcomes import ConservationError
 from delever.run.replay import replay_model, write_replay
+from delever.run.result import Result
 from delever.run.store import SAFETY, TABLES, Store, describe, fingerprint
 from delever.run.work import Progress, run_chunks
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Result):
     """Results of a stress test."""
 
     model: Model
@@ -43,6 +44,15 @@ class Run:
     def world(self) -> World:
         """What was run."""
         return self.model.world
+
+    @property
+    def main(self) -> pa.Table:
+        """See Result: the figures."""
+        return self.summary
+
+    def __repr__(self) -> str:
+        where = "kept in memory" if self.folder is None else f"in {self.folder}"
+        return f"Run of {self.world.name}: {self.summary.num_rows} figures of {self.paths.num_rows:,} paths, {where}"
 
     @property
     def tables(self) -> dict[str, pa.Table]:

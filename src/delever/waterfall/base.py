@@ -56,6 +56,16 @@ class Served(NamedTuple):
     dry: str  # when it could not serve in full
 
 
+def served_columns(served: Served) -> tuple[Column, Column]:
+    """What a layer bore, and when it ran dry."""
+    _, name, label, bore, dry = served
+    when = "median time at which that first happened, over them"
+    return (Column(name, "USD", bore, mean_of(name, bore, label, "bore"), section=IN_ORDER, label=label),
+            Column(f"{name}_dry", "s", f"first time at which {dry}; nan: never", (
+                Figure(f"{name}_ran_dry", "share_where", f"paths on which {dry}", "share", label=label, under="ran dry on paths"),
+                Figure(f"{name}_dry", "median_where", when, label=label, under="first after")), section=IN_ORDER, label=label))
+
+
 class LayerPhase(Phase):
     """A layer, ready to run; this one does nothing."""
 
@@ -74,20 +84,15 @@ class LayerPhase(Phase):
         """See core/columns.py. What the layer bore up to now [USD]; one that holds something adds what it holds."""
         if self.serves is None:
             return []
-        layer, name, label, bore, _ = self.serves
-        column = Column(name, "USD", bore, mean_of(name, bore, label, "bore"), section=IN_ORDER, label=label)
-        return [Value(column, state.safety.served[layer, self.number], self.number)]
+        layer = self.serves[0]
+        return [Value(served_columns(self.serves)[0], state.safety.served[layer, self.number], self.number)]
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py. When it ran dry."""
         if self.serves is None:
             return []
-        layer, name, label, _, dry = self.serves
-        when = "median time at which that first happened, over them"
-        column = Column(f"{name}_dry", "s", f"first time at which {dry}; nan: never", (
-            Figure(f"{name}_ran_dry", "share_where", f"paths on which {dry}", "share", label=label, under="ran dry on paths"),
-            Figure(f"{name}_dry", "median_where", when, label=label, under="first after")), section=IN_ORDER, label=label)
-        return [Value(column, never_as_nan(state.safety.dry[layer, self.number]), self.number)]
+        layer = self.serves[0]
+        return [Value(served_columns(self.serves)[1], never_as_nan(state.safety.dry[layer, self.number]), self.number)]
 
     def holds(self, name: str, meaning: str, values: np.ndarray) -> Value:
         """A stock of the layer [P], USD."""

@@ -1,0 +1,116 @@
+"""Shocks to several assets at once: "ETH -30 %, WBTC -20 %", "all -20 %", "factor ETH -30 %".
+
+    ETH -30 %          an asset with a market of its own; what is pegged to it or wraps it follows, one to stETH moves its peg
+    all -20 %          every asset with a price of its own, but those within 5 % of a dollar
+    factor ETH -30 %   ETH, and every other asset by its beta to it: log move = beta x log(1 - 30 %),
+                       beta = correlation x volatility / volatility of ETH, of the scenario's prices
+What names an asset goes before what means it among others. Ranges ("ETH -60%..0%, WBTC -40%..0%") are walked side by side.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from delever.analysis.shocks import FIVES, Shocks, Walk, parse_shocks
+from delever.analysis.valuation import market_of
+from delever.model.errors import InputError
+from delever.run.assemble import Model
+
+ALL, FACTOR = "all", "factor"
+DOLLAR = 0.05  # share: what is nearer to a dollar than this counts as one
+PART = re.compile(r"(?:(?P<factor>factor)\s+)?(?P<asset>[^\s%]+)\s+(?P<change>[-+x×*\d.].*)", re.IGNORECASE)
+REMEDY = 'write "ETH -30 %, WBTC -20 %", "all -20 %" or "factor ETH -30 %"'
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Moves of several assets, step by step."""
+
+    assets: tuple[str, ...]
+    moves: np.ndarray  # [steps, assets] shares
+    said: tuple[str, ...] = ()  # what a reader must know of how they came about
+
+    @property
+    def lead(self) -> int:
+        """The first asset that moves from step to step; the first of all where none does."""
+        varies = np.flatnonzero(np.ptp(self.moves, axis=0) > 0.0)
+        return int(varies[0]) if len(varies) else 0
+
+
+def parse_joint(shocks: str | Mapping[str, Shocks], model: Model, walk: Walk = FIVES, where: str = "shock") -> Joint:
+    """The moves that a text means, or those by asset."""
+    named: dict[str, list[float]] = {}
+    others: dict[str, list[float]] = {}
+    said: list[str] = []
+    for asset, factor, change in _parts(shocks, where):
+        moves = parse_shocks(change, where, walk)
+        if factor:
+            found = by_beta(model, asset, moves, where)
+            said.append(f"factor {asset}: others move by their beta to it, of the scenario's prices")
+        elif asset.casefold() == ALL and asset not in model.layout.assets:
+            found = dict.fromkeys(moving(model), moves)
+            left = [name for name in bases(model) if name not in found]
+            said.append("all: " + ", ".join(found) + (f"; not {', '.join(left)}, worth a dollar" if left else ""))
+        else:
+            market_of(model, asset, where)
+            if asset in named:
+                raise InputError("is shocked twice", where, asset, "name each asset once")
+            named[asset] = moves
+            continue
+        twice = [name for name in found if name in others]
+        if twice:
+            raise InputError("is shocked twice", where, twice[0], "write `all` or one factor, not both")
+        others |= found
+    found = {**{name: moves for name, moves in others.items() if name not in named}, **named}
+    order = [*named, *(name for name in found if name not in named)]
+    steps = max(len(moves) for moves in found.values())
+    return Joint(tuple(order), np.array([_stretched(found[name], steps) for name in order]).T, tuple(said))
+
+
+def _parts(shocks: str | Mapping[str, Shocks], where: str) -> list[tuple[str, bool, Shocks]]:
+    if not isinstance(shocks, str):
+        return [(asset, False, change) for asset, change in shocks.items()]
+    out: list[tuple[str, bool, Shocks]] = []
+    for text in re.split(r"[;,]\s*(?=[^\s\d+-])", shocks.strip()):
+        found = PART.fullmatch(text.strip())
+        if found is None:
+            raise InputError("names no asset and its move", where, text, REMEDY)
+        out.append((found["asset"], bool(found["factor"]), found["change"]))
+    return out
+
+
+def _stretched(moves: list[float], steps: int) -> np.ndarray:
+    """So many steps: one move stays, another range is walked anew from its first end to its last."""
+    if len(moves) == steps:
+        return np.array(moves)
+    return np.full(steps, moves[0]) if len(moves) == 1 else np.linspace(moves[0], moves[-1], steps)
+
+
+def bases(model: Model) -> list[str]:
+    """Assets with a price of their own."""
+    return [name for name, asset in model.world.assets.items() if asset.price is not None and name in model.layout.markets]
+
+
+def moving(model: Model) -> list[str]:
+    """Those that are no dollar."""
+    return [name for name in bases(model) if abs((model.world.assets[name].price or 0.0) - 1.0) >= DOLLAR]
+
+
+def by_beta(model: Model, factor: str, moves: list[float], where: str) -> dict[str, list[float]]:
+    """Moves of everything whose price the scenario lets move, from those of one."""
+    prices = model.world.scenario.prices
+    volatility, matrix = getattr(prices, "volatility", None), getattr(prices, "matrix", None)
+    if not volatility or matrix is None:
+        raise InputError("prices state no volatility and correlation", where, f"factor {factor}", REMEDY)
+    names = [name for name in model.layout.markets if name in volatility]
+    if factor not in names or volatility[factor] <= 0.0:
+        raise InputError("has no volatility", where, factor, f"a factor is one of {', '.join(names)}")
+    row = matrix(names)[names.index(factor)]
+    beta = {name: float(row[i] * volatility[name] / volatility[factor]) for i, name in enumerate(names)}
+    steps = np.log1p(np.array(moves))
+    return {name: np.round(np.expm1(beta[name] * steps), 12).tolist() for name in [factor, *names]
+            if name == factor or beta[name] != 0.0}

@@ -1,0 +1,137 @@
+"""`delever compare` and `delever sweep`: what-ifs, on the same random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from delever.cli.options import INTERRUPTED, load_world, parse_settings, user_errors
+from delever.cli.progress import bar
+from delever.cli.variants import variants_of, world_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from delever.analysis.comparison import Owners
+
+
+@dataclass(frozen=True)
+class Output:
+    """Options of both commands."""
+
+    base: list[str]
+    paths: int | None
+    seed: int | None
+    owners: str
+    threads: int | None
+    csv: Path | None
+    parquet: Path | None
+    chart: Path | None
+    figures: list[str]
+    as_json: bool
+
+    def common(self) -> dict[str, str]:
+        """Settings of all worlds."""
+        chosen = parse_settings(self.base, "--base")
+        return chosen | {f"scenario.{name}": str(value) for name, value in (("paths", self.paths), ("seed", self.seed))
+                         if value is not None}
+
+    def check(self) -> None:
+        """Before the work, so that a mistyped file name costs nothing."""
+        from delever.report.files import check_target
+
+        for path, suffixes in ((self.csv, {".csv"}), (self.parquet, {".parquet"}), (self.chart, {".svg"})):
+            check_target(path, suffixes)
+
+    def owners_are(self) -> Owners:
+        """As `compare` names them."""
+        return self.owners.replace("-", " ")  # type: ignore[return-value]
+
+    def write(self, table: pa.Table, chart: str) -> None:
+        """The files asked for."""
+        from delever.report.files import write_table, write_text
+
+        for path in (self.csv, self.parquet):
+            if path is not None:
+                write_table(table, path)
+        if self.chart is not None:
+            write_text(chart, self.chart)
+
+
+def run(text: str, order: Sequence[tuple[str, str]], output: Output) -> None:
+    """`compare`."""
+    with user_errors():
+        from delever.model.errors import InputError
+
+        output.check()
+        base = load_world(text, output.common())
+        typed = variants_of(order)
+        if not typed:
+            raise InputError("names no variant", "compare", None,
+                             'write --what "WBTC threshold +3 points", or --what LABEL --set FIELD=VALUE, or --with FILE')
+        made = [world_of(base, variant, output.common()) for variant in typed]
+        from delever.analysis.comparison import compare
+        from delever.report.comparison import check_figures, comparison_json, comparison_report
+        from delever.report.comparison_chart import comparison_chart
+        from delever.report.files import json_text
+
+        result = _interruptible(lambda tell: compare(base, *(world for _, world in made), names=[label for label, _ in made],
+                                                     owners=output.owners_are(), progress=tell, threads=output.threads))
+        check_figures(result, output.figures)
+        output.write(result.differences, comparison_chart(result, output.figures) if output.chart is not None else "")
+        if output.as_json:
+            typer.echo(json_text(comparison_json(result)))
+        else:
+            comparison_report(result, output.figures).print()
+
+
+def run_sweep(text: str, over: Sequence[str], output: Output) -> None:
+    """`sweep`."""
+    with user_errors():
+        output.check()
+        base, fields = load_world(text, output.common()), parse_over(over)
+        from delever.analysis.sweeps import sweep
+        from delever.report.comparison import check_figures
+        from delever.report.files import json_text
+        from delever.report.sweep import sweep_chart, sweep_json, sweep_report
+
+        result = _interruptible(lambda tell: sweep(base, fields, output.owners_are(), tell, output.threads))
+        check_figures(result.comparison, output.figures)
+        output.write(result.table, sweep_chart(result, output.figures) if output.chart is not None else "")
+        if output.as_json:
+            typer.echo(json_text(sweep_json(result)))
+        else:
+            sweep_report(result, output.figures).print()
+
+
+def parse_over(texts: Sequence[str]) -> dict[str, list[str]]:
+    """`FIELD=a,b,c` texts; a comma inside of brackets or between three digits is no separator."""
+    import re
+
+    from delever.model.errors import InputError
+
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        field, equals, values = text.partition("=")
+        parts = [part.strip() for part in re.split(r",(?!\d{3}(?:\D|$))(?![^{\[]*[}\]])", values) if part.strip()]
+        if not equals or not field.strip() or not parts:
+            raise InputError("is not FIELD=a,b,c", "--over", text, "write for example scenario.prices.volatility.ETH=60 %,x1.5")
+        if field.strip() in found:
+            raise InputError("a field stands twice", "--over", field.strip(), "give all its values at once")
+        found[field.strip()] = parts
+    return found
+
+
+def _interruptible(work: Any) -> Any:
+    import sys
+
+    try:
+        with bar() as tell:
+            return work(tell)
+    except KeyboardInterrupt:
+        print("delever: interrupted; nothing was written", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None

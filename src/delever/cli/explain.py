@@ -1,0 +1,19 @@
+"""`delever explain`: the reference, by name."""
+
+from __future__ import annotations
+
+import typer
+
+from delever.cli.options import user_errors
+
+
+def run(name: str, as_json: bool) -> None:
+    """The command."""
+    with user_errors():
+        from delever.report.files import json_text
+        from delever.report.reference import explain, reference_json
+
+        if as_json:
+            typer.echo(json_text(reference_json(name)))
+        else:
+            explain(name).print()

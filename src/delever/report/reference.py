@@ -1,0 +1,181 @@
+"""What the documentation's reference has, by name: kinds of every role, specs, fields, figures and columns.
+
+Figures and columns are those that stand as constants in the mechanisms' own files, and those of the layers of a waterfall. Names
+that depend on a world, such as those of terms that follow something, stand in the schema of a run's tables.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from delever.core.columns import ASSET, BASE, OF, QUOTE, Column, Figure
+from delever.model.errors import InputError, nearest
+from delever.model.schema import MODEL, Row, schema_rows
+from delever.model.spec import Spec
+from delever.report.document import Remark, Remarks, Report, Section, column, table_of
+from delever.run.collect import in_words
+from delever.waterfall.base import LayerPhase, served_columns
+from delever.worlds import ROLES, kinds
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+REDUCED = {"mean": "mean over paths", "quantile": "quantile over paths", "tail_mean": "mean of the worst paths",
+           "entropic": "entropic value at risk", "share_above": "share of paths above a level",
+           "share_where": "share of paths on which it happened", "mean_where": "mean over the paths on which it happened",
+           "mean_positive": "mean over the paths with more than nothing",
+           "median_where": "median over the paths on which it happened", "largest": "largest on any path"}
+
+
+# What stands for names that depend on a world.
+WORDS = {OF: "the protocol, market or asset", ASSET: "units of the asset", BASE: "units of the base asset",
+         QUOTE: "units of the quote asset"}
+
+
+class Kind(NamedTuple):
+    """A spec and where it stands."""
+
+    role: str  # empty: the model's own
+    name: str
+    spec: type[Spec]
+
+
+class Known(NamedTuple):
+    """A figure, and the column that it is of."""
+
+    figure: Figure
+    column: Column
+
+
+def every_kind() -> list[Kind]:
+    """The model's own specs, then every kind of every role."""
+    own = [Kind("", spec.__name__, spec) for spec in MODEL]
+    return own + [Kind(role, name, spec) for role in ROLES for name, spec in kinds(role).items()]
+
+
+def declared_columns() -> list[Column]:
+    """Columns of results, by name: constants of modules, and what layers of a waterfall bore."""
+    import delever.run.stress  # noqa: F401  (with it all that a run is made of)
+
+    every_kind()  # imports all mechanisms
+    found: dict[str, Column] = {}
+    for module in sorted((name for name in sys.modules if name.startswith("delever.")), key=str):
+        for one in _columns_of(sys.modules[module]):
+            if one.name not in found or len(one.figures) > len(found[one.name].figures):
+                found[one.name] = in_words(one, WORDS)
+    return [found[name] for name in sorted(found)]
+
+
+def _columns_of(module: ModuleType) -> Iterator[Column]:
+    for held in list(vars(module).values()):
+        if isinstance(held, type) and issubclass(held, LayerPhase) and held.serves is not None:
+            yield from served_columns(held.serves)
+        several: Iterable[Any] = held.values() if isinstance(held, dict) else held if type(held) is tuple else (held,)
+        yield from (one for one in several if isinstance(one, Column))
+
+
+def figures() -> dict[str, Known]:
+    """Every figure by name."""
+    return {figure.name: Known(figure, one) for one in declared_columns() for figure in one.figures}
+
+
+def explain(name: str = "") -> Report:
+    """All that there is under a name; without one, what names there are."""
+    if not name.strip():
+        return _contents()
+    sections = list(_found(name.strip()))
+    if not sections:
+        raise InputError("no such kind, field or figure", "explain", name, _near(name.strip()))
+    return Report(name.strip(), tuple(sections))
+
+
+def _found(name: str) -> Iterator[Section | Remarks]:
+    word, (first, _, rest) = name.casefold(), name.casefold().partition(".")
+    kinds_of = every_kind()
+    for kind in kinds_of:
+        if word in (kind.name.casefold(), f"{kind.role}.{kind.name}".casefold()):
+            yield from _kind(kind)
+    if word in ROLES:
+        yield _role(word)
+    fields = [(kind, row) for kind in kinds_of for row in schema_rows([kind.spec])
+              if row.field.casefold() == word or (row.field.casefold() == rest and kind.name.casefold() == first)
+              or f"{kind.role}.{kind.name}.{row.field}".casefold() == word]
+    if fields:
+        yield _fields(f"Fields named {name}", [row for _, row in fields], [_of(kind) for kind, _ in fields])
+    yield from _figures(word)
+
+
+def _of(kind: Kind) -> str:
+    return f"{kind.role}: {kind.name}" if kind.role else kind.name
+
+
+def _kind(kind: Kind) -> Iterator[Section | Remarks]:
+    lines = [line.strip() for line in (kind.spec.__doc__ or "").strip().splitlines() if line.strip()]
+    module = (sys.modules[kind.spec.__module__].__doc__ or "").strip() if kind.role else ""
+    yield Remarks(_of(kind), tuple(Remark("", line) for line in [*module.splitlines(), "", *lines] if line.strip()))
+    yield _fields("Fields", schema_rows([kind.spec]))
+
+
+def _fields(heading: str, rows: list[Row], of: list[str] | None = None) -> Section:
+    columns = [] if of is None else [column("of", of)]
+    columns += [column("field", [row.field for row in rows]), column("type", [row.type for row in rows]),
+                column("kept in", [row.unit for row in rows]), column("default", [row.default for row in rows]),
+                column("range", [row.range for row in rows]), column("example", [row.example for row in rows]),
+                column("meaning", [row.meaning for row in rows])]
+    return Section(heading, table_of(*columns), under="meaning", keys=1)
+
+
+def _role(role: str) -> Section:
+    found = kinds(role)
+    return Section(f"Kinds of {role}", table_of(column("kind", list(found)), column("what it is", [
+        (spec.__doc__ or "").strip().split("\n")[0] for spec in found.values()])), under="what it is")
+
+
+def _figures(word: str) -> Iterator[Section]:
+    known, base = figures(), word.partition(".")[0]
+    labels = {one.figure.label.casefold(): name for name, one in known.items() if one.figure.label}
+    name = base if base in known else labels.get(word)
+    if name is not None:
+        figure, of = known[name]
+        rows = [("definition", figure.meaning), ("unit", figure.unit or of.unit),
+                ("how", REDUCED[figure.reduce] + (f", level {figure.level:g}" if figure.level else "")),
+                ("of the column", f"{of.name}: {of.meaning}"), ("heading", of.section), ("called", figure.label or name)]
+        yield Section(f"Figure {name}", table_of(column("what", [row[0] for row in rows]), column("", [row[1] for row in rows])))
+    for one in declared_columns():
+        if one.name == base:
+            rows = [("meaning", one.meaning), ("unit", one.unit), ("figures", ", ".join(f.name for f in one.figures) or "none"),
+                    ("over protocols", one.over or "each by itself")]
+            yield Section(f"Column {one.name} of results", table_of(
+                column("what", [row[0] for row in rows]), column("", [row[1] for row in rows])))
+
+
+def _names() -> list[str]:
+    every = every_kind()
+    return sorted({*(kind.name for kind in every), *ROLES, *figures(), *(one.name for one in declared_columns()),
+                   *(row.field for kind in every for row in schema_rows([kind.spec]))})
+
+
+def _near(name: str) -> str:
+    return nearest(name, _names())
+
+
+def _contents() -> Report:
+    """Roles with their kinds, specs, figures."""
+    named = [("specs", ", ".join(spec.__name__ for spec in MODEL)), *((role, ", ".join(kinds(role))) for role in ROLES)]
+    known = figures()
+    return Report("What can be explained", (
+        Section("Kinds by role", table_of(column("role", [row[0] for row in named]), column("kinds", [row[1] for row in named]))),
+        Section("Figures", table_of(column("figure", sorted(known)), column("unit of it", [
+            known[name].figure.unit or known[name].column.unit for name in sorted(known)]),
+            column("definition", [known[name].figure.meaning for name in sorted(known)])), under="definition"),
+    ), ("delever explain KIND, ROLE.KIND, FIELD, KIND.FIELD or FIGURE",))
+
+
+def reference_json(name: str) -> dict[str, Any]:
+    """The same for machines."""
+    report = explain(name)
+    return {"name": report.title, "found": {
+        section.heading: section.table.to_pylist() if isinstance(section, Section) else [item.text for item in section.items]
+        for section in report.sections}}
