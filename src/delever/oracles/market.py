@@ -29,15 +29,16 @@ class Market(FeedSpec):
 
 
 @kernel
-def read(number: np.ndarray, feeds: Feeds, halted: np.ndarray, time: float, price: np.ndarray, before: np.ndarray) -> None:
-    """number: [n] feeds of this kind; halted: [F, P] until when it does not look [s]; price: [M, P] log market prices;
-    before: [P] scratch.
+def read(number: np.ndarray, feeds: Feeds, active: np.ndarray, halted: np.ndarray, time: float, price: np.ndarray,
+         before: np.ndarray) -> None:
+    """number: [n] feeds of this kind; active: [P], a path that sleeps keeps its answer, whoever else is awake;
+    halted: [F, P] until when it does not look [s]; price: [M, P] log market prices; before: [P] scratch.
     """
     constant, market, sign = feeds.constant, feeds.market, feeds.sign
     for f in number:
         answer, until, stuck = feeds.answer[f], halted[f], 0
         for p in range(answer.shape[0]):
-            stuck += until[p] > time
+            stuck += until[p] > time or not active[p]
         for p in range(answer.shape[0]):
             before[p] = answer[p]
             answer[p] = constant[f] + feeds.bias[f]
@@ -49,7 +50,7 @@ def read(number: np.ndarray, feeds: Feeds, halted: np.ndarray, time: float, pric
                 answer[p] += factor * row[p]
         if stuck:
             for p in range(answer.shape[0]):
-                if until[p] > time:
+                if until[p] > time or not active[p]:
                     answer[p] = before[p]
 
 
@@ -61,7 +62,7 @@ class MarketFeeds(FeedPhase):
 
     def observe(self, state: State) -> None:
         """At the start of a block."""
-        read(self.number, state.feeds, state.halts.feed, state.time, state.markets.price, self.before)
+        read(self.number, state.feeds, state.active, state.halts.feed, state.time, state.markets.price, self.before)
 
     def refresh(self, state: State) -> bool:
         """Between slots."""

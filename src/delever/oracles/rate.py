@@ -54,7 +54,8 @@ class Rates(FeedPhase):
         self.reads = reads
 
     def observe(self, state: State) -> None:
-        """In every block."""
+        """In every block that a path takes part in."""
         feeds = state.feeds
         for f, b in self.reads:
-            np.copyto(feeds.answer[f], state.backing.log_rate[b] + feeds.bias[f], where=state.halts.feed[f] <= state.time)
+            looks = state.active & (state.halts.feed[f] <= state.time)  # a path that sleeps keeps its answer
+            np.copyto(feeds.answer[f], state.backing.log_rate[b] + feeds.bias[f], where=looks)
