@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from delever.core.outcomes import DEFICITS
 from delever.protocols.euler import Euler
 from protocols.one_account import Account, Call, Collateral, Debt, call, imbalance, ready
-from run.small import conserved, loan, one_market
 
 pytestmark = pytest.mark.usefixtures("tables_of_their_own")
 
@@ -38,15 +37,6 @@ def test_it_is_at_most_the_most_discount() -> None:
     assert done.seize == pytest.approx(8.2, rel=1e-12)
     assert done.repay == pytest.approx(0.85 * 8200.0, rel=1e-12)
     assert done.total(DEFICITS) == pytest.approx(8000.0 - 0.85 * 8200.0, rel=1e-12)
-
-
-def test_a_vote_on_the_stated_bonus_does_not_move_the_discount() -> None:
-    """What is seized is the same whatever the bonus, which does not count."""
-    legs = [*loan("a", 1.0, 900.0)]
-    rules = {"kind": "euler", "version": "v2"}
-    vote = {"at": 0.0, "kind": "governance", "protocol": "pool", "parameters": {"ETH": {"incentive": 0.2}}}
-    (_, stated), (_, voted) = (conserved(one_market(legs, rules=rules, scenario={"events": events})) for events in ([], [vote]))
-    assert stated["seized"][0] == voted["seized"][0] > 0.0
 
 
 def borrower_at(value: float) -> Account:

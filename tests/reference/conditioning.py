@@ -13,12 +13,18 @@ PUSH = 1e-14  # of every price: a hundredth of what may differ, and more than ro
 
 
 def amplifies(world: World, path: int, plain: Result) -> bool:
-    """Whether prices at the start pushed by PUSH end in a difference that two implementations may not have."""
+    """Whether prices at the start pushed by PUSH, outside alone or those of pools with them, end in a difference that two
+    implementations may not have."""
+    return any(moves(world, path, plain, pools) for pools in (False, True))
+
+
+def moves(world: World, path: int, plain: Result, pools: bool) -> bool:
+    """Whether one such push does. pools: where they stand is pushed, too."""
     setting = setting_of(world, path)
     for number, market in enumerate(setting.markets.values()):
         for venue in (market, *setting.further.get(market.asset, ())):
             venue.e += PUSH * (-1.0) ** number
-            if venue.keeper == "venues" and venue.profile is not None and min(venue.profile.liquidity) > 0.0:
+            if pools and venue.keeper == "venues" and venue.profile is not None and min(venue.profile.liquidity) > 0.0:
                 venue.s = venue.profile.within(0.5 * PUSH * venue.virtual())  # the price of a pool is where it stands
     pushed = simulate(setting)
     prices = any(abs(u - pushed.log_price[m]) > TOLERANCE for m, u in plain.log_price.items())

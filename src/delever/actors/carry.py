@@ -53,7 +53,7 @@ class Carry(Actor):
 
     def check(self, world: World, path: tuple[str | int, ...]) -> None:
         """A protocol and an asset."""
-        known_name(self.protocol, world.loans, "protocol whose loans are accounts", (*path, "protocol"))
+        known_name(self.protocol, world.loans, "lending protocol", (*path, "protocol"))
         known_asset(self.asset, world, (*path, "asset"))
 
     @classmethod

@@ -63,7 +63,7 @@ class Loopers(Actor):
 
     def check(self, world: World, path: tuple[str | int, ...]) -> None:
         """A protocol and two assets."""
-        known_name(self.protocol, world.loans, "protocol whose loans are accounts", (*path, "protocol"))
+        known_name(self.protocol, world.loans, "lending protocol", (*path, "protocol"))
         known_asset(self.collateral, world, (*path, "collateral"))
         known_asset(self.debt, world, (*path, "debt"))
 

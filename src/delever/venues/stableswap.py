@@ -25,7 +25,6 @@ from delever.model.errors import InputError
 from delever.model.quantity import Amount, Share, Text
 from delever.model.references import market_of_venue
 from delever.venues.base import ProfileTable, Venue, reserve_pair, table_from_sold
-from delever.venues.shared_pool import Pool, SharedPools
 
 if TYPE_CHECKING:
     from delever.core.phase import Phase
@@ -96,6 +95,8 @@ class StableSwap(Venue):
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
         """All pools of which several pairs are venues."""
+        from delever.venues.shared_pool import Pool, SharedPools  # which compiles; reading a venue does not
+
         pools: dict[str | None, list[str]] = {}
         for name, spec in specs.items():
             pools.setdefault(spec.pool, []).append(name)
