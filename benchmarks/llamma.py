@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import time
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.in_turn import in_turn, means
 from delever import worlds
 from delever.model.book import Book
 from delever.model.world import World
-from delever.run.assemble import Model, assemble
-from delever.run.chunk import simulate
-from delever.run.warm import every_kernel
+from delever.run.assemble import assemble
 
 FALLS = {"quiet": 0.0, "crash": 0.25}
 RULES = {"fixed spread": ("aave.v3_0", 0.86, 0.05), "llamma": ("llamma", 0.94, 0.0)}
@@ -57,29 +54,11 @@ def make_world(kind: str, loans: int, day: str, paths: int) -> World:
                      "prices": {"kind": "lognormal", "volatility": {"ETH": 0.6}}}})
 
 
-def seconds(model: Model, paths: int) -> tuple[float, dict[str, float]]:
-    """(CPU time of a chunk of so many paths [s], what happened on a path on average)."""
-    begun = time.process_time()
-    table = simulate(model, 0, paths, []).paths
-    spent = time.process_time() - begun
-    return spent, {name: round(float(np.mean(table[name].to_numpy())), 2) for name in table.column_names
-                   if name.startswith(("arbitrages.", "liquidations.", "soft_loans."))}
-
-
 def measure(loans: int, day: str, paths: int, repeat: int) -> dict[str, Any]:
-    """The two in turn; medians."""
-    models = {kind: assemble(make_world(kind, loans, day, paths)) for kind in RULES}
-    for model in models.values():
-        every_kernel(model)
-        simulate(model, 0, 2, [])
-    taken: dict[str, list[float]] = {kind: [] for kind in models}
-    happened = {}
-    for _ in range(repeat):
-        for kind, model in models.items():
-            spent, happened[kind] = seconds(model, paths)
-            taken[kind].append(spent)
-    ns = {kind: statistics.median(times) / paths / models[kind].steps * 1e9 for kind, times in taken.items()}
-    return {"benchmark": "llamma", "day": day, "loans": loans, "paths": paths, "happened": happened,
+    """The two in turn."""
+    ns, happened = in_turn({kind: assemble(make_world(kind, loans, day, paths)) for kind in RULES}, paths, repeat)
+    return {"benchmark": "llamma", "day": day, "loans": loans, "paths": paths,
+            "happened": {kind: means(table, "arbitrages.", "liquidations.", "soft_loans.") for kind, table in happened.items()},
             "ns_per_path_step": {kind: round(value, 1) for kind, value in ns.items()},
             "speed": round(ns["fixed spread"] / ns["llamma"], 2)}
 

@@ -26,6 +26,15 @@ def test_a_case_measures_what_happens_and_conserves_value(case: list[str]) -> No
     assert found["largest_residual"] < 1e-9
 
 
+def test_cash_rates_and_terms_are_measured_beside_the_same_world_without() -> None:
+    command = [sys.executable, "-m", "benchmarks.state", "--accounts", "1000", "--paths", "2", "2", "--repeat", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    quiet, crash = map(json.loads, done.stdout.splitlines())
+    assert quiet["speed"].keys() == crash["speed"].keys() == {"without", "cash and rates", "terms", "both"}
+    assert crash["happened"]["both"]["liquidations.lending"] > quiet["happened"]["both"]["liquidations.lending"]
+
+
 def test_llamma_is_measured_beside_a_fixed_spread_in_the_same_world() -> None:
     command = [sys.executable, "-m", "benchmarks.llamma", "--loans", "60", "--paths", "2", "2", "--repeat", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -105,6 +105,14 @@ def test_a_vote_on_what_moves_is_what_is_stated_from_then_on() -> None:
     assert factors(world) == pytest.approx([1.0] * 3 + [2.0**-0.1] * 3 + [2.0**-0.1 * 0.75 / 0.85] * 4, rel=1e-14)
 
 
+def test_a_vote_between_two_announcements_is_in_force_at_once_times_the_factor() -> None:
+    """Announced once, at the start: twice the usual volatility. Nothing is due when the vote comes into force."""
+    vote = {"at": 360.0, "kind": "governance", "protocol": "pool", "parameters": {"ETH": {"liquidation_threshold": 0.75}}}
+    follows = policy(elasticity=-0.1, every=3600.0, implied=[[0.0, 1.0]])
+    world = lending(vote, legs=loan("a", 10.0, 3000.0), policies=follows)
+    assert factors(world) == pytest.approx([2.0**-0.1] * 6 + [2.0**-0.1 * 0.75 / 0.85] * 4, rel=1e-14)
+
+
 def thinly(count: int = 40) -> list[Any]:
     """Loans whose health factors go from 0.99 up to 1.4."""
     return [leg for i in range(count) for leg in loan(f"a{i}", 10.0, 8500.0 / (0.991 + 0.01 * i))]

@@ -36,7 +36,8 @@ def new_reserves(protocol: np.ndarray, asset: np.ndarray, stocks: tuple[np.ndarr
     count, terms = len(protocol), len(of_term)
     return Reserves(protocol, asset, np.ones((count, paths)), np.ones((count, paths)), np.zeros((count, paths)),
                     np.zeros((count, paths)), *stocks, of_term, (np.bincount(of_term, minlength=count) == 1).astype(np.int64),
-                    np.ones((terms, paths)), np.ones((terms, paths)), np.full(count, -1), np.zeros((2, 0, paths)))
+                    np.ones((terms, paths)), np.ones((terms, paths)), np.full(count, -1), np.zeros((2, 0, paths)),
+                    np.zeros((2, 0, paths), np.int32))
 
 
 def new_touched(who: np.ndarray, amount: np.ndarray, cost: np.ndarray, until: np.ndarray) -> Touched:

@@ -16,7 +16,6 @@ from delever.core.jit import helper, kernel
 from delever.core.market import usd_price
 from delever.core.state import State
 from delever.core.tables import Reserves, SeenPrices, Tree
-from delever.core.terms import term_fall, term_rise
 
 LEAST = 1e-9  # a mark less its funding, as a share of the mark: only so that the log exists
 
@@ -41,6 +40,13 @@ def round_up(moves: np.ndarray, seen: np.ndarray, log_index: np.ndarray, start: 
     """The same, rounded up."""
     for p in range(moves.shape[0]):
         moves[p] = np.int32(math.ceil((seen[p] + (log_index[p] - start)) * TICKS))
+
+
+@helper
+def add(more: np.ndarray, moves: np.ndarray) -> None:
+    """Moves of a series become larger by what its terms have done. Both [P], ticks."""
+    for p in range(moves.shape[0]):
+        moves[p] += more[p]
 
 
 @kernel
@@ -74,11 +80,10 @@ def compose(prices: SeenPrices, answer: np.ndarray, reserves: Reserves, margins:
                     round_up(up[2 * r + side], now, log_index, start)
         if reserves.moving[r] >= 0:  # its terms are the collateral's, or of a perp its longs' and shorts'
             falls, rises = 2 * r, 2 * r + margins.perp[r]
-            for p in range(now.shape[0]):
-                if prices.falls[falls]:
-                    down[falls, p] += term_fall(r, p, reserves)
-                if prices.rises[rises]:
-                    up[rises, p] += term_rise(r, p, reserves)
+            if prices.falls[falls]:
+                add(reserves.term_ticks[0, reserves.moving[r]], down[falls])
+            if prices.rises[rises]:
+                add(reserves.term_ticks[1, reserves.moving[r]], up[rises])
 
 
 @kernel
@@ -103,11 +108,11 @@ def compose_again(paths: np.ndarray, prices: SeenPrices, answer: np.ndarray, res
             terms = side == 0 and reserves.moving[r] >= 0
             if prices.falls[2 * r + side]:
                 for p in paths:
-                    more = term_fall(r, p, reserves) if terms else np.int32(0)
+                    more = reserves.term_ticks[0, reserves.moving[r], p] if terms else np.int32(0)
                     down[2 * r + side, p] = np.int32(math.floor((now[p] + (log_index[p] - start)) * TICKS)) + more
             if prices.rises[2 * r + side]:
                 for p in paths:
-                    more = term_rise(r, p, reserves) if terms else np.int32(0)
+                    more = reserves.term_ticks[1, reserves.moving[r], p] if terms else np.int32(0)
                     up[2 * r + side, p] = np.int32(math.ceil((now[p] + (log_index[p] - start)) * TICKS)) + more
 
 

@@ -121,6 +121,7 @@ class State:
     backing: Backing = field(kw_only=True)
     reserves: Reserves = field(kw_only=True)
     limits: Limits = field(kw_only=True)
+    restated: int = 0  # how often an event has stated terms or limits anew: who moves them looks again
 
     # accounts
     book: BookTables = field(kw_only=True)

@@ -95,6 +95,7 @@ class Reserves(NamedTuple):
     bonus: np.ndarray  # [terms, P] factor on the liquidation incentive
     moving: np.ndarray  # [reserves] row of log_term; -1: nobody moves its terms
     log_term: np.ndarray  # [2, moving, P] what its terms have done to its series: at most fallen, at most risen
+    term_ticks: np.ndarray  # [2, moving, P] the same in whole ticks, rounded outwards
 
 
 class Limits(NamedTuple):

@@ -36,7 +36,8 @@ def let_move(state: State, terms: np.ndarray) -> None:
     new = np.setdiff1d(reserves.of_term[terms], np.flatnonzero(reserves.moving >= 0))
     have = reserves.log_term.shape[1]
     reserves.moving[new] = have + np.arange(len(new))
-    state.reserves = reserves._replace(log_term=np.zeros((2, have + len(new), state.paths)))
+    shape = (2, have + len(new), state.paths)
+    state.reserves = reserves._replace(log_term=np.zeros(shape), term_ticks=np.zeros(shape, np.int32))
     perps = new[state.margins.perp[new] > 0]
     state.margins.funded[perps] = 1  # watched by the highest rate of their tiers
 
@@ -52,6 +53,7 @@ def count(term: int, to: np.ndarray, reserves: Reserves, margins: Margins, seen:
     """A term counts for `to` [P] from now on. seen: [P] log price that its reserve was last seen at."""
     r, counted = reserves.of_term[term], reserves.counted[term]
     row, alone = reserves.moving[r], reserves.alone[r] != 0
+    log_term, ticks = reserves.log_term, reserves.term_ticks
     for p in range(to.shape[0]):
         before, after = counted[p], max(to[p], LEAST)
         if after == before:
@@ -63,25 +65,15 @@ def count(term: int, to: np.ndarray, reserves: Reserves, margins: Margins, seen:
                 mark = exp_(seen[p])
                 own = max(mark - margins.paid[r, p] - margins.gross[r, p], LEAST * mark)
                 rho = min(top * max(mark / own, 1.0), SURELY / after)
-                reserves.log_term[0, row, p] += raised(rho, before, after, -1.0)
-                reserves.log_term[1, row, p] += raised(rho, before, after, 1.0)
+                log_term[0, row, p] += raised(rho, before, after, -1.0)
+                log_term[1, row, p] += raised(rho, before, after, 1.0)
         else:
             move = log_(after / before)
-            reserves.log_term[0, row, p] += move if alone else min(move, 0.0)
-            reserves.log_term[1, row, p] += move if alone else max(move, 0.0)
+            log_term[0, row, p] += move if alone else min(move, 0.0)
+            log_term[1, row, p] += move if alone else max(move, 0.0)
         counted[p] = after
-
-
-@helper
-def term_fall(r: int, p: int, reserves: Reserves) -> np.int32:
-    """What its terms add to the fall of a reserve's collateral, or of a perp's longs; rounded down [ticks]."""
-    return np.int32(math.floor(reserves.log_term[0, reserves.moving[r], p] * TICKS))
-
-
-@helper
-def term_rise(r: int, p: int, reserves: Reserves) -> np.int32:
-    """The same of a rise, of collateral that is owed or of a perp's shorts; rounded up [ticks]."""
-    return np.int32(math.ceil(reserves.log_term[1, reserves.moving[r], p] * TICKS))
+        ticks[0, row, p] = np.int32(math.floor(log_term[0, row, p] * TICKS))
+        ticks[1, row, p] = np.int32(math.ceil(log_term[1, row, p] * TICKS))
 
 
 def set_counted(state: State, term: int, to: np.ndarray) -> None:

@@ -201,6 +201,7 @@ class Changes(Phase):
         for change in self.changes:
             if change.step != state.step:
                 continue
+            state.restated += 1
             if change.numbers is not None:
                 now, new = self.rules[change.protocol], change.numbers
                 now.parameters[:, :new.parameters.shape[1]] = new.parameters

@@ -35,13 +35,13 @@ from delever.model.quantity import PerYear, Ratio, Seconds, Share, Text
 from delever.model.references import known_name
 from delever.model.world import World
 from delever.policies.base import Policy, names
-from delever.policies.looks import LOOKS, REALISED, SOURCE, can_be_looked_at, look
+from delever.policies.looks import LOOKS, REALISED, SOURCE, can_be_looked_at, look, sample
 
 HOUR = 3600.0  # [s]
 OF = {"threshold": ReserveParameters, "incentive": ReserveParameters, "close_factor": ReserveParameters,
       "supply_cap": ReserveParameters, "borrow_cap": ReserveParameters, "haircut": CollateralParameters, "margin": PerpParameters}
 LIMITS = ("supply_cap", "borrow_cap")
-USUAL, ELASTICITY, LEAST, MOST, SPEED = range(5)  # columns of the rules; the last three: logs
+USUAL, ELASTICITY, LEAST, MOST = range(4)  # columns of the rules; the last two: logs
 NOTHING = 1e-12  # of x / usual: only so that its log exists
 
 
@@ -146,22 +146,23 @@ def terms_of(spec: DynamicTerms, asset: str, setting: Setting) -> list[int]:
 
 
 @kernel
-def announce(rules: np.ndarray, x: np.ndarray, announced: np.ndarray) -> None:
-    """The log of the factor by what was looked at. x, announced (written): [n, P]."""
-    for i in range(x.shape[0]):
+def announce(rules: np.ndarray, of: np.ndarray, x: np.ndarray, announced: np.ndarray) -> None:
+    """The log of the factor by what was looked at. of: [n] row of x [looks, P]; announced (written): [n, P]."""
+    for i in range(of.shape[0]):
         for p in range(x.shape[1]):
-            wanted = rules[i, ELASTICITY] * log_(max(x[i, p] / rules[i, USUAL], NOTHING))
+            wanted = rules[i, ELASTICITY] * log_(max(x[of[i], p] / rules[i, USUAL], NOTHING))
             announced[i, p] = min(max(wanted, rules[i, LEAST]), rules[i, MOST])
 
 
 @kernel
-def move(rules: np.ndarray, target: np.ndarray, factor: np.ndarray, stated: np.ndarray, wanted: np.ndarray) -> None:
-    """The log of the factor moves towards what is in force; wanted = stated x factor. All but rules: [n, P]."""
-    for i in range(target.shape[0]):
-        for p in range(target.shape[1]):
-            most = rules[i, SPEED]
-            factor[i, p] += min(max(target[i, p] - factor[i, p], -most), most)
-            wanted[i, p] = stated[i, p] * exp_(factor[i, p])
+def move(most: float, target: np.ndarray, factor: np.ndarray, stated: np.ndarray, wanted: np.ndarray) -> bool:
+    """The log of the factor moves towards what is in force; wanted = stated x factor. All but most: [P]. Whether it is there."""
+    there = True
+    for p in range(target.shape[0]):
+        factor[p] += min(max(target[p] - factor[p], -most), most)
+        there = there and factor[p] == target[p]
+        wanted[p] = stated[p] * exp_(factor[p])
+    return there
 
 
 class One:
@@ -186,8 +187,8 @@ class One:
         account, leg = margins.position_account[mine], margins.position_leg[mine]
         self.size = float(np.abs(book.amount[account, leg]).sum())  # open interest of accounts at the start [units]
         self.whole = [LOOKS.index(spec.follows), number, market, reserve]
-        self.rules = [spec.usual or np.nan, spec.elasticity, math.log(spec.least), math.log(spec.most),
-                      np.inf if spec.speed is None else spec.speed * dt / HOUR]
+        self.rules = [spec.usual or np.nan, spec.elasticity, math.log(spec.least), math.log(spec.most)]
+        self.speed = np.inf if spec.speed is None else spec.speed * dt / HOUR  # of the log, in a step
         self.looks = [2.0 ** (-dt / spec.half_life), spec.within]
         self.every, self.notice = setting.parts(spec.every), round(spec.notice / dt)
         self.pending: deque[tuple[int, np.ndarray]] = deque()  # (step from which it is in force, log of the factor [P])
@@ -221,15 +222,21 @@ class Moving(Phase):
 
     def __init__(self, ones: Sequence[One], setting: Setting) -> None:
         n, paths = len(ones), setting.paths
-        self.ones, self.whole = ones, np.array([one.whole for one in ones], np.int64).reshape(n, 4)
-        self.rules = np.array([one.rules for one in ones]).reshape(n, 5)
-        self.looks = np.array([one.looks for one in ones]).reshape(n, 2)
-        self.size = np.array([one.size for one in ones])
+        self.ones, self.rules = ones, np.array([one.rules for one in ones]).reshape(n, 4)
+        # what is looked at: once for all who look at the same in the same way
+        looks = [(*one.whole, *one.looks, one.size, one.spec.implied, one.spec.usual) for one in ones]
+        self.looking = [ones[looks.index(one)] for one in dict.fromkeys(looks)]
+        self.of = np.array([self.looking.index(ones[looks.index(one)]) for one in looks], np.int64)
+        self.whole = np.array([one.whole for one in self.looking], np.int64).reshape(-1, 4)
+        self.looks = np.array([one.looks for one in self.looking]).reshape(-1, 2)
+        self.size = np.array([one.size for one in self.looking])
         self.samples = bool((self.whole[:, SOURCE] == REALISED).any())
-        # x: what is looked at; the others as in `look`, `announce` and `move`
-        self.x, self.last, self.variance, self.announced, self.target, self.factor, self.wanted = np.zeros((7, n, paths))
+        self.x, self.last, self.variance = np.zeros((3, len(self.looking), paths))
+        # as in `announce` and `move`
+        self.announced, self.target, self.factor, self.wanted = np.zeros((4, n, paths))
         self.stated, self.written = np.ones((n, paths)), np.full((n, paths), np.nan)
         self.highest, self.lowest = np.full((n, paths), -np.inf), np.full((n, paths), np.inf)
+        self.there, self.restated = np.zeros(n, np.bool_), -1  # which stand where they should
 
     def reserve(self, state: State) -> None:
         """See Phase. Series that will move; what is looked at, at the start."""
@@ -237,38 +244,48 @@ class Moving(Phase):
         counted = [one.term for one in self.ones if one.term >= 0 and one.spec.term not in ("incentive", *LIMITS)]
         if counted:
             let_move(state, np.array(counted))
-        self.variance[:] = np.where(self.whole[:, SOURCE] == REALISED, self.rules[:, USUAL], 0.0)[:, None] ** 2
+        self.sample(state)  # where prices stand; nobody has seen them move
+        usual = [one.spec.usual if one.spec.follows == LOOKS[REALISED] else 0.0 for one in self.looking]
+        self.variance[:] = np.array(usual, np.float64)[:, None] ** 2
         self.look(state)
-        self.variance[:] = np.where(self.whole[:, SOURCE] == REALISED, self.rules[:, USUAL], 0.0)[:, None] ** 2
-        first = self.x[:, 0]
-        self.rules[:, USUAL] = np.where(np.isnan(self.rules[:, USUAL]), first, self.rules[:, USUAL])
+        self.rules[:, USUAL] = np.where(np.isnan(self.rules[:, USUAL]), self.x[self.of, 0], self.rules[:, USUAL])
+
+    def sample(self, state: State) -> None:
+        """What the last move of prices has done to realised volatility."""
+        sample(self.whole, self.looks, state.step_length, self.last, self.variance, state.liquidity)
 
     def look(self, state: State) -> None:
         """What is looked at, now."""
-        implied = np.array([one.implied((state.step - 1) * state.step_length) for one in self.ones])
-        look(self.whole, self.looks, state.step_length, implied, self.size, self.last, self.variance, state.liquidity,
-             state.ledgers, self.x)
+        implied = np.array([one.implied((state.step - 1) * state.step_length) for one in self.looking])
+        look(self.whole, self.looks, implied, self.size, self.variance, state.liquidity, state.ledgers, self.x)
 
     def adapt(self, state: State) -> None:
         """Once a step: announce, bring into force, move."""
+        if self.samples:
+            self.sample(state)
         due = [i for i, one in enumerate(self.ones) if (state.step - 1) % one.every == 0]
-        if due or self.samples:
-            self.look(state)
         if due:
-            announce(self.rules, self.x, self.announced)
+            self.look(state)
+            announce(self.rules, self.of, self.x, self.announced)
         for i in due:
             self.ones[i].pending.append((state.step + self.ones[i].notice, self.announced[i].copy()))
+        if self.restated != state.restated:
+            self.there[:], self.restated = False, state.restated
         for i, one in enumerate(self.ones):
             while one.pending and one.pending[0][0] <= state.step:
-                self.target[i] = one.pending.popleft()[1]
-            now = one.now(state)
-            self.stated[i] = np.where(now == self.written[i], self.stated[i], now)
-        move(self.rules, self.target, self.factor, self.stated, self.wanted)
-        for i, one in enumerate(self.ones):
-            one.write(state, self.wanted[i])
-            self.written[i] = one.now(state)
-        np.maximum(self.highest, self.written, out=self.highest)
-        np.minimum(self.lowest, self.written, out=self.lowest)
+                self.target[i], self.there[i] = one.pending.popleft()[1], False
+            if not self.there[i]:
+                self.move(i, one, state)
+
+    def move(self, i: int, one: One, state: State) -> None:
+        """One term towards where it should stand, from what is stated now."""
+        now = one.now(state)
+        self.stated[i] = np.where(now == self.written[i], self.stated[i], now)
+        self.there[i] = move(one.speed, self.target[i], self.factor[i], self.stated[i], self.wanted[i])
+        one.write(state, self.wanted[i])
+        self.written[i] = one.now(state)
+        np.maximum(self.highest[i], self.written[i], out=self.highest[i])
+        np.minimum(self.lowest[i], self.written[i], out=self.lowest[i])
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py. How far each term went."""

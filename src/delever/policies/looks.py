@@ -34,20 +34,32 @@ def can_be_looked_at(source: str, asset: int, setting: Setting) -> bool:
 
 
 @kernel
-def look(whole: np.ndarray, looks: np.ndarray, step_length: float, implied: np.ndarray, size: np.ndarray, last: np.ndarray,
-         variance: np.ndarray, liquidity: Liquidity, ledgers: Ledgers, x: np.ndarray) -> None:
+def sample(whole: np.ndarray, looks: np.ndarray, step_length: float, last: np.ndarray, variance: np.ndarray,
+           liquidity: Liquidity) -> None:
+    """Once a step: what the last move has done to realised volatility. whole: [n, 4]; looks: [n, 2]; written: last
+    [log USD], variance [1 / year], both [n, P]."""
+    tree, markets = liquidity.tree, liquidity.markets
+    for i in range(whole.shape[0]):
+        if whole[i, SOURCE] != REALISED:
+            continue
+        asset, before, known, keep = whole[i, ASSET], last[i], variance[i], looks[i, KEEP]
+        for p in range(before.shape[0]):
+            now = log_usd_price(asset, p, tree, markets.price)
+            move = now - before[p]
+            before[p] = now
+            known[p] = keep * known[p] + (1.0 - keep) * (move * move * (YEAR / step_length))
+
+
+@kernel
+def look(whole: np.ndarray, looks: np.ndarray, implied: np.ndarray, size: np.ndarray, variance: np.ndarray, liquidity: Liquidity,
+         ledgers: Ledgers, x: np.ndarray) -> None:
     """What is looked at now. whole: [n, 4]; looks: [n, 2]; implied, size (open interest at the start): [n];
-    last [log USD], variance [1 / year], x (written): [n, P]."""
-    tree, profiles, markets = liquidity.tree, liquidity.profiles, liquidity.markets
+    variance [1 / year], x (written): [n, P]."""
+    profiles, markets = liquidity.profiles, liquidity.markets
     for i in range(whole.shape[0]):
         source, m, r = whole[i, SOURCE], whole[i, MARKET], whole[i, RESERVE]
         for p in range(x.shape[1]):
             if source == REALISED:
-                now = log_usd_price(whole[i, ASSET], p, tree, markets.price)
-                move = now - last[i, p]
-                last[i, p] = now
-                keep = looks[i, KEEP]
-                variance[i, p] = keep * variance[i, p] + (1.0 - keep) * (move * move * (YEAR / step_length))
                 x[i, p] = math.sqrt(variance[i, p])
             elif source == IMPLIED:
                 x[i, p] = implied[i]
