@@ -184,6 +184,13 @@ def test_leverage_bounds_his_position_at_the_mark(gap: float) -> None:
     assert abs(bench.trade()) * PRICE == pytest.approx(2.0 * 1000.0, rel=1e-12)
 
 
+@pytest.mark.parametrize(("cash", "trades"), [(1e-11, False), (1e-4, True)])
+def test_equity_that_is_rounding_allows_no_crumb(cash: float, trades: bool) -> None:
+    """What is left of an account that was closed at its bankruptcy price; he would trade some tens of units."""
+    bench = Bench(rules(leverage=2.0), cash=cash, gap=0.05)
+    assert (bench.trade() != 0.0) is trades
+
+
 @pytest.mark.parametrize(("held", "gap"), [(8.0, 0.05), (-8.0, -0.05)])
 def test_closing_is_allowed_with_nothing_left(held: float, gap: float) -> None:
     bench = Bench(rules(), cash=-100.0, held=held, gap=gap)

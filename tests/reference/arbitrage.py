@@ -23,9 +23,8 @@ def arbitrage(one: Arbitrageur, exchange: MarginExchange, x: Exchange, sight: Si
     units = min(wanted, max(0.0, allowed - held if buying else allowed + held))
     if buying:
         units = min(units, one.spot)
-    if units <= 0.0:
+    if units <= 1e-9 * wanted:  # equity that is rounding allows a crumb
         return False
-    exchange.least_left = min(exchange.least_left, units / wanted)  # equity that is rounding allows a crumb
     d = units if buying else -units
     exchange.trade(account, one.perp, d, x.trade_perp(one.perp, d))
     if buying:

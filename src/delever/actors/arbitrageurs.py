@@ -2,7 +2,8 @@
 
     gap = u_perp - u_spot [log]:   < -threshold: buys perp and sells spot;   > threshold: sells perp and buys spot
     units = share x the base that moves the perp to spot's -+ threshold,
-            at most `spot` when selling it, and at most what keeps |q| m <= leverage x E (E before the trade)
+            at most `spot` when selling it, and at most what keeps |q| m <= leverage x E (E before the trade);
+            none where that is no more than 1e-9 of what he would trade: equity that is rounding allows a crumb
 His account is a margin account like any other: it can be liquidated or deleveraged, and `spot + q` then stands naked.
 He does nothing while one of his markets is halted, and only closes while his exchange opens no positions.
 Source: none; limits to arbitrage in the sense of Shleifer and Vishny (1997). All parameters are assumptions.
@@ -47,6 +48,7 @@ from delever.model.quantity import Amount, Ratio, Share, Text
 from delever.model.references import known_name
 from delever.model.world import World
 
+CRUMB = 1e-9  # of what he would trade: not worth a trade
 THRESHOLD, LEVERAGE, SHARE = range(3)  # columns of the rules
 RESTS, CLOSES, FREE = range(3)  # what he may do on a path
 
@@ -211,13 +213,13 @@ def arbitrage(desks: Desks, may: np.ndarray, accounts: Accounts, liquidity: Liqu
                 held, equity = book.amount[account[i], k], equity_of(account[i], p, g, book.amount, book, margins, price)[0]
             allowed = rules[i, LEVERAGE] * max(equity, 0.0) / price[p, r]
             to = outside - rules[i, THRESHOLD] if buying else outside + rules[i, THRESHOLD]
-            units = rules[i, SHARE] * room_to(m, p, to, buying, profiles, markets)
-            units = min(units, max(allowed - held if buying else allowed + held, 0.0))
+            wanted = rules[i, SHARE] * room_to(m, p, to, buying, profiles, markets)
+            units = min(wanted, max(allowed - held if buying else allowed + held, 0.0))
             if may[i, p] == CLOSES:
                 units = min(units, max(-held if buying else held, 0.0))
             if buying:
                 units = min(units, spot[i, p])
-            if not units > 0.0:
+            if not units > CRUMB * wanted:
                 continue
             slot = touch(p, account[i], book, watch, pool)
             trade_perp(slot, p, g, k, units if buying else -units, accounts, liquidity, ledgers)
