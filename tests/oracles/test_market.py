@@ -1,4 +1,4 @@
-"""A path that sleeps keeps the answers of its feeds, whoever else of its chunk is awake: what it ends with hangs on no other path."""
+"""A path that sleeps keeps the answers of its feeds, whoever else of its chunk is awake: no path hangs on another."""
 
 from __future__ import annotations
 
