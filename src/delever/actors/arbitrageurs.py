@@ -22,9 +22,10 @@ from delever.core.columns import Column, Value, mean_of
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
 from delever.core.margin import close_leg, equity_of, move_cash
-from delever.core.market import best_purchase_within, purchase_within, route_halted, sale_within, sell_for_usd, settle_trade
+from delever.core.market import purchase_within, sale_within, settle_trade
 from delever.core.phase import Phase
 from delever.core.profile import Profiles, sold_at
+from delever.core.route import best_purchase_within, route_halted, sell_for_usd
 from delever.core.setting import Setting
 from delever.core.state import Pool, State, Watch
 from delever.core.tables import (

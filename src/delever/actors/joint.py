@@ -26,9 +26,9 @@ from delever.actors.base import Actor
 from delever.actors.liquidators import SLACK, copy_row
 from delever.core.columns import OF, Column, Value, mean_of
 from delever.core.jit import helper, kernel
-from delever.core.market import bought_with, route_halted, sold_for, usd_price
 from delever.core.phase import Kind, Phase, Resize
 from delever.core.profile import Profiles
+from delever.core.route import bought_with, route_halted, sold_for, usd_price
 from delever.core.setting import Setting
 from delever.core.state import State
 from delever.core.tables import (

@@ -25,9 +25,9 @@ from delever.core.columns import Value
 from delever.core.holdings import BORROWED, SPARE, Purses, account, afford, free
 from delever.core.inventory import Inventory
 from delever.core.jit import kernel
-from delever.core.market import may_pay_more, quote_route, usd_price
 from delever.core.phase import Kind, Phase, Resize
 from delever.core.profile import Profiles
+from delever.core.route import may_pay_more, quote_route, usd_price
 from delever.core.setting import Setting
 from delever.core.sizing import best_share
 from delever.core.state import State

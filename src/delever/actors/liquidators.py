@@ -18,9 +18,9 @@ from pydantic import Field
 
 from delever.actors.base import Actor
 from delever.core.jit import helper, kernel
-from delever.core.market import may_pay_more, quote_route, usd_price
 from delever.core.phase import Phase, Resize
 from delever.core.profile import Profiles
+from delever.core.route import may_pay_more, quote_route, usd_price
 from delever.core.setting import Setting
 from delever.core.state import State
 from delever.core.tables import NOBODY, OFFERED, Markets, Networks, Transactions, Tree

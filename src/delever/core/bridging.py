@@ -14,7 +14,7 @@ import numpy as np
 
 from delever.core.holdings import SPARE, Bridges, Purses, free
 from delever.core.jit import helper, kernel
-from delever.core.market import usd_price
+from delever.core.route import usd_price
 from delever.core.tables import HOLDERS, OFFERED, Networks, Transactions, Tree
 
 MORE = 1e-9  # share that is sent beyond what is missing, so that rounding does not leave it short

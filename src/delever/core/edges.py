@@ -1,11 +1,12 @@
-"""What the next unit would bring along a route, where trades of any size are quoted in core/market.py; nothing moves."""
+"""What the next unit would bring along a route, where trades of any size are quoted in core/route.py; nothing moves."""
 
 from __future__ import annotations
 
 from delever.core.elementary import exp_
 from delever.core.jit import helper
-from delever.core.market import best_purchase, best_sale, kept_by, purchase, sale
+from delever.core.market import kept_by, purchase, sale
 from delever.core.profile import Profiles, inverse_root
+from delever.core.route import best_venue
 from delever.core.tables import Markets, Tree
 
 
@@ -14,11 +15,11 @@ def edge_of_route(p: int, a: int, b: int, amount: float, tree: Tree, profiles: P
     """Units of asset b that one unit more of asset a would bring behind `amount` of it, fees paid; moves nothing."""
     value, edge = amount * tree.rate[a], tree.rate[a]
     for k in range(tree.sells[a, b]):
-        m = best_sale(tree.chain[a, k], p, value, tree, profiles, markets)
+        m = best_venue(tree.chain[a, k], p, value, False, tree, profiles, markets)
         after, value, _ = sale(m, p, value, profiles, markets)
         edge *= edge_of_sale(m, p, after, profiles, markets)
     for k in range(tree.buys[a, b] - 1, -1, -1):
-        m = best_purchase(tree.chain[b, k], p, value, tree, profiles, markets)
+        m = best_venue(tree.chain[b, k], p, value, True, tree, profiles, markets)
         after, value, _ = purchase(m, p, value, profiles, markets)
         kept = kept_by(m, p, markets) if profiles.has_venue[m] else 1.0
         edge *= kept * kept / edge_of_sale(m, p, after, profiles, markets)

@@ -12,9 +12,9 @@ import numpy as np
 from delever.core.columns import OF, Column, Figure, Value, added, market_price, mean_of
 from delever.core.holdings import SPARE, Purses, free
 from delever.core.jit import kernel
-from delever.core.market import usd_price
 from delever.core.orders import sell
 from delever.core.phase import Kind
+from delever.core.route import usd_price
 from delever.core.state import State
 from delever.core.tables import HOLDERS, OFFERED, Networks, Transactions, Tree
 

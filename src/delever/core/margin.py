@@ -17,7 +17,8 @@ from delever.core.elementary import log_
 from delever.core.exchange_tables import BACKSTOP, CHARGE, PUT, Margins
 from delever.core.jit import helper, laid_in
 from delever.core.maintenance import maintenance, of_option, tier_of
-from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
+from delever.core.market import purchase_within, sale_within, settle_trade
+from delever.core.route import sell_for_usd
 from delever.core.tables import (
     CASH,
     DEFICIT,

@@ -1,12 +1,9 @@
-"""One trade on one market, and the quote of a whole route: what liquidators ask before they act, and trades do.
+"""One trade on one market: what it brings or costs, and what it does.
 
 A market of depth factor f and outside price P (1 for a passive pool), fees as they are on the path:
     sale      of q base:   q (1 - fee_in) / f sold into the profile; paid out x f x P x (1 - fee_out)
     purchase  with y quote: y (1 - fee_in) / (f P) into the profile; base out x f x (1 - fee_out)
 What finds nobody on the other side, for f = 0 or a profile that is bounded, is not traded: every trade says how much was.
-
-Of a pair whose venues are apart the row in chains is the first venue's, and `tree.other` leads to the others. A trade that names
-none goes as a whole to the one that pays most for it, of equals to the first; what is closed now is left out.
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ import numpy as np
 from delever.core.elementary import exp_, log_
 from delever.core.jit import helper
 from delever.core.profile import Profiles, buy, inverse_root, quote_above, sell, sold_at
-from delever.core.tables import MAKERS, OUTSIDE, VENUES, WRAPPER, Ledgers, Liquidity, Markets, Tree
+from delever.core.tables import MAKERS, VENUES, Ledgers, Liquidity, Markets
 
 HIGHEST = 1e-3  # of the first node's w: a book sells nothing above a million times its highest quote
 
@@ -75,50 +72,6 @@ def purchase(m: int, p: int, y: float, profiles: Profiles, markets: Markets) -> 
             return sold[0], (before - sold[0]) * f * (1.0 - markets.fee[1, m, p]), most * (f * outside) / kept
     s, bought = buy(before, into, cells, node_w, sold, paid, liquidity)
     return s, bought * f * (1.0 - markets.fee[1, m, p]), y
-
-
-@helper
-def best_sale(m: int, p: int, q: float, tree: Tree, profiles: Profiles, markets: Markets) -> int:
-    """The row of the pair's venues on which selling q of the base brings most."""
-    other = tree.other
-    if other[m] < 0:
-        return m
-    best, most, at = m, -1.0, m
-    while at >= 0:
-        if not markets.closed[at, p]:
-            got = sale(at, p, q, profiles, markets)[1]
-            if got > most:
-                best, most = at, got
-        at = other[at]
-    return best
-
-
-@helper
-def best_purchase(m: int, p: int, y: float, tree: Tree, profiles: Profiles, markets: Markets) -> int:
-    """The row of the pair's venues on which y of the quote buys most."""
-    other = tree.other
-    if other[m] < 0:
-        return m
-    best, most, at = m, -1.0, m
-    while at >= 0:
-        if not markets.closed[at, p]:
-            got = purchase(at, p, y, profiles, markets)[1]
-            if got > most:
-                best, most = at, got
-        at = other[at]
-    return best
-
-
-@helper
-def sold_for(m: int, p: int, q: float, tree: Tree, profiles: Profiles, markets: Markets) -> float:
-    """The quote that selling q of the base brings now, where it brings most."""
-    return sale(best_sale(m, p, q, tree, profiles, markets), p, q, profiles, markets)[1]
-
-
-@helper
-def bought_with(m: int, p: int, y: float, tree: Tree, profiles: Profiles, markets: Markets) -> float:
-    """The base that y of the quote buys now, where it buys most."""
-    return purchase(best_purchase(m, p, y, tree, profiles, markets), p, y, profiles, markets)[1]
 
 
 @helper
@@ -179,22 +132,6 @@ def purchase_within(m: int, p: int, q: float, limit: float, profiles: Profiles, 
 
 
 @helper
-def best_purchase_within(m: int, p: int, q: float, tree: Tree, profiles: Profiles, markets: Markets) -> int:
-    """The row of the pair's venues on which q of the base can be bought, as much of it as possible, for least."""
-    other = tree.other
-    if other[m] < 0:
-        return m
-    best, most, least, at = m, -1.0, np.inf, m
-    while at >= 0:
-        if not markets.closed[at, p]:
-            done, cost, _ = purchase_within(at, p, q, np.inf, profiles, markets)
-            if done > most or (done == most and cost < least):
-                best, most, least = at, done, cost
-        at = other[at]
-    return best
-
-
-@helper
 def settle_trade(m: int, p: int, base: float, quote: float, after: float, liquidity: Liquidity, ledgers: Ledgers) -> None:
     """The market's side of a trade: it gains `base` and pays `quote` (both negative when it sold), and stands at s = after."""
     tree, profiles, markets = liquidity.tree, liquidity.profiles, liquidity.markets
@@ -211,95 +148,3 @@ def settle_trade(m: int, p: int, base: float, quote: float, after: float, liquid
         markets.price[m, p] = log_price_at(m, p, after, profiles, markets)
         markets.extrapolated[m, p] += (max(after - max(before, profiles.quoted[r, 1]), 0.0)
                                        + max(min(before, profiles.quoted[r, 0]) - after, 0.0))
-
-
-@helper
-def sell_for_usd(p: int, a: int, units: float, holder: int, liquidity: Liquidity, ledgers: Ledgers) -> tuple[float, float]:
-    """Sell units of asset a that `holder` has along its route, at once: (the USD that `holder` then has, units sold).
-
-    What the first market does not take stays with the holder; what a later one does not take is lost to the outside.
-    """
-    tree, profiles, markets, tokens = liquidity.tree, liquidity.profiles, liquidity.markets, ledgers.tokens
-    amount = units * tree.rate[a]
-    for k in range(tree.length[a]):
-        m = best_sale(tree.chain[a, k], p, amount, tree, profiles, markets)
-        after, got, done = sale(m, p, amount, profiles, markets)
-        if k == 0:
-            if done < amount:
-                units, amount = done / tree.rate[a], done
-            if tree.unwrapped[a] != a:
-                tokens[holder, a, p] -= units
-                tokens[WRAPPER, a, p] += units
-                tokens[WRAPPER, tree.unwrapped[a], p] -= amount
-                tokens[holder, tree.unwrapped[a], p] += amount
-        settle_trade(m, p, done, got, after, liquidity, ledgers)
-        tokens[holder, tree.base[m], p] -= amount
-        if done < amount:
-            tokens[OUTSIDE, tree.base[m], p] += amount - done
-        tokens[holder, tree.quote[m], p] += got
-        amount = got
-    return amount, units
-
-
-@helper
-def quote_route(p: int, a: int, b: int, amount: float, tree: Tree, profiles: Profiles, markets: Markets) -> float:
-    """Units of asset b that selling `amount` of asset a would bring now; moves nothing. What is not sold brings nothing."""
-    value = amount * tree.rate[a]
-    for k in range(tree.sells[a, b]):
-        value = sold_for(tree.chain[a, k], p, value, tree, profiles, markets)
-    for k in range(tree.buys[a, b] - 1, -1, -1):
-        value = bought_with(tree.chain[b, k], p, value, tree, profiles, markets)
-    return value / tree.rate[b]
-
-
-@helper
-def may_pay_more(a: int, b: int, tree: Tree) -> bool:
-    """Whether selling a for b may bring more than market prices say: they are those of first venues, others may be better."""
-    chain, sells, buys, other, apart = tree.chain, tree.sells, tree.buys, tree.other, False
-    for k in range(sells[a, b]):
-        apart |= other[chain[a, k]] >= 0
-    for k in range(buys[a, b]):
-        apart |= other[chain[b, k]] >= 0
-    return apart
-
-
-@helper
-def pair_halted(m: int, p: int, named: int, tree: Tree, trading: np.ndarray) -> float:
-    """Until when a pair cannot be traded [s]: on the venue that is named (its row, -1: none is), or on all it has."""
-    pair, other = tree.pair, tree.other
-    if named >= 0 and pair[named] == pair[m]:
-        return trading[named, p]
-    until, at = trading[m, p], other[m]
-    while at >= 0:
-        until = min(until, trading[at, p])
-        at = other[at]
-    return until
-
-
-@helper
-def route_halted(p: int, a: int, b: int, named: int, tree: Tree, trading: np.ndarray) -> float:
-    """Until when some market between assets a and b is halted [s]; -inf: none is. named: row of a venue, -1: any.
-
-    trading: [M, P].
-    """
-    chain, sells, buys, until = tree.chain, tree.sells, tree.buys, -np.inf
-    for k in range(sells[a, b]):
-        until = max(until, pair_halted(chain[a, k], p, named, tree, trading))
-    for k in range(buys[a, b]):
-        until = max(until, pair_halted(chain[b, k], p, named, tree, trading))
-    return until
-
-
-@helper
-def log_usd_price(a: int, p: int, tree: Tree, price: np.ndarray) -> float:
-    """Log market price of an asset in USD. price: [M, P] log market prices."""
-    total: float = tree.log_rate[a]
-    for k in range(tree.length[a]):
-        total += price[tree.chain[a, k], p]
-    return total
-
-
-@helper
-def usd_price(a: int, p: int, tree: Tree, price: np.ndarray) -> float:
-    """Market price of an asset in USD. price: [M, P] log market prices."""
-    return exp_(log_usd_price(a, p, tree, price))

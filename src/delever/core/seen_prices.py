@@ -13,7 +13,7 @@ import numpy as np
 from delever.core.elementary import TICKS, exp_, log_
 from delever.core.exchange_tables import Margins
 from delever.core.jit import helper, kernel
-from delever.core.market import usd_price
+from delever.core.route import usd_price
 from delever.core.state import State
 from delever.core.tables import Reserves, SeenPrices, Tree
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from delever.core.jit import helper, kernel
-from delever.core.market import quote_route
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, DEFICITS, LIQUIDATIONS, PROTOCOL_FEE, REPAID, SEIZED
 from delever.core.profile import Profiles
+from delever.core.route import quote_route
 from delever.core.tables import (
     CASH,
     DEBTS,

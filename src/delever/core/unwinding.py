@@ -13,10 +13,10 @@ import numpy as np
 
 from delever.core.health import account_health
 from delever.core.jit import helper, kernel
-from delever.core.market import quote_route
 from delever.core.moving import pay_back, take_out
 from delever.core.phase import Kind
 from delever.core.reserves import there_is
+from delever.core.route import quote_route
 from delever.core.seen_prices import price_rows
 from delever.core.settlement import leg_of
 from delever.core.state import Pool, State, Watch

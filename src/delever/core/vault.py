@@ -10,7 +10,8 @@ import numpy as np
 
 from delever.core.exchange_tables import Margins, Safety
 from delever.core.jit import helper
-from delever.core.market import purchase_within, sale_within, sell_for_usd, settle_trade
+from delever.core.market import purchase_within, sale_within, settle_trade
+from delever.core.route import sell_for_usd
 from delever.core.tables import CASH, DEFICIT, FUNDING, VAULT, Accounts, Liquidity, Records
 
 

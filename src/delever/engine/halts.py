@@ -10,7 +10,7 @@ import numpy as np
 
 from delever.core.exchange_tables import Margins
 from delever.core.jit import kernel
-from delever.core.market import route_halted
+from delever.core.route import route_halted
 from delever.core.state import State
 from delever.core.tables import NOTHING, BookTables, Halts, Reserves, Touched, Transactions, Tree
 

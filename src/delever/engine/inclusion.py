@@ -11,9 +11,9 @@ import numpy as np
 
 from delever.core.columns import Column, Figure, Value
 from delever.core.jit import allocates, helper, kernel, laid_in
-from delever.core.market import route_halted
 from delever.core.outcomes import REVERTED as REVERTS
 from delever.core.phase import Phase
+from delever.core.route import route_halted
 from delever.core.state import Queue, State
 from delever.core.tables import (
     BLOCK_BUILDERS,

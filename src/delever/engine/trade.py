@@ -14,8 +14,9 @@ import numpy as np
 
 from delever.core.columns import ASSET, Column, Value
 from delever.core.jit import helper, kernel
-from delever.core.market import best_purchase, best_sale, purchase, sale, settle_trade
+from delever.core.market import purchase, sale, settle_trade
 from delever.core.phase import Kind, Phase
+from delever.core.route import best_venue
 from delever.core.state import State
 from delever.core.tables import WRAPPER, Ledgers, Liquidity, Sales, Tally, Transactions
 
@@ -39,11 +40,11 @@ def meet_market(waiting: int, buying: bool, meeting: Meeting, liquidity: Liquidi
         at, p = queue[j] // paths, queue[j] % paths
         given = flow[at, p]
         if buying:
-            m = at - rows if at >= rows else best_purchase(at, p, given, tree, profiles, markets)
+            m = at - rows if at >= rows else best_venue(at, p, given, True, tree, profiles, markets)
             after, out, done = purchase(m, p, given, profiles, markets)
             settle_trade(m, p, -out, -done, after, liquidity, ledgers)
         else:
-            m = at - rows if at >= rows else best_sale(at, p, given, tree, profiles, markets)
+            m = at - rows if at >= rows else best_venue(at, p, given, False, tree, profiles, markets)
             after, out, done = sale(m, p, given, profiles, markets)
             settle_trade(m, p, done, out, after, liquidity, ledgers)
         average[at, p] = out / done if done > 0.0 else 0.0

@@ -22,8 +22,8 @@ from pydantic import Field
 from delever.core.columns import OF, Column, Figure, Value, mean_of
 from delever.core.holdings import Bridges, Messages, Purses
 from delever.core.jit import kernel
-from delever.core.market import usd_price
 from delever.core.phase import Kind, Phase
+from delever.core.route import usd_price
 from delever.core.setting import Setting
 from delever.core.state import State
 from delever.core.tables import EXECUTED, HOLDERS, IN_FLIGHT, INCLUDED, OUTSIDE, REVERTED, Halts, Transactions, Tree

@@ -20,8 +20,8 @@ from pydantic import Field
 from delever.core.columns import OF, Column, Figure, Value, mean_of
 from delever.core.elementary import exp_, log_
 from delever.core.jit import kernel
-from delever.core.market import log_usd_price
 from delever.core.phase import Phase
+from delever.core.route import log_usd_price
 from delever.core.setting import Setting
 from delever.core.state import State
 from delever.core.tables import Tree

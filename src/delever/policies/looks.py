@@ -14,7 +14,8 @@ import numpy as np
 
 from delever.core.elementary import exp_
 from delever.core.jit import kernel
-from delever.core.market import log_usd_price, sale_within
+from delever.core.market import sale_within
+from delever.core.route import log_usd_price
 from delever.core.setting import Setting
 from delever.core.tables import Ledgers, Liquidity
 

@@ -19,7 +19,7 @@ import numpy as np
 from delever.core.edges import edge_of_route, has_choice, kept_on_route
 from delever.core.elementary import exp_
 from delever.core.jit import helper, kernel
-from delever.core.market import usd_price
+from delever.core.route import usd_price
 from delever.core.tables import (
     BANDS,
     CASH,
