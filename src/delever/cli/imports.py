@@ -77,7 +77,7 @@ def run(files: Sequence[str], choice: Choice) -> None:
         tolerance = number(choice.tolerance, "--tolerance") or 0.0
         totals = reconcile(found.table, pairs(choice.totals, "--total"), tolerance)
         if not choice.part:
-            hold(found.stated, tolerance, "is the protocol's own", PART)
+            hold(found.stated, tolerance, ", ".join(names), "is the protocol's own", PART)
         if choice.out is not None:
             _may_be_written(choice.out, files)
             write_table(found.table, choice.out)
@@ -129,7 +129,7 @@ def _fetched(choice: Choice) -> tuple[dict[str, Any], list[str]]:
         import json
 
         if not found:
-            raise InputError("saves what is fetched", "--save", str(choice.save), "it goes with --exchange or --rpc")
+            raise InputError("needs --exchange or --rpc", "--save", remedy="it keeps what is fetched; a file is there already")
         _may_be_written(choice.save, [], "--save")
         choice.save.write_text(json.dumps(next(iter(found.values())), indent=1), encoding="utf-8")
     return found, unknown
@@ -154,9 +154,9 @@ def _node(choice: Choice) -> str | None:
         remedy = "a book is pinned to a block, of accounts that are listed, through the contracts that are named"
         raise InputError(f"needs {', '.join(missing)}", "--rpc", remedy=remedy)
     if asked and choice.exchange is not None:
-        raise InputError("fetches from both", "--exchange, --rpc", remedy="import them one by one: they are two books")
+        raise InputError("cannot stand beside --exchange", "--rpc", remedy="import them one by one: they are two books")
     if choice.exchange is None and choice.keys is not None:
-        raise InputError("goes with --exchange", "--keys", remedy="name the exchange")
+        raise InputError("needs --exchange", "--keys", remedy="name the exchange")
     return address
 
 

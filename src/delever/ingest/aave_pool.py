@@ -80,7 +80,7 @@ def read(answers: Sequence[Any], name: Callable[[Token], str]) -> Lent:
     users = [(str(user), value) for page in answers for user, value in cell(page, _key(page, USERS), "answer").items()]
     for i, (user, _) in enumerate(users):
         if position.setdefault(user.lower(), i) != i:
-            raise InputError("stands twice", f"user {user}", remedy="pages overlap: ask for each user once")
+            raise InputError("is there twice", f"user {user}", remedy="pages overlap: ask for each user once")
     scaled: dict[str, list[int]] = {address: [0, 0, 0] for address in reserves}  # supplied, variable debt, stable principal
     idle: list[tuple[str, Token, int]] = []
     empty, modes = 0, 0

@@ -169,7 +169,8 @@ def _type(struct: Struct) -> str:
 
 def _word(data: bytes, at: int) -> int:
     if at + WORD > len(data):
-        raise InputError("answers less than it should", "UiPoolDataProvider", f"{len(data)} bytes", "check --provider and --pool")
+        what, remedy = "has less than it should answer", "check --provider and --pool"
+        raise InputError(what, "UiPoolDataProvider", f"{len(data)} bytes", remedy)
     return int.from_bytes(data[at : at + WORD], "big")
 
 

@@ -180,25 +180,27 @@ def _enough(exchange: Any, name: str, keys: str | Path | None, who: str) -> None
 
 
 def _own(exchange: Any, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The exchange's own answers by what they are; several of a kind as a list."""
+    """The exchange's own answers by what they are; several of a kind as a list, none for what is empty."""
     found: dict[str, list[Any]] = {}
     for ask in OWN[name].asks:
+        answers = found.setdefault(ask.part, [])
         sent = {**ask.params, **params} | ({ask.user: exchange.walletAddress} if ask.user else {})
-        for _ in range(PAGES):
+        for page in range(PAGES + 1):
+            if page == PAGES:
+                raise InputError(f"has more than {PAGES} pages of {ask.part}", remedy="give the answers as files")
             answer = getattr(exchange, ask.method)(dict(sent))
-            found.setdefault(ask.part, []).append(answer.strip('"') if isinstance(answer, str) else answer)
+            if not isinstance(answer, Mapping) or answer.get("data") != []:
+                answers.append(answer.strip('"') if isinstance(answer, str) else answer)
             after = _next(answer, ask)
-            if after in (None, "", sent.get(ask.cursor[1]) if ask.cursor else None):
+            if not ask.cursor or after in (None, "", sent.get(ask.cursor[1])):
                 break
-            sent[ask.cursor[1] if ask.cursor else ""] = after
-        else:
-            raise InputError(f"has more than {PAGES} pages of {ask.part}", remedy="give the answers as files")
+            sent[ask.cursor[1]] = after
     return {part: answers[0] if len(answers) == 1 else answers for part, answers in found.items()}
 
 
 def _next(answer: Any, ask: Ask) -> Any:
     """The cursor of the page behind an answer that has rows."""
-    result = answer.get("result") if isinstance(answer, Mapping) and ask.cursor else None
+    result = answer.get("result") if isinstance(answer, Mapping) else None
     return result.get(ask.cursor[0]) if isinstance(result, Mapping) and ask.cursor and result.get("list") else None
 
 

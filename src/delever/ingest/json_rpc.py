@@ -67,7 +67,7 @@ class Node:
             except ValueError:
                 reason, again = "its answer is not JSON", False
             if pause is None or not again:
-                raise InputError("does not answer", self.shown, reason, "check the address and the key in it, or ask later")
+                raise InputError("has no answer", self.shown, reason, "check the address and the key in it, or ask later")
             self.sleep(pause)
         raise AssertionError  # the last pause is None
 
@@ -75,9 +75,9 @@ class Node:
         if isinstance(answer, dict) and answer.get("error"):
             said = answer["error"].get("message") if isinstance(answer["error"], dict) else answer["error"]
             remedy = "old blocks need an archive node; see that the block and the addresses are of this chain"
-            raise InputError(f"refuses {method}", self.shown, str(said), remedy)
+            raise InputError(f"has an error for {method}", self.shown, str(said), remedy)
         if not isinstance(answer, dict) or "result" not in answer:
-            raise InputError(f"answers {method} with neither result nor error", self.shown, remedy="check the address")
+            raise InputError(f"has neither result nor error for {method}", self.shown, remedy="check the address")
         return answer["result"]
 
 

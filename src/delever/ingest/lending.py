@@ -17,6 +17,7 @@ from delever.ingest.own_totals import Reconciled
 from delever.model.errors import InputError
 
 READERS = (MESSARI, MORPHO, AAVE)
+KNOWN = ", ".join(reader.title for reader in READERS)
 
 
 @dataclass(frozen=True)

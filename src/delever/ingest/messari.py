@@ -68,7 +68,7 @@ def read(answers: Sequence[Any], name: Callable[[Token], str]) -> Lent:
     lent, sums = Lent(), Sums()
     metas = [page["_meta"] for page in pages if isinstance(page.get("_meta"), Mapping)]
     if any(meta.get("hasIndexingErrors") for meta in metas):
-        raise InputError("comes from a subgraph with indexing errors", "_meta", remedy="its balances may be wrong: ask another")
+        raise InputError("has indexing errors", "_meta", remedy="its balances may be wrong: ask another subgraph")
     lent.block = one_of((whole(meta["block"], "number", "_meta.block") for meta in metas), "block")
     lent.time = one_of((meta["block"].get("timestamp") for meta in metas), "timestamp")
     rows = [row for page in pages for row in _positions(page)]
@@ -80,7 +80,7 @@ def read(answers: Sequence[Any], name: Callable[[Token], str]) -> Lent:
     seen: set[str] = set()
     for row in rows:
         if row.get("id") in seen:
-            raise InputError("stands twice", _place(row), remedy="pages overlap: page on with id_gt, at one block")
+            raise InputError("is there twice", _place(row), remedy="pages overlap: page on with id_gt, at one block")
         seen |= {row["id"]} if row.get("id") is not None else set()
         _leg(lent, sums, row, markets[str(row["market"]["id"])], several)
     left_out(lent, "supplies that are no collateral", sums.idle, name)

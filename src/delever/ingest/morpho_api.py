@@ -53,7 +53,7 @@ def read(answers: Sequence[Any], name: Callable[[Token], str]) -> Lent:
     lent = Lent()
     pages = [page for answer in answers for page in _pages(answer)]
     items = [item for page in pages for item in page["items"]]
-    _complete(pages, len(items))
+    _complete(pages)
     markets: dict[str, Any] = {}
     owed: dict[str, int] = {}
     pledged: dict[str, int] = {}
@@ -66,7 +66,7 @@ def read(answers: Sequence[Any], name: Callable[[Token], str]) -> Lent:
         key = str(market.get("marketId") or cell(market, "uniqueKey", place))
         account = f"{user}/{key[:SHOWN]}"
         if (user, key) in seen:
-            raise InputError("stands twice", f"{place} in {key}", remedy="pages overlap: page on with skip")
+            raise InputError("is there twice", f"{place} in {key}", remedy="pages overlap: page on with skip")
         seen.add((user, key))
         markets.setdefault(key, market)
         state, loan = cell(item, "state", place), token(cell(market, "loanAsset", place), place)
@@ -98,12 +98,16 @@ def _last(lent: Lent, states: Sequence[Mapping[str, Any]], field: str, what: str
     return found[-1] if found else None
 
 
-def _complete(pages: Sequence[Mapping[str, Any]], found: int) -> None:
-    """All positions are there, where the API says how many there are."""
-    totals = {whole(page["pageInfo"], "countTotal", "pageInfo", 0) for page in pages if isinstance(page.get("pageInfo"), Mapping)}
-    if totals and max(totals) > found:
-        remedy = f"page on with skip: {found}, and give all pages as files"
-        raise InputError(f"has {found} of {max(totals)} positions", "marketPositions", remedy=remedy)
+def _complete(pages: Sequence[Mapping[str, Any]]) -> None:
+    """All positions are there, where the API says how many there are; pages of one query say the same number."""
+    found: dict[int, int] = {}  # positions that a query has -> positions that are here
+    for page in pages:
+        total = whole(page.get("pageInfo"), "countTotal", "pageInfo", 0)
+        found[total] = found.get(total, 0) + len(page["items"])
+    for total, here in found.items():
+        if here < total:
+            remedy = f"page on with skip: {here}, and give all pages as files"
+            raise InputError(f"has {here} of {total} positions", "marketPositions", remedy=remedy)
 
 
 def _debt(state: Mapping[str, Any], market: Mapping[str, Any], place: str) -> int:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from delever.ingest.lending import read_lending, reader_of
+from delever.ingest.lending import KNOWN, read_lending, reader_of
+from delever.ingest.lending_answers import unwrapped
 from delever.ingest.own_book import lending, perps
 from delever.ingest.own_columns import OURS, match, squashed
 from delever.ingest.own_files import Sheet, read_file, records
@@ -101,6 +102,8 @@ def _read(files: Sequence[str], fetched: Mapping[str, Any], choice: Choice) -> O
         rows = rows_of(value, file)
         if isinstance(value, Sheet):
             sheets.append(value)
+        elif isinstance(value, list) and value and all(reader_of(one) for one in value):
+            answers |= {f"{file}, page {i + 1}": one for i, one in enumerate(value)}
         elif rows is not None:
             sheets.append(records(rows, file))
         elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value) and not is_export(value):
@@ -188,6 +191,10 @@ def _lent(answers: Mapping[str, Any], choice: Choice) -> OwnBook:
 def _answers(answers: Mapping[str, Any], choice: Choice) -> OwnBook:
 
     if choice.kind != "perps":
+        odd = next((file for file, value in answers.items() if not is_export(value)), None)
+        if odd is not None:
+            unwrapped(answers[odd], odd)
+            raise InputError("is no answer of a lending protocol that is known", odd, remedy=f"known: {KNOWN}")
         raise InputError("is an exchange's answer and no table", ", ".join(answers), remedy="write --as perps")
     kinds = [kind for value in answers.values() for kind in set(kinds_of(value))]
     value: Any = next(iter(answers.values()))
