@@ -9,6 +9,7 @@ import pytest
 
 from delever.ingest.aave_pool import compounded, linear
 from delever.ingest.lending import read_lending
+from delever.model.book import Book
 from delever.model.errors import InputError
 from ingest.aave_market import BLOCK, DOLLAR, ETHER, NOW, RAY, A, B, held, market
 from protocols.vectors import cases
@@ -83,7 +84,9 @@ def test_an_account_in_an_efficiency_mode_has_its_category_s_threshold() -> None
     old["getUserReservesData"][A][1] = 1
     old["getReservesData"][0][0] |= {"eModeCategoryId": 1, "eModeLiquidationThreshold": 9300}
     assert [row[4] for row in legs(old)] == [0.93, None]
-    assert read_lending({"a": old}).table["emode"].to_pylist() == [1, 1]
+    found = read_lending({"a": old}).table
+    assert found["emode"].to_pylist() == [1, 1]
+    assert Book.from_table(found, protocol="aave").legs["liquidation_threshold"].to_pylist() == [0.93, None]
 
 
 def test_stable_debts_run_on_at_their_own_rate() -> None:

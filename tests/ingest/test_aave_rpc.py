@@ -196,6 +196,24 @@ def test_options_that_go_together_are_asked_for(words: tuple[str, ...], line: st
     assert typed(*words, "--as", "lending")[2].startswith(line)
 
 
-def test_an_address_that_is_no_node_s_is_not_opened() -> None:
-    with pytest.raises(InputError, match="--rpc is no address of a node; write https"):
-        Node("file:///etc/passwd")
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "http://me:SECRET@host", "http://host:99999", "https://ho st/a", ""])
+def test_an_address_that_is_no_node_s_is_neither_opened_nor_shown(address: str) -> None:
+    with pytest.raises(InputError, match="--rpc is no address of a node; write https") as caught:
+        Node(address)
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("result", ["0x1234", "0xzz", "0x" + "00" * 31 + "40" + "ff" * 64, 7, {"timestamp": "soon"}])
+def test_an_answer_that_makes_no_sense_is_one_line(result: Any) -> None:
+    def answer(asked: Asked) -> Any:
+        return {"id": asked.body["id"], "result": {"timestamp": "0x1"} if asked.body["method"] != "eth_call" else result}
+
+    with serving(answer) as server, pytest.raises(InputError) as caught:
+        aave_rpc.fetch(Node(server.address), PROVIDER, POOL, BLOCK, [A])
+    assert str(caught.value).startswith(("node 127.0.0.1 has", "UiPoolDataProvider"))
+
+
+def test_what_a_node_says_is_told_without_the_key_in_its_address() -> None:
+    error = {"jsonrpc": "2.0", "id": 1, "error": {"message": "project SECRETKEY has no access"}}
+    with serving(lambda asked: error) as server, pytest.raises(InputError, match=r"project \*\*\* has no access"):
+        Node(f"{server.address}/v3/SECRETKEY").call("eth_chainId", [])

@@ -68,9 +68,20 @@ def fetch(node: Node, provider: str, pool: str, block: int, accounts: Sequence[s
     provider: the contract UiPoolDataProvider. pool: the market's PoolAddressesProvider.
     """
     _codec()
+    wrong = importlib.import_module("eth_abi.exceptions").DecodingError
     for option, value in (("--provider", provider), ("--pool", pool)):
         if not ADDRESS.fullmatch(value):
             raise InputError("is no address", option, value, "write 0x and 40 digits, as aave-address-book lists it")
+    try:
+        return _fetch(node, provider, pool, block, accounts)
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, wrong) as error:
+        what, remedy = "has an answer that is not as documented", "see that --provider and --pool are Aave v3's on this chain"
+        raise InputError(what, node.shown, f"{type(error).__name__} {error}", remedy) from None
+
+
+def _fetch(node: Node, provider: str, pool: str, block: int, accounts: Sequence[str]) -> dict[str, Any]:
     header = node.call("eth_getBlockByNumber", [hex(block), False])
     if not isinstance(header, dict):
         raise InputError("has no such block", node.shown, block, "give a block of this chain that is there")

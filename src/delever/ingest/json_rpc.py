@@ -5,7 +5,9 @@ Source: ethereum.org, JSON-RPC API; www.jsonrpc.org/specification.
 
 from __future__ import annotations
 
+import http.client
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +21,7 @@ BATCH = 20  # calls in a request; nodes that answer one at a time are asked one 
 PATIENCE = (1.0, 3.0, 9.0)  # seconds before the next try of a node that is busy
 BUSY = (429, 500, 502, 503, 504)
 TIMEOUT = 120.0  # seconds
+SHORTEST = 8  # characters of a part of an address that may be a key
 
 Call = tuple[str, list[Any]]  # method, parameters
 
@@ -27,11 +30,16 @@ class Node:
     """A node behind an address. sleep: what waits between tries."""
 
     def __init__(self, address: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        parts = urlsplit(address.strip())
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(address.strip())
+            good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None and parts.port != 0
+        except ValueError:
+            good = False
+        if not good or not address.strip().isprintable() or " " in address.strip():
             raise InputError("is no address of a node", "--rpc", remedy="write https://... or http://localhost:8545")
         self.address, self.sleep = address.strip(), sleep
         self.shown = f"node {parts.hostname}"
+        self.keys = [part for part in re.split(r"[/?&=]", f"{parts.path}?{parts.query}") if len(part) >= SHORTEST]
         self.batches = True
 
     def call(self, method: str, parameters: list[Any]) -> Any:
@@ -62,7 +70,7 @@ class Node:
             except urllib.error.HTTPError as error:
                 reason, again = f"HTTP {error.code}", error.code in BUSY
                 error.close()
-            except (urllib.error.URLError, OSError) as error:
+            except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
                 reason, again = str(getattr(error, "reason", error)), isinstance(error, TimeoutError)
             except ValueError:
                 reason, again = "its answer is not JSON", False
@@ -75,7 +83,10 @@ class Node:
         if isinstance(answer, dict) and answer.get("error"):
             said = answer["error"].get("message") if isinstance(answer["error"], dict) else answer["error"]
             remedy = "old blocks need an archive node; see that the block and the addresses are of this chain"
-            raise InputError(f"has an error for {method}", self.shown, str(said), remedy)
+            shown = str(said)
+            for key in self.keys:
+                shown = shown.replace(key, "***")
+            raise InputError(f"has an error for {method}", self.shown, shown, remedy)
         if not isinstance(answer, dict) or "result" not in answer:
             raise InputError(f"has neither result nor error for {method}", self.shown, remedy="check the address")
         return answer["result"]

@@ -70,7 +70,8 @@ def read(answers: Sequence[Any], name: Callable[[Token], str]) -> Lent:
     if any(meta.get("hasIndexingErrors") for meta in metas):
         raise InputError("has indexing errors", "_meta", remedy="its balances may be wrong: ask another subgraph")
     lent.block = one_of((whole(meta["block"], "number", "_meta.block") for meta in metas), "block")
-    lent.time = one_of((meta["block"].get("timestamp") for meta in metas), "timestamp")
+    times = (whole(meta["block"], "timestamp", "_meta.block", -1) for meta in metas)
+    lent.time = one_of((time if time >= 0 else None for time in times), "timestamp")
     rows = [row for page in pages for row in _positions(page)]
     markets = {str(cell(row, "id", "a market")): row for page in pages for row in _rows(page.get("markets"))}
     for row in rows:
