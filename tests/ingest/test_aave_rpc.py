@@ -170,7 +170,9 @@ def test_import_reads_a_block_reconciles_it_and_keeps_the_answer(tmp_path: Path,
     metadata = pyarrow.parquet.read_schema("book.parquet").metadata
     assert (metadata[b"block"], metadata[b"as_of"]) == (str(BLOCK).encode(), b"2024-01-13T19:17:23Z")
     code, again, _ = typed("answer.json", "--as", "lending", "--json")
-    assert code == 0 and json.loads(again)["as_of"] == {"block": str(BLOCK), "as_of": "2024-01-13T19:17:23Z"}
+    said = json.loads(again)
+    assert code == 0 and said["as_of"] == {"block": str(BLOCK), "as_of": "2024-01-13T19:17:23Z"}
+    assert said["protocol"][3] == {"total": "debt.USDC", "given": 2100.0, "found": 2100.0, "apart": 0.0}
 
     Path("answer.json").write_text(json.dumps(market() | {"getUserReservesData": {A: market()["getUserReservesData"][A]}}))
     code, _, err = typed("answer.json", "--as", "lending")

@@ -131,6 +131,34 @@ def test_hyperliquid_needs_an_address_and_no_key(tmp_path: Path) -> None:
         fetch("hyperliquid", keys(tmp_path, {"walletAddress": "0xabc", "privateKey": "0x1"}))
 
 
+def of_binance(asked: Asked) -> Any:
+    """A long of 1 BTC on USD-M behind 9000 USDT; on COIN-M 3 contracts of 100 USD behind half a bitcoin."""
+    linear = asked.path.startswith("/fapi")
+    if asked.path.endswith("/multiAssetsMargin"):
+        return {"multiAssetsMargin": False}
+    if asked.path.endswith("/balance"):
+        asset, units = ("USDT", "9000") if linear else ("BTC", "0.5")
+        return [{"asset": asset, "balance": units, "crossWalletBalance": units}]
+    symbol, size = ("BTCUSDT", "1") if linear else ("BTCUSD_PERP", "3")
+    return [{"symbol": symbol, "positionAmt": size, "entryPrice": "60000", "marginType": "cross", "isolatedWallet": "0"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "apis", "rows"),
+    [
+        ("binanceusdm", {"fapiPrivateV3": "/fapi/v3", "fapiPrivate": "/fapi/v1"}, [("BTCUSDT", 1.0, 0.0), ("", None, 9000.0)]),
+        ("binancecoinm", {"dapiPrivate": "/dapi/v1"}, [("BTCUSD_PERP", 300.0, 0.0), ("", None, 0.5)]),
+    ],
+)
+def test_binance_s_two_exchanges_are_fetched_by_their_names(tmp_path: Path, name: str, apis: dict[str, str], rows: Any) -> None:
+    with serving(of_binance) as server:
+        settings = KEYS | {"urls": {"api": {api: server.address + path for api, path in apis.items()}}}
+        found, unknown = fetch(name, keys(tmp_path, settings))
+    table = read_export(found).table.select(["instrument", "size", "collateral"])
+    assert [tuple(row.values()) for row in table.to_pylist()] == rows and unknown == []
+    assert all(asked.headers["X-MBX-APIKEY"] == "THE-KEY" and "signature" in asked.query for asked in server.asked)
+
+
 def of_kraken(asked: Asked) -> Any:
     """An exchange without a reader here: what ccxt makes of a linear position of 3 ETH."""
     listed = {"symbol": "PF_ETHUSD", "type": "flexible_futures", "tradeable": True, "contractSize": 1, "base": "ETH",
