@@ -41,7 +41,7 @@ def market() -> dict[str, Any]:
     )  # fmt: skip
     usdc = reserve(
         "USDC", USDC, 6, liquidityIndex=RAY * 102 // 100, variableBorrowIndex=RAY * 105 // 100,
-        totalScaledVariableDebt=2000 * DOLLAR, accruedToTreasury=1_958_823_529,
+        totalScaledVariableDebt=2000 * DOLLAR, liquidityRate=RAY // 50, accruedToTreasury=1_958_823_529,
     )  # fmt: skip
     return {
         "block": BLOCK,

@@ -46,6 +46,14 @@ def test_totals_are_the_pool_s_own_less_the_treasury_s() -> None:
     assert {one.name: one.apart for one in read_lending({"a": part}).stated}["debt.USDC"] == 1.0
 
 
+def test_what_is_minted_to_be_lent_has_no_total_of_supplies() -> None:
+    answer = market()
+    answer["getReservesData"][0][1]["liquidityRate"] = 0
+    found = read_lending({"a": answer})
+    assert [one.name for one in found.stated] == ["supplied.WETH", "debt.WETH", "debt.USDC"]
+    assert "the total supply of USDC: its suppliers earn nothing, as where it is minted to be lent" in found.unknown
+
+
 def test_indices_run_on_as_the_contracts_run_them() -> None:
     """Results of executing the contracts of 3.6; its last multiplication rounds to the other side by a unit of 1e-27."""
     found = 0

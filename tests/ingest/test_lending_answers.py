@@ -146,6 +146,28 @@ def test_markets_that_are_margined_apart_are_accounts_apart() -> None:
     ]
 
 
+def test_markets_of_one_relation_are_margined_together() -> None:
+    """As Compound v3: each collateral is a market that lends the base token of its comet."""
+    answer = subgraph()["data"]
+    comets = [{"relation": "0xc0", "borrowedToken": USDC}, {"relation": "0xc1", "borrowedToken": USDC}]
+    answer["markets"] = [
+        {"id": "m1", "inputToken": WETH, "liquidationThreshold": "90", "inputTokenBalance": "1000000000000000000", **comets[0]},
+        {"id": "m2", "inputToken": USDC, "variableBorrowedTokenBalance": "7000000", **comets[0]},
+        {"id": "m3", "inputToken": USDC, "variableBorrowedTokenBalance": "1000000", **comets[1]},
+    ]
+    answer["positions"] = [
+        position("0xa", "LENDER", "1000000000000000000", "m1"),
+        position("0xa", "BORROWER", "7000000", "m2"),
+        position("0xa", "BORROWER", "1000000", "m3"),
+    ]
+    assert rows(answer) == [
+        ("0xa/0xc0", "0xa", "WETH", "collateral", 1.0),
+        ("0xa/0xc0", "0xa", "USDC", "debt", 7.0),
+        ("0xa/0xc1", "0xa", "USDC", "debt", 1.0),
+    ]
+    assert [one.apart for one in read_lending({"a": answer}).stated] == [0.0] * 3
+
+
 def test_two_tokens_of_one_symbol_are_told_apart_by_their_addresses() -> None:
     answer = subgraph()
     other = {**USDC, "id": "0xFF97"}

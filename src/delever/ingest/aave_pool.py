@@ -8,7 +8,8 @@ Aave's own tools, reservesData, userReserves and userEmodeCategoryId, do too. T 
 Indices are in ray (1e27) and thresholds in basis points. A balance is its scaled one times the index, half up (rayMul); the index
 of a reserve runs on from its last update, for supplies linearly, for debts as the contract's series to the third power
 (MathUtils). The protocol's totals are compared at the indices that stand: debt is totalScaledVariableDebt; supplied is what the
-pool holds and is owed, less what is accrued to the treasury (supply = liquidity + debt + unbacked + deficit - treasury).
+pool holds and is owed, less what is accrued to the treasury (supply = liquidity + debt + unbacked + deficit - treasury). What is
+minted to be lent, as GHO, has no such total.
 An account in an efficiency mode has its category's threshold on the assets of the category. Supplies that are not enabled as
 collateral, or count for nothing, are left out by name.
 Source: github.com/aave-dao/aave-v3-origin, IUiPoolDataProviderV3.sol, MathUtils.sol, and aave/aave-v3-periphery for 3.0; by
@@ -215,7 +216,10 @@ def _totals(lent: Lent, reserve: Reserve, scaled: Sequence[int], name: Callable[
     treasury = ray_mul(get("accruedToTreasury", 0), supply_index)
     supplied = held + debt + stable + get("unbacked", 0) + get("deficit", 0) - treasury
     symbol = name(reserve.token)
-    lent.stated.append(beside(f"supplied.{symbol}", reserve.token, supplied, ray_mul(scaled[0], supply_index)))
+    if debt and not get("liquidityRate"):
+        lent.unknown.append(f"the total supply of {symbol}: its suppliers earn nothing, as where it is minted to be lent")
+    else:
+        lent.stated.append(beside(f"supplied.{symbol}", reserve.token, supplied, ray_mul(scaled[0], supply_index)))
     lent.stated.append(beside(f"debt.{symbol}", reserve.token, debt, ray_mul(scaled[1], debt_index)))
     if get("totalPrincipalStableDebt", 0):
         total = get("totalPrincipalStableDebt")

@@ -172,9 +172,10 @@ def _totals(terms: Mapping[str, Any], place: str, supplied: int, owed: int, name
     asset, apart = token(terms["inputToken"], place), _isolated(terms)
     loan = token(terms["borrowedToken"], place) if apart else asset
     where = f" in {place}" if apart else ""
+    held = "totalCollateral" if apart and not terms.get("relation") else "inputTokenBalance"
     price = real(terms, "inputTokenPriceUSD", place) if terms.get("inputTokenPriceUSD") is not None else 0.0
     for side, of, units_of, worth, found in (
-        ("supplied", asset, ("totalCollateral",) if apart else ("inputTokenBalance",), "totalDepositBalanceUSD", supplied),
+        ("supplied", asset, (held,), "totalDepositBalanceUSD", supplied),
         ("debt", loan, ("totalBorrow",) if apart else BORROWED, "totalBorrowBalanceUSD", owed),
     ):
         if terms.get(units_of[0]) is not None:
