@@ -143,6 +143,8 @@ def test_users_on_several_pages_are_one_book() -> None:
         (("getReservesData",), [[["0x1", "WETH"]]], "has reserves without names"),
         (("getReservesData", 0, 0, "liquidityIndex"), None, "reserve WETH has no liquidityIndex"),
         (("getReservesData", 0, 0, "decimals"), "many", "reserve WETH: decimals is no whole number: 'many'"),
+        (("getReservesData", 0, 0, "decimals"), 10**70, "reserve WETH: decimals are out of reach"),
+        (("getReservesData", 0, 0, "liquidityIndex"), "9" * 400, "reserve WETH: liquidityIndex is no whole number"),
         (("getUserReservesData", A), "0x", "is no answer of getUserReservesData"),
         (("getUserReservesData", A, 0, 0, "scaledATokenBalance"), None, "WETH has no scaledATokenBalance"),
         (("getUserReservesData", A, 0, 0, "usageAsCollateralEnabledOnUser"), "yes", "is neither true nor false: 'yes'"),

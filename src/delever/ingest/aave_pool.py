@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from delever.ingest.lending_answers import BPS, Leg, LendingReader, Lent, Token, beside, cell, left_out, one_of, whole
+from delever.ingest.lending_answers import BPS, Leg, LendingReader, Lent, Token, beside, cell, decimals, left_out, one_of, whole
 from delever.model.errors import InputError
 
 RAY = 10**27
@@ -132,7 +132,7 @@ def _reserves(page: Mapping[str, Any], now: int) -> dict[str, Reserve]:
             row,
             place,
             i,
-            Token(symbol, whole(row, "decimals", place), address),
+            Token(symbol, decimals(row, place), address),
             linear(whole(row, "liquidityIndex", place), whole(row, "liquidityRate", place), since),
             compounded(whole(row, "variableBorrowIndex", place), whole(row, "variableBorrowRate", place), since),
         )

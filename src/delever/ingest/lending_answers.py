@@ -94,9 +94,12 @@ def whole(row: Any, name: str, of: str, empty: int | None = None) -> int:
     try:
         if isinstance(inner, bool) or (isinstance(inner, float) and not (inner.is_integer() and abs(inner) < 2**53)):
             raise ValueError
-        return int(inner, 0) if isinstance(inner, str) and inner.lower().startswith("0x") else int(inner)
+        found = int(inner, 0) if isinstance(inner, str) and inner.lower().startswith("0x") else int(inner)
+        if abs(found) >= 2**256:
+            raise ValueError
+        return found
     except (TypeError, ValueError, OverflowError):
-        remedy = "amounts are whole numbers of the smallest unit, as text where they are large"
+        remedy = "amounts are whole numbers of the smallest unit, of 256 bits, as text where they are large"
         raise InputError(f"{name} is no whole number", of, str(value), remedy) from None
 
 
@@ -114,10 +117,15 @@ def real(row: Any, name: str, of: str) -> float:
 
 def token(row: Any, of: str) -> Token:
     """A token that says its symbol and decimals."""
-    symbol, decimals = cell(row, "symbol", of), whole(row, "decimals", of)
-    if not 0 <= decimals <= 77:
-        raise InputError("decimals are out of reach", of, decimals, "a token has from 0 to 77")
-    return Token(str(symbol), decimals, str(row.get("address") or row.get("id") or "").lower())
+    return Token(str(cell(row, "symbol", of)), decimals(row, of), str(row.get("address") or row.get("id") or "").lower())
+
+
+def decimals(row: Any, of: str) -> int:
+    """Decimals of a token: 256 bits have 77."""
+    found = whole(row, "decimals", of)
+    if not 0 <= found <= 77:
+        raise InputError("decimals are out of reach", of, found, "a token has from 0 to 77")
+    return found
 
 
 def units(raw: int, of: Token) -> float:
