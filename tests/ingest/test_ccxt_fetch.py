@@ -193,6 +193,7 @@ def test_of_other_exchanges_what_ccxt_unifies_is_read(tmp_path: Path) -> None:
         ((401, {"code": "50111", "msg": "Invalid OK-ACCESS-KEY THE-KEY"}), "AuthenticationError of the exchange"),
         ((200, {"code": "50114", "msg": "THE-SECRET of THE-PASS"}), "of the exchange"),
         ((503, {}), "of the exchange"),
+        ((200, ["THE-KEY"]), "of the exchange"),
     ],
 )
 def test_what_an_exchange_says_is_told_without_keys(tmp_path: Path, answer: Any, line: str) -> None:
@@ -200,6 +201,13 @@ def test_what_an_exchange_says_is_told_without_keys(tmp_path: Path, answer: Any,
         fetch("okx", keys(tmp_path, at(server.address, "rest")))
     said = str(caught.value)
     assert said.startswith("okx, account own: ") and line in said and "THE-" not in said and caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("wrong", [{"urls": {"api": 5}}, {"timeout": "soon"}, {"params": [1]}, {"options": 3}])
+def test_settings_that_ccxt_cannot_take_are_one_line(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    with serving(of_okx) as server, pytest.raises(InputError) as caught:
+        fetch("okx", keys(tmp_path, at(server.address, "rest") | wrong))
+    assert "THE-" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

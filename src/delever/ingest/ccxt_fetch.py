@@ -102,25 +102,34 @@ def fetch(name: str, keys: str | Path | None = None, account: str = "own") -> tu
     found: dict[str, Any] = {}
     unknown: list[str] = [LEFT[name]] if name in LEFT else []
     for who, settings in _accounts(name, keys, account).items():
-        asked = dict(settings)
-        params = asked.pop("params", {})
-        if not isinstance(params, Mapping):
-            raise InputError("params are no object", f"{keys}, {who}", remedy='write "params": {"subAccount": "..."}')
-        options = {"defaultType": "swap", **asked.pop("options", {})}
         place = f"{name}, account {who}"
         try:
-            exchange = getattr(ccxt, name)({"options": options, **asked, "verbose": False})  # which would print keys
-            _enough(exchange, name, keys, who)
-            found[who] = _own(exchange, name, params) if name in OWN else _unified(exchange, name, params)
+            found[who] = _answers(ccxt, name, settings, keys, who)
         except InputError as error:
             raise error.at(place) from None
         except ccxt.BaseError as error:
-            said = _without(str(error), asked)
+            said = _without(str(error), settings)
             remedy = "the key must be able to read, from this machine's address; nothing else is asked of it"
             raise InputError(f"{type(error).__name__} of the exchange", place, said, remedy) from None
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            said = _without(f"{type(error).__name__} {error}", settings)
+            remedy = "see that the settings beside the keys are ccxt's, or give the exchange's answers as files"
+            raise InputError("is not as ccxt knows it", place, said, remedy) from None
     if name not in OWN:
         unknown.append(f'contracts that ccxt does not ask {name} for by default, as in other coins: say "params" in the keys')
     return found, unknown
+
+
+def _answers(ccxt: Any, name: str, settings: Mapping[str, Any], keys: str | Path | None, who: str) -> dict[str, Any]:
+    """Answers of one account."""
+    asked = dict(settings)
+    params = asked.pop("params", {})
+    if not isinstance(params, Mapping):
+        raise InputError("params are no object", f"{keys}, {who}", remedy='write "params": {"subAccount": "..."}')
+    options = {"defaultType": "swap", **asked.pop("options", {})}
+    exchange = getattr(ccxt, name)({"options": options, **asked, "verbose": False})  # which would print keys
+    _enough(exchange, name, keys, who)
+    return _own(exchange, name, params) if name in OWN else _unified(exchange, name, params)
 
 
 def _ccxt(name: str) -> Any:
