@@ -217,5 +217,6 @@ def _own_totals(stated: Sequence[Any], tolerance: float) -> list[str]:
     close = [one for one in stated if one.apart <= tolerance]
     if close:
         worst = max(close, key=lambda one: float(one.apart))
-        lines.append(f"{len(close)} of its totals reconciled, at most {worst.apart:.4%} apart ({worst.name})")
+        beyond = f", at most {100.0 * worst.apart:.3g} % apart ({worst.name})" if worst.apart else ""
+        lines.append(f"{len(close)} of its totals reconciled{beyond}")
     return lines

@@ -59,7 +59,7 @@ def read_lending(answers: Mapping[str, Any], names: Mapping[str, str] | None = N
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         what = f"{type(error).__name__} {error}"
         raise InputError("is not as documented", where, what, f"give the answer of {reader.title} as it was sent") from None
-    unknown = ["owners: each account counts as a person of its own", *lent.unknown]
+    unknown = ["owners: each address counts as a person of its own", *lent.unknown]
     unknown += ["the protocol's own totals: the answer has none, see --total"] if not lent.stated else []
     unknown += ["the block: the answer does not say it"] if lent.block is None else []
     time = datetime.fromtimestamp(lent.time, UTC) if lent.time is not None else None
