@@ -1,7 +1,8 @@
-"""`delever import`: a book of whatever columns, or an exchange's answers, as a book that a world reads."""
+"""`delever import`: a book of whatever columns, or answers of exchanges and protocols, as a book that a world reads."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from delever.cli.options import user_errors
 
 if TYPE_CHECKING:
     from delever.ingest.own_import import OwnBook
+
+NODE = "DELEVER_RPC"  # environment variable: the address of a node, which may hold a key
+PART = "see what was dropped; if these are some of its accounts alone, write --part"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,15 @@ class Choice:
     coin: str | None
     sheet: str | None
     collateral: str | None
+    part: bool  # the book has some of the protocol's accounts
+    exchange: str | None  # ccxt's name
+    keys: Path | None
+    rpc: str | None
+    block: int | None
+    accounts: Path | None
+    provider: str | None
+    pool: str | None
+    save: Path | None
     as_json: bool
 
 
@@ -39,10 +52,11 @@ def run(files: Sequence[str], choice: Choice) -> None:
     with user_errors():
         from delever.ingest.own_cells import number
         from delever.ingest.own_import import import_book
-        from delever.ingest.own_totals import reconcile, totals_of
+        from delever.ingest.own_totals import hold, reconcile, totals_of
         from delever.model.book import Book, write_table
         from delever.report import json_text
 
+        fetched, unsaid = _fetched(choice)
         found = import_book(
             files,
             choice.kind,
@@ -54,11 +68,16 @@ def run(files: Sequence[str], choice: Choice) -> None:
             coin=choice.coin,
             sheet=choice.sheet,
             collateral=choice.collateral,
+            fetched=fetched,
         )
-        where = f"{', '.join(files)} as read"  # rows are counted without what was dropped
+        found.unknown += unsaid
+        names = [*fetched, *files]
+        where = f"{', '.join(names)} as read"  # rows are counted without what was dropped
         Book.from_table(found.table, where=where, protocol=choice.protocol or "own")  # every row is checked as a world does
         tolerance = number(choice.tolerance, "--tolerance") or 0.0
         totals = reconcile(found.table, pairs(choice.totals, "--total"), tolerance)
+        if not choice.part:
+            hold(found.stated, tolerance, ", ".join(names), "is the protocol's own", PART)
         if choice.out is not None:
             _may_be_written(choice.out, files)
             write_table(found.table, choice.out)
@@ -66,7 +85,7 @@ def run(files: Sequence[str], choice: Choice) -> None:
             typer.echo(
                 json_text(
                     {
-                        "files": list(files),
+                        "files": names,
                         "as": choice.kind,
                         "out": str(choice.out) if choice.out else None,
                         "read": found.read,
@@ -75,11 +94,70 @@ def run(files: Sequence[str], choice: Choice) -> None:
                         "unknown": found.unknown,
                         "totals": totals_of(found.table),
                         "reconciled": [{"total": one.name, "given": one.given, "found": one.found} for one in totals],
+                        "protocol": [
+                            {"total": one.name, "given": one.given, "found": one.found, "apart": one.apart}
+                            for one in found.stated
+                        ],
+                        "as_of": found.as_of,
                     }
                 )
             )
             return
-        _print(found, totals_of(found.table), totals, choice.out)
+        _print(found, totals_of(found.table), totals, choice.out, tolerance)
+
+
+def _fetched(choice: Choice) -> tuple[dict[str, Any], list[str]]:
+    """Answers of an exchange or a node by what they are called, and what they cannot say."""
+    from delever.model.errors import InputError
+
+    address = _node(choice)
+    unknown: list[str] = []
+    found: dict[str, Any] = {}
+    if choice.exchange is not None:
+        from delever.ingest.ccxt_fetch import fetch
+
+        value, unknown = fetch(choice.exchange, choice.keys, choice.account)
+        found = {choice.exchange: value}
+    elif address is not None:
+        from delever.ingest import aave_rpc
+        from delever.ingest.json_rpc import Node
+
+        accounts, node = aave_rpc.read_accounts(choice.accounts or ""), Node(address)
+        value = aave_rpc.fetch(node, choice.provider or "", choice.pool or "", choice.block or 0, accounts)
+        found = {f"{node.shown}, block {choice.block}": value}
+    if choice.save is not None:
+        import json
+
+        if not found:
+            raise InputError("needs --exchange or --rpc", "--save", remedy="it keeps what is fetched; a file is there already")
+        _may_be_written(choice.save, [], "--save")
+        choice.save.write_text(json.dumps(next(iter(found.values())), indent=1), encoding="utf-8")
+    return found, unknown
+
+
+def _node(choice: Choice) -> str | None:
+    """The node that is asked, if one is; options that go with it, and with an exchange, are there."""
+    from delever.model.errors import InputError
+
+    goes_with = {
+        "--block": choice.block,
+        "--accounts": choice.accounts,
+        "--provider": choice.provider,
+        "--pool": choice.pool,
+    }
+    missing = [option for option, value in goes_with.items() if value is None]
+    asked = choice.rpc is not None or len(missing) < len(goes_with)
+    address = (choice.rpc or os.environ.get(NODE)) if asked else None
+    if asked and not address:
+        raise InputError("is not said", "--rpc", remedy=f"name the node, or set {NODE}")
+    if asked and missing:
+        remedy = "a book is pinned to a block, of accounts that are listed, through the contracts that are named"
+        raise InputError(f"needs {', '.join(missing)}", "--rpc", remedy=remedy)
+    if asked and choice.exchange is not None:
+        raise InputError("cannot stand beside --exchange", "--rpc", remedy="import them one by one: they are two books")
+    if choice.exchange is None and choice.keys is not None:
+        raise InputError("needs --exchange", "--keys", remedy="name the exchange")
+    return address
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
@@ -97,16 +175,18 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     return out
 
 
-def _may_be_written(out: Path, files: Sequence[str]) -> None:
+def _may_be_written(out: Path, files: Sequence[str], option: str = "--out") -> None:
     from delever.model.errors import InputError
 
     if any(out.resolve() == Path(file).resolve() for file in files):
-        raise InputError("is what is read", "--out", str(out), "name another file")
+        raise InputError("is what is read", option, str(out), "name another file")
     if not out.parent.is_dir():
-        raise InputError("is in a folder that is not there", "--out", str(out), f"make {out.parent}")
+        raise InputError("is in a folder that is not there", option, str(out), f"make {out.parent}")
 
 
-def _print(found: OwnBook, totals: Mapping[str, float], reconciled: Sequence[Any], out: Path | None) -> None:
+def _print(
+    found: OwnBook, totals: Mapping[str, float], reconciled: Sequence[Any], out: Path | None, tolerance: float
+) -> None:
     for line in found.read:
         typer.echo(f"read      {line}")
     for file, columns in found.columns.items():
@@ -120,4 +200,23 @@ def _print(found: OwnBook, totals: Mapping[str, float], reconciled: Sequence[Any
     for name, value in totals.items():
         beside = f", given {given[name].given:,.10g}: reconciled" if name in given else ""
         typer.echo(f"total     {name} {value:,.10g}{beside}")
+    for line in _own_totals(found.stated, tolerance):
+        typer.echo(f"protocol  {line}")
+    if found.as_of:
+        as_of = found.as_of.get("as_of")
+        block = f"block {found.as_of['block']}" if "block" in found.as_of else ""
+        moment = f"{as_of}: the world's as_of" if as_of else ""
+        typer.echo(f"as of     {', '.join(part for part in (block, moment) if part)}")
     typer.echo(f"written   {out}" if out is not None else "written   nothing: name a file with --out book.parquet")
+
+
+def _own_totals(stated: Sequence[Any], tolerance: float) -> list[str]:
+    """How the accounts read stand beside the protocol's own totals: those that are apart, and how many are not."""
+    apart = [one for one in stated if one.apart > tolerance]
+    lines = [f"{one.name} {one.found:,.10g} of its {one.given:,.10g}: {one.apart:.3%} apart" for one in apart]
+    close = [one for one in stated if one.apart <= tolerance]
+    if close:
+        worst = max(close, key=lambda one: float(one.apart))
+        beyond = f", at most {100.0 * worst.apart:.3g} % apart ({worst.name})" if worst.apart else ""
+        lines.append(f"{len(close)} of its totals reconciled{beyond}")
+    return lines

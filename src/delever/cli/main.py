@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from delever import __version__
+from delever.cli import import_command
 from delever.cli.variants import ORDER, InOrder
 
 app = typer.Typer(
@@ -163,43 +164,7 @@ def contagion(
 
     command.run(world, settings or [], group or [], paths, seed, as_json)
 
-
-@app.command("import")
-def import_book(
-    files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE...", help="Tables (.csv, .parquet, .xlsx, .jsonl) or an exchange's answers (.json)."),
-    ],
-    kind: Annotated[str, typer.Option("--as", metavar="lending|perps", help="What the book is of.")],
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where the book is written (.parquet or .csv).")] = None,
-    mapping: Annotated[
-        list[str] | None, typer.Option("--map", metavar="THEIRS=OURS", help="Which column is which; THEIRS= leaves one out.")
-    ] = None,
-    fill: Annotated[
-        list[str] | None, typer.Option(metavar="OURS=VALUE", help="A column that the file lacks, the same in every row.")
-    ] = None,
-    name: Annotated[
-        list[str] | None, typer.Option(metavar="THEIRS=OURS", help="An asset or instrument under the world's name.")
-    ] = None,
-    total: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=NUMBER", help="A total that must come out: collateral=..., debt.USDC=..., accounts=...."),
-    ] = None,
-    tolerance: Annotated[str, typer.Option(help="How far a total may be apart.")] = "0.01 %",
-    protocol: Annotated[str | None, typer.Option(help="Only rows of this protocol, or what all rows are of.")] = None,
-    account: Annotated[str, typer.Option(help="Who the one account of an exchange's answer is.")] = "own",
-    coin: Annotated[str | None, typer.Option(help="Of contracts margined in coins: which coin's account, or USD.")] = None,
-    sheet: Annotated[str | None, typer.Option(help="Sheet of a spreadsheet, instead of the first.")] = None,
-    collateral: Annotated[
-        str | None, typer.Option(metavar="once|each", help="How a balance counts that stands in each cross row of an account.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Read a book of any columns, or an exchange's answers; say what was read, dropped and cannot be known."""
-    from delever.cli import imports as command
-
-    command.run(files, command.Choice(kind, out, mapping or [], fill or [], name or [], total or [], tolerance, protocol, account,
-                                      coin, sheet, collateral, as_json))
+app.command("import", epilog=import_command.EXAMPLES)(import_command.import_book)
 
 
 @app.command()

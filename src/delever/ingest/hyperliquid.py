@@ -88,7 +88,7 @@ HYPERLIQUID = Reader(
     {
         "state": is_state,
         "spot": is_spot,
-        "abstraction": lambda answer: answer in ("unifiedAccount", "portfolioMargin", "dexAbstraction", "disabled"),
+        "abstraction": lambda answer: answer in ("unifiedAccount", "portfolioMargin", "dexAbstraction", "disabled", "default"),
     },
     read,
 )

@@ -151,7 +151,13 @@ def _sheet(where: str, value: list[Any]) -> Sheet:
         raise InputError("has no rows", where, remedy="a table has a header and a row for each position")
     if twice is not None:
         raise InputError("a column stands twice", where, twice or "(without a name)", "keep one, or name them apart")
-    return Sheet(where, columns, tuple(tuple(_cell(cell) for cell in row) for row in rows[1:]))
+    found = tuple(tuple(_cell(cell) for cell in row) for row in rows[1:])
+    for number, row in enumerate((columns, *found)):
+        try:
+            "".join(row).encode()
+        except UnicodeEncodeError:  # half a character, which JSON can write
+            raise InputError(f"row {number + HEADER - 1} is not text", where, remedy="save it as UTF-8") from None
+    return Sheet(where, columns, found)
 
 
 def _cell(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -19,10 +19,13 @@ class Reconciled:
     name: str
     given: float
     found: float
+    rounding: float = 0.0  # difference that is none
 
     @property
     def apart(self) -> float:
         """Difference, share of what was given."""
+        if abs(self.found - self.given) <= self.rounding:
+            return 0.0
         return abs(self.found - self.given) / abs(self.given) if self.given else abs(self.found)
 
 
@@ -72,11 +75,16 @@ def reconcile(table: pa.Table, given: Mapping[str, str], tolerance: float) -> li
         if wanted is None:
             raise InputError("has no number", f"--total {name}", text, "write --total collateral=1234.5")
         out.append(Reconciled(name, wanted, known[name]))
-    bad = next((one for one in out if one.apart > tolerance), None)
+    hold(out, tolerance, "--total", "was given", "see what was dropped and which column was read, or allow it with --tolerance")
+    return out
+
+
+def hold(totals: Sequence[Reconciled], tolerance: float, where: str, whose: str, remedy: str) -> None:
+    """Refuse the first of the totals that is apart by more than the tolerance, a share."""
+    bad = next((one for one in totals if one.apart > tolerance), None)
     if bad is not None:
         raise InputError(
-            f"{bad.name} does not add up: the book has {bad.found:,.10g} and {bad.given:,.10g} was given",
-            "--total",
-            remedy=f"{bad.apart:.3%} apart: see what was dropped and which column was read, or allow it with --tolerance",
+            f"{bad.name} does not add up: the book has {bad.found:,.10g} and {bad.given:,.10g} {whose}",
+            where,
+            remedy=f"{bad.apart:.3%} apart: {remedy}",
         )
-    return out
