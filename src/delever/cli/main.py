@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from delever import __version__
+from delever.cli.options import heed_signals
 from delever.cli.variants import ORDER, InOrder
 
 app = typer.Typer(
@@ -299,4 +300,5 @@ def explain(
 
 def main() -> None:
     """Entry point of the installed command."""
+    heed_signals()
     app()
