@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import pyarrow as pa
@@ -40,6 +41,7 @@ SEAL = "seal"  # of the manifest: the digest of the rest of it
 BESIDE = "beside"  # in the manifest: digests of tables that are made after the run, and made anew where they do not fit
 TABLES = ("paths", "history", "trace", "summary")
 ANEW = "name another folder with --out, or delete this one"
+PATIENCE = 0.5  # [s]: workers of a run that was killed hold its lock for a moment
 BUSY = (errno.EWOULDBLOCK, errno.EACCES)  # what a lock that somebody else holds answers
 IDENTITY = {"world_hash": "world", "inputs": "state of the input files", "program": "version of the program",
             "trace": "choice of traced paths"}  # what tells runs apart, in words
@@ -183,12 +185,18 @@ class Store:
         if fcntl is None:
             return
         self.lock = os.open(self.folder, os.O_RDONLY | FOLDER)
-        try:
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in BUSY:  # else the file system knows no locks
-                raise InputError("is being written by another process", str(self.folder), None,
-                                 "wait for it, or name another folder with --out") from None
+        until = monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in BUSY and monotonic() > until:
+                    raise InputError("is being written by another process", str(self.folder), None,
+                                     "wait for it, or name another folder with --out") from None
+                if error.errno in BUSY:
+                    sleep(0.02)
+                    continue
+            return  # also where the file system knows no locks
 
     def check_places(self) -> None:
         """Refuse at the start what could not be written at the end."""
