@@ -301,7 +301,7 @@ def test_what_is_not_believed_is_left_where_it_lies(runs: Folders, tmp_path: Pat
     folder = shutil.copytree(runs.half, tmp_path / "run")
     (folder / "parts" / "thesis.tex").write_text("the only copy")
     (folder / "download.part").write_text("half a film")
-    with pytest.warns(RunWarning, match=r"thesis\.tex is no part of a run; it is left alone, and paths that are missing are simu"):
+    with pytest.warns(RunWarning, match=r"thesis\.tex is no part of a run; it is left alone, and paths that are missing"):
         stress(WORLD, folder, threads=1)
     stress(WORLD, folder)  # it is complete, and does not speak of it again
     assert [path.name for path in parts(folder)] == ["thesis.tex"]

@@ -164,3 +164,22 @@ def read_text(value: object) -> object:
 
 
 Text = Annotated[str, BeforeValidator(read_text)]
+
+LONGEST_NAME = 60  # characters: with what is put behind it, no file's name is longer than systems allow
+
+
+def read_name(value: object) -> object:
+    """What files and folders may be called by: a line without slashes that can be printed."""
+    value = read_text(value)
+    if not isinstance(value, str):
+        return value
+    if "/" in value or "\\" in value or value in (".", ".."):
+        raise InputError("is a path", value=value, remedy="write a name without slashes; --out says where results go")
+    if not value.strip() or not value.isprintable():
+        raise InputError("is no name", value=value, remedy="write letters, digits and such, in one line")
+    if len(value) > LONGEST_NAME:
+        raise InputError(f"has {len(value)} characters", value=value, remedy=f"write at most {LONGEST_NAME}")
+    return value
+
+
+Name = Annotated[str, BeforeValidator(read_name)]

@@ -116,13 +116,15 @@ def stopping(folder: Path | None) -> Iterator[None]:
     try:
         yield
     except (BrokenExecutor, MemoryError, OSError) as error:
-        again = "goes on where it stopped" if folder is not None and folder.is_dir() else "starts anew"
+        kept = folder is not None and folder.is_dir()
+        again = f"the same command {'goes on where it stopped' if kept else 'starts anew'}"
         if isinstance(error, OSError):
-            what, remedy = f"{error.filename or folder}: {error.strerror or error}", "put that right, and the same command"
+            line = f"{error.filename or folder}: {error.strerror or error}; put that right, and {again}"
+        elif isinstance(error, MemoryError):
+            line = f"not enough memory; {again}, with less --memory or fewer --threads"
         else:
-            what = "not enough memory" if isinstance(error, MemoryError) else "a worker was killed from outside"
-            remedy = "the same command, if memory ran out with less --memory or fewer --threads,"
-        raise StoppedError(f"the run has stopped: {what}; {remedy} {again}") from error
+            line = f"a worker was killed from outside; {again}, if memory ran out with less --memory or fewer --threads"
+        raise StoppedError(f"the run has stopped: {line}") from error
 
 
 def version() -> str:
