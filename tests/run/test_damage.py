@@ -239,7 +239,7 @@ REFUSED: dict[str, tuple[Damage, str]] = {
     "a manifest that is a link": (a_link("manifest.json", "moved"), r"manifest\.json cannot be read: 'it is a symbolic link'"),
     "no manifest": (lambda folder: (folder / "manifest.json").unlink(), "is not empty and holds no run"),
     "parts that are a file": (parts_are_a_file, "parts is not a folder"),
-    "parts behind a link": (a_link("parts", "victim"), "parts is a symbolic link; name a folder itself"),
+    "parts behind a link": (a_link("parts", "victim"), "parts is a symbolic link, and none is followed; move it away"),
     "a folder in the place of a table": (a_folder("paths.parquet"), r"paths\.parquet is no regular file, and a table of the run"),
     "a link in the place of a table": (lambda folder: (folder / "summary.parquet").symlink_to(folder.parent / "victim"),
                                        r"summary\.parquet is no regular file"),
@@ -312,7 +312,7 @@ def test_a_folder_behind_a_link_is_refused(runs: Folders, tmp_path: Path) -> Non
     shutil.copytree(runs.half, tmp_path / "run")
     (tmp_path / "link").symlink_to(tmp_path / "run")
     before = contents(tmp_path)
-    with pytest.raises(InputError, match="link is a symbolic link; name a folder itself"):
+    with pytest.raises(InputError, match="link is a symbolic link, and none is followed; name another with --out"):
         stress(WORLD, tmp_path / "link")
     assert contents(tmp_path) == before
 

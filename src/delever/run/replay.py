@@ -200,11 +200,11 @@ def replay(run: Any, path: int, declined: bool = False) -> pa.Table:
 
 def manifest_of(folder: Path) -> dict[str, Any]:
     """The manifest of a finished run's folder, every table of which is as it was written."""
-    is_folder(folder)
+    remedy = "name the folder of a run, as delever stress made it"
+    is_folder(folder, remedy)
     try:
         found = read_manifest(folder)
     except OSError as error:
-        remedy = "name the folder of a run, as delever stress made it"
         raise InputError("is no run", str(folder), error.strerror, remedy) from None
     if "world" not in found:
         raise InputError("is not finished", str(folder), found.get("status"), "start the same stress test again: it resumes")
@@ -214,7 +214,10 @@ def manifest_of(folder: Path) -> dict[str, Any]:
 
 def write_replay(table: pa.Table, folder: Path, path: int) -> Path:
     """As Parquet into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"replay-{path}.parquet"
-    write_table(target, table)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_table(target, table)
+    except OSError as error:
+        raise InputError("cannot be written", str(target), error.strerror, "name a file with --out") from None
     return target

@@ -86,15 +86,14 @@ def read_table(path: Path, expected: str) -> pa.Table:
     return pq.read_table(pa.BufferReader(content))
 
 
-def is_folder(path: Path) -> bool:
-    """Whether a folder stands there, False: nothing does. InputError: something else, a link to a folder too."""
+def is_folder(path: Path, remedy: str) -> bool:
+    """Whether a folder stands there, False: nothing does. InputError with the remedy: something else, a link to a folder too."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return False
     if stat.S_ISLNK(mode):
-        raise InputError("is a symbolic link", str(path), None, "name a folder itself; links are not followed, and nothing is "
-                         "written through one")
+        raise InputError("is a symbolic link, and none is followed", str(path), None, remedy)
     if not stat.S_ISDIR(mode):
-        raise InputError("is not a folder", str(path), None, "name another")
+        raise InputError("is not a folder", str(path), None, remedy)
     return True

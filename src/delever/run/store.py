@@ -40,6 +40,7 @@ MANIFEST, PARTS = "manifest.json", "parts"
 SEAL = "seal"  # of the manifest: the digest of the rest of it
 BESIDE = "beside"  # in the manifest: digests of tables that are made after the run, and made anew where they do not fit
 TABLES = ("paths", "history", "trace", "summary")
+OTHER, AWAY = "name another with --out", "move it away"
 ANEW = "name another folder with --out, or delete this one"
 PATIENCE = 0.5  # [s]: workers of a run that was killed hold its lock for a moment
 BUSY = (errno.EWOULDBLOCK, errno.EACCES)  # what a lock that somebody else holds answers
@@ -146,7 +147,7 @@ class Store:
         try:
             if "\0" in str(self.folder):
                 raise OSError(errno.EINVAL, "it has a NUL in its name")
-            if is_folder(self.folder) and not self.found() and not all(map(is_leftover, self.folder.iterdir())):
+            if is_folder(self.folder, OTHER) and not self.found() and not all(map(is_leftover, self.folder.iterdir())):
                 raise InputError("is not empty and holds no run", str(self.folder), None, "name another folder with --out")
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self.complete:
@@ -158,7 +159,7 @@ class Store:
                 self.look()
                 self.tidy()  # it may have been killed just before
         except OSError as error:
-            raise InputError("cannot be written", str(self.folder), error.strerror, "name another with --out") from None
+            raise InputError("cannot be written", str(self.folder), error.strerror, OTHER) from None
         return self.complete
 
     @property
@@ -200,11 +201,11 @@ class Store:
 
     def check_places(self) -> None:
         """Refuse at the start what could not be written at the end."""
-        is_folder(self.parts_folder)
+        is_folder(self.parts_folder, AWAY)
         for name in (*TABLES, *SAFETY):
             path = self.folder / f"{name}.parquet"
             if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
-                raise InputError("is no regular file, and a table of the run goes there", str(path), None, "move it away")
+                raise InputError("is no regular file, and a table of the run goes there", str(path), None, AWAY)
 
     def check_held(self) -> None:
         """OSError where the folder that was opened was deleted, moved or replaced while the run went on."""
@@ -214,14 +215,14 @@ class Store:
     def add(self, result: ChunkResult) -> None:
         """Keep a finished chunk."""
         self.check_held()
-        if not is_folder(self.parts_folder):
+        if not is_folder(self.parts_folder, AWAY):
             self.parts_folder.mkdir()
         write_part(self.parts_folder, self.key, result)
 
     def look(self) -> tuple[list[ChunkResult], list[str]]:
         """Parts that are believed, in the order of their paths; and what is said of the others."""
         found, others = list[tuple[Path, ChunkResult]](), list[str]()
-        for path in sorted(self.parts_folder.iterdir()) if is_folder(self.parts_folder) else []:
+        for path in sorted(self.parts_folder.iterdir()) if is_folder(self.parts_folder, AWAY) else []:
             if is_leftover(path):
                 continue
             try:
@@ -254,7 +255,7 @@ class Store:
 
     def tidy(self) -> None:
         """Drop what a complete run has no use for: its parts, and files that were being written when it was killed."""
-        inside = self.parts_folder.iterdir() if is_folder(self.parts_folder) else ()
+        inside = self.parts_folder.iterdir() if is_folder(self.parts_folder, AWAY) else ()
         for path in (*self.believed, *filter(is_leftover, (*inside, *self.folder.iterdir()))):
             path.unlink(missing_ok=True)
         with suppress(OSError):  # there is none, or it holds what is not ours
