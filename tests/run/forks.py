@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+
+PROGRESS = re.compile(r"^delever: \w+( [\d,]+ of [\d,]+)?, \d+ s\n", re.MULTILINE)  # every few seconds
 
 
 class Forks:
@@ -47,9 +52,9 @@ class Forks:
         return False
 
     def end(self) -> tuple[int, str]:
-        """Its exit code once it has ended, negative for a signal; and all that it said on stderr."""
+        """Its exit code once it has ended, negative for a signal; and what it said on stderr, but for how far it is."""
         code = int(self.server.stdout.readline())  # type: ignore[union-attr]
-        return code, (self.folder / "stderr").read_text()
+        return code, PROGRESS.sub("", (self.folder / "stderr").read_text())
 
 
 def serve() -> None:
@@ -58,6 +63,8 @@ def serve() -> None:
     from delever.cli.options import load_world
     from delever.run.stress import stress
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have it ignored
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     stress(load_world("first", {"scenario.paths": "1", "scenario.horizon": "7 h"}), keep=False)
     for line in sys.stdin:
         child = os.fork()

@@ -6,14 +6,18 @@ import errno
 import os
 import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from delever.cli.main import app
 from delever.model.errors import InputError, RunWarning, StoppedError
 from delever.run import chunk
+from delever.run import replay as replays
 from delever.run import stress as runs
 from delever.run.stress import stress
 from run.forks import Forks
@@ -82,6 +86,26 @@ def test_a_killed_worker_is_one_line_and_the_same_command_goes_on(delever: Forks
     delever.start(*[word.replace("killed", "alone") for word in words])
     assert delever.end() == (0, "")
     assert tables(out) == tables(delever.folder / "alone")
+
+
+def test_every_command_says_in_one_line_that_it_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(replays, "replay", interrupt)
+    done = CliRunner().invoke(app, ["replay", str(tmp_path), "--path", "0"])
+    assert (done.exit_code, done.stdout, done.stderr) == (130, "", "delever: interrupted\n")
+
+
+def test_a_result_that_finds_no_room_is_one_line(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    done = CliRunner().invoke(app, ["wall", "first", "--asset", "ETH", "--shock", "-5%", "--csv", "wall.csv"])
+    assert (done.exit_code, list(elsewhere.iterdir())) == (75, [])
+    assert done.stderr == ("delever: wall.csv cannot be written: No space left on device; put that right and start the same "
+                           "command again\n")
 
 
 # ---- disks, folders, memory --------------------------------------------------------------------------------------
