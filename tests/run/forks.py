@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-
 PROGRESS = re.compile(r"^delever: \w+( [\d,]+ of [\d,]+)?, \d+ s\n", re.MULTILINE)  # every few seconds
 
 
