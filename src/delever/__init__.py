@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from delever.examples import example
     from delever.ingest.own_import import import_book
     from delever.model.book import Book
-    from delever.model.errors import InputError
+    from delever.model.errors import InputError, StoppedError
     from delever.model.world import World
     from delever.report import show
     from delever.run.replay import replay
@@ -42,6 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Book",
     "InputError",
+    "StoppedError",
     "World",
     "check",
     "compare",
@@ -63,6 +64,7 @@ __all__ = [
 _HOME = {
     "Book": "delever.model.book",
     "InputError": "delever.model.errors",
+    "StoppedError": "delever.model.errors",
     "World": "delever.model.world",
     "check": "delever.analysis",
     "compare": "delever.analysis",

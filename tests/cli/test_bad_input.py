@@ -193,6 +193,37 @@ def a_file(folder: Path) -> None:
     (folder.parent / "run").write_text("")
 
 
+def named(name: str) -> Prepare:
+    """A world with such a name, as YAML quotes it."""
+    return edits("world.yaml", "as_of:", f'name: "{name}"\nas_of:')
+
+
+CASES["the world's name is a path"] = named("/tmp/elsewhere/EVIL")
+CASES["the world's name goes up"] = named("..")
+CASES["the world's name is a path on Windows"] = named("up\\\\and\\\\away")
+CASES["the world's name has a NUL"] = named("a\\0b")
+CASES["the world's name has a line break"] = named("a\\nb")
+CASES["the world's name is empty"] = named(" ")
+CASES["the world's name is too long"] = named("x" * 300)
+
+
+@case("the run's folder is a link")
+def linked(folder: Path) -> None:
+    (folder.parent / "run").symlink_to("elsewhere")
+
+
+@case("the run's parts are a link")
+def parts_linked(folder: Path) -> None:
+    stress(load(folder), folder.parent / "run")
+    (folder.parent / "run" / "parts").symlink_to(folder)
+
+
+@case("a table of the run has changed")
+def table_changed(folder: Path) -> None:
+    stress(load(folder), folder.parent / "run")
+    (folder.parent / "run" / "paths.parquet").write_bytes(b"PAR1")
+
+
 @case("the run's manifest is damaged")
 def damaged(folder: Path) -> None:
     another_world(folder)

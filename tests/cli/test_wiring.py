@@ -121,9 +121,13 @@ def test_concentration_is_worked_out_once_and_kept(below: Below) -> None:
     assert pyarrow.parquet.read_table("here/concentration.parquet")["owner"].to_pylist()[1] == "a40"
 
 
-def test_a_damaged_concentration_is_worked_out_anew(below: Below) -> None:
+@pytest.mark.parametrize("damage", [
+    lambda path: path.write_bytes(b"PAR1"),
+    lambda path: pyarrow.parquet.write_table(pa.table({"owner": ["nobody"], "var": [0.0]}), path),
+    lambda path: (path.rename("moved"), path.symlink_to(Path("moved").absolute()))])
+def test_a_concentration_that_is_not_as_it_was_written_is_worked_out_anew(damage: Any, below: Below) -> None:
     invoke("stress", "first", "--out", "here")
-    Path("here/concentration.parquet").write_bytes(b"PAR1")
+    damage(Path("here/concentration.parquet"))
     result = invoke("stress", "first", "--out", "here", "--json")
     assert below.times == 2
     assert json.loads(result.stdout)["concentration"][1]["var"] == 1.0

@@ -90,6 +90,28 @@ def test_what_is_no_run_or_has_changed_is_one_line(elsewhere: Path) -> None:
         replay("memory", 0)
 
 
+def test_a_run_with_a_table_that_has_changed_is_not_replayed(elsewhere: Path) -> None:
+    run = stress(dl.load(dl.example("first"), set={"scenario.paths": 1, "scenario.horizon": "7 h"}), out="run")
+    pq.write_table(run.paths.slice(1), "run/paths.parquet")
+    with pytest.raises(InputError, match=r"run/paths\.parquet has changed since the run"):
+        replay("run", 0)
+    Path("link").symlink_to("run")
+    with pytest.raises(InputError, match="link is a symbolic link, and none is followed; name the folder of a run"):
+        replay("link", 0)
+
+
+def test_a_replay_that_cannot_be_written_is_one_line(elsewhere: Path) -> None:
+    run = stress(dl.load(dl.example("first"), set={"scenario.paths": 1, "scenario.horizon": "7 h"}), out="run")
+    (Path("run") / "replay-0.parquet").mkdir()
+    for words, said in ((["replay", "run", "--path", "0"], "replay-0.parquet cannot be written: 'Is a directory'"),
+                        (["replay", "run", "--path", "0", "--out", "no/such.parquet"], "make the folder no first"),
+                        (["replay", "run", "--path", "0", "--out", "all.csv"], "end its name in .parquet")):
+        done = CliRunner().invoke(app, words)
+        assert (done.exit_code, done.stdout) == (2, "") and said in done.stderr and done.stderr.count("\n") == 1
+    assert run.folder is not None and sorted(path.name for path in run.folder.iterdir()) == [
+        "history.parquet", "manifest.json", "paths.parquet", "replay-0.parquet", "summary.parquet", "trace.parquet"]
+
+
 def test_a_path_that_makes_value_is_written_down(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outcomes, "LIMIT", -1.0)  # so that every path breaks it
     world = one_market(loan("a", 10.0, 8000.0), scenario={"horizon": 120, "events": [fall(0.1)]})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from delever.cli.options import INTERRUPTED, load_world, parse_settings, user_errors
+from delever.cli.options import interrupted, load_world, parse_settings, user_errors
 from delever.cli.progress import bar
 from delever.cli.variants import variants_of, world_of
 
@@ -127,11 +127,8 @@ def parse_over(texts: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _interruptible(work: Any) -> Any:
-    import sys
-
     try:
         with bar() as tell:
             return work(tell)
     except KeyboardInterrupt:
-        print("delever: interrupted; nothing was written", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        raise interrupted("interrupted; nothing was written") from None

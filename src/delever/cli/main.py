@@ -9,6 +9,7 @@ import typer
 
 from delever import __version__
 from delever.cli import import_command
+from delever.cli.options import heed_signals
 from delever.cli.variants import ORDER, InOrder
 
 app = typer.Typer(
@@ -264,4 +265,5 @@ def explain(
 
 def main() -> None:
     """Entry point of the installed command."""
+    heed_signals()
     app()

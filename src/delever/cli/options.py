@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -17,24 +19,58 @@ if TYPE_CHECKING:
     from delever.model.world import World
 
 USER_ERROR = 2  # exit code of a mistake in the input
-INTERRUPTED = 130  # the shell's code for Ctrl-C
+STOPPED = 75  # of a run that ended from outside and may be tried again: EX_TEMPFAIL of sysexits.h
+BY_SIGNAL = 128  # with the number of the signal added, as shells count
 
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Turn a mistake in the input into one line on stderr and exit code 2; a mistake of ours keeps its traceback."""
+    """Turn what is no mistake of ours into one line on stderr and an exit code; a mistake of ours keeps its traceback."""
     try:
-        yield
+        with warnings.catch_warnings():
+            otherwise, warnings.showwarning = warnings.showwarning, lambda *warning: _say(otherwise, *warning)
+            yield
+    except KeyboardInterrupt:
+        raise interrupted("interrupted") from None
     except Exception as error:
-        from delever.model.errors import InputError
+        from delever.model.errors import InputError, StoppedError
 
-        if not isinstance(error, InputError):
+        if not isinstance(error, (InputError, StoppedError)):
             raise
         line = " ".join(str(error).split())
         print(f"delever: {line}", file=sys.stderr)
-        raise typer.Exit(USER_ERROR) from None
+        raise typer.Exit(STOPPED if isinstance(error, StoppedError) else USER_ERROR) from None
+
+
+def _say(otherwise: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """A warning about a run's folder as a line; others as they are."""
+    from delever.model.errors import RunWarning
+
+    if issubclass(category, RunWarning):
+        print(f"delever: {message}", file=sys.stderr)
+    else:
+        otherwise(message, category, *where)
+
+
+_ended_by: list[int] = [signal.SIGINT]  # the signal behind a KeyboardInterrupt
+
+
+def heed_signals() -> None:
+    """Let SIGTERM end a command as Ctrl-C does, unless whoever started it has it ignored."""
+    def end(number: int, frame: object) -> None:
+        _ended_by[0] = number
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, end)
+
+
+def interrupted(line: str) -> typer.Exit:
+    """Say so; the exit with the code that shells give to the signal."""
+    print(f"delever: {line}", file=sys.stderr)
+    return typer.Exit(BY_SIGNAL + _ended_by[0])
 
 
 def parse_settings(settings: Sequence[str], option: str = "--set") -> dict[str, str]:

@@ -105,21 +105,16 @@ def critical_order(world: World, order: Order | str, run: Run) -> dict[str, Any]
 
 
 def _kept(run: Run, name: str, work_out: Callable[[], pa.Table | None]) -> pa.Table | None:
-    """The table in the run's folder, which is of this very world and program; what cannot be read is made anew."""
-    import pyarrow as pa
-    import pyarrow.parquet
+    """The table in the run's folder, which is of this very world and program; what is not as it was written is made anew."""
+    from delever.run.store import keep_beside, kept_beside
 
-    from delever.report.files import write_table
-
-    path = None if run.folder is None else run.folder / name
-    if path is not None and path.exists():
-        try:
-            return pyarrow.parquet.read_table(path)
-        except (pa.ArrowException, OSError):
-            pass  # written anew below
-    table = work_out()
-    if path is not None and table is not None and not is_partial(table):
-        write_table(table, path)
+    if run.folder is None:
+        return work_out()
+    table = kept_beside(run.folder, run.manifest, name)
+    if table is None:
+        table = work_out()
+        if table is not None and not is_partial(table):
+            keep_beside(run.folder, run.manifest, name, table)
     return table
 
 

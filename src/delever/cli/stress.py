@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from delever.cli.options import (
-    INTERRUPTED,
+    interrupted,
     load_world,
     parse_memory,
     parse_paths,
@@ -65,15 +65,13 @@ def run(text: str, settings: list[str], choice: Choice) -> None:
                 clock = Clock(tell)
                 world, result, order = _work(text, settings, choice, clock)
         except KeyboardInterrupt:
-            print("delever: interrupted; the same command goes on where it stopped", file=sys.stderr)
-            raise typer.Exit(INTERRUPTED) from None
+            raise interrupted("interrupted; the same command goes on where it stopped") from None
         _print(result, choice)
         workers = choice.threads or os.cpu_count() or 1
         extras, stopped = _extras(world, result, order, choice, Beside(result, monotonic() - start, clock.a_path(workers)))
         _print_extras(result, extras, choice)
         if stopped:
-            print("delever: interrupted beside the figures, which are complete; the same command makes the rest", file=sys.stderr)
-            raise typer.Exit(INTERRUPTED)
+            raise interrupted("interrupted beside the figures, which are complete; the same command makes the rest")
 
 
 def _work(text: str, settings: list[str], choice: Choice, tell: Tell) -> tuple[World, Run, Order | str | None]:

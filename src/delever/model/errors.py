@@ -66,6 +66,17 @@ class InputError(ValueError):
         return " ".join(line.split())
 
 
+class StoppedError(RuntimeError):
+    """A run ended through nothing that was asked for: a full disk, a folder that is gone, a worker that was killed.
+
+    One line, which says how to go on.
+    """
+
+
+class RunWarning(UserWarning):
+    """Something in a run folder is not believed; the run goes on without it."""
+
+
 def show(value: object) -> str:
     """A value as it is quoted in an error, cut when long; nothing for None."""
     if value is None:

@@ -164,3 +164,19 @@ def read_text(value: object) -> object:
 
 
 Text = Annotated[str, BeforeValidator(read_text)]
+NO_FILE = re.compile(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\]|^\.|^\s*$')  # what the name of a folder cannot have
+LONGEST_NAME = 100  # characters of what results are called by; assumption: a folder's name is at most 255 bytes
+
+
+def read_name(value: object) -> object:
+    """A name that a folder can have: results of a run lie in one of that name."""
+    name = read_text(value)
+    if isinstance(name, str) and len(name.encode(errors="replace")) > LONGEST_NAME:
+        raise InputError("is too long", value=name, remedy=f"at most {LONGEST_NAME} bytes")
+    if isinstance(name, str) and NO_FILE.search(name):
+        remedy = "results lie in runs/NAME-...: leave out slashes and dots in front"
+        raise InputError("is no name of a folder", value=name, remedy=remedy)
+    return name
+
+
+Name = Annotated[str, BeforeValidator(read_name)]

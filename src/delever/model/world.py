@@ -27,7 +27,7 @@ from .parameters import (
     look_up,
     read_parameters,
 )
-from .quantity import Amount, Count, Instant, Seconds, Share, Text
+from .quantity import Amount, Count, Instant, Name, Seconds, Share, Text
 from .relative import resolved
 from .replace import from_text, keys_of, put
 from .scenario import Order, Scenario
@@ -90,7 +90,7 @@ class Execution(Spec):
 class World(Spec):
     """Everything a run needs. References between its parts are checked when it is built."""
 
-    name: str = Field("world", description="what results are called by")
+    name: Name = Field("world", description="what results are called by")
     as_of: Instant = Field(examples=["2023-06-20T14:20:00Z"], description="the moment at which the run begins")
     assets: dict[str, Asset] = Field(examples=["{ETH: {price: 1719.57 USD}}"], description="all but USD, by name")
     protocols: dict[str, Protocol] = Field(examples=["{aave: {rules: aave.v3_0, ...}}"], description="by name")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from delever.model.errors import InputError
+from delever.model.errors import InputError, StoppedError
 
 
 def check_target(path: Path | None, suffixes: Collection[str]) -> None:
@@ -46,6 +46,14 @@ def write_text(text: str, path: Path) -> None:
 
 def replace(path: Path, write: Callable[[str], object]) -> None:
     """Write beside the target and move: a reader sees the old file or the new one, never half of one."""
+    try:
+        _replace(path, write)
+    except OSError as error:
+        raise StoppedError(f"{path} cannot be written: {error.strerror or error}; put that right and start the same command again"
+                           ) from error
+
+
+def _replace(path: Path, write: Callable[[str], object]) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
     os.close(handle)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -32,6 +33,11 @@ class ChunkResult:
     trace: list[tuple[float, ...]]
     safety: dict[str, pa.Table] = field(default_factory=dict)  # `timeline` and `adl`, where a protocol declares amounts
 
+    @property
+    def end(self) -> int:
+        """The path behind its last."""
+        return self.first_path + self.paths.num_rows
+
 
 class Played(NamedTuple):
     """A chunk at the end."""
@@ -42,18 +48,21 @@ class Played(NamedTuple):
     trace: Trace
 
 
-def simulate(model: Model, first_path: int, count: int, traced: list[int]) -> ChunkResult:
-    """Paths first_path .. first_path + count - 1."""
+def simulate(model: Model, first_path: int, count: int, traced: list[int], halt: Sequence[int] = (0,)) -> ChunkResult:
+    """Paths first_path .. first_path + count - 1. halt: shared with whoever may end it, by another number than 0."""
     timeline = Timeline(model.steps)
-    state, mechanisms, history, trace = run_state(model, first_path, count, traced, timeline=timeline)
+    state, mechanisms, history, trace = run_state(model, first_path, count, traced, timeline=timeline, halt=halt)
     grown = timeline_table(model, first_path, timeline)
     safety = {} if grown is None else {"timeline": grown, "adl": deleveraged_positions(model, state)}
     return ChunkResult(first_path, tabulate_paths(model, mechanisms, state), history.counts, trace.rows, safety)
 
 
 def run_state(model: Model, first_path: int, count: int, traced: list[int], more: Sequence[Probe] = (),
-              timeline: Timeline | None = None) -> Played:
-    """A chunk, run to the end. more: probes besides those that every run has; timeline: filled where one is given."""
+              timeline: Timeline | None = None, halt: Sequence[int] = (0,)) -> Played:
+    """A chunk, run to the end. more: probes besides those that every run has; timeline: filled where one is given.
+
+    CancelledError: after the step in which `halt` was set.
+    """
     history, trace = History(model.steps), Trace(traced)
     probes: list[Probe] = [Extremes(), history, *([trace] if traced else []), *([timeline] if timeline else []), *more]
     chunk = phases(model, count, probes)
@@ -63,5 +72,7 @@ def run_state(model: Model, first_path: int, count: int, traced: list[int], more
         timeline.mechanisms = mechanisms
     for _ in range(model.steps):
         step(chunk, state)
+        if halt[0]:
+            raise CancelledError
     forget()
     return Played(state, mechanisms, history, trace)

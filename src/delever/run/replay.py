@@ -37,8 +37,9 @@ from delever.core.tables import (
 from delever.engine.step import step
 from delever.model.errors import InputError
 from delever.run.assemble import Model, assemble, phases
+from delever.run.seal import is_folder, write_table
 from delever.run.start import new_state
-from delever.run.store import describe, fingerprint, write_table
+from delever.run.store import describe, fingerprint, read_manifest, read_tables
 from delever.worlds import load
 
 OUTCOMES = {EXECUTED: "executed", REVERTED: "reverted", WAITING: "waits", HALTED: "halted", DECLINED: "declined"}
@@ -198,22 +199,25 @@ def replay(run: Any, path: int, declined: bool = False) -> pa.Table:
 
 
 def manifest_of(folder: Path) -> dict[str, Any]:
-    """The manifest of a run's folder."""
-    import json
-
+    """The manifest of a finished run's folder, every table of which is as it was written."""
+    remedy = "name the folder of a run, as delever stress made it"
+    is_folder(folder, remedy)
     try:
-        found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError("is no run", str(folder), getattr(error, "strerror", None) or "its manifest is damaged",
-                         "name the folder of a run, as delever stress made it") from None
+        found = read_manifest(folder)
+    except OSError as error:
+        raise InputError("is no run", str(folder), error.strerror, remedy) from None
     if "world" not in found:
         raise InputError("is not finished", str(folder), found.get("status"), "start the same stress test again: it resumes")
-    return dict(found)
+    read_tables(folder, found)
+    return found
 
 
 def write_replay(table: pa.Table, folder: Path, path: int) -> Path:
     """As Parquet into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"replay-{path}.parquet"
-    write_table(target, table)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_table(target, table)
+    except OSError as error:
+        raise InputError("cannot be written", str(target), error.strerror, "name a file with --out") from None
     return target

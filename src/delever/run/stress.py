@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import errno
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +15,17 @@ import pyarrow as pa
 
 from delever.core.jit import source_hash
 from delever.engine.probes import BINS, BUCKETS, HISTORIES, PER_DECADE
-from delever.model.errors import InputError
+from delever.model.errors import InputError, StoppedError
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
 from delever.run.by_asset import by_asset
 from delever.run.chunk import ChunkResult
 from delever.run.figures import summarise
 from delever.run.outcomes import ConservationError
+from delever.run.parts import SAFETY
 from delever.run.replay import replay_model, write_replay
 from delever.run.result import Result
-from delever.run.store import SAFETY, TABLES, Store, describe, fingerprint
+from delever.run.store import TABLES, Store, describe, fingerprint
 from delever.run.work import Progress, run_chunks
 
 
@@ -82,22 +87,44 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
     identity = {"world_hash": fingerprint(description), "inputs": dict(sorted(model.source.hashes.items())),
                 "program": source_hash(), "trace": chosen}
     if not keep:
-        results = run_chunks(model, [(0, world.scenario.paths)], threads, memory, tell, chosen, chunk)
+        with stopping(None):
+            results = run_chunks(model, [(0, world.scenario.paths)], threads, memory, tell, chosen, chunk)
         return finished(model, results, None, {**identity, "world": description})
     folder = Path(out) if out is not None else Path("runs") / f"{world.name}-{fingerprint(identity)[:8]}"
     with Store(folder, identity) as store:
         if store.open():
             tell("simulating", world.scenario.paths, world.scenario.paths)
             return Run(model, **store.tables(), folder=folder, manifest=store.manifest)
-        try:
-            run_chunks(model, gaps(store.parts(), world.scenario.paths), threads, memory, tell, chosen, chunk, store.add)
-        except ConservationError as error:
-            written = write_replay(replay_model(model, error.path), folder, error.path)
-            raise ConservationError(f"{error}; every transaction of the path stands in {written}", error.path) from error
-        run = finished(model, store.parts(), folder, {**identity, "world": description, "version": version(),
-                                                      "folder": str(world.folder) if world.folder else None})
-        store.finish(run.tables, run.manifest)
-    return run
+        with stopping(folder):
+            try:
+                run_chunks(model, gaps(store.parts(), world.scenario.paths), threads, memory, tell, chosen, chunk, store.add)
+            except ConservationError as error:
+                written = write_replay(replay_model(model, error.path), folder, error.path)
+                raise ConservationError(f"{error}; every transaction of the path stands in {written}", error.path) from error
+            results = store.parts()
+            if gaps(results, world.scenario.paths):
+                raise OSError(errno.EIO, "parts were lost or damaged while the run went on", str(store.parts_folder))
+            run = finished(model, results, folder, {**identity, "world": description, "version": version(),
+                                                    "folder": str(world.folder) if world.folder else None})
+            store.finish(run.tables, run.manifest)
+    return replace(run, manifest=store.manifest)
+
+
+@contextmanager
+def stopping(folder: Path | None) -> Iterator[None]:
+    """What ends a run from outside becomes one line that says how to go on. folder: where it is kept, None: nowhere."""
+    try:
+        yield
+    except (BrokenExecutor, MemoryError, OSError) as error:
+        kept = folder is not None and folder.is_dir()
+        again = f"the same command {'goes on where it stopped' if kept else 'starts anew'}"
+        if isinstance(error, OSError):
+            line = f"{error.filename or folder}: {error.strerror or error}; put that right, and {again}"
+        elif isinstance(error, MemoryError):
+            line = f"not enough memory; {again}, with less --memory or fewer --threads"
+        else:
+            line = f"a worker was killed from outside; {again}, if memory ran out with less --memory or fewer --threads"
+        raise StoppedError(f"the run has stopped: {line}") from error
 
 
 def version() -> str:
@@ -117,7 +144,7 @@ def gaps(have: list[ChunkResult], paths: int) -> list[tuple[int, int]]:
     for part in have:
         if part.first_path > at:
             out.append((at, part.first_path))
-        at = max(at, part.first_path + part.paths.num_rows)
+        at = max(at, part.end)
     return [*out, (at, paths)] if at < paths else out
 
 

@@ -15,8 +15,10 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from mmap import mmap
 
 import numpy as np
 
@@ -98,12 +100,13 @@ def run_chunks(model: Model, ranges: list[tuple[int, int]], workers: int | None 
     every_kernel(model)
     done, results = total - todo, []
     tell("simulating", done, total)
-    with executor(model, trace or [], count) as pool:
+    halt = memoryview(mmap(-1, 1))  # a byte that forked workers share
+    with executor(model, trace or [], count, halt) as pool, halting(halt):
         running: set[Future[ChunkResult]] = set()
         while True:
             while len(running) < count and (task := dispenser.take(len(running))) is not None:
                 running.add(pool.submit(work, *task) if isinstance(pool, ProcessPoolExecutor) else
-                            pool.submit(simulate, model, *task, trace or []))
+                            pool.submit(simulate, model, *task, trace or [], halt))
             if not running:
                 break
             finished, running = wait(running, return_when=FIRST_COMPLETED)
@@ -119,24 +122,35 @@ def run_chunks(model: Model, ranges: list[tuple[int, int]], workers: int | None 
     return sorted(results, key=lambda result: result.first_path)
 
 
-def executor(model: Model, trace: list[int], workers: int) -> Executor:
+@contextmanager
+def halting(halt: memoryview) -> Iterator[None]:
+    """Whatever ends this early ends the chunks that are being run, after the step that they are at."""
+    try:
+        yield
+    except BaseException:
+        halt[0] = 1
+        raise
+
+
+def executor(model: Model, trace: list[int], workers: int, halt: memoryview) -> Executor:
     """Processes that share the model as it is now, or threads. Nothing is gained by more than one for one worker."""
     if workers > 1 and sys.platform == "linux" and multiprocessing.parent_process() is None:
-        return ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), begin, (model, trace))
+        return ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), begin, (model, trace, halt))
     return ThreadPoolExecutor(workers)
 
 
-_shared: list[tuple[Model, list[int]]] = []  # of a worker process: what it was forked with
+_shared: list[tuple[Model, list[int], memoryview]] = []  # of a worker process: what it was forked with
 
 
-def begin(model: Model, trace: list[int]) -> None:
+def begin(model: Model, trace: list[int], halt: memoryview) -> None:
     """In a new worker: leave interrupts to the parent, and end with it however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
-    _shared[:] = [(model, trace)]
+    _shared[:] = [(model, trace, halt)]
 
 
 def work(first_path: int, count: int) -> ChunkResult:
     """In a worker process: one chunk."""
-    model, trace = _shared[0]
-    return simulate(model, first_path, count, trace)
+    model, trace, halt = _shared[0]
+    return simulate(model, first_path, count, trace, halt)
