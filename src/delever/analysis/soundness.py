@@ -20,7 +20,7 @@ from delever.model.book import COLLATERAL, DEBT
 from delever.model.oracle import compose
 from delever.model.parameters import categories_of, look_up
 from delever.model.world import World
-from delever.run.assemble import Model, assemble, phases
+from delever.run.assemble import Model, assemble
 from delever.run.result import Result
 
 OK, WARN, ERROR = "ok", "warn", "error"
@@ -72,7 +72,6 @@ class Check(Result):
 def check(world: World) -> Check:
     """Read everything that the world names and look at it. What cannot be read at all raises InputError."""
     model = assemble(world)
-    phases(model, 1, ())  # mistakes in what is only used by a run: price processes, shocks, orders
     seen, ages = seen_prices(model), inputs(world)
     legs = legs_of(model)
     at_start = health(legs, model.seen_price())

@@ -19,6 +19,7 @@ from delever.analysis.margins import MarginBook, reached, unhealthy_positions
 from delever.analysis.shocks import FIVES, Shocks, Walk, parse_shocks
 from delever.analysis.tables import Column, named, table
 from delever.analysis.valuation import Legs, callable_now, chain, health, legs_of, market_of, sensitivity
+from delever.core.jit import interpreted
 from delever.model.asset import price_usd
 from delever.model.book import COLLATERAL, DEBT
 from delever.model.errors import InputError
@@ -98,19 +99,20 @@ def wall_of(model: Model, asset: str | None, shocks: Shocks | Mapping[str, Shock
     pairs, margin_book = Pairs(model, legs), MarginBook(model)
 
     tables, totals, accounts = [], [], pa.table({})
-    for move, each in zip(moves, joint.moves, strict=True):
-        price = model.seen_price(seen_moves @ np.log1p(each))
-        reach = Reach(model, legs, price)
-        tables.append(_table(pairs, move, reach.by_pair(pairs)))
-        totals.append(_totals(model, move, reach.by_protocol()))
-        accounts = reach.accounts() if move == deepest else accounts
-        if margin_book.exchanges:
-            standing = margin_book.at(price)
-            positions, of_exchanges = reached(margin_book, move, standing)
-            tables.append(positions)
-            totals.append(of_exchanges)
-            if move == deepest:
-                accounts = united([accounts, unhealthy_positions(margin_book, standing)])
+    with interpreted(legs.accounts * len(moves)):
+        for move, each in zip(moves, joint.moves, strict=True):
+            price = model.seen_price(seen_moves @ np.log1p(each))
+            reach = Reach(model, legs, price)
+            tables.append(_table(pairs, move, reach.by_pair(pairs)))
+            totals.append(_totals(model, move, reach.by_protocol()))
+            accounts = reach.accounts() if move == deepest else accounts
+            if margin_book.exchanges:
+                standing = margin_book.at(price)
+                positions, of_exchanges = reached(margin_book, move, standing)
+                tables.append(positions)
+                totals.append(of_exchanges)
+                if move == deepest:
+                    accounts = united([accounts, unhealthy_positions(margin_book, standing)])
     return Wall(united(tables), united(totals), accounts, deepest, _moves(model, joint, moves), joint.said)
 
 
