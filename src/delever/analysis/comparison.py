@@ -18,12 +18,13 @@ from delever.analysis.tables import Column, table
 from delever.model.errors import InputError
 from delever.model.relative import OF_SHARES, quantity_at
 from delever.model.world import World
-from delever.run.figures import rows_of
+from delever.run.figures import made_of, name_of, resampled
 from delever.run.result import Result
 from delever.run.store import describe
 from delever.run.stress import Run, stress
 
 RESAMPLES = 400  # of the paths, for intervals
+AT_ONCE = 4_000_000  # numbers of samples that are looked at together
 LEVEL = 0.95
 LEFT_OUT = ("conservation_residual",)  # says that a run is sound, not how it went
 MOST_CHANGES = 2  # named in a column's heading
@@ -100,7 +101,7 @@ def compared(world: World, labels: Sequence[str], runs: Sequence[Run], settings:
     base = runs[0].summary.filter(pa.array([name not in LEFT_OUT for name in runs[0].summary["figure"].to_pylist()]))
     figures = base["figure"].to_pylist()
     low, high = intervals(runs, figures, world.scenario.seed)
-    values = [_values(run, run.paths, figures) for run in runs]
+    values = [_values(run, figures) for run in runs]
     columns = [Column(name, "", base[key]) for name, key in (("figure", "figure"), ("unit", "unit"), ("baseline", "value"))]
     long: list[dict[str, Any]] = []
     rows = base.to_pylist()
@@ -124,17 +125,24 @@ def intervals(runs: Sequence[Run], figures: Sequence[str], seed: int) -> tuple[n
     paths = runs[0].paths.num_rows
     draw = np.random.Generator(np.random.PCG64(seed))
     found = np.full((RESAMPLES if paths > 1 else 1, len(runs), len(figures)), np.nan)
-    for k in range(RESAMPLES if paths > 1 else 0):
-        rows = pa.array(draw.integers(0, paths, paths))
-        found[k] = [_values(run, run.paths.take(rows), figures) for run in runs]
+    made = [{name_of(one, figure): (one, figure, values) for one, figure, values, _ in made_of(run.model, run.paths)}
+            for run in runs]
+    some = max(1, AT_ONCE // paths)
+    for first in range(0, RESAMPLES if paths > 1 else 0, some):
+        rows = draw.integers(0, paths, (min(some, RESAMPLES - first), paths))
+        for k, of_run in enumerate(made):
+            for i, name in enumerate(figures):
+                if name in of_run:
+                    one, figure, values = of_run[name]
+                    found[first:first + len(rows), k, i] = resampled(one, figure, values[rows])
     difference = found[:, 1:] - found[:, :1]
     low, high = np.quantile(difference, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return low, high
 
 
-def _values(run: Run, paths: pa.Table, figures: Sequence[str]) -> np.ndarray:
-    """These figures of some paths, nan where a world has no such figure."""
-    found = {row.figure: row.estimate[0] for row in rows_of(run.model, paths)}
+def _values(run: Run, figures: Sequence[str]) -> np.ndarray:
+    """These figures of a run, nan where its world has no such figure."""
+    found = dict(zip(run.summary["figure"].to_pylist(), run.summary["value"].to_pylist(), strict=True))
     return np.array([found.get(name, np.nan) for name in figures], float)
 
 
