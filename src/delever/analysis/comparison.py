@@ -67,13 +67,15 @@ class Comparison(Result):
         return f"Comparison of {self.name} with {', '.join(self.labels)}: {self.table.num_rows} figures on {self.paths} paths"
 
 
-def compare(world: World, *others: World, names: Sequence[str] | None = None, owners: Owners = "stay",
+def compare(world: World | Run, *others: World, names: Sequence[str] | None = None, owners: Owners = "stay",
             progress: Tell | None = None, threads: int | None = None) -> Comparison:
     """The figures of a baseline and of other worlds: value, difference to the baseline, and its 95 % interval.
 
+    world: also a run of it that stands already (`run = stress(world)`), which is not made again.
     names: of the others; by default what was changed in them. owners: where thresholds differ, whether accounts stay what they
     are ("stay") or re-lever to the health factor that they had ("keep distance").
     """
+    base, world = world, world.world if isinstance(world, Run) else world
     labels = list(names) if names is not None else [changes(world, other) for other in others]
     if len(labels) != len(others):
         raise InputError("do not fit the worlds", "compare.names", labels, f"give {len(others)}, one a world")
@@ -91,7 +93,10 @@ def compare(world: World, *others: World, names: Sequence[str] | None = None, ow
     runs: list[Run] = []
     for number, (label, each) in enumerate(zip(["baseline", *labels], [world, *run_as], strict=True)):
         tell = None if progress is None else said_of(label, progress)
-        runs.append(stress(each, threads=threads, progress=tell, keep=False) if number == 0 or each != world else runs[0])
+        if number == 0 and isinstance(base, Run):
+            runs.append(base)
+        else:
+            runs.append(stress(each, threads=threads, progress=tell, keep=False) if number == 0 or each != world else runs[0])
     return compared(world, labels, runs, settings, tuple(assumptions(world, others, owners)))
 
 
@@ -169,7 +174,7 @@ def changes(world: World, other: World) -> str:
 
 def changed(world: World, other: World, label: str) -> list[dict[str, str]]:
     """Fields that differ, each with what it was and what it is."""
-    mine, theirs = _leaves(_described(world)), _leaves(_described(other))
+    mine, theirs = leaves(_described(world)), leaves(_described(other))
     return [{"variant": label, "field": path, "before": said(world, path, mine.get(path)),
              "after": said(other, path, theirs.get(path))}
             for path in {**mine, **theirs} if mine.get(path) != theirs.get(path) and path != "name"]
@@ -214,11 +219,11 @@ def accounts_with_terms_of_their_own(world: World) -> int:
     return int(legs.num_rows - legs["liquidation_threshold"].null_count)
 
 
-def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+def leaves(value: Any, path: str = "") -> dict[str, Any]:
     """Dotted path -> value."""
     if isinstance(value, list):
         value = {str(place): item for place, item in enumerate(value)}
     if not isinstance(value, dict):
         return {path: value}
     return {name: leaf for key, item in value.items()
-            for name, leaf in _leaves(item, f"{path}.{key}" if path else key).items()}
+            for name, leaf in leaves(item, f"{path}.{key}" if path else key).items()}

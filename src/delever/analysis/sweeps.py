@@ -13,6 +13,7 @@ from delever.analysis.comparison import Comparison, Owners, compare
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.result import Result
+from delever.run.stress import Run
 
 MOST = 400  # combinations
 
@@ -42,9 +43,13 @@ class Sweep(Result):
         return f"Sweep of {self.comparison.name} over {', '.join(self.fields)}: {shape} worlds on {self.comparison.paths} paths"
 
 
-def sweep(world: World, over: Mapping[str, Sequence[object]], owners: Owners = "stay",
+def sweep(world: World | Run, over: Mapping[str, Sequence[object]], owners: Owners = "stay",
           progress: Callable[[str, int, int], None] | None = None, threads: int | None = None) -> Sweep:
-    """Run every combination of values. over: field -> values, as `World.replace` reads them: "80 %", "+3 points", "x0.5"."""
+    """Run every combination of values. over: field -> values, as `World.replace` reads them: "80 %", "+3 points", "x0.5".
+
+    world: also a run of it that stands already.
+    """
+    base, world = world, world.world if isinstance(world, Run) else world
     fields, count = tuple(over), 1
     for field, values in over.items():
         if not values:
@@ -65,7 +70,7 @@ def sweep(world: World, over: Mapping[str, Sequence[object]], owners: Owners = "
                 raise error.at(f"--over {field}") from None
         worlds.append(other)
     names = [", ".join(f"{field}={value}" for field, value in zip(fields, cell, strict=True)) for cell in cells]
-    comparison = compare(world, *worlds, names=names, owners=owners, progress=progress, threads=threads)
+    comparison = compare(base, *worlds, names=names, owners=owners, progress=progress, threads=threads)
     of = dict(zip(comparison.labels, cells, strict=True))
     rows: list[dict[str, Any]] = [{**dict(zip(fields, map(str, of[row["variant"]]), strict=True)),
                                    **{key: row[key] for key in row if key not in ("variant", "protocol", "label")}}

@@ -297,6 +297,14 @@ def explain(
     command.run(name, as_json)
 
 
+@app.command()
+def shell(context: typer.Context, world: World, settings: Set = None, as_json: Json = False) -> None:
+    """Keep a world loaded and answer a line at a time: what-ifs, walls, changes and their undoing."""
+    from delever.cli import shell as command
+
+    command.run(context.parent.command if context.parent else None, world, settings or [], as_json)
+
+
 def main() -> None:
     """Entry point of the installed command."""
     app()

@@ -46,12 +46,18 @@ INTERPRETED: ContextVar[bool] = ContextVar("interpreted", default=False)
 def source_hash() -> str:
     """Hash of the package's source, 16 hexadecimal digits: what version of the program a run was made with.
 
-    Mechanisms from folders beside the package's own count too.
+    Mechanisms from folders beside the package's own count too. Read once a process: what has been imported is what runs.
     """
-    digest = hashlib.sha256()
     packages = (vars(module).get("__path__", ()) for name, module in list(sys.modules.items()) if name.startswith("delever."))
     outside = {Path(folder) for folders in packages for folder in folders if PACKAGE not in Path(folder).parents}
-    for root in (PACKAGE, *sorted(outside)):
+    return hash_of((PACKAGE, *sorted(outside)))
+
+
+@cache
+def hash_of(folders: tuple[Path, ...]) -> str:
+    """Of the sources in them."""
+    digest = hashlib.sha256()
+    for root in folders:
         for path in sorted(root.rglob("*.py")):
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())
