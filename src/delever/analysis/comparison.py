@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from delever.model.errors import InputError
 from delever.model.relative import OF_SHARES, quantity_at
 from delever.model.world import World
 from delever.run.figures import made_of, name_of, resampled
+from delever.run.plots import intervals as drawn_intervals
 from delever.run.result import Result
 from delever.run.store import describe
 from delever.run.stress import Run, stress
@@ -50,6 +51,7 @@ class Comparison(Result):
     assumptions: what must be said beside the figures.
     """
 
+    pictured: ClassVar[int] = 8
     name: str
     labels: tuple[str, ...]
     paths: int
@@ -62,6 +64,10 @@ class Comparison(Result):
     def main(self) -> pa.Table:
         """See Result."""
         return self.table
+
+    def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
+        """See Result: differences with their intervals."""
+        return drawn_intervals(alt, self.differences, figures)
 
     def __repr__(self) -> str:
         return f"Comparison of {self.name} with {', '.join(self.labels)}: {self.table.num_rows} figures on {self.paths} paths"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ from delever.model.oracle import compose
 from delever.model.parameters import categories_of, look_up
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
+from delever.run.plots import by_health
 from delever.run.result import Result
 
 OK, WARN, ERROR = "ok", "warn", "error"
@@ -62,6 +63,10 @@ class Check(Result):
     def main(self) -> pa.Table:
         """See Result."""
         return self.findings
+
+    def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
+        """See Result: the book's debt by health."""
+        return by_health(alt, self.accounts)
 
     def __repr__(self) -> str:
         levels = self.findings["level"].to_pylist() if self.findings.num_rows else []

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from delever.analysis.comparison import Comparison, Owners, compare
 from delever.model.errors import InputError
 from delever.model.world import World
+from delever.run.plots import over_fields
 from delever.run.result import Result
 from delever.run.stress import Run
 
@@ -28,6 +29,7 @@ class Sweep(Result):
     comparison: the same as variants of the world.
     """
 
+    pictured: ClassVar[int] = 1
     fields: tuple[str, ...]
     values: tuple[tuple[str, ...], ...]
     table: pa.Table
@@ -37,6 +39,10 @@ class Sweep(Result):
     def main(self) -> pa.Table:
         """See Result."""
         return self.table
+
+    def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
+        """See Result: a figure over the fields."""
+        return over_fields(alt, self.table, self.fields, self.values, *figures)
 
     def __repr__(self) -> str:
         shape = " x ".join(str(len(values)) for values in self.values)

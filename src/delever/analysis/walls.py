@@ -8,8 +8,9 @@ Nobody trades: the feedback is the business of a stress test.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,7 @@ from delever.model.book import COLLATERAL, DEBT
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
+from delever.run.plots import reach_by_shock
 from delever.run.result import Result
 
 NO_COLLATERAL = "(none)"
@@ -54,6 +56,10 @@ class Wall(Result):
     def main(self) -> pa.Table:
         """See Result."""
         return self.totals
+
+    def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
+        """See Result: what each shock reaches."""
+        return reach_by_shock(alt, self.totals)
 
     @property
     def assets(self) -> tuple[str, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from delever.run.by_asset import by_asset
 from delever.run.chunk import ChunkResult
 from delever.run.figures import summarise
 from delever.run.outcomes import ConservationError
+from delever.run.plots import exceedance
 from delever.run.replay import replay_model, write_replay
 from delever.run.result import Result
 from delever.run.store import SAFETY, TABLES, Store, describe, fingerprint
@@ -28,6 +30,7 @@ from delever.run.work import Progress, run_chunks
 class Run(Result):
     """Results of a stress test."""
 
+    pictured: ClassVar[int] = 1
     model: Model
     paths: pa.Table  # one row a path
     history: pa.Table  # number of paths by time and size of a cumulative amount
@@ -49,6 +52,10 @@ class Run(Result):
     def main(self) -> pa.Table:
         """See Result: the figures."""
         return self.summary
+
+    def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
+        """See Result: how much is exceeded on which share of paths; of a column, by default of losses."""
+        return exceedance(alt, self.paths, *figures)
 
     def __repr__(self) -> str:
         where = "kept in memory" if self.folder is None else f"in {self.folder}"
