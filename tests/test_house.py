@@ -84,14 +84,14 @@ def test_every_module_says_what_it_is() -> None:
     assert silent == []
 
 
-def test_only_core_jit_imports_numba() -> None:
+def test_only_one_file_imports_numba() -> None:
     """One decorator: one set of compiler flags and one cache."""
     importing = [
         path.relative_to(SOURCE).as_posix()
         for path in SOURCE.rglob("*.py")
         if re.search(r"^\s*(import|from) numba", path.read_text(), re.MULTILINE)
     ]
-    assert importing == ["core/jit.py"]
+    assert importing == ["core/compiler.py"]
 
 
 def test_kernels_use_only_arithmetic_that_is_the_same_everywhere() -> None:

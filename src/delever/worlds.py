@@ -34,7 +34,12 @@ def load(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] | None =
         path = Path(source) / FILE if Path(source).is_dir() else Path(source)
         world = world_from_mapping(mapping_from_yaml(_text(path), str(path)), resolve, str(path))
         world = world.located(path.parent.resolve(), resolve)
-    for name, value in (set or {}).items():
+    return with_settings(world, set or {})
+
+
+def with_settings(world: World, settings: Mapping[str, Any]) -> World:
+    """The world with fields changed, path -> value."""
+    for name, value in settings.items():
         try:
             world = world.replace(name, value)
         except InputError as error:

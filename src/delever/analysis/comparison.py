@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -18,12 +18,14 @@ from delever.analysis.tables import Column, table
 from delever.model.errors import InputError
 from delever.model.relative import OF_SHARES, quantity_at
 from delever.model.world import World
-from delever.run.figures import rows_of
+from delever.run.figures import made_of, name_of, resampled
+from delever.run.plots import intervals as drawn_intervals
 from delever.run.result import Result
 from delever.run.store import describe
 from delever.run.stress import Run, stress
 
 RESAMPLES = 400  # of the paths, for intervals
+AT_ONCE = 4_000_000  # numbers of samples that are looked at together
 LEVEL = 0.95
 LEFT_OUT = ("conservation_residual",)  # says that a run is sound, not how it went
 MOST_CHANGES = 2  # named in a column's heading
@@ -49,6 +51,7 @@ class Comparison(Result):
     assumptions: what must be said beside the figures.
     """
 
+    pictured: ClassVar[int] = 8
     name: str
     labels: tuple[str, ...]
     paths: int
@@ -62,17 +65,23 @@ class Comparison(Result):
         """See Result."""
         return self.table
 
+    def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
+        """See Result: differences with their intervals."""
+        return drawn_intervals(alt, self.differences, figures)
+
     def __repr__(self) -> str:
         return f"Comparison of {self.name} with {', '.join(self.labels)}: {self.table.num_rows} figures on {self.paths} paths"
 
 
-def compare(world: World, *others: World, names: Sequence[str] | None = None, owners: Owners = "stay",
+def compare(world: World | Run, *others: World, names: Sequence[str] | None = None, owners: Owners = "stay",
             progress: Tell | None = None, threads: int | None = None) -> Comparison:
     """The figures of a baseline and of other worlds: value, difference to the baseline, and its 95 % interval.
 
+    world: also a run of it that stands already (`run = stress(world)`), which is not made again.
     names: of the others; by default what was changed in them. owners: where thresholds differ, whether accounts stay what they
     are ("stay") or re-lever to the health factor that they had ("keep distance").
     """
+    base, world = world, world.world if isinstance(world, Run) else world
     labels = list(names) if names is not None else [changes(world, other) for other in others]
     if len(labels) != len(others):
         raise InputError("do not fit the worlds", "compare.names", labels, f"give {len(others)}, one a world")
@@ -90,7 +99,10 @@ def compare(world: World, *others: World, names: Sequence[str] | None = None, ow
     runs: list[Run] = []
     for number, (label, each) in enumerate(zip(["baseline", *labels], [world, *run_as], strict=True)):
         tell = None if progress is None else said_of(label, progress)
-        runs.append(stress(each, threads=threads, progress=tell, keep=False) if number == 0 or each != world else runs[0])
+        if number == 0 and isinstance(base, Run):
+            runs.append(base)
+        else:
+            runs.append(stress(each, threads=threads, progress=tell, keep=False) if number == 0 or each != world else runs[0])
     return compared(world, labels, runs, settings, tuple(assumptions(world, others, owners)))
 
 
@@ -100,7 +112,7 @@ def compared(world: World, labels: Sequence[str], runs: Sequence[Run], settings:
     base = runs[0].summary.filter(pa.array([name not in LEFT_OUT for name in runs[0].summary["figure"].to_pylist()]))
     figures = base["figure"].to_pylist()
     low, high = intervals(runs, figures, world.scenario.seed)
-    values = [_values(run, run.paths, figures) for run in runs]
+    values = [_values(run, figures) for run in runs]
     columns = [Column(name, "", base[key]) for name, key in (("figure", "figure"), ("unit", "unit"), ("baseline", "value"))]
     long: list[dict[str, Any]] = []
     rows = base.to_pylist()
@@ -124,17 +136,24 @@ def intervals(runs: Sequence[Run], figures: Sequence[str], seed: int) -> tuple[n
     paths = runs[0].paths.num_rows
     draw = np.random.Generator(np.random.PCG64(seed))
     found = np.full((RESAMPLES if paths > 1 else 1, len(runs), len(figures)), np.nan)
-    for k in range(RESAMPLES if paths > 1 else 0):
-        rows = pa.array(draw.integers(0, paths, paths))
-        found[k] = [_values(run, run.paths.take(rows), figures) for run in runs]
+    made = [{name_of(one, figure): (one, figure, values) for one, figure, values, _ in made_of(run.model, run.paths)}
+            for run in runs]
+    some = max(1, AT_ONCE // paths)
+    for first in range(0, RESAMPLES if paths > 1 else 0, some):
+        rows = draw.integers(0, paths, (min(some, RESAMPLES - first), paths))
+        for k, of_run in enumerate(made):
+            for i, name in enumerate(figures):
+                if name in of_run:
+                    one, figure, values = of_run[name]
+                    found[first:first + len(rows), k, i] = resampled(one, figure, values[rows])
     difference = found[:, 1:] - found[:, :1]
     low, high = np.quantile(difference, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return low, high
 
 
-def _values(run: Run, paths: pa.Table, figures: Sequence[str]) -> np.ndarray:
-    """These figures of some paths, nan where a world has no such figure."""
-    found = {row.figure: row.estimate[0] for row in rows_of(run.model, paths)}
+def _values(run: Run, figures: Sequence[str]) -> np.ndarray:
+    """These figures of a run, nan where its world has no such figure."""
+    found = dict(zip(run.summary["figure"].to_pylist(), run.summary["value"].to_pylist(), strict=True))
     return np.array([found.get(name, np.nan) for name in figures], float)
 
 
@@ -161,7 +180,7 @@ def changes(world: World, other: World) -> str:
 
 def changed(world: World, other: World, label: str) -> list[dict[str, str]]:
     """Fields that differ, each with what it was and what it is."""
-    mine, theirs = _leaves(_described(world)), _leaves(_described(other))
+    mine, theirs = leaves(_described(world)), leaves(_described(other))
     return [{"variant": label, "field": path, "before": said(world, path, mine.get(path)),
              "after": said(other, path, theirs.get(path))}
             for path in {**mine, **theirs} if mine.get(path) != theirs.get(path) and path != "name"]
@@ -206,11 +225,11 @@ def accounts_with_terms_of_their_own(world: World) -> int:
     return int(legs.num_rows - legs["liquidation_threshold"].null_count)
 
 
-def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+def leaves(value: Any, path: str = "") -> dict[str, Any]:
     """Dotted path -> value."""
     if isinstance(value, list):
         value = {str(place): item for place, item in enumerate(value)}
     if not isinstance(value, dict):
         return {path: value}
     return {name: leaf for key, item in value.items()
-            for name, leaf in _leaves(item, f"{path}.{key}" if path else key).items()}
+            for name, leaf in leaves(item, f"{path}.{key}" if path else key).items()}

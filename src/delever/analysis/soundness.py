@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,8 @@ from delever.model.book import COLLATERAL, DEBT
 from delever.model.oracle import compose
 from delever.model.parameters import categories_of, look_up
 from delever.model.world import World
-from delever.run.assemble import Model, assemble, phases
+from delever.run.assemble import Model, assemble
+from delever.run.plots import by_health
 from delever.run.result import Result
 
 OK, WARN, ERROR = "ok", "warn", "error"
@@ -63,6 +64,10 @@ class Check(Result):
         """See Result."""
         return self.findings
 
+    def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
+        """See Result: the book's debt by health."""
+        return by_health(alt, self.accounts)
+
     def __repr__(self) -> str:
         levels = self.findings["level"].to_pylist() if self.findings.num_rows else []
         found = ", ".join(f"{levels.count(level)} {level}" for level in dict.fromkeys(levels)) or "nothing found"
@@ -72,7 +77,6 @@ class Check(Result):
 def check(world: World) -> Check:
     """Read everything that the world names and look at it. What cannot be read at all raises InputError."""
     model = assemble(world)
-    phases(model, 1, ())  # mistakes in what is only used by a run: price processes, shocks, orders
     seen, ages = seen_prices(model), inputs(world)
     legs = legs_of(model)
     at_start = health(legs, model.seen_price())

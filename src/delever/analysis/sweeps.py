@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from delever.analysis.comparison import Comparison, Owners, compare
 from delever.model.errors import InputError
 from delever.model.world import World
+from delever.run.plots import over_fields
 from delever.run.result import Result
+from delever.run.stress import Run
 
 MOST = 400  # combinations
 
@@ -27,6 +29,7 @@ class Sweep(Result):
     comparison: the same as variants of the world.
     """
 
+    pictured: ClassVar[int] = 1
     fields: tuple[str, ...]
     values: tuple[tuple[str, ...], ...]
     table: pa.Table
@@ -37,14 +40,22 @@ class Sweep(Result):
         """See Result."""
         return self.table
 
+    def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
+        """See Result: a figure over the fields."""
+        return over_fields(alt, self.table, self.fields, self.values, *figures)
+
     def __repr__(self) -> str:
         shape = " x ".join(str(len(values)) for values in self.values)
         return f"Sweep of {self.comparison.name} over {', '.join(self.fields)}: {shape} worlds on {self.comparison.paths} paths"
 
 
-def sweep(world: World, over: Mapping[str, Sequence[object]], owners: Owners = "stay",
+def sweep(world: World | Run, over: Mapping[str, Sequence[object]], owners: Owners = "stay",
           progress: Callable[[str, int, int], None] | None = None, threads: int | None = None) -> Sweep:
-    """Run every combination of values. over: field -> values, as `World.replace` reads them: "80 %", "+3 points", "x0.5"."""
+    """Run every combination of values. over: field -> values, as `World.replace` reads them: "80 %", "+3 points", "x0.5".
+
+    world: also a run of it that stands already.
+    """
+    base, world = world, world.world if isinstance(world, Run) else world
     fields, count = tuple(over), 1
     for field, values in over.items():
         if not values:
@@ -65,7 +76,7 @@ def sweep(world: World, over: Mapping[str, Sequence[object]], owners: Owners = "
                 raise error.at(f"--over {field}") from None
         worlds.append(other)
     names = [", ".join(f"{field}={value}" for field, value in zip(fields, cell, strict=True)) for cell in cells]
-    comparison = compare(world, *worlds, names=names, owners=owners, progress=progress, threads=threads)
+    comparison = compare(base, *worlds, names=names, owners=owners, progress=progress, threads=threads)
     of = dict(zip(comparison.labels, cells, strict=True))
     rows: list[dict[str, Any]] = [{**dict(zip(fields, map(str, of[row["variant"]]), strict=True)),
                                    **{key: row[key] for key in row if key not in ("variant", "protocol", "label")}}

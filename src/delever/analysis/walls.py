@@ -8,8 +8,9 @@ Nobody trades: the feedback is the business of a stress test.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +20,13 @@ from delever.analysis.margins import MarginBook, reached, unhealthy_positions
 from delever.analysis.shocks import FIVES, Shocks, Walk, parse_shocks
 from delever.analysis.tables import Column, named, table
 from delever.analysis.valuation import Legs, callable_now, chain, health, legs_of, market_of, sensitivity
+from delever.core.jit import interpreted
 from delever.model.asset import price_usd
 from delever.model.book import COLLATERAL, DEBT
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
+from delever.run.plots import reach_by_shock
 from delever.run.result import Result
 
 NO_COLLATERAL = "(none)"
@@ -53,6 +56,10 @@ class Wall(Result):
     def main(self) -> pa.Table:
         """See Result."""
         return self.totals
+
+    def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
+        """See Result: what each shock reaches."""
+        return reach_by_shock(alt, self.totals)
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -98,19 +105,20 @@ def wall_of(model: Model, asset: str | None, shocks: Shocks | Mapping[str, Shock
     pairs, margin_book = Pairs(model, legs), MarginBook(model)
 
     tables, totals, accounts = [], [], pa.table({})
-    for move, each in zip(moves, joint.moves, strict=True):
-        price = model.seen_price(seen_moves @ np.log1p(each))
-        reach = Reach(model, legs, price)
-        tables.append(_table(pairs, move, reach.by_pair(pairs)))
-        totals.append(_totals(model, move, reach.by_protocol()))
-        accounts = reach.accounts() if move == deepest else accounts
-        if margin_book.exchanges:
-            standing = margin_book.at(price)
-            positions, of_exchanges = reached(margin_book, move, standing)
-            tables.append(positions)
-            totals.append(of_exchanges)
-            if move == deepest:
-                accounts = united([accounts, unhealthy_positions(margin_book, standing)])
+    with interpreted(legs.accounts * len(moves)):
+        for move, each in zip(moves, joint.moves, strict=True):
+            price = model.seen_price(seen_moves @ np.log1p(each))
+            reach = Reach(model, legs, price)
+            tables.append(_table(pairs, move, reach.by_pair(pairs)))
+            totals.append(_totals(model, move, reach.by_protocol()))
+            accounts = reach.accounts() if move == deepest else accounts
+            if margin_book.exchanges:
+                standing = margin_book.at(price)
+                positions, of_exchanges = reached(margin_book, move, standing)
+                tables.append(positions)
+                totals.append(of_exchanges)
+                if move == deepest:
+                    accounts = united([accounts, unhealthy_positions(margin_book, standing)])
     return Wall(united(tables), united(totals), accounts, deepest, _moves(model, joint, moves), joint.said)
 
 

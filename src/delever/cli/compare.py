@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from delever.cli.options import interrupted, load_world, parse_settings, user_errors
+from delever.cli.options import baseline_of, interrupted, load_world, parse_settings, user_errors
 from delever.cli.progress import bar
 from delever.cli.variants import variants_of, world_of
 
@@ -79,8 +79,9 @@ def run(text: str, order: Sequence[tuple[str, str]], output: Output) -> None:
         from delever.report.comparison_chart import comparison_chart
         from delever.report.files import json_text
 
-        result = _interruptible(lambda tell: compare(base, *(world for _, world in made), names=[label for label, _ in made],
-                                                     owners=output.owners_are(), progress=tell, threads=output.threads))
+        result = _interruptible(lambda tell: compare(
+            baseline_of(base, output.threads, tell), *(world for _, world in made), names=[label for label, _ in made],
+            owners=output.owners_are(), progress=tell, threads=output.threads))
         check_figures(result, output.figures)
         output.write(result.differences, comparison_chart(result, output.figures) if output.chart is not None else "")
         if output.as_json:
@@ -99,7 +100,8 @@ def run_sweep(text: str, over: Sequence[str], output: Output) -> None:
         from delever.report.files import json_text
         from delever.report.sweep import sweep_chart, sweep_json, sweep_report
 
-        result = _interruptible(lambda tell: sweep(base, fields, output.owners_are(), tell, output.threads))
+        result = _interruptible(lambda tell: sweep(baseline_of(base, output.threads, tell), fields, output.owners_are(),
+                                                   tell, output.threads))
         check_figures(result.comparison, output.figures)
         output.write(result.table, sweep_chart(result, output.figures) if output.chart is not None else "")
         if output.as_json:

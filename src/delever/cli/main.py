@@ -29,6 +29,9 @@ Set = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Set a field of the world, e.g. actors.liquidators.rule=always; or change "
                  'it by "+3 points", "x0.5", "-10 %".'),
 ]
+Paths = Annotated[int | None, typer.Option(help="Number of price paths, instead of the world's.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of all randomness, instead of the world's.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads; no figure depends on it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable figures instead of tables.")]
 
 
@@ -55,29 +58,22 @@ def stress(
         typer.Option(help='Add a large order at the start: "sell 50,000 stETH [for ETH]". With N for a size: search it.'),
     ] = None,
     find_critical: Annotated[
-        bool,
-        typer.Option(
-            "--find-critical",
-            help="Search how large the order may be before the forced selling it sets off exceeds it, "
-            "and before there is bad debt.",
-        ),
+        bool, typer.Option("--find-critical", help="Search how large the order may be before the forced selling it sets off "
+                           "exceeds it, and before there is bad debt.")
     ] = False,
-    paths: Annotated[int | None, typer.Option(help="Number of price paths, instead of the world's.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of all randomness, instead of the world's.")] = None,
+    paths: Paths = None,
+    seed: Seed = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the run; the same command resumes there.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; no figure depends on it.")] = None,
+    threads: Threads = None,
     memory: Annotated[str | None, typer.Option(help='Memory budget, e.g. "2 GiB"; no figure depends on it.')] = None,
     trace: Annotated[str | None, typer.Option(metavar="PATHS", help='Keep full traces of these paths: "0,17".')] = None,
     concentration: Annotated[
         bool, typer.Option("--concentration/--no-concentration", help="Show the figures without each large account.")
     ] = True,
     remainder: Annotated[
-        bool,
-        typer.Option(
-            "--remainder/--no-remainder", help="Show the figures with remainder collateral constant, and moving."
-        ),
+        bool, typer.Option("--remainder/--no-remainder", help="Show the figures with remainder collateral constant, and moving.")
     ] = True,
     settings: Set = None,
     as_json: Json = False,
@@ -155,8 +151,8 @@ def contagion(
         list[str] | None,
         typer.Option("--group", metavar="NAME=A,B", help="Protocols that count as one, e.g. aave=aave_v2,aave_v3."),
     ] = None,
-    paths: Annotated[int | None, typer.Option(help="Number of price paths, instead of the world's.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of all randomness, instead of the world's.")] = None,
+    paths: Paths = None,
+    seed: Seed = None,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -180,9 +176,6 @@ def init(
     command.run(folder, lending, perps)
 
 
-Paths = Annotated[int | None, typer.Option(help="Number of price paths, instead of the world's.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of all randomness, instead of the world's.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads; no figure depends on it.")]
 Base = Annotated[
     list[str] | None, typer.Option("--base", metavar="PATH=VALUE", help="Set a field of the baseline and of all variants.")
 ]
@@ -261,6 +254,14 @@ def explain(
     from delever.cli import explain as command
 
     command.run(name, as_json)
+
+
+@app.command()
+def shell(context: typer.Context, world: World, settings: Set = None, as_json: Json = False) -> None:
+    """Keep a world loaded and answer a line at a time: what-ifs, walls, changes and their undoing."""
+    from delever.cli import shell as command
+
+    command.run(context.parent.command if context.parent else None, world, settings or [], as_json)
 
 
 def main() -> None:

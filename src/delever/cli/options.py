@@ -8,21 +8,45 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from delever import examples
+from delever.cli.progress import Tell
 
 if TYPE_CHECKING:
     from delever.model.world import World
+    from delever.run.stress import Run
 
 USER_ERROR = 2  # exit code of a mistake in the input
 STOPPED = 75  # of a run that ended from outside and may be tried again: EX_TEMPFAIL of sysexits.h
 BY_SIGNAL = 128  # with the number of the signal added, as shells count
 
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+@dataclass
+class Warm:
+    """What a shell keeps from line to line."""
+
+    text: str  # the WORLD that its commands are about
+    world: World  # as it is now
+    run: Run | None = None  # of that world or an earlier one, in memory
+
+    def run_of(self, world: World, threads: int | None, tell: Tell) -> Run:
+        """The run that is kept, if it is of this world; else it is made."""
+        if self.run is None or self.run.world != world:
+            from delever.run.stress import stress
+
+            self.run = stress(world, threads=threads, progress=tell, keep=False)
+        return self.run
+
+
+WARM: ContextVar[Warm | None] = ContextVar("warm", default=None)
 
 
 @contextmanager
@@ -118,8 +142,17 @@ def world_file(text: str) -> Path:
     return path
 
 
-def load_world(text: str, settings: Mapping[str, str]) -> World:
-    """The world with its overrides."""
-    from delever.worlds import load
+def baseline_of(world: World, threads: int | None, tell: Tell) -> World | Run:
+    """What variants are compared with: in a shell a run that it keeps."""
+    warm = WARM.get()
+    return world if warm is None else warm.run_of(world, threads, tell)
 
+
+def load_world(text: str, settings: Mapping[str, str]) -> World:
+    """The world with its overrides; in a shell the one that it keeps."""
+    from delever.worlds import load, with_settings
+
+    warm = WARM.get()
+    if warm is not None and text == warm.text:
+        return with_settings(warm.world, settings)
     return load(world_file(text), set=settings)

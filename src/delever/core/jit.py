@@ -8,6 +8,9 @@ A kernel has one signature, and is called by its entry point once that is compil
 array of every named tuple, in Python, in every call. An entry point looks at the width of numbers only and would read
 integers as floats, so the types of arrays are compared with the first call's before it. With DELEVER_CHECKED set so are
 their dimensions and layouts, and the types of scalars; the tests run so. Tables are unpacked once, and known again.
+
+The compiler itself is loaded when a kernel is first called: it takes longer than a check or a wall, which call few or none.
+Those few run as the Python they are, with the same bits, where `interpreted` says so.
 """
 
 from __future__ import annotations
@@ -16,12 +19,17 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from functools import cache, cached_property
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, cached_property, update_wrapper
 from pathlib import Path
 from threading import RLock
-from types import FunctionType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,17 +38,26 @@ PACKAGE = Path(__file__).resolve().parent.parent
 NO_KERNELS = {"analysis", "catalog", "cli", "examples", "ingest", "model", "report"}  # their files are laid into no kernel
 IMPORT = re.compile(r"^[ \t]*(?:from (delever[.\w]*) import (\([^)]*\)|[^\n]*)|import (delever[.\w]*))", re.MULTILINE)
 CHECKED = bool(os.environ.get("DELEVER_CHECKED"))
+NOTHING_COMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+FEW = 30_000  # rows that take less time as Python (10 to 30 us each) than loading the compiler (0.6 s)
+INTERPRETED: ContextVar[bool] = ContextVar("interpreted", default=False)
 
 
 def source_hash() -> str:
     """Hash of the package's source, 16 hexadecimal digits: what version of the program a run was made with.
 
-    Mechanisms from folders beside the package's own count too.
+    Mechanisms from folders beside the package's own count too. Read once a process: what has been imported is what runs.
     """
-    digest = hashlib.sha256()
     packages = (vars(module).get("__path__", ()) for name, module in list(sys.modules.items()) if name.startswith("delever."))
     outside = {Path(folder) for folders in packages for folder in folders if PACKAGE not in Path(folder).parents}
-    for root in (PACKAGE, *sorted(outside)):
+    return hash_of((PACKAGE, *sorted(outside)))
+
+
+@cache
+def hash_of(folders: tuple[Path, ...]) -> str:
+    """Of the sources in them."""
+    digest = hashlib.sha256()
+    for root in folders:
         for path in sorted(root.rglob("*.py")):
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())
@@ -81,75 +98,51 @@ def cache_dir(path: Path) -> Path:
     return cache_root() / digest.hexdigest()[:16]
 
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-import numba  # noqa: E402  (reads the variable above when it is imported)
-import numpy as np  # noqa: E402
-from numba.core import types  # noqa: E402
-from numba.core.registry import CPUDispatcher  # noqa: E402
-from numba.experimental import structref  # noqa: E402
-
-# error_model: the zero check of Python's division is a branch that keeps loops from vectorising. Nothing of ours is called
-# from C, and nobody in Python calls what only kernels call: unpacking forty arrays is a third of what is compiled.
-FLAGS: Any = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+@contextmanager
+def interpreted(rows: int) -> Iterator[None]:
+    """Kernels that have not been compiled yet run as Python, where they are called for few rows."""
+    before = INTERPRETED.set(rows <= FEW)
+    try:
+        with np.errstate(all="ignore" if rows <= FEW else None):  # compiled arithmetic says nothing either
+            yield
+    finally:
+        INTERPRETED.reset(before)
 
 
-class Helper(CPUDispatcher):
-    """A function that kernels call; who calls it from Python all the same has an entry compiled for that.
+class Helper(Generic[P, R]):
+    """A function that kernels call; who calls it from Python all the same has an entry compiled for that."""
 
-    It allocates nothing unless it says so, so that numba need not count who uses the arrays of the tables that it is
-    given: with forty of them that is most of what a call costs.
-    """
+    def __init__(self, function: Callable[P, R], **flags: bool) -> None:
+        self.py_func, self.flags = function, flags
+        update_wrapper(self, function)
 
-    def __init__(self, function: Callable[..., Any], **flags: Any) -> None:
-        super().__init__(function, targetoptions={**FLAGS, "nopython": True, "no_cpython_wrapper": True,
-                                                  "_nrt": hasattr(function, "allocates"), **flags})
-
-    def __call__(self, *args: Any) -> Any:
-        return self.entry(*args)
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.py_func(*args, **kwargs) if INTERPRETED.get() else self.entry(*args)
 
     @cached_property
-    def entry(self) -> Any:
+    def entry(self) -> Callable[..., R]:
         """The same, as Python calls it."""
-        return numba.njit(**FLAGS)(self.py_func)
+        from delever.core.compiler import entered
 
-    def compile(self, sig: Any) -> Any:
-        """See numba. An array that goes out uncounted would be freed under its owner."""
-        entry = super().compile(sig)
-        done: list[Any] = list(self.overloads.values())
-        if not self.targetoptions["_nrt"] and any(has_arrays(one.signature.return_type) for one in done):
-            raise TypeError(f"{self.py_func.__name__} returns an array: mark it as one that allocates")
-        return entry
+        return cast(Callable[..., R], entered(self.py_func))
 
+    @cached_property
+    def inner(self) -> Any:
+        """The same, as kernels call it."""
+        from delever.core.compiler import Inner
 
-def has_arrays(kind: Any) -> bool:
-    """Whether values of a numba type hold arrays."""
-    return isinstance(kind, types.Array) or (isinstance(kind, types.BaseTuple) and any(map(has_arrays, cast(Any, kind).types)))
+        return Inner(self.py_func, **self.flags)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba asks of a name that it finds in a kernel."""
+        return self.inner._numba_type_
 
 
 def allocates(function: Callable[P, R]) -> Callable[P, R]:
     """Mark a kernel or helper, below its decorator, that makes arrays or sorts; who calls such a helper is one too."""
     function.allocates = True  # type: ignore[attr-defined]
     return function
-
-
-@structref.register
-class HeldType(types.StructRef):
-    """The type of a held table: its one field is the table."""
-
-
-class Held(structref.StructRefProxy):
-    """A table unpacked once, and passed to kernels by its address; it holds the table's arrays."""
-
-
-structref.define_boxing(HeldType, Held)  # type: ignore[no-untyped-call]
-structref.define_attributes(HeldType)  # type: ignore[no-untyped-call]
-structref.define_constructor(Held, HeldType, ["table"])  # type: ignore[no-untyped-call]
-
-
-def hold(table: Any) -> Any:
-    """Compiled once for every type of table, on first use."""
-    return Held(table)  # type: ignore[no-untyped-call]
 
 
 def is_table(given: Any) -> bool:
@@ -172,14 +165,17 @@ class Kernel(Generic[P, R]):
 
     def first(self, *args: Any) -> Any:
         """The first call compiles, or loads what was compiled, and finds out how the others enter."""
+        if INTERPRETED.get():
+            return cast(Any, self.py_func)(*args)
+        from delever.core.compiler import entry_of, kept
+
         with COMPILING:
             tables = [i for i, given in enumerate(args) if is_table(given)]
             ready = [holder(given.__class__)(given) if i in tables else given for i, given in enumerate(args)]
             if self.dispatcher is None:
-                self.dispatcher = kept(self.door(tables), self.file)
+                self.dispatcher = kept(self.door(tables), cache_dir(Path(self.file).resolve()))
             result = self.dispatcher(*ready)
-            compiled = self.dispatcher.overloads[tuple(map(numba.typeof, ready))]
-            self.enter = self.way_in(compiled.entry_point, args, tables)
+            self.enter = self.way_in(entry_of(self.dispatcher, ready), args, tables)
         return result
 
     def door(self, tables: Sequence[int]) -> Callable[..., Any]:
@@ -239,16 +235,11 @@ def forget() -> None:
 
 @cache
 def holder(kind: Any) -> Any:
-    """`hold` for tables of one class, compiled and kept beside the kernels of its file."""
-    function = FunctionType(hold.__code__, globals(), "hold")
-    function.__qualname__ = f"hold.{kind.__module__}.{kind.__qualname__}"
-    return kept(function, getattr(sys.modules.get(kind.__module__), "__file__", None) or __file__)
+    """What holds tables of one class, compiled and kept beside the kernels of its file."""
+    from delever.core.compiler import holds
 
-
-def kept(function: Any, file: str) -> Any:
-    """Compiled and kept on disk, among the kernels of a file."""
-    numba.config.CACHE_DIR = str(cache_dir(Path(file).resolve()))  # type: ignore[attr-defined]  # read as numba looks for a place
-    return numba.njit(cache=True, **FLAGS)(function)
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None) or __file__
+    return holds(kind, cache_dir(Path(file).resolve()))
 
 
 def types_in(given: Any) -> Any:
@@ -262,13 +253,12 @@ def types_in(given: Any) -> Any:
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a serial kernel that releases the GIL and is kept on disk; it is called with positional arguments."""
-    return function if numba.config.DISABLE_JIT else cast(Callable[P, R], Kernel(function))  # type: ignore[attr-defined]
+    return function if NOTHING_COMPILED else cast(Callable[P, R], Kernel(function))
 
 
 def helper(function: Callable[P, R], **flags: bool) -> Callable[P, R]:
     """Compile a small function that only kernels call: it is kept on disk inside of them."""
-    compiled: Any = function if numba.config.DISABLE_JIT else Helper(function, **flags)  # type: ignore[attr-defined]
-    return cast(Callable[P, R], compiled)
+    return function if NOTHING_COMPILED else cast(Callable[P, R], Helper(function, **flags))
 
 
 def laid_in(function: Callable[P, R]) -> Callable[P, R]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from delever.core.jit import interpreted
 from delever.core.setting import Setting
 from delever.model.errors import InputError
 from delever.protocols.llamma_formulas import (
@@ -62,7 +63,9 @@ def read_markets(name: str, terms: np.ndarray, bands: int, base: Mapping[str, fl
         price = math.exp(setting.start_seen[r] - setting.start_seen[s])
         row = terms.copy()
         row[2:] = with_discounts(row, float(1.0 - book.threshold[book.signature[accounts[0]], 0]))
-        out.append(lay_out(name, accounts, (int(r), int(s)), row, bands, base.get(setting.reserves[r][1], price), price, setting))
+        with interpreted(len(accounts)):
+            out.append(lay_out(name, accounts, (int(r), int(s)), row, bands, base.get(setting.reserves[r][1], price), price,
+                               setting))
     return out
 
 

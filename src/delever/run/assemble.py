@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property, partial
 from math import gcd, lcm
 from typing import Any
 
 import numpy as np
 
 from delever.actors.base import Earnings
+from delever.core.jit import interpreted
 from delever.core.options import Options
 from delever.core.phase import Kind, Phase, grouped, overriding
 from delever.core.profile import Profiles
@@ -56,7 +57,7 @@ class Model:
     venues: list[ProfileTable | None]  # [M]
     oracles: Oracles
     prices: Process
-    index: Index
+    lists: Callable[[], Index]
     start_price: np.ndarray  # [M] u at the start
     start_answer: np.ndarray  # [F]
     start_seen: np.ndarray  # [R] log prices in the protocol's unit
@@ -65,6 +66,11 @@ class Model:
     blocks: int  # of the world's clock, in a step
     options: Options
     spared: tuple[str, ...] = ()  # protocols of which nobody is liquidated: for comparisons
+
+    @property
+    def index(self) -> Index:
+        """Accounts by the prices at which they come due; made when it is first asked for: a check or a wall does not."""
+        return self.lists()
 
     def setting(self, paths: int) -> Setting:
         """Where mechanisms find themselves, for a chunk of so many paths."""
@@ -140,12 +146,13 @@ def assemble(world: World, source: Source | None = None) -> Model:
     blocks = blocks_of(world)
     assert isinstance(scenario.prices, PriceSpec)
     prices = scenario.prices.compile(layout.markets, source, scenario.step, scenario.steps)
-    index = make_index(positions.tables, np.exp(seen), positions.margins, unwatched(world, positions))
-    model = Model(world, source, layout, positions, profiles, tables, oracles, prices, index, price, answer, seen,
+    lists = cache(partial(make_index, positions.tables, np.exp(seen), positions.margins, unwatched(world, positions)))
+    model = Model(world, source, layout, positions, profiles, tables, oracles, prices, lists, price, answer, seen,
                   scenario.steps, scenario.step, blocks, options)
     check_rules(world)
     setting = model.setting(1)
-    phases(model, 1, (), setting)  # mistakes of mechanisms come to light before a run folder is made,
+    with interpreted(len(positions.accounts)):
+        phases(model, 1, (), setting)  # mistakes of mechanisms come to light before a run folder is made,
     assert len(setting.homes) == len(world.protocols)  # and protocols that say no chain
     return model
 

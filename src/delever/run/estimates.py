@@ -23,10 +23,16 @@ def quantile(x: np.ndarray, level: float) -> Estimate:
     """Empirical quantile (the smallest value that a share `level` of paths do not exceed), with the order-statistic
     interval; nan where the paths are too few to bound it."""
     ordered, n = np.sort(x), len(x)
-    at = min(n - 1, max(0, math.ceil(level * n) - 1))
     half = Z * math.sqrt(n * level * (1 - level))
     low, high = math.floor(level * n - half) - 1, math.ceil(level * n + half)
-    return float(ordered[at]), float(ordered[low]) if low >= 0 else math.nan, float(ordered[high]) if high < n else math.nan
+    value = float(ordered_at(ordered, level))
+    return value, float(ordered[low]) if low >= 0 else math.nan, float(ordered[high]) if high < n else math.nan
+
+
+def ordered_at(x: np.ndarray, level: float) -> np.ndarray:
+    """The smallest value that a share `level` of the last axis does not exceed."""
+    n = x.shape[-1]
+    return np.asarray(np.sort(x)[..., min(n - 1, max(0, math.ceil(level * n) - 1))])
 
 
 def share(hit: np.ndarray) -> Estimate:
@@ -39,7 +45,12 @@ def share(hit: np.ndarray) -> Estimate:
 
 def tail_mean(x: np.ndarray, level: float) -> Estimate:
     """Mean of the worst (1 - level) of the paths, at least one of them."""
-    return mean(np.sort(x)[-tail(len(x), level):])
+    return mean(worst(x, level))
+
+
+def worst(x: np.ndarray, level: float) -> np.ndarray:
+    """The largest of the last axis, of which a tail mean is one."""
+    return np.asarray(np.sort(x)[..., -tail(x.shape[-1], level):])
 
 
 def tail(n: int, level: float) -> int:
@@ -48,46 +59,49 @@ def tail(n: int, level: float) -> int:
 
 
 def entropic(x: np.ndarray, level: float) -> Estimate:
-    """Entropic value at risk of the sample, least in t > 0 of a function that is convex in t:
+    """Entropic value at risk of the sample. Its interval follows from the influence of each path at the best t:
+
+        t (exp((x - top) / t) / mean - 1)
+    Where the value is the largest of the sample, that says nothing of its error.
+    """
+    value, t = least_bound(x, level)
+    if not t > 0.0:
+        return float(value), math.nan, math.nan
+    w = np.exp((x - x.max()) / t)
+    half = Z * float(t) * float((w / w.mean()).std(ddof=1)) / math.sqrt(len(x))
+    return float(value), float(value) - half, float(value) + half
+
+
+def least_bound(x: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """EVaR over the last axis, and its t: least in t > 0 of a function that is convex in t:
 
         EVaR = top + t ln(mean(exp((x - top) / t)) / (1 - level)),   top = max x
 
-    By golden section over ln t. Where at least a share 1 - level of paths has the largest value, it is that value, and the
-    sample says nothing of its error. Else the interval follows from the influence of each path at the best t:
-        t (exp((x - top) / t) / mean - 1)
+    By golden section over ln t. Where at least a share 1 - level of paths has the largest value, it is that value, and t 0.
     Source: Ahmadi-Javid, Entropic Value-at-Risk (2012), J. Optim. Theory Appl. 155.
     """
-    top, n = float(x.max()), len(x)
-    below = x[x < top]
-    if n - len(below) >= (1 - level) * n * (1 - 1e-12):
-        return top, math.nan, math.nan
-    spread = top - float(below.mean())
+    top, n = x.max(-1), x.shape[-1]
+    below = x < top[..., None]
+    flat = n - below.sum(-1) >= (1 - level) * n * (1 - 1e-12)
+    spread = np.where(flat, 1.0, top - np.where(below, x, 0.0).sum(-1) / np.maximum(below.sum(-1), 1))
 
-    def weights(t: float) -> np.ndarray:
-        return np.asarray(np.exp((x - top) / t))
+    def bound(u: np.ndarray) -> np.ndarray:
+        t = spread * np.exp(u)
+        return np.asarray(top + t * np.log(np.exp((x - top[..., None]) / t[..., None]).mean(-1) / (1 - level)))
 
-    def bound(u: float) -> float:
-        t = spread * math.exp(u)
-        return top + t * math.log(float(weights(t).mean()) / (1 - level))
-
-    t = spread * math.exp(least(bound, -WIDE, WIDE))
-    w = weights(t)
-    share_of = w / w.mean()
-    value, half = top + t * math.log(float(w.mean()) / (1 - level)), Z * t * float(share_of.std(ddof=1)) / math.sqrt(n)
-    return value, value - half, value + half
+    u = least(bound, np.full(top.shape, -WIDE), np.full(top.shape, WIDE))
+    return np.where(flat, top, bound(u)), np.where(flat, 0.0, spread * np.exp(u))
 
 
-def least(f: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function that falls and then rises is least, by golden section."""
+def least(f: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Where functions that fall and then rise are least, each by a golden section of its own."""
     a, b = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     fa, fb = f(a), f(b)
     for _ in range(SECTIONS):
-        if fa <= fb:
-            high, b, fb = b, a, fa
-            a = high - GOLDEN * (high - low)
-            fa = f(a)
-        else:
-            low, a, fa = a, b, fb
-            b = low + GOLDEN * (high - low)
-            fb = f(b)
-    return 0.5 * (low + high)
+        left = fa <= fb
+        low, high = np.where(left, low, a), np.where(left, b, high)
+        at = np.where(left, high - GOLDEN * (high - low), low + GOLDEN * (high - low))
+        f_at = f(at)
+        a, b = np.where(left, at, b), np.where(left, a, at)
+        fa, fb = np.where(left, f_at, fb), np.where(left, fa, f_at)
+    return np.asarray(0.5 * (low + high))

@@ -13,7 +13,7 @@ from delever.core.columns import Column, Figure
 from delever.core.loans import debt_of
 from delever.run.assemble import Model
 from delever.run.collect import Declared, declared, numbers, together
-from delever.run.estimates import Estimate, entropic, mean, quantile, share, tail, tail_mean
+from delever.run.estimates import Estimate, entropic, least_bound, mean, ordered_at, quantile, share, tail, tail_mean, worst
 
 SCHEMA = pa.schema([
     ("figure", pa.string()), ("value", pa.float64()), ("unit", pa.string()), ("low", pa.float64()), ("high", pa.float64()),
@@ -24,6 +24,11 @@ SCHEMA = pa.schema([
     pa.field("under", pa.string(), metadata={"meaning": "in a table with a row a label: its column"}),
     pa.field("tail", pa.int64(), metadata={"meaning": "paths that it rests on, where those are not all"})])
 UNKNOWN: Estimate = (math.nan, math.nan, math.nan)
+VALUES: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {  # over the last axis; the others leave paths out
+    "mean": lambda x, level: np.asarray(x.mean(-1)), "quantile": ordered_at,
+    "tail_mean": lambda x, level: np.asarray(worst(x, level).mean(-1)), "entropic": lambda x, level: least_bound(x, level)[0],
+    "share_above": lambda x, level: np.asarray((x > level).mean(-1)),
+    "share_where": lambda x, level: np.asarray((~np.isnan(x)).mean(-1)), "largest": lambda x, level: np.asarray(x.max(-1))}
 TAILS = ("quantile", "tail_mean", "entropic")
 
 
@@ -61,6 +66,11 @@ def summarise(model: Model, paths: pa.Table) -> pa.Table:
 
 def rows_of(model: Model, paths: pa.Table) -> Iterator[Row]:
     """Figures in the order of the columns; one of several columns stands where the first of them does."""
+    return (row_of(*made) for made in made_of(model, paths))
+
+
+def made_of(model: Model, paths: pa.Table) -> Iterator[tuple[Declared, Figure, np.ndarray, str]]:
+    """Of what each figure is made: its column, itself, a number a path, and the section in which it stands."""
     every, done = declared(paths), set()
     for one in every:
         column = one.column
@@ -69,9 +79,9 @@ def rows_of(model: Model, paths: pa.Table) -> Iterator[Row]:
             of = [other.protocol for other in every if other.column.name == column.name and other.column.over]
             section = section_of(column.section, of, list(model.world.protocols))
             values = together(paths, column.name) if column.figures else np.zeros(0)
-            yield from (row_of(one, figure, values, section) for figure in column.figures)
+            yield from ((one, figure, values, section) for figure in column.figures)
         elif not column.over and not is_of_perp(model, one):  # those stand in a table of their own: run/by_asset.py
-            yield from (row_of(one, figure, values_of(paths, one, figure), column.section) for figure in column.figures)
+            yield from ((one, figure, values_of(paths, one, figure), column.section) for figure in column.figures)
 
 
 def is_of_perp(model: Model, one: Declared) -> bool:
@@ -88,12 +98,24 @@ def section_of(section: str, of: list[str], protocols: list[str]) -> str:
 
 def row_of(one: Declared, figure: Figure, values: np.ndarray, section: str) -> Row:
     """A figure of a column, or of several that add up."""
-    unit = figure.unit or one.column.unit
-    name, protocol = (figure.name, "") if one.column.over else (figure.name + one.suffix, one.protocol)
+    unit, protocol = figure.unit or one.column.unit, "" if one.column.over else one.protocol
     named = one.suffix.removeprefix(".") if one.suffix and (one.asset or not one.protocol) and not one.column.over else ""
     label = figure.label or named or figure.name.replace("_", " ")
-    return Row(name, reduced(values, figure, unit), unit, figure.meaning, protocol, section, label, figure.under,
+    return Row(name_of(one, figure), reduced(values, figure, unit), unit, figure.meaning, protocol, section, label, figure.under,
                rests_on(values, figure))
+
+
+def name_of(one: Declared, figure: Figure) -> str:
+    """As it stands in a summary."""
+    return figure.name if one.column.over else figure.name + one.suffix
+
+
+def resampled(one: Declared, figure: Figure, values: np.ndarray) -> np.ndarray:
+    """A figure's value on each of several samples [n]. values: [n, paths]."""
+    vectorised = VALUES.get(figure.reduce)
+    if vectorised is not None:
+        return vectorised(values, figure.level)
+    return np.array([reduced(row, figure, figure.unit or one.column.unit)[0] for row in values])
 
 
 def rests_on(values: np.ndarray, figure: Figure) -> int | None:

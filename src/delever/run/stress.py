@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,7 @@ from delever.run.chunk import ChunkResult
 from delever.run.figures import summarise
 from delever.run.outcomes import ConservationError
 from delever.run.parts import SAFETY
+from delever.run.plots import exceedance
 from delever.run.replay import replay_model, write_replay
 from delever.run.result import Result
 from delever.run.store import TABLES, Store, describe, fingerprint
@@ -33,6 +34,7 @@ from delever.run.work import Progress, run_chunks
 class Run(Result):
     """Results of a stress test."""
 
+    pictured: ClassVar[int] = 1
     model: Model
     paths: pa.Table  # one row a path
     history: pa.Table  # number of paths by time and size of a cumulative amount
@@ -54,6 +56,10 @@ class Run(Result):
     def main(self) -> pa.Table:
         """See Result: the figures."""
         return self.summary
+
+    def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
+        """See Result: how much is exceeded on which share of paths; of a column, by default of losses."""
+        return exceedance(alt, self.paths, *figures)
 
     def __repr__(self) -> str:
         where = "kept in memory" if self.folder is None else f"in {self.folder}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 
@@ -27,8 +28,8 @@ def every_kernel(model: Model) -> None:
                   for spec in model.oracles.specs)  # so that every feed answers
     everything = replace(model, oracles=replace(model.oracles, specs=specs), positions=positions,
                          world=world.model_copy(update={"scenario": scenario}),
-                         index=make_index(positions.tables, np.exp(model.start_seen), positions.margins,
-                                          unwatched(world, positions)),
+                         lists=cache(partial(make_index, positions.tables, np.exp(model.start_seen), positions.margins,
+                                             unwatched(world, positions))),
                          steps=min(STEPS, model.steps))
     simulate(everything, 0, 1, [])
 
