@@ -90,6 +90,15 @@ def test_eligible_is_all_that_is_held_and_liquidatable_what_one_call_takes() -> 
     assert row["liquidatable_collateral"] == pytest.approx(7_500.0 * 1.05 / 1800.0, rel=1e-12)
 
 
+@pytest.mark.parametrize(("shock", "bad"), [("-20%", 0.0), ("-40%", 3_000.0)])
+def test_bad_debt_is_what_is_owed_beyond_all_collateral(shock: str, bad: float) -> None:
+    """10 ETH at 2,000 USD; 12,000 at -40 %. Another account's surplus does not help."""
+    legs = [("a", "collateral", "ETH", 10.0), ("a", "debt", "USDC", 15_000.0), ("b", "collateral", "ETH", 100.0),
+            ("b", "debt", "USDC", 1.0)]
+    (row,) = wall(staked(legs), "ETH", shock).totals.to_pylist()
+    assert row["bad_debt_usd"] == pytest.approx(bad, abs=1e-6)
+
+
 def test_collateral_is_divided_by_debt_value_and_debt_by_collateral_value() -> None:
     legs = [("a", "collateral", "ETH", 3.0), ("a", "collateral", "USDC", 2000.0), ("a", "debt", "USDC", 6_000.0),
             ("a", "debt", "ETH", 1.0)]

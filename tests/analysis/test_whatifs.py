@@ -8,7 +8,7 @@ import pytest
 from delever.analysis import compare, liquidation_prices, sweep, wall
 from delever.analysis.comparison import moves_terms
 from delever.analysis.joint_shocks import parse_joint
-from delever.analysis.liquidation_prices import sorted_by
+from delever.analysis.liquidation_prices import prices_of, sorted_by
 from delever.analysis.relevering import relevered
 from delever.analysis.valuation import health, legs_of
 from delever.analysis.walls import joint_of
@@ -112,7 +112,7 @@ def test_at_its_liquidation_price_an_account_turns(shock: str) -> None:
     """A hair on either side of the price the wall finds it healthy and eligible; along the shock likewise."""
     model = assemble(staked(LEGS))
     world = model.world
-    rows = liquidation_prices(model, joint_of(model, None, shock)).to_pylist()
+    rows = prices_of(model, joint_of(model, None, shock)).to_pylist()
     assert {row["side"] for row in rows} == {"collateral", "debt"}
     seen = 0
     for row in rows:
@@ -133,11 +133,11 @@ def test_at_its_liquidation_price_an_account_turns(shock: str) -> None:
 
 def test_liquidation_prices_by_hand() -> None:
     """a: 10 ETH at 80 % back 12,000 USD: 1,500 USD. c: 9,000 USD at 80 % back 2 ETH: 3,600 USD."""
-    rows = {(row["account"], row["asset"], row["side"]): row for row in liquidation_prices(assemble(staked(LEGS))).to_pylist()}
+    rows = {(row["account"], row["asset"], row["side"]): row for row in liquidation_prices(staked(LEGS)).to_pylist()}
     assert rows["a", "ETH", "collateral"]["liquidation_price_usd"] == pytest.approx(1_500.0, rel=1e-12)
     assert rows["c", "ETH", "debt"]["liquidation_price_usd"] == pytest.approx(3_600.0, rel=1e-12)
     assert rows["a", "ETH", "collateral"]["owner"] == "a"
-    table = sorted_by(liquidation_prices(assemble(staked(LEGS))), "value_usd")
+    table = sorted_by(liquidation_prices(staked(LEGS)), "value_usd")
     assert table["value_usd"].to_pylist() == sorted(table["value_usd"].to_pylist(), reverse=True)
 
 
@@ -145,7 +145,7 @@ def test_liquidation_prices_by_hand() -> None:
 def test_at_its_liquidation_price_a_margin_account_turns(lends: bool) -> None:
     world = exchange(lends)
     model = assemble(world)
-    rows = [row for row in liquidation_prices(model, joint_of(model, None, "ETH -20 %")).to_pylist()
+    rows = [row for row in prices_of(model, joint_of(model, None, "ETH -20 %")).to_pylist()
             if row["side"] in ("long", "short") and row["move"] is not None]
     assert rows
     for row in rows[:4]:

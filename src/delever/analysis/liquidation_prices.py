@@ -10,7 +10,7 @@ on exchanges, whose margins rise in tiers, it is bracketed on a grid and halved.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -18,10 +18,13 @@ import pyarrow as pa
 
 from delever.analysis.joint_shocks import Joint
 from delever.analysis.margins import MarginBook
+from delever.analysis.shocks import Shocks
 from delever.analysis.tables import Column, named, table
 from delever.analysis.valuation import Legs, chain, health, legs_of, market_of, sensitivity
+from delever.analysis.walls import joint_of
 from delever.model.book import COLLATERAL, DEBT
-from delever.run.assemble import Model
+from delever.model.world import World
+from delever.run.assemble import Model, assemble
 
 FALLS = np.concatenate([np.linspace(1.0, 0.02, 197), [0.01, 0.001]])  # multiples of a price that are looked at
 RISES = np.concatenate([np.linspace(1.0, 3.0, 201), np.geomspace(3.1, 100.0, 60)])
@@ -30,8 +33,17 @@ HALVINGS = 50
 Gap = Callable[[np.ndarray], np.ndarray]  # multiples, or points of the way [A] -> what an account has to spare [A], USD
 
 
-def liquidation_prices(model: Model, joint: Joint | None = None) -> pa.Table:
-    """A row a position: leg of a lending account, or position of a margin account. joint: the way of the last columns."""
+def liquidation_prices(world: World, asset: str | None = None, shocks: Shocks | Mapping[str, Shocks] | None = None) -> pa.Table:
+    """A row a position: leg of a lending account, or position of a margin account.
+
+    asset, shocks: as of `wall`, the way of the last columns; none: they are not there.
+    """
+    model = assemble(world)
+    return prices_of(model, None if shocks is None else joint_of(model, asset, shocks))
+
+
+def prices_of(model: Model, joint: Joint | None = None) -> pa.Table:
+    """The same for a world that is assembled already. joint: the way of the last columns."""
     legs, book = legs_of(model), MarginBook(model)
     moves, price = sensitivity(model), model.seen_price()
     step = np.zeros(moves.shape[1]) if joint is None else _deepest(model, joint)

@@ -229,7 +229,13 @@ class Reach:
             "eligible_debt_usd": total(self.health.value, legs.debt),
             "liquidatable_collateral_usd": total(self.call_value, ~legs.debt),
             "liquidatable_debt_usd": total(self.call_value, legs.debt),
+            "bad_debt_usd": sums(of, self.beyond(), count),
         }
+
+    def beyond(self) -> np.ndarray:
+        """What each account owes beyond all that it has as collateral, at seen prices [A] USD."""
+        legs = self.legs
+        return np.maximum(legs.total(self.health.value, legs.debt) - legs.total(self.health.value, ~legs.debt), 0.0)
 
     def accounts(self) -> pa.Table:
         """A row a leg of the eligible accounts."""

@@ -91,14 +91,14 @@ def _chart(world: World, result: Wall) -> str:
 
 def _positions(world: World, shock: Shock, sort: str) -> pa.Table:
     """Position by position where it is liquidated, sorted."""
-    from delever.analysis.liquidation_prices import liquidation_prices, sorted_by
+    from delever.analysis.liquidation_prices import prices_of, sorted_by
     from delever.analysis.shocks import Walk
     from delever.analysis.walls import joint_of
     from delever.model.errors import InputError, nearest
     from delever.run.assemble import assemble
 
     model = assemble(world)
-    found = liquidation_prices(model, joint_of(model, shock.asset, shock.text, Walk(shock.step, shock.count)))
+    found = prices_of(model, joint_of(model, shock.asset, shock.text, Walk(shock.step, shock.count)))
     if sort not in found.column_names:
         raise InputError("unknown column", "--sort", sort, nearest(sort, found.column_names))
     return sorted_by(found, sort)

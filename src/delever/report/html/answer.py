@@ -1,0 +1,142 @@
+"""The answer: a headline with a number, what decides it, and the cards; each sentence by a rule stated here.
+
+headline    nothing lost on any path, or the mean loss with how many paths lose anything (both counted)
+decides     the owner without whom the mean falls most, if by more than a twentieth; else the position nearest to liquidation
+cards       the same figures as the tables, with their 95 % intervals; red where the lower end is above nothing
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from delever.report.html.figure import Card, Given, pct, short, signed, usd
+from delever.report.html.hinges import CHANGED, OF, nearest_of
+from delever.report.html.losses import NOTHING
+from delever.report.html.walls import SAID, bad_debt, reached
+
+FIRST = (
+    "probability_of_any_bad_debt",
+    "probability_of_shortfall",
+    "lar",
+    "seized_collateral",
+    "cascade_length",
+    "liquidations",
+    "liquidator_profit",
+)  # figures that make cards, in this order, where the run has them
+MOST = 8  # cards
+BAD = frozenset({"probability_of_any_bad_debt", "probability_of_shortfall"})
+ONES = frozenset({"", "1", "count"})
+
+
+def headline(given: Given) -> str:
+    """One sentence with a number."""
+    total = given.losses.total
+    count, hit = len(total), int((total > NOTHING).sum())
+    if hit == 0:
+        seized = figures(given).get("seized_collateral", {}).get("value") or 0.0
+        rest = f"; {usd(float(seized))} of collateral is seized on average" if seized > 0.0 else ""
+        return f"No loss on any of {count:,} paths within {given.horizon}{rest}"
+    mean, low, high = given.losses.mean
+    within = f", 95 % interval {usd(max(low, 0.0), False)} to {usd(high)}" if low == low else ""
+    return f"{usd(mean)} lost on average within {given.horizon}{within}; {hit:,} of {count:,} paths lose anything"
+
+
+def decides(given: Given) -> str:
+    """Whom or what it hinges on."""
+    said = _owner(given)
+    near = nearest_of(given.positions)
+    if near is not None:
+        move = float(near["move"])
+        nearest = (
+            f"The position nearest to liquidation is {near['asset']} of {short(str(near['account']))} on {near['protocol']} "
+            f"({usd(float(near['value_usd']))}): it can be called once its price has moved by {signed(move)}."
+        )
+        return f"{said} {nearest}" if said else nearest
+    return said or "Nobody of the book can be brought to liquidation by the move of a single price."
+
+
+def _owner(given: Given) -> str:
+    """The owner without whom the mean falls most."""
+    if given.concentration is None or given.concentration.num_rows < 2:
+        return ""
+    rows: list[dict[str, Any]] = given.concentration.to_pylist()
+    of = next((name for name in OF if (rows[0].get(name) or 0.0) > 0.0), None)
+    if of is None:
+        return ""
+    base, least = float(rows[0][of]), min(rows[1:], key=lambda row: float(row[of]))
+    what = of.replace("_", " ")
+    if base - float(least[of]) <= CHANGED * base:
+        return f"No single owner moves the mean {what} by more than {pct(CHANGED)}."
+    return (
+        f"Of the largest owners one decides most: without {short(str(least['owner']))} ({least['protocol']}) the mean {what} "
+        f"falls from {usd(base)} to {usd(float(least[of]))}."
+    )
+
+
+def figures(given: Given) -> dict[str, dict[str, Any]]:
+    """Rows of the summary by name."""
+    return {str(row["figure"]): row for row in given.run.summary.to_pylist()}
+
+
+def cards(given: Given) -> list[Card]:
+    """Loss first, then the wall, then the run's own figures."""
+    losses = given.losses
+    out = [
+        _money("Mean loss", losses.mean, "mean over paths of what is lost, lending and exchanges together"),
+        _money("VaR (95 %)", losses.var, "the smallest loss that at least 95 % of paths do not exceed"),
+    ]
+    for asset, found in list(given.walls.items())[:1]:
+        shocks = sorted({float(row["shock"]) for row in found.totals.to_pylist()}, key=lambda x: abs(x - SAID))
+        mine = [row for row in found.totals.to_pylist() if row["shock"] == shocks[0]]
+        out.append(
+            Card(
+                f"In reach at {asset} {signed(shocks[0])}",
+                usd(sum(map(reached, mine))),
+                f"bad debt {usd(sum(map(bad_debt, mine)))}",
+                "debt and positions below their threshold; an instant, nobody sells",
+                "USD",
+            )
+        )
+    rows = figures(given)
+    out += [_row(rows[name]) for name in FIRST if name in rows]
+    return out[:MOST]
+
+
+def _money(label: str, estimate: tuple[float, float, float], definition: str) -> Card:
+    value, low, high = estimate
+    return Card(label, usd(value), between(low, high, "USD"), definition, "USD", low > 0.0)
+
+
+def _row(row: dict[str, Any]) -> Card:
+    label = str(row["label"] or str(row["figure"]).replace("_", " "))
+    value, unit = float(row["value"]), str(row["unit"])
+    low = float("nan") if row["low"] is None else float(row["low"])
+    high = float("nan") if row["high"] is None else float(row["high"])
+    return Card(
+        label[:1].upper() + label[1:],
+        said(value, unit),
+        between(low, high, unit),
+        str(row["definition"]),
+        unit,
+        row["figure"] in BAD and low > 0.0,
+    )
+
+
+def said(value: float, unit: str) -> str:
+    """A value with its unit."""
+    if value != value:
+        return "–"
+    if unit == "share":
+        return pct(value)
+    return usd(value, False) if unit in ONES else usd(value, False) + f"\u00a0{unit}"
+
+
+def between(low: float, high: float, unit: str) -> str:
+    """An interval; open ends are said."""
+    if low != low and high != high:
+        return "no interval: too few paths"
+    if high != high:
+        return f"at least {said(low, unit)}"
+    if low != low:
+        return f"at most {said(high, unit)}"
+    return f"{said(low, unit)} to {said(high, unit)}"

@@ -1,0 +1,112 @@
+"""What a page is made of: figures, cards, and what a figure may ask of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from html import escape
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from delever.analysis.bearers import Losses, bearers
+from delever.report.document import cells, heading, is_right
+from delever.report.html.theme import colours
+from delever.report.numbers import duration, magnitude, percent
+
+if TYPE_CHECKING:
+    from delever.analysis import Comparison, Wall
+    from delever.run.stress import Run
+
+MOST_ROWS = 400  # of the table below a chart
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart or table with what must be said about it. Texts are plain; `svg` and `table` are markup."""
+
+    key: str
+    title: str  # a finding
+    sub: str  # what is drawn, with its unit
+    svg: str
+    notes: Sequence[tuple[str, str]]  # (term, text)
+    table: str = ""
+    legend: Sequence[tuple[str, str, str]] = ()  # (colour, text, style: solid, pale, line, dot)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A figure of the answer."""
+
+    label: str
+    value: str
+    interval: str
+    definition: str
+    unit: str
+    bad: bool = False
+
+
+@dataclass(frozen=True)
+class Given:
+    """What figures are drawn from. walls: of each asset that is shown; positions: liquidation prices, or why there are none."""
+
+    run: Run
+    walls: Mapping[str, Wall] = field(default_factory=dict)
+    positions: pa.Table | None = None
+    concentration: pa.Table | None = None
+    comparison: Comparison | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)  # figure -> why it is not there
+
+    @cached_property
+    def losses(self) -> Losses:
+        """Who bears what."""
+        return bearers(self.run)
+
+    @cached_property
+    def colour(self) -> dict[str, str]:
+        """Of each protocol."""
+        return colours(list(self.run.world.protocols))
+
+    @property
+    def horizon(self) -> str:
+        """In words."""
+        return plain(duration(self.run.world.scenario.horizon))
+
+
+def plain(text: str) -> str:
+    """Non-breaking spaces and a true minus."""
+    return text.replace("-", "−") if text[:1] == "-" else text.replace(" ", "\u00a0")
+
+
+def usd(value: float, unit: bool = True) -> str:
+    """759M USD."""
+    return plain(magnitude(value)) + ("\u00a0USD" if unit else "")
+
+
+def pct(share: float) -> str:
+    """4.6 %."""
+    return plain(percent(share))
+
+
+def signed(share: float) -> str:
+    """−4.6 %, +4.6 %."""
+    return ("+" if share > 0 else "") + pct(share)
+
+
+def short(account: str) -> str:
+    """An address as people compare them."""
+    return f"{account[:6]}…{account[-4:]}" if len(account) > 20 else account
+
+
+def html_table(table: pa.Table, caption: str, most: int = MOST_ROWS) -> str:
+    """A plain data table; numbers flush right, units in the headings."""
+    fields = list(table.schema)
+    side = ['class="n"' if is_right(one) else "" for one in fields]
+    head = "".join(f'<th scope="col" {kind}>{escape(heading(one))}</th>' for one, kind in zip(fields, side, strict=True))
+    body = "".join(
+        "<tr>" + "".join(f"<td {kind}>{escape(text)}</td>" for text, kind in zip(row, side, strict=True)) + "</tr>"
+        for row in cells(table.slice(0, most))
+    )
+    more = f"; the first {most} of {table.num_rows:,} rows" if table.num_rows > most else ""
+    return f"<table><caption>{escape(caption)}{more}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

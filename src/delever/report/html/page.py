@@ -1,0 +1,184 @@
+"""The page: what a run says, rendered into one self-contained file."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import UTC
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from delever import __version__
+from delever.analysis.bearers import LEVEL
+from delever.analysis.comparison import changed, compared
+from delever.analysis.liquidation_prices import prices_of
+from delever.analysis.soundness import check
+from delever.analysis.walls import wall_of
+from delever.model.errors import InputError
+from delever.report.html import answer, bearers, change, falls, hinges, layers, losses, walls
+from delever.report.html.figure import Card, Figure, Given, html_table
+from delever.report.html.theme import PALETTE, needed
+from delever.report.numbers import human
+from delever.report.stress import assumptions
+from delever.run.stress import Run
+
+SHOCKS = "-60%..0%"
+MOST_WALLS = 2  # figures
+SECTIONS = (  # id, name, lede
+    (
+        "price",
+        "What breaks, at which price",
+        "A wall shows what a price alone reaches, before anybody sells. Eligible is not liquidatable now, "
+        "and neither is bad debt.",
+    ),
+    ("feedback", "Does it feed on itself", "Prices on the venues where forced selling goes, beside those of the outside."),
+    ("size", "How bad, and how often", ""),
+    ("bearers", "Who pays", ""),
+    ("hinges", "Whom it hinges on", ""),
+    ("change", "What would change it", ""),
+    ("assumed", "What is assumed", ""),
+    ("proof", "Where it comes from", ""),
+)
+LIMITS = (
+    "Intervals are sampling error of the paths. They say nothing of whether an assumption holds.",
+    "A wall is an instant: no sale, no feedback, no top-up.",
+    "Figures are conditional on the book, the liquidity and the behaviour stated here; they are no advice.",
+)
+
+
+def report(run: Run, *others: Run, labels: Sequence[str] = ()) -> str:
+    """The page of a run, as HTML; others: variants on the same paths, that are compared with it.
+
+    InputError: the extra is not installed, or a variant has other paths.
+    """
+    needed()
+    return render(given_of(run, others, labels))
+
+
+def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -> Given:
+    """Walls, liquidation prices, concentration and comparison of a run."""
+    missing: dict[str, str] = {}
+    found = {asset: wall_of(run.model, asset, SHOCKS) for asset in leading(run)}
+    concentration = None
+    if run.folder is not None and (run.folder / "concentration.parquet").is_file():
+        import pyarrow.parquet as pq
+
+        concentration = pq.read_table(run.folder / "concentration.parquet")
+    else:
+        missing["concentration"] = "it was not computed with the run (delever stress --no-concentration leaves it out)"
+    comparison = None
+    if others:
+        names = tuple(labels) or tuple(
+            other.folder.name if other.folder else f"variant {i + 1}" for i, other in enumerate(others)
+        )
+        for other, name in zip(others, names, strict=True):
+            same = (other.paths.num_rows, other.world.scenario.seed) == (run.paths.num_rows, run.world.scenario.seed)
+            if not same:
+                raise InputError(
+                    "has other paths than the first run",
+                    name,
+                    other.paths.num_rows,
+                    "compare runs of the same seed and number of paths",
+                )
+        settings = [row for other, name in zip(others, names, strict=True) for row in changed(run.world, other.world, name)]
+        comparison = compared(run.world, names, [run, *others], settings, ())
+    return Given(run, found, prices_of(run.model), concentration, comparison, missing)
+
+
+def leading(run: Run) -> list[str]:
+    """Assets whose walls are shown: whose fall by 30 % puts most debt and positions within reach, of those that have a market."""
+    known = run.world.assets
+    assets = [name for name in run.model.layout.markets if name in known and not (known[name].perp or known[name].is_option)]
+    reach = {name: sum(map(walls.reached, wall_of(run.model, name, walls.SAID).totals.to_pylist())) for name in assets}
+    return sorted(assets, key=lambda name: -reach[name])[:MOST_WALLS]
+
+
+def render(given: Given) -> str:
+    """Fill the template."""
+    import jinja2
+
+    files = resources.files("delever.report.html")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string(files.joinpath("report.html.j2").read_text(encoding="utf-8"))
+    run, world, scenario = given.run, given.run.world, given.run.world.scenario
+    rows, shown, everybody = hinges.accounts(given)
+    what_title, what = change.table(given)
+    cards = answer.cards(given)
+    ages = check(world).inputs.to_pylist()
+    return template.render(
+        palette=PALETTE,
+        version=__version__,
+        name=world.name,
+        horizon=given.horizon,
+        paths=run.paths.num_rows,
+        start=f"{world.as_of.astimezone(UTC):%d %B %Y, %H:%M} UTC",
+        headline=answer.headline(given),
+        decides=answer.decides(given),
+        cards=cards,
+        sections=SECTIONS,
+        figures=figures_of(given),
+        missing=given.missing,
+        accounts=rows,
+        shown=shown,
+        everybody=everybody,
+        heads=hinges.HEADS,
+        what_title=what_title,
+        what=what,
+        changes=given.comparison.settings.to_pylist() if given.comparison else [],
+        assumptions=assumptions(world),
+        ages=[{key: human(value) for key, value in row.items()} for row in ages],
+        limits=LIMITS,
+        summary=html_table(
+            run.summary.select(["figure", "value", "unit", "low", "high", "definition", "horizon"]), "Every figure of the run"
+        ),
+        proof=proof(given),
+        terms=terms(given, cards),
+        script=files.joinpath("report.js").read_text(encoding="utf-8"),
+        level=LEVEL,
+        seed=scenario.seed,
+    )
+
+
+def figures_of(given: Given) -> dict[str, list[Figure]]:
+    """Of each section, those that there are."""
+    found: dict[str, list[Figure | None]] = {
+        "price": [*walls.walls(given)],
+        "feedback": [falls.falls(given)],
+        "size": [losses.losses(given)],
+        "bearers": [bearers.who_pays(given), *layers.layers(given)],
+        "hinges": [hinges.concentration(given)],
+    }
+    return {name: [figure for figure in figures if figure is not None] for name, figures in found.items()}
+
+
+def proof(given: Given) -> list[tuple[str, str]]:
+    """Where the figures come from."""
+    run, scenario = given.run, given.run.world.scenario
+    manifest: dict[str, Any] = run.manifest
+    residual = answer.figures(given).get("conservation_residual", {}).get("value")
+    return [
+        ("program", f"delever {manifest.get('version', __version__)}, source {manifest.get('program', '–')}"),
+        ("world", f"sha256 {manifest.get('world_hash', '–')}"),
+        ("seed", str(scenario.seed)),
+        ("paths and steps", f"{run.paths.num_rows:,} paths, {run.model.steps:,} steps of {human(scenario.step, 's')}"),
+        (
+            "command",
+            shlex.join(["delever", *sys.argv[1:]])
+            if Path(sys.argv[0]).stem in ("delever", "__main__")
+            else "delever.report(run)",
+        ),
+        ("soundness", f"conservation held to {residual:.1e} of turnover" if residual is not None else "–"),
+        *((f"input {name}", f"sha256 {digest}") for name, digest in sorted(dict(manifest.get("inputs", {})).items())),
+    ]
+
+
+def terms(given: Given, cards: Sequence[Card]) -> list[tuple[str, str, str]]:
+    """Definitions: what each card means, and words of the page."""
+    return [
+        *((card.label, card.definition, card.unit) for card in cards),
+        ("Eligible", "all that accounts with a health factor below 1 hold and owe", "USD"),
+        ("Liquidatable now", "what the protocol's rules let one call an account seize and repay now", "USD"),
+        ("Bad debt", "what accounts owe beyond all of their collateral", "USD"),
+    ]
