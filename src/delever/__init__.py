@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from delever.model.errors import InputError, StoppedError
     from delever.model.world import World
     from delever.report import show
+    from delever.report.html.page import html_report, write_report
     from delever.run.replay import replay
-    from delever.run.stress import stress
+    from delever.run.stress import open_run, stress
     from delever.worlds import load
 
 __version__ = "0.1.0"
@@ -50,15 +51,18 @@ __all__ = [
     "contagion",
     "example",
     "find_critical",
+    "html_report",
     "import_book",
     "liquidation_prices",
     "load",
+    "open_run",
     "remainder_worlds",
     "replay",
     "show",
     "stress",
     "sweep",
     "wall",
+    "write_report",
 ]
 
 _HOME = {
@@ -72,15 +76,18 @@ _HOME = {
     "contagion": "delever.analysis.contagion",
     "example": "delever.examples",
     "find_critical": "delever.analysis",
+    "html_report": "delever.report.html.page",
     "import_book": "delever.ingest.own_import",
     "liquidation_prices": "delever.analysis",
     "load": "delever.worlds",
     "remainder_worlds": "delever.analysis",
+    "open_run": "delever.run.stress",
     "replay": "delever.run.replay",
     "show": "delever.report",
     "stress": "delever.run.stress",
     "sweep": "delever.analysis",
     "wall": "delever.analysis",
+    "write_report": "delever.report.html.page",
 }
 
 

@@ -145,6 +145,24 @@ def replay(
 
 
 @app.command()
+def report(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folder of a run; further ones are compared with the first.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where it goes (.html), instead of report.html in RUN.")
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What each further run is called.")] = None,
+    pdf: Annotated[Path | None, typer.Option(metavar="FILE", help="The same on paper (.pdf), by an installed browser.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write what a run says as one HTML file: the answer first, every figure defined."""
+    from delever.cli import report as command
+
+    command.run(runs, out, label or [], pdf, as_json)
+
+
+@app.command()
 def contagion(
     world: World,
     group: Annotated[

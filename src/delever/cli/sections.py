@@ -11,6 +11,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from delever.report.files import CONCENTRATION
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -23,7 +25,7 @@ SHARE, LEAST = 0.5, 10.0  # of the run's own time; [s]
 OWNERS, FEW = 10, 8  # that are left out; paths that are timed
 AGAIN = 0.5  # share of paths on which an owner is met, and which are played again without him (assumption, for the announcement)
 WORTH_SAYING = 1.0  # [s]
-CONCENTRATION, REMAINDER, CRITICAL = "concentration.parquet", "remainder.parquet", "critical.json"
+REMAINDER, CRITICAL = "remainder.parquet", "critical.json"
 
 
 class Beside:

@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from delever.model.errors import InputError, StoppedError
 
+CONCENTRATION = "concentration.parquet"  # beside the tables of a run: the figures without each of the largest owners
+
 
 def check_target(path: Path | None, suffixes: Collection[str]) -> None:
     """Refuse a file that cannot be written, before the work."""

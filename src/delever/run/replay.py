@@ -8,7 +8,6 @@ number: a row a leg that a call changed, and a row a position that auto-delevera
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,11 +35,10 @@ from delever.core.tables import (
 )
 from delever.engine.step import step
 from delever.model.errors import InputError
-from delever.run.assemble import Model, assemble, phases
-from delever.run.seal import is_folder, write_table
+from delever.run.assemble import Model, phases
+from delever.run.opened import opened
+from delever.run.seal import write_table
 from delever.run.start import new_state
-from delever.run.store import describe, fingerprint, read_manifest, read_tables
-from delever.worlds import load
 
 OUTCOMES = {EXECUTED: "executed", REVERTED: "reverted", WAITING: "waits", HALTED: "halted", DECLINED: "declined"}
 SENDERS = {OWNERS: "owners", ORDER_OWNERS: "order owners", REPORTERS: "reporters", OUTSIDE: "outsiders", NOBODY: ""}
@@ -183,33 +181,7 @@ def replay(run: Any, path: int, declined: bool = False) -> pa.Table:
     """
     if not isinstance(run, (str, Path)):
         return replay_model(run.model, path, declined)
-    folder = Path(run)
-    manifest = manifest_of(folder)
-    stated: Mapping[str, Any] = manifest["world"]
-    if any("book" in protocol and isinstance(protocol["book"], Mapping) for protocol in stated["protocols"].values()):
-        raise InputError("has a book that was in memory", str(folder), None, "replay it where it was made: dl.replay(run, path)")
-    world = load(stated).located(Path(manifest["folder"]) if manifest.get("folder") else None, None)
-    model = assemble(world)
-    for name, digest in model.source.hashes.items():
-        if manifest["inputs"].get(name) != digest:
-            raise InputError("has changed since the run", str(name), None, "put the file back as it was, or run anew")
-    if fingerprint(describe(world)) != manifest["world_hash"]:
-        raise InputError("is the run of another version of the program", str(folder), None, "run it anew")
-    return replay_model(model, path, declined)
-
-
-def manifest_of(folder: Path) -> dict[str, Any]:
-    """The manifest of a finished run's folder, every table of which is as it was written."""
-    remedy = "name the folder of a run, as delever stress made it"
-    is_folder(folder, remedy)
-    try:
-        found = read_manifest(folder)
-    except OSError as error:
-        raise InputError("is no run", str(folder), error.strerror, remedy) from None
-    if "world" not in found:
-        raise InputError("is not finished", str(folder), found.get("status"), "start the same stress test again: it resumes")
-    read_tables(folder, found)
-    return found
+    return replay_model(opened(Path(run)).model, path, declined)
 
 
 def write_replay(table: pa.Table, folder: Path, path: int) -> Path:

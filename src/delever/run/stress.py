@@ -21,6 +21,7 @@ from delever.run.assemble import Model, assemble
 from delever.run.by_asset import by_asset
 from delever.run.chunk import ChunkResult
 from delever.run.figures import summarise
+from delever.run.opened import opened
 from delever.run.outcomes import ConservationError
 from delever.run.parts import SAFETY
 from delever.run.plots import exceedance
@@ -64,6 +65,12 @@ class Run(Result):
     def __repr__(self) -> str:
         where = "kept in memory" if self.folder is None else f"in {self.folder}"
         return f"Run of {self.world.name}: {self.summary.num_rows} figures of {self.paths.num_rows:,} paths, {where}"
+
+    def report(self, *others: Run, to: str | Path | None = None) -> Path:
+        """Write the report as one HTML file, by default into the run's folder; others: variants on the same paths."""
+        import delever
+
+        return delever.write_report(self, *others, to=to)
 
     @property
     def tables(self) -> dict[str, pa.Table]:
@@ -114,6 +121,12 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
                                                     "folder": str(world.folder) if world.folder else None})
             store.finish(run.tables, run.manifest)
     return replace(run, manifest=store.manifest)
+
+
+def open_run(folder: str | Path) -> Run:
+    """A finished run, from its folder. InputError: see run/opened.py."""
+    manifest, tables, model = opened(Path(folder))
+    return Run(model, **tables, folder=Path(folder), manifest=manifest)
 
 
 @contextmanager
@@ -185,4 +198,4 @@ def trace_table(model: Model, rows: list[tuple[float, ...]]) -> pa.Table:
     return pa.table(dict(zip(names, columns, strict=True)))
 
 
-__all__ = ["BUCKETS", "Run", "stress"]
+__all__ = ["BUCKETS", "Run", "open_run", "stress"]

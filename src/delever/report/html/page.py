@@ -17,11 +17,13 @@ from delever.analysis.liquidation_prices import prices_of
 from delever.analysis.soundness import check
 from delever.analysis.walls import wall_of
 from delever.model.errors import InputError
+from delever.report.files import CONCENTRATION, check_target, write_text
 from delever.report.html import answer, bearers, change, falls, hinges, layers, losses, walls
 from delever.report.html.figure import Card, Figure, Given, html_table
 from delever.report.html.theme import PALETTE, needed
 from delever.report.numbers import human
 from delever.report.stress import assumptions
+from delever.run.store import kept_beside
 from delever.run.stress import Run
 
 SHOCKS = "-60%..0%"
@@ -48,7 +50,17 @@ LIMITS = (
 )
 
 
-def report(run: Run, *others: Run, labels: Sequence[str] = ()) -> str:
+def write_report(run: Run, *others: Run, to: str | Path | None = None, labels: Sequence[str] = ()) -> Path:
+    """Write the page, by default as report.html into the run's folder; where it is. See html_report."""
+    if to is None and run.folder is None:
+        raise InputError("is not said", "to", None, 'this run has no folder: write_report(run, to="report.html")')
+    target = Path(to) if to is not None else Path(str(run.folder)) / "report.html"
+    check_target(target, (".html",))
+    write_text(html_report(run, *others, labels=labels), target)
+    return target
+
+
+def html_report(run: Run, *others: Run, labels: Sequence[str] = ()) -> str:
     """The page of a run, as HTML; others: variants on the same paths, that are compared with it.
 
     InputError: the extra is not installed, or a variant has other paths.
@@ -62,11 +74,9 @@ def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -
     missing: dict[str, str] = {}
     found = {asset: wall_of(run.model, asset, SHOCKS) for asset in leading(run)}
     concentration = None
-    if run.folder is not None and (run.folder / "concentration.parquet").is_file():
-        import pyarrow.parquet as pq
-
-        concentration = pq.read_table(run.folder / "concentration.parquet")
-    else:
+    if run.folder is not None:
+        concentration = kept_beside(run.folder, run.manifest, CONCENTRATION)
+    if concentration is None:
         missing["concentration"] = "it was not computed with the run (delever stress --no-concentration leaves it out)"
     comparison = None
     if others:
@@ -167,7 +177,7 @@ def proof(given: Given) -> list[tuple[str, str]]:
             "command",
             shlex.join(["delever", *sys.argv[1:]])
             if Path(sys.argv[0]).stem in ("delever", "__main__")
-            else "delever.report(run)",
+            else "delever.html_report(run)",
         ),
         ("soundness", f"conservation held to {residual:.1e} of turnover" if residual is not None else "–"),
         *((f"input {name}", f"sha256 {digest}") for name, digest in sorted(dict(manifest.get("inputs", {})).items())),

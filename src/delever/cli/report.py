@@ -1,0 +1,58 @@
+"""`delever report`: the page of a run, as one HTML file, and on paper."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from delever.cli.options import user_errors
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+PATIENCE = 120.0  # for a browser to print [s]
+
+
+def run(folders: Sequence[Path], out: Path | None, labels: Sequence[str], pdf: Path | None, as_json: bool) -> None:
+    """The command."""
+    with user_errors():
+        from delever.model.errors import InputError
+        from delever.report.files import check_target, json_text
+        from delever.report.html.page import write_report
+        from delever.run.stress import open_run
+
+        check_target(pdf, (".pdf",))
+        if labels and len(labels) != len(folders) - 1:
+            count = len(folders) - 1
+            raise InputError("are not one a further run", "--label", ", ".join(labels), f"name {count}, in their order")
+        first, *others = [open_run(folder) for folder in folders]
+        written = write_report(first, *others, to=out, labels=labels)
+        if pdf is not None:
+            print_page(written, pdf)
+        if as_json:
+            runs = [str(one) for one in folders]
+            typer.echo(json_text({"report": str(written), "pdf": str(pdf) if pdf else None, "runs": runs}))
+        else:
+            typer.echo(f"{written}: open it in a browser" + (f"; on paper: {pdf}" if pdf else ""))
+
+
+def print_page(page: Path, pdf: Path) -> None:
+    """The page on paper, by the browser that is installed. InputError: there is none, or it fails."""
+    from delever.model.errors import InputError
+
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if browser is None:
+        raise InputError("needs a browser", "--pdf", str(pdf), f"install Chromium or Chrome, or print {page} by hand")
+    with tempfile.TemporaryDirectory() as profile:
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
+                   f"--user-data-dir={profile}", f"--print-to-pdf={pdf.absolute()}", page.absolute().as_uri()]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise InputError("could not be printed", "--pdf", str(pdf), f"{browser}: {error}; print {page} by hand") from None
+    if done.returncode or not pdf.is_file():
+        remedy = f"{browser} ended with {done.returncode}; print {page} by hand"
+        raise InputError("could not be printed", "--pdf", str(pdf), remedy)
