@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,11 +20,11 @@ from delever.model.errors import InputError, RunWarning
 from delever.model.world import World
 from delever.run.assemble import assemble
 from delever.run.chunk import simulate
-from delever.run.parts import DIGITS, write_part
+from delever.run.parts import DIGITS, read_part, write_part
 from delever.run.seal import digest
 from delever.run.store import Store, fingerprint, read_manifest, write_manifest
 from delever.run.stress import stress
-from run.small import everything
+from run.small import bits, everything
 
 WORLD = everything(paths=9)
 TABLES = ("paths", "history", "trace", "summary")
@@ -335,6 +336,21 @@ def test_a_name_that_no_file_can_have_is_refused() -> None:
 def test_a_part_is_named_by_its_content(runs: Folders) -> None:
     for path in parts(runs.half):
         assert path.stem.rpartition("-")[2] == digest(path.read_bytes())[:DIGITS]
+
+
+def test_a_part_reads_back_as_it_was_written(runs: Folders, tmp_path: Path) -> None:
+    """All that a chunk may hold, also what this world has none of."""
+    more = {"timeline": pa.table({"path": [3, 4], "used": [0.1, float("nan")]}),
+            "adl": pa.table({"account": pa.array([], pa.string())})}
+    key = fingerprint({name: read_manifest(runs.half)[name] for name in IDENTITY})
+    result = replace(read_part(parts(runs.half)[1], key), trace=[(3.0, 0.0, 1e-300), (4.0, 1.0, float("inf"))], safety=more)
+    write_part(tmp_path, "a run", result)
+    path, = tmp_path.iterdir()
+    again = read_part(path, "a run")
+    assert (again.first_path, again.end, again.trace) == (3, 6, result.trace)
+    assert again.paths.equals(result.paths, check_metadata=True)
+    assert (again.history == result.history).all() and again.history.dtype == result.history.dtype
+    assert {name: bits(table) for name, table in again.safety.items()} == {name: bits(table) for name, table in more.items()}
 
 
 def test_a_manifest_reads_back_as_it_was_written(tmp_path: Path) -> None:
