@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -10,13 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 import delever as dl
+from delever import templates
 from delever.cli.main import app
 from delever.model.errors import InputError
 from delever.run import outcomes
 from delever.run.replay import replay
-from delever.run.stress import stress
+from delever.run.store import describe
+from delever.run.stress import open_run, stress
+from delever.worlds import load
 from run.exchange_small import exchange
-from run.small import everything, fall, loan, one_market
+from run.small import everything, fall, loan, one_market, unlike
 
 
 def rows_of(table: object, **wanted: str) -> list[dict[str, object]]:
@@ -118,3 +122,13 @@ def test_a_path_that_makes_value_is_written_down(elsewhere: Path, monkeypatch: p
     with pytest.raises(outcomes.ConservationError, match=r"every transaction of the path stands in run/replay-0\.parquet"):
         stress(world, out="run", threads=1)
     assert pq.read_table("run/replay-0.parquet")["kind"].to_pylist() == ["liquidation"]
+
+
+def test_a_run_of_exchanges_is_opened_from_its_folder(tmp_path: Path) -> None:
+    """All that a world states by default can be written and read again: no number without end stands in it."""
+    shutil.copytree(Path(templates.__path__[0]) / "both", tmp_path / "world")
+    world = load(tmp_path / "world").replace("scenario.paths", 2)
+    run = stress(world, tmp_path / "run")
+    again = open_run(tmp_path / "run")
+    assert unlike(again.paths, run.paths) == [] and unlike(again.summary, run.summary) == []
+    assert describe(again.world) == describe(world)
