@@ -32,7 +32,7 @@ def test_what_is_read_is_hashed(tmp_path: Path) -> None:
     ("none.csv", None, "set DELEVER_DATA, which is not set"),
     ("bad.json", "{", "is not JSON"),
     ("list.json", "[1]", "is not a JSON object"),
-    ("cut.parquet", "PAR1 and no more", "cannot be read as a table"),
+    ("cut.parquet", "PAR1 and no more", "cannot be read as Parquet"),
     ("table.txt", "a", "is not a table"),
 ])
 def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str,
@@ -48,8 +48,8 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize(("name", "content", "line"), [
     ("book.csv", b"\x1f\x8b\x08\x00", r"book\.csv is compressed; end its name with \.csv\.gz"),
-    ("book.csv", b"\xff\xfe,\xc3\x28\n1,2\n", "cannot be read as a table"),
-    ("book.json", b"[" * 100_000, "is not JSON"),
+    ("book.csv", b"\xff\xfe,\xc3\x28\n1,2\n", "cannot be read as CSV"),
+    ("book.json", b"[" * 100_000, "is nested too deep"),
 ])
 def test_a_book_that_is_something_else_is_answered_in_one_line(tmp_path: Path, name: str, content: bytes, line: str) -> None:
     (tmp_path / name).write_bytes(content)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +28,11 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Set a field of the world, e.g. actors.liquidators.rule=always; or change "
                  'it by "+3 points", "x0.5", "-10 %".'),
+]
+Outside = Annotated[
+    bool,
+    typer.Option("--allow-outside", help="Read files that the world names wherever they lie, not only below its folder and "
+                 "DELEVER_DATA: for a world that you trust."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable figures instead of tables.")]
 
@@ -78,6 +85,7 @@ def stress(
         ),
     ] = True,
     settings: Set = None,
+    allow_outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Run a Monte Carlo stress test; print what breaks."""
@@ -113,6 +121,7 @@ def wall(
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as Parquet.")] = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the wall of a range of shocks (.svg).")] = None,
     settings: Set = None,
+    allow_outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Show what is liquidatable after a shock to one asset, or to several at once."""
@@ -123,7 +132,7 @@ def wall(
 
 
 @app.command()
-def check(world: World, settings: Set = None, as_json: Json = False) -> None:
+def check(world: World, settings: Set = None, allow_outside: Outside = False, as_json: Json = False) -> None:
     """Validate a world; show who sees which price."""
     from delever.cli import check as command
 
@@ -156,6 +165,7 @@ def contagion(
     paths: Annotated[int | None, typer.Option(help="Number of price paths, instead of the world's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all randomness, instead of the world's.")] = None,
     settings: Set = None,
+    allow_outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Say how much of each protocol's loss came from the others' forced selling."""
@@ -255,6 +265,7 @@ def compare(
     csv: Csv = None,
     parquet: Parquet = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the differences with their intervals (.svg).")] = None,
+    allow_outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Run variants on the same paths; print paired differences to the baseline with 95 % intervals."""
@@ -277,6 +288,7 @@ def sweep(
     csv: Csv = None,
     parquet: Parquet = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a heat map over two fields (.svg).")] = None,
+    allow_outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Run every combination of values on the same paths; print a table, with two fields a map."""
@@ -298,5 +310,8 @@ def explain(
 
 
 def main() -> None:
-    """Entry point of the installed command."""
+    """Entry point of the installed command; what a terminal has no sign for is written as its number."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+from click import get_current_context
 
 from delever import examples
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from delever.model.world import World
 
 USER_ERROR = 2  # exit code of a mistake in the input
+OUTSIDE = "allow_outside"  # the option of every command that reads a world
 INTERRUPTED = 130  # the shell's code for Ctrl-C
 
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -77,13 +79,17 @@ def parse_paths(text: str) -> list[int]:
 def world_file(text: str) -> Path:
     """The world a user means: a path, or the name of an embedded world where there is no such path."""
     path = Path(text)
-    if not path.exists() and text in examples.names():
+    from delever.ingest.files import exists
+
+    if not exists(path) and text in examples.names():
         return examples.example(text)
     return path
 
 
 def load_world(text: str, settings: Mapping[str, str]) -> World:
-    """The world with its overrides."""
+    """The world with its overrides; the option --allow-outside of the command that runs is heeded."""
     from delever.worlds import load
 
-    return load(world_file(text), set=settings)
+    context = get_current_context(silent=True)
+    allowed = bool(context.params.get(OUTSIDE)) if context is not None else False
+    return load(world_file(text), set=settings, allow_outside=allowed)

@@ -106,21 +106,20 @@ def critical_order(world: World, order: Order | str, run: Run) -> dict[str, Any]
 
 def _kept(run: Run, name: str, work_out: Callable[[], pa.Table | None]) -> pa.Table | None:
     """The table in the run's folder, which is of this very world and program; what cannot be read is made anew."""
-    import pyarrow as pa
-    import pyarrow.parquet
-
+    from delever.ingest.files import content, exists, table
+    from delever.model.errors import InputError
     from delever.report.files import write_table
 
     path = None if run.folder is None else run.folder / name
-    if path is not None and path.exists():
+    if path is not None and exists(path):
         try:
-            return pyarrow.parquet.read_table(path)
-        except (pa.ArrowException, OSError):
+            return table(content(path), name, str(path))
+        except InputError:
             pass  # written anew below
-    table = work_out()
-    if path is not None and table is not None and not is_partial(table):
-        write_table(table, path)
-    return table
+    found = work_out()
+    if path is not None and found is not None and not is_partial(found):
+        write_table(found, path)
+    return found
 
 
 def is_partial(table: pa.Table | None) -> bool:

@@ -11,16 +11,12 @@ does not say, or what the table cannot say, is refused by name; what backs no po
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from delever.ingest.answers import DOLLARS, Account, Held, Reader, accounts_of
 from delever.ingest.binance import BINANCE
@@ -28,9 +24,9 @@ from delever.ingest.bitmex import BITMEX
 from delever.ingest.bybit import BYBIT
 from delever.ingest.ccxt_unified import CCXT
 from delever.ingest.dydx import DYDX
+from delever.ingest.files import AS_TEXT, content, json_of, table
 from delever.ingest.hyperliquid import HYPERLIQUID
 from delever.ingest.okx import OKX
-from delever.ingest.source import AS_TEXT
 from delever.ingest.symbols import perp_of
 from delever.model.errors import InputError
 
@@ -74,19 +70,12 @@ def read_positions(source: pa.Table | str | Path | Mapping[str, Any] | list[Any]
     if isinstance(source, Mapping | list):
         return from_export(source, account=account, instruments=instruments, collateral=collateral, coin=coin)
     path, where = Path(source), str(source)
-    readers: dict[str, Callable[[io.BytesIO], Any]] = {
-        ".csv": lambda file: pyarrow.csv.read_csv(file, convert_options=pyarrow.csv.ConvertOptions(column_types=AS_TEXT)),
-        ".parquet": pyarrow.parquet.read_table, ".json": json.load,
-    }
-    if path.suffix not in readers:
+    if path.suffix not in (".csv", ".parquet", ".json"):
         raise InputError("is no table of positions", where, path.suffix, "give a .csv, .parquet or .json file")
-    try:
-        value = readers[path.suffix](io.BytesIO(path.read_bytes()))
-    except (OSError, ValueError, RecursionError) as error:  # Arrow's errors and JSON's are ValueErrors
-        reason = str(error).splitlines()[0].rpartition("'<Buffer>': ")[2]
-        raise InputError("cannot be read", where, reason, "get it anew") from None
+    found = content(path, remedy="get it anew")
     if path.suffix != ".json":
-        return value
+        return table(found, path.name, where, AS_TEXT)
+    value = json_of(found, where, "get it anew")
     return from_export(value, where, account=account, instruments=instruments, collateral=collateral, coin=coin)
 
 

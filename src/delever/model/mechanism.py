@@ -10,6 +10,7 @@ from .spec import Spec
 
 Resolve = Callable[[str, str], type[Spec]]  # (role, kind) -> spec; an unknown kind raises InputError
 ANY = "*"
+NUMBERED = "emode"  # the one table whose keys are numbers
 
 # Where mechanisms stand in a world -> (role, kind where none is written).
 PLACES: dict[tuple[str, ...], tuple[str, str | None]] = {
@@ -26,6 +27,18 @@ PLACES: dict[tuple[str, ...], tuple[str, str | None]] = {
 }
 # Places whose mechanisms stand in a list, not under names.
 LISTS = {("protocols", ANY, "waterfall"): "layer", ("scenario", "events"): "event"}
+
+
+def check_keys(value: Any, path: tuple[str | int, ...]) -> None:
+    """Keys are text: YAML reads `on:` as true and `1:` as a number."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str) and not (isinstance(key, int) and path and path[-1] == NUMBERED):
+                raise InputError("a key is not a name", path=path, value=key, remedy=f'put it in quotes: "{key}"')
+            check_keys(inner, (*path, key))
+    elif isinstance(value, (list, tuple)):
+        for number, inner in enumerate(value):
+            check_keys(inner, (*path, number))
 
 
 def lift(value: Any, path: tuple[str, ...], resolve: Resolve | None) -> Any:

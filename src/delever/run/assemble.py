@@ -117,7 +117,7 @@ def log_spots(layout: Layout, options: Options, price: np.ndarray) -> np.ndarray
 
 def assemble(world: World, source: Source | None = None) -> Model:
     """Read what the world names and lay it out."""
-    source = source or Source(world.folder)
+    source = source or Source(world.folder, world.own_files)
     layout = lay_out(world.assets, {name: venue.pair for name, venue in world.venues.items() if isinstance(venue, Venue)},
                      pairs_apart(world))
     positions, options = tabulate(world, read_books(world, source)), options_of(world, layout, 1)

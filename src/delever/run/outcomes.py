@@ -12,6 +12,7 @@ from delever.core.phase import Phase
 from delever.core.state import State
 from delever.core.tables import SLOTS
 from delever.engine.conservation import LIMIT, residual
+from delever.model.errors import InputError
 from delever.run.assemble import Model
 from delever.run.collect import collect, field_of
 
@@ -42,14 +43,28 @@ def tabulate_paths(model: Model, mechanisms: Sequence[Phase], state: State) -> p
     touched = np.bincount(state.pool.touched.path[:slots], minlength=state.paths)
     values = [Value(PATH, state.first_path + np.arange(state.paths)), Value(TOUCHED, touched), *collect(mechanisms, state),
               Value(LOOKED, state.tally.looked), *(Value(RESIDUAL, leak, asset=a) for a, leak in enumerate(leaks))]
+    for value in values:
+        is_number(model, state, value)
     return pa.table([pa.array(value.values) for value in values], schema=pa.schema([field_of(model, v) for v in values]))
+
+
+def is_number(model: Model, state: State, value: Value) -> None:
+    """No outcome is infinite, and none is NaN but of what may not happen: a figure of that would be no figure."""
+    if value.values.dtype.kind != "f":
+        return
+    may_lack = any(figure.reduce.endswith("_where") for figure in value.column.figures)
+    wrong = np.isinf(value.values) if may_lack else ~np.isfinite(value.values)
+    if wrong.any():
+        raise InputError("leaves what can be reckoned with", f"path {state.first_path + int(wrong.argmax())}",
+                         field_of(model, value).name, "numbers of the world are too large, too small or too far apart: see its "
+                         "amounts, prices, volatilities and events")
 
 
 def conserved(model: Model, state: State, slots: int) -> np.ndarray:
     """Violations of conservation [A, P], shares of turnover; an error where one is more than rounding."""
     worst = residual(state, slots)
-    if float(worst.max(initial=0.0)) > LIMIT:
-        a, p = np.unravel_index(int(worst.argmax()), worst.shape)
+    if float(np.nanmax(worst, initial=0.0)) > LIMIT:
+        a, p = np.unravel_index(int(np.nanargmax(worst)), worst.shape)
         raise ConservationError(f"path {state.first_path + int(p)}: {model.layout.assets[int(a)]} is not conserved, "
                                 f"residual {worst[a, p]:.3g} of turnover (limit {LIMIT:g}); this is a fault of the program",
                                 state.first_path + int(p))

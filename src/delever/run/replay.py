@@ -35,6 +35,7 @@ from delever.core.tables import (
     Touched,
 )
 from delever.engine.step import step
+from delever.ingest.files import content, json_of
 from delever.model.errors import InputError
 from delever.run.assemble import Model, assemble, phases
 from delever.run.start import new_state
@@ -199,13 +200,14 @@ def replay(run: Any, path: int, declined: bool = False) -> pa.Table:
 
 def manifest_of(folder: Path) -> dict[str, Any]:
     """The manifest of a run's folder."""
-    import json
-
+    remedy = "name the folder of a run, as delever stress made it"
     try:
-        found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError("is no run", str(folder), getattr(error, "strerror", None) or "its manifest is damaged",
-                         "name the folder of a run, as delever stress made it") from None
+        found = json_of(content(folder / "manifest.json"), "")
+    except InputError as error:
+        reason = error.value if error.what == "cannot be read" else "its manifest is damaged"
+        raise InputError("is no run", str(folder), reason, remedy) from None
+    if not isinstance(found, dict):
+        raise InputError("is no run", str(folder), "its manifest is damaged", remedy)
     if "world" not in found:
         raise InputError("is not finished", str(folder), found.get("status"), "start the same stress test again: it resumes")
     return dict(found)

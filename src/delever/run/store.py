@@ -22,6 +22,7 @@ except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 from delever.engine.probes import BINS, BUCKETS, HISTORIES
+from delever.ingest.files import content, json_of
 from delever.model.book import Book
 from delever.model.errors import InputError
 from delever.run.chunk import ChunkResult
@@ -138,10 +139,9 @@ class Store:
     def checked(self, manifest: Path) -> dict[str, Any]:
         """The manifest, if it is that of our run."""
         anew = "name another folder with --out, or delete this one"
-        try:
-            found: dict[str, Any] = dict(json.loads(manifest.read_text()))
-        except (ValueError, TypeError) as error:
-            raise InputError("is damaged", str(manifest), str(error), anew) from None
+        found: Any = json_of(content(manifest), str(manifest), anew)
+        if not isinstance(found, dict):
+            raise InputError("is damaged", str(manifest), found, anew)
         for key, value in self.identity.items():
             if found.get(key) != value:
                 raise InputError(f"is the run of another {IDENTITY.get(key, key)}", str(self.folder), None, anew)
