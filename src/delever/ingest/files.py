@@ -24,6 +24,7 @@ EMPTY = ["", "NA", "N/A", "n/a", "NULL", "null"]  # cells of a CSV file without 
 # Columns of books that are text whatever they look like: an account may be called 007.
 TEXTS = ("protocol", "account", "owner", "asset", "side", "label", "instrument", "margin_mode", "collateral_asset", "unit")
 AS_TEXT = {name: pa.string() for name in TEXTS}
+HALF_A_SIGN = "\\ud"  # begins what JSON writes of a pair of surrogates, one of which is no character
 ANEW = "it is damaged or not what its name says: get it anew"
 
 
@@ -90,14 +91,31 @@ def unpacked(found: bytes, where: str, most: int = LARGEST) -> bytes:
 
 def json_of(found: bytes | str, where: str, remedy: str = "mend the file") -> Any:
     """What JSON says; a name that stands twice in an object is refused: the first would be lost in silence."""
+    said = found if isinstance(found, str) else decoded(found, where)
     try:
-        return json.loads(found if isinstance(found, str) else decoded(found, where), object_pairs_hook=_object)
+        value = json.loads(said, object_pairs_hook=_object)
+        if HALF_A_SIGN in said.lower() and not is_unicode(json.dumps(value, ensure_ascii=False)):
+            raise InputError("has a sign that is no character", remedy=remedy)
+        return value
     except RecursionError:
         raise InputError("is nested too deep", where, remedy=remedy) from None
     except InputError as error:
         raise error.at(where) from None
     except ValueError as error:
         raise InputError("is not JSON", where, str(error), remedy) from None
+
+
+def is_unicode(said: str) -> bool:
+    """Whether a text is made of characters alone: no halves of a pair, which no file can hold.
+
+    >>> is_unicode("é"), is_unicode(chr(0xD800))
+    (True, False)
+    """
+    try:
+        said.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from delever.ingest.bitmex import BITMEX
 from delever.ingest.bybit import BYBIT
 from delever.ingest.ccxt_unified import CCXT
 from delever.ingest.dydx import DYDX
-from delever.ingest.files import AS_TEXT, content, json_of, table
+from delever.ingest.files import AS_TEXT, content, is_unicode, json_of, table
 from delever.ingest.hyperliquid import HYPERLIQUID
 from delever.ingest.okx import OKX
 from delever.ingest.symbols import perp_of
@@ -96,8 +96,8 @@ def read_export(value: Any, where: str = "export", *, account: str = "own", inst
     meant: dict[tuple[str, str], str] = {}  # (exchange, perp) -> symbol
     try:
         accounts = _by_account(value, account, where)
-    except RecursionError:
-        raise InputError("is nested too deep for an export", where, remedy=KNOWN) from None
+    except InputError as error:
+        raise error.at(where) from None
     for name, answers in accounts.items():
         place = f"{where}, account {name}"
         try:
@@ -114,11 +114,14 @@ def read_export(value: Any, where: str = "export", *, account: str = "own", inst
                 owners += [one.owner] * len(made)
         except InputError as error:
             raise error.at(place) from None
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
             remedy = "give the answer as the exchange sent it"
             raise InputError("is not as documented", place, f"{type(error).__name__} {error}", remedy) from None
     if not rows:
         raise InputError("has no positions", where, remedy="export an account that holds some")
+    odd = next((cell for row in rows for cell in row if isinstance(cell, str) and not is_unicode(cell)), None)
+    if odd is not None:
+        raise InputError("has a sign that is no character", where, ascii(odd), "give the answer as the exchange sent it")
     table = pa.table([list(column) for column in zip(*rows, strict=True)], schema=COLUMNS)
     if owners != [row[0] for row in rows]:
         table = table.append_column("owner", pa.array(owners, pa.string()))
@@ -141,7 +144,7 @@ def kinds_of(value: Any) -> list[tuple[str, str]]:
 
 def _by_account(value: Any, account: str, where: str) -> dict[str, list[Told]]:
     """Account -> answers: of the one account, or of each that is named."""
-    told = list(_told(value)) if not _is_named(value) else []
+    told = _told(value) if not _is_named(value) else []
     if told:
         kinds = [kind for _, kind, _ in told]
         twice = next((kind for kind in ("state", "account", "subaccounts") if kinds.count(kind) > 1), None)
@@ -150,7 +153,7 @@ def _by_account(value: Any, account: str, where: str) -> dict[str, list[Told]]:
         return {account: told}
     if isinstance(value, Mapping) and value:
         _not_an_error(value, where)
-        named = {str(name): list(_told(answer)) for name, answer in value.items()}
+        named = {str(name): _told(answer) for name, answer in value.items()}
         if all(named.values()):
             return named
         if any(named.values()):
@@ -165,8 +168,15 @@ def _is_named(value: Any) -> bool:
     return isinstance(value, Mapping) and not any(reader.kind(value) for reader in READERS) and not value.keys() <= KEYS
 
 
-def _told(value: Any) -> Iterator[Told]:
+def _told(value: Any) -> list[Told]:
     """The answers in a value: it is one, or a list of them, or an object with parts."""
+    try:
+        return list(_parts_of(value))
+    except RecursionError:
+        raise InputError("is nested too deep for an export", remedy=KNOWN) from None
+
+
+def _parts_of(value: Any) -> Iterator[Told]:
     for reader in READERS:
         kind = reader.kind(value)
         if kind is not None:
@@ -174,10 +184,11 @@ def _told(value: Any) -> Iterator[Told]:
             return
     if isinstance(value, list):
         for one in value:
-            yield from _told(one)
+            yield from _parts_of(one)
     elif isinstance(value, Mapping) and value and value.keys() <= KEYS:
         for name, one in value.items():
-            answers = list(_told({name: one} if isinstance(one, bool) else one)) if one != value else []
+            part = {name: one} if isinstance(one, bool) else one
+            answers = list(_parts_of(part)) if part != value else []
             if not answers and one not in ([], {}, None):
                 _not_an_error(one, name)
                 raise InputError(f"{name} is no answer that is known", remedy=KNOWN)

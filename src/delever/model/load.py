@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import InputError
-from .mechanism import Resolve, check_keys, lift
+from .mechanism import Resolve, check_texts, lift
 from .world import World
 from .yaml_text import parse
 
@@ -22,7 +22,7 @@ def mapping_from_yaml(text: str, where: str) -> dict[str, Any]:
 def world_from_mapping(mapping: Mapping[str, Any], resolve: Resolve, where: str = "world") -> World:
     """A checked world. `resolve(role, kind)` gives the spec of a mechanism, `where` names the source in errors."""
     try:
-        check_keys(mapping, ())
+        check_texts(mapping, ())
         return World(**with_liquidators(lift(mapping, (), resolve), resolve)).located(None, resolve)
     except InputError as error:
         raise error.at(where) from None

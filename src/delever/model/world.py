@@ -15,7 +15,7 @@ from .checks import check_world
 from .dump import plain, texts
 from .errors import InputError
 from .exchange import is_exchange
-from .mechanism import Resolve, check_keys, lift
+from .mechanism import Resolve, check_texts, lift
 from .oracle import OraclePath, compose
 from .parameters import (
     CollateralParameters,
@@ -163,7 +163,7 @@ class World(Spec):
         try:
             value = resolved(self, keys, value) if isinstance(value, str) else value
             value = from_text(value) if isinstance(value, str) else value
-            check_keys(value, tuple(keys))
+            check_texts(value, tuple(keys))
             value = lift(value, tuple(keys), self._resolve)
         except InputError as error:
             raise error if error.path else error.at("", *keys) from None

@@ -166,13 +166,13 @@ class Store:
         for path in sorted((self.folder / PARTS).glob("*.parquet")):
             try:
                 table = pq.read_table(path)
-            except (pa.ArrowException, OSError):
+                meta = table.schema.metadata or {}
+                history = np.frombuffer(base64.b64decode(meta[b"history"]), np.int64).reshape(len(HISTORIES), BINS, BUCKETS)
+                trace = [tuple(row) for row in json.loads(meta[b"trace"])]
+                safety = {name: unpacked(meta[name.encode()]) for name in SAFETY if name.encode() in meta}
+            except (pa.ArrowException, OSError, ValueError, KeyError):
                 path.unlink()  # it will be run again
                 continue
-            meta = table.schema.metadata
-            history = np.frombuffer(base64.b64decode(meta[b"history"]), np.int64).reshape(len(HISTORIES), BINS, BUCKETS)
-            trace = [tuple(row) for row in json.loads(meta[b"trace"])]
-            safety = {name: unpacked(meta[name.encode()]) for name in SAFETY if name.encode() in meta}
             out.append(ChunkResult(int(path.name[:9]), table.replace_schema_metadata(None), history, trace, safety))
         return out
 
