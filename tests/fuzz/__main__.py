@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # most calls end before a kernel is needed
 os.environ["DELEVER_DATA"] = ""
 
+from tests.fuzz.corpus import FOLDER
 from tests.fuzz.judge import LONGEST, Finding, judged
-from tests.fuzz.targets import FOLDER, TARGETS
+from tests.fuzz.targets import TARGETS
 
 CHANGES = (1, 1, 1, 2, 3, 5)  # of one input
 MEMORY = 16 * 2**30  # address space [bytes]; what asks for more is a finding

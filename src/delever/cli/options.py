@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,19 +62,21 @@ def parse_memory(text: str) -> float:
         size = float(match[1].replace(",", "").replace("_", "")) * _BYTES[match[2]] / 2**30 if match else 0.0
     except (KeyError, ValueError):
         size = 0.0
-    if size <= 0:
+    if not 0.0 < size < math.inf:
         raise InputError("is no size", "--memory", text, 'write a size with its unit, for example "2 GiB"')
     return size
 
 
 def parse_paths(text: str) -> list[int]:
     """Path numbers of a text such as "0,17"."""
+    from delever.ingest.numbers import whole
     from delever.model.errors import InputError
 
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdecimal() for part in parts):
+    numbers = [whole(part) for part in text.split(",") if part.strip()]
+    known = {number for number in numbers if number is not None}
+    if not numbers or None in numbers:
         raise InputError("is no list of paths", "--trace", text, 'write path numbers from 0, for example "0,17"')
-    return sorted({int(part) for part in parts})
+    return sorted(known)
 
 
 def world_file(text: str) -> Path:

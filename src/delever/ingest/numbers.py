@@ -6,6 +6,8 @@ import math
 
 LARGEST, SMALLEST = 1e30, 1e-60  # assumption: a supply in its smallest units is 1e27, dust of rounding at least 1e-50
 
+DIGITS = 18  # of a count
+
 
 def fault(value: float) -> str | None:
     """What is wrong with a number, as an error says it; None: nothing. 0 is as good as any.
@@ -22,6 +24,16 @@ def fault(value: float) -> str | None:
     if size > LARGEST:
         return "is too large to reckon with"
     return "is too small to reckon with" if 0.0 < size < SMALLEST else None
+
+
+def whole(text: str) -> int | None:
+    """The whole number that a text of digits is; None: it is none, or has more than a count has.
+
+    >>> whole("17"), whole("²"), whole("-1"), whole("9" * 5000)
+    (17, None, None, None)
+    """
+    bare = text.strip()
+    return int(bare) if bare.isdecimal() and len(bare) <= DIGITS else None
 
 
 def limits() -> str:

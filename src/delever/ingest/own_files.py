@@ -62,6 +62,8 @@ def read_file(path: str | Path, sheet: str | None = None) -> Sheet | Any:
         raise InputError("cannot be read", str(path), reason, "look whether it is what its name says") from None
     if isinstance(value, Mapping) or (isinstance(value, list) and not _is_records(value)):
         return value
+    if not isinstance(value, list):
+        raise InputError("holds no table", str(path), value, "give a list of objects, or an exchange's answer")
     return _sheet(str(path), value)
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
 
-from delever.ingest.numbers import fault, limits
+from delever.ingest.numbers import fault, limits, whole
 
 from .errors import InputError
 from .quantity import NUMBER, Unit
@@ -45,14 +45,14 @@ def quantity_at(node: Any, keys: Sequence[str]) -> Quantity | None:
             found = [entry for entry in info.metadata if isinstance(entry, Unit)] or list(units(info.annotation))
             unit, node = found[0] if found else None, getattr(node, key)
         elif isinstance(node, dict):
-            name = int(key) if key.isdecimal() and key not in node else key
+            name = key if key in node else whole(key)
             if name not in node:
                 return None
             node = node[name]
         elif isinstance(node, tuple):
             kinds = [getattr(inner, "kind", "") for inner in node]
-            place = kinds.index(key) if key in kinds else int(key) if key.isdecimal() else len(node)
-            if place >= len(node):
+            place = kinds.index(key) if key in kinds else whole(key)
+            if place is None or place >= len(node):
                 return None
             node = node[place]
         else:

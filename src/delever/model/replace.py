@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from delever.ingest.numbers import whole
+
 from .errors import InputError, near, nearest
 from .yaml_text import parse
 
@@ -83,7 +85,8 @@ def _below(old: Any, key: str, rest: list[str], value: Any, new_keys: frozenset[
 
 def _key_of(node: dict[Any, Any], key: str) -> Any:
     """Keys in a path are text; some tables (e-modes) are numbered."""
-    return int(key) if key.isdecimal() and (key not in node) else key
+    number = whole(key)
+    return number if number is not None and key not in node else key
 
 
 def _place_of(node: tuple[Any, ...], key: str) -> int:
@@ -91,13 +94,14 @@ def _place_of(node: tuple[Any, ...], key: str) -> int:
     kinds = [getattr(inner, "kind", "") for inner in node]
     if key in kinds:
         return kinds.index(key)
-    if key.isdecimal() and int(key) < len(node):
-        return int(key)
+    number = whole(key)
+    if number is not None and number < len(node):
+        return number
     named = [kind for kind in kinds if kind]
     if not node:
         remedy = "the list is empty: give the whole of it first"
     else:
-        remedy = nearest(key, named) if named and not key.isdecimal() else f"count from 0 to {len(node) - 1}"
+        remedy = nearest(key, named) if named and number is None else f"count from 0 to {len(node) - 1}"
     raise InputError("has no such place", value=key, remedy=remedy)
 
 

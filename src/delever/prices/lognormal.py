@@ -21,8 +21,6 @@ from delever.model.errors import InputError, nearest
 from delever.model.quantity import PerYear
 from delever.prices.base import YEAR, PricePhase, PriceSpec, Process
 
-FARTHEST = 100.0  # log price that a run may typically go by; assumption: exp(100) of a price is nobody's scenario
-
 
 class LogNormal(PriceSpec):
     """Volatility, drift and correlation of the assets that move by themselves."""
@@ -70,11 +68,7 @@ class LogNormal(PriceSpec):
         drift = np.array([self.drift.get(name, 0.0) * dt for name in markets])
         number = np.array([list(markets).index(name) for name in names], np.int64)
         drift[number] -= 0.5 * volatility**2 * dt
-        process = Diffusion(number, load, drift)
-        if process.spread(steps) > FARTHEST:
-            raise InputError("moves prices further than can be reckoned with", "scenario.prices",
-                             f"by a factor of exp({process.spread(steps):.3g})", "take less volatility, drift or time")
-        return process
+        return Diffusion(number, load, drift)
 
 
 @kernel

@@ -39,6 +39,7 @@ from delever.run.exchanges import stocks
 from delever.run.options import options_of, values_at_start
 from delever.run.positions import Positions, read_books, tabulate
 from delever.run.pricing import Oracles, compose, lay_out, liquidity, start_answers
+from delever.run.reach import check_start
 from delever.venues.base import ProfileTable, Venue
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import LastResort
@@ -145,7 +146,7 @@ def assemble(world: World, source: Source | None = None) -> Model:
                   scenario.steps, scenario.step, blocks, options)
     check_rules(world)
     setting = model.setting(1)
-    phases(model, 1, (), setting)  # mistakes of mechanisms come to light before a run folder is made,
+    check_start(model, phases(model, 1, (), setting))  # mistakes of mechanisms come to light before a run folder is made,
     assert len(setting.homes) == len(world.protocols)  # and protocols that say no chain
     return model
 

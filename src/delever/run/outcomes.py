@@ -15,6 +15,7 @@ from delever.engine.conservation import LIMIT, residual
 from delever.model.errors import InputError
 from delever.run.assemble import Model
 from delever.run.collect import collect, field_of
+from delever.run.reach import FARTHEST, REMEDY
 
 PATH = Column("path", "number", "of the path")
 TOUCHED = Column("accounts_touched", "count", "accounts that came into reach of liquidation")
@@ -23,6 +24,9 @@ RESIDUAL = Column("residual", "share", "violation of conservation, as a share of
     "conservation_residual", "largest",
     "largest violation of conservation of any asset on any path, as a share of its turnover"),),
     over="largest", section="Soundness of the run")
+
+
+FAR_APART = "numbers of the world are too large, too small or too far apart: see its amounts, prices, volatilities and events"
 
 
 class ConservationError(RuntimeError):
@@ -43,21 +47,25 @@ def tabulate_paths(model: Model, mechanisms: Sequence[Phase], state: State) -> p
     touched = np.bincount(state.pool.touched.path[:slots], minlength=state.paths)
     values = [Value(PATH, state.first_path + np.arange(state.paths)), Value(TOUCHED, touched), *collect(mechanisms, state),
               Value(LOOKED, state.tally.looked), *(Value(RESIDUAL, leak, asset=a) for a, leak in enumerate(leaks))]
-    for value in values:
-        is_number(model, state, value)
+    check_outcomes(model, state, values)
     return pa.table([pa.array(value.values) for value in values], schema=pa.schema([field_of(model, v) for v in values]))
 
 
-def is_number(model: Model, state: State, value: Value) -> None:
-    """No outcome is infinite, and none is NaN but of what may not happen: a figure of that would be no figure."""
-    if value.values.dtype.kind != "f":
-        return
-    may_lack = any(figure.reduce.endswith("_where") for figure in value.column.figures)
-    wrong = np.isinf(value.values) if may_lack else ~np.isfinite(value.values)
-    if wrong.any():
-        raise InputError("leaves what can be reckoned with", f"path {state.first_path + int(wrong.argmax())}",
-                         field_of(model, value).name, "numbers of the world are too large, too small or too far apart: see its "
-                         "amounts, prices, volatilities and events")
+def check_outcomes(model: Model, state: State, values: Sequence[Value]) -> None:
+    """No price has left, no outcome is infinite, and none is NaN but of what may not happen: a figure of that would be none."""
+    moved = np.nan_to_num(np.abs(state.markets.price - model.start_price[:, None]), nan=np.inf)
+    if moved.max(initial=0.0) > FARTHEST:
+        m, p = (int(number) for number in np.unravel_index(int(moved.argmax()), moved.shape))
+        where = f"path {state.first_path + p}, price of {model.layout.rows[m]}"
+        raise InputError("moves further than can be reckoned with", where, remedy=f"{REMEDY}, smaller orders or deeper venues")
+    for value in values:
+        if value.values.dtype.kind != "f":
+            continue
+        may_lack = any(figure.reduce.endswith("_where") for figure in value.column.figures)
+        wrong = np.isinf(value.values) if may_lack else ~np.isfinite(value.values)
+        if wrong.any():
+            raise InputError("leaves what can be reckoned with", f"path {state.first_path + int(wrong.argmax())}",
+                             field_of(model, value).name, FAR_APART)
 
 
 def conserved(model: Model, state: State, slots: int) -> np.ndarray:

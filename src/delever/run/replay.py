@@ -186,9 +186,11 @@ def replay(run: Any, path: int, declined: bool = False) -> pa.Table:
     folder = Path(run)
     manifest = manifest_of(folder)
     stated: Mapping[str, Any] = manifest["world"]
-    if any("book" in protocol and isinstance(protocol["book"], Mapping) for protocol in stated["protocols"].values()):
+    protocols = stated.get("protocols")
+    named = protocols.values() if isinstance(protocols, Mapping) else ()
+    if any(isinstance(protocol, Mapping) and isinstance(protocol.get("book"), Mapping) for protocol in named):
         raise InputError("has a book that was in memory", str(folder), None, "replay it where it was made: dl.replay(run, path)")
-    world = load(stated).located(Path(manifest["folder"]) if manifest.get("folder") else None, None)
+    world = load(stated).located(Path(str(manifest["folder"])) if manifest.get("folder") else None, None)
     model = assemble(world)
     for name, digest in model.source.hashes.items():
         if manifest["inputs"].get(name) != digest:
@@ -208,8 +210,10 @@ def manifest_of(folder: Path) -> dict[str, Any]:
         raise InputError("is no run", str(folder), reason, remedy) from None
     if not isinstance(found, dict):
         raise InputError("is no run", str(folder), "its manifest is damaged", remedy)
-    if "world" not in found:
+    if "world" not in found or not isinstance(found["world"], dict):
         raise InputError("is not finished", str(folder), found.get("status"), "start the same stress test again: it resumes")
+    if not {"inputs", "world_hash"} <= found.keys() or not isinstance(found["inputs"], dict):
+        raise InputError("is no run", str(folder), "its manifest is damaged", remedy)
     return dict(found)
 
 

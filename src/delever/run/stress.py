@@ -81,7 +81,7 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
     model = assemble(world)
     description, chosen = describe(world), sorted(set(trace or []))
     for path in chosen:
-        if not 0 <= path < world.scenario.paths:
+        if not isinstance(path, int) or not 0 <= path < world.scenario.paths:
             raise InputError(f"path {path} is not run", "trace", path, f"paths are numbered 0 to {world.scenario.paths - 1}")
     identity = {"world_hash": fingerprint(description), "inputs": dict(sorted(model.source.hashes.items())),
                 "program": source_hash(), "trace": chosen}

@@ -1,0 +1,32 @@
+"""How far prices may go from where they start, so that a run can reckon with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from delever.engine.step import Phases
+from delever.model.errors import InputError
+
+if TYPE_CHECKING:
+    from delever.run.assemble import Model
+
+FARTHEST = 100.0  # log price; moves are kept in ticks of which an int32 holds 128, and exp(100) of a price is nobody's scenario
+TAIL = 6.0  # typical moves that the farthest of a path is, one in a billion
+REMEDY = "take smaller moves, volatility or drift, or less time"
+
+
+def check_start(model: Model, chunk: Phases) -> None:
+    """Where venues stand, and what the scenario says, is known before a run."""
+    layout = model.layout
+    apart = np.abs(model.start_price - layout.start[layout.tree.pair])
+    if not apart.max(initial=0.0) <= FARTHEST:
+        m = int(np.nan_to_num(apart, nan=np.inf).argmax())
+        raise InputError("starts too far from the outside price", f"venue of {layout.rows[m]}",
+                         f"by a factor of exp({apart[m]:.3g})", "take both of one moment, and in units of one size")
+    known = [np.abs(np.cumsum(phase.moves, axis=0)).max(initial=0.0) for phase in chunk.everybody if phase.moves is not None]
+    farthest = TAIL * model.prices.spread(model.steps) + float(sum(known))
+    if farthest > FARTHEST:
+        by = f"by a factor of exp({farthest:.3g})"
+        raise InputError("moves prices further than can be reckoned with", "scenario", by, REMEDY)
