@@ -129,8 +129,6 @@ def of_arguments(value: list[Any], rng: Random) -> Any:
 
 def type_of_input(given: Any, right: Any) -> bool:
     """Whether an argument is of the type that the function is for."""
-    if right is None:
-        return given is None or isinstance(given, (str, int, float))
     if isinstance(right, list) and isinstance(given, list):
         return len(right) == 0 or all(any(type_of_input(one, other) for other in right) for one in given)
     if isinstance(right, dict) and isinstance(given, dict):

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from delever import __version__
+from delever.cli.options import heed_outside
 from delever.cli.variants import ORDER, InOrder
 
 app = typer.Typer(
@@ -31,8 +32,8 @@ Set = Annotated[
 ]
 Outside = Annotated[
     bool,
-    typer.Option("--allow-outside", help="Read files that the world names wherever they lie, not only below its folder and "
-                 "DELEVER_DATA: for a world that you trust."),
+    typer.Option("--allow-outside", callback=heed_outside, expose_value=False, help="Read files that the world names wherever "
+                 "they lie, not only below its folder and DELEVER_DATA: for a world that you trust."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable figures instead of tables.")]
 

@@ -7,11 +7,11 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from click import get_current_context
 
 from delever import examples
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from delever.model.world import World
 
 USER_ERROR = 2  # exit code of a mistake in the input
-OUTSIDE = "allow_outside"  # the option of every command that reads a world
+OUTSIDE: ContextVar[bool] = ContextVar("allow_outside", default=False)  # the option of every command that reads a world
 INTERRUPTED = 130  # the shell's code for Ctrl-C
 
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -79,6 +79,11 @@ def parse_paths(text: str) -> list[int]:
     return sorted(known)
 
 
+def heed_outside(allowed: bool) -> None:
+    """What --allow-outside says of the worlds that the command reads."""
+    OUTSIDE.set(allowed)
+
+
 def world_file(text: str) -> Path:
     """The world a user means: a path, or the name of an embedded world where there is no such path."""
     path = Path(text)
@@ -90,9 +95,7 @@ def world_file(text: str) -> Path:
 
 
 def load_world(text: str, settings: Mapping[str, str]) -> World:
-    """The world with its overrides; the option --allow-outside of the command that runs is heeded."""
+    """The world with its overrides; files outside of its folder where --allow-outside was given."""
     from delever.worlds import load
 
-    context = get_current_context(silent=True)
-    allowed = bool(context.params.get(OUTSIDE)) if context is not None else False
-    return load(world_file(text), set=settings, allow_outside=allowed)
+    return load(world_file(text), set=settings, allow_outside=OUTSIDE.get())

@@ -49,12 +49,12 @@ class Source:
         folders = [*([self.folder] if self.folder else []), *([Path(data)] if data else [])]
         candidates = [Path(name)] if Path(name).is_absolute() else [folder / name for folder in folders]
         allowed = [one for one in candidates if self.is_own(name) or is_below(one, folders)]
-        if candidates and not allowed:
-            raise InputError("lies outside of the world's folder", "", name,
+        found = next((one for one in candidates if exists(one)), None)
+        if found in allowed:
+            return found
+        if found is not None or (candidates and not allowed):
+            raise InputError("is outside of the world's folder", "", name,
                              f"put it there or below {DATA}; --allow-outside reads it all the same, where you trust the world")
-        for candidate in allowed:
-            if exists(candidate):
-                return candidate
         unset = "" if data else ", which is not set"
         raise InputError("file not found", "", name, f"set {DATA}{unset}, to the folder with it, or give a full path")
 

@@ -13,6 +13,7 @@ from .errors import InputError
 
 DEEPEST = 50  # blocks within each other; assumption: no world has more than 9
 MOST_VALUES = 1_000_000  # of a text with its aliases unfolded; assumption
+MERGE = "tag:yaml.org,2002:merge"  # of the key `<<`, under which a block stands whose fields are taken over
 LONGEST_NAME = 200  # characters of a key; assumption: no longer than a file's name may be
 
 
@@ -55,6 +56,8 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     """A key that stands twice is an error: the first of two would be lost in silence."""
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if key_node.tag == MERGE:
+            continue
         key = loader.construct_object(key_node, deep=True)
         if isinstance(key, (dict, list, set)):
             raise yaml.constructor.ConstructorError(None, None, "a key must be a name", key_node.start_mark)

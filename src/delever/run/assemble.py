@@ -44,6 +44,8 @@ from delever.venues.base import ProfileTable, Venue
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import LastResort
 
+MOST_BLOCKS = 1_000_000  # of a step; assumption: a day of a chain ten times as fast as any
+
 
 @dataclass(frozen=True)
 class Model:
@@ -161,6 +163,9 @@ def blocks_of(world: World) -> int:
     times = [Fraction(chain.time_between_blocks()).limit_denominator(10**6) for chain in chains(world).values()]
     if not times:
         return world.execution.rounds
+    if min(times) * MOST_BLOCKS < world.scenario.step:
+        raise InputError(f"has more than {MOST_BLOCKS:,} blocks", "scenario.step", f"{world.scenario.step:g} s",
+                         "take a shorter step, or longer times between blocks")
     common = lcm(*(time.denominator for time in times))
     tick = Fraction(gcd(*(int(time * common) for time in times)), common)
     blocks = world.scenario.step / float(tick)

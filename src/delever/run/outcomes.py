@@ -57,14 +57,15 @@ def check_outcomes(model: Model, state: State, values: Sequence[Value]) -> None:
     if moved.max(initial=0.0) > FARTHEST:
         m, p = (int(number) for number in np.unravel_index(int(moved.argmax()), moved.shape))
         where = f"path {state.first_path + p}, price of {model.layout.rows[m]}"
-        raise InputError("moves further than can be reckoned with", where, remedy=f"{REMEDY}, smaller orders or deeper venues")
+        raise InputError("has moved further than can be reckoned with", where,
+                         remedy=f"{REMEDY}, smaller orders or deeper venues")
     for value in values:
         if value.values.dtype.kind != "f":
             continue
         may_lack = any(figure.reduce.endswith("_where") for figure in value.column.figures)
         wrong = np.isinf(value.values) if may_lack else ~np.isfinite(value.values)
         if wrong.any():
-            raise InputError("leaves what can be reckoned with", f"path {state.first_path + int(wrong.argmax())}",
+            raise InputError("is beyond what can be reckoned with", f"path {state.first_path + int(wrong.argmax())}",
                              field_of(model, value).name, FAR_APART)
 
 

@@ -23,10 +23,10 @@ def check_start(model: Model, chunk: Phases) -> None:
     apart = np.abs(model.start_price - layout.start[layout.tree.pair])
     if not apart.max(initial=0.0) <= FARTHEST:
         m = int(np.nan_to_num(apart, nan=np.inf).argmax())
-        raise InputError("starts too far from the outside price", f"venue of {layout.rows[m]}",
+        raise InputError("is too far from the outside price at the start", f"venue of {layout.rows[m]}",
                          f"by a factor of exp({apart[m]:.3g})", "take both of one moment, and in units of one size")
     known = [np.abs(np.cumsum(phase.moves, axis=0)).max(initial=0.0) for phase in chunk.everybody if phase.moves is not None]
     farthest = TAIL * model.prices.spread(model.steps) + float(sum(known))
     if farthest > FARTHEST:
         by = f"by a factor of exp({farthest:.3g})"
-        raise InputError("moves prices further than can be reckoned with", "scenario", by, REMEDY)
+        raise InputError("has larger moves of prices than can be reckoned with", "scenario", by, REMEDY)
