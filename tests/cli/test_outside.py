@@ -102,7 +102,7 @@ def test_what_a_file_that_is_laid_over_names_is_not_what_the_user_named(place: P
     ("price: 1000 USD", "price: 5e-324", "assets.ETH.price is too small to reckon with: '5e-324'"),
     ("volatility: {ETH: 80 %}", "volatility: {ETH: 1e300 %}", "scenario.prices.volatility.ETH is too large to reckon with"),
     ("volatility: {ETH: 80 %}", "volatility: {ETH: 200000 %}", "from -1000 to 1000"),
-    ("{kind: lognormal, volatility: {ETH: 80 %}}", "lognormal\n  events: [{at: 0, kind: price, change: {ETH: 1e31 %}}, {at: 30 min, "
+    ("{kind: lognormal, volatility: {ETH: 80 %}}", "lognormal\n  events: [{at: 0, kind: price, change: {ETH: 1e31 %}}, {at: 1, "
      "kind: price, change: {ETH: 1e31 %}}]", "larger moves of prices than can be reckoned with: 'by a factor of exp(134)'"),
     ("volatility: {ETH: 80 %}", "volatility: {ETH: 80 %}, correlation: {ETH/ETH: .nan}", "ETH/ETH is NaN or infinite"),
     ("reserves: {ETH: 1000", "reserves: {ETH: 1e-45", "too far from the outside price at the start"),
@@ -147,4 +147,5 @@ def test_a_book_that_cannot_be_read_is_one_line(content: bytes, said: str, place
 def test_an_order_that_moves_the_price_out_of_reach_is_a_line_and_no_figure(place: Path) -> None:
     code, line = typed("stress", "world", "--order", "sell 1e29 ETH")
     assert code == 2 and "price of ETH/USD has moved further than can be reckoned with" in line
-    assert typed("stress", "world", "--order", "sell 1e9 ETH", "--no-concentration")[0] == 0
+    assert line == typed("stress", "world", "--order", "sell 1e9 ETH")[1]  # a million times the pool
+    assert typed("stress", "world", "--order", "sell 1e6 ETH", "--no-concentration")[0] == 0

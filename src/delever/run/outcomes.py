@@ -15,7 +15,7 @@ from delever.engine.conservation import LIMIT, residual
 from delever.model.errors import InputError
 from delever.run.assemble import Model
 from delever.run.collect import collect, field_of
-from delever.run.reach import FARTHEST, REMEDY
+from delever.run.reach import FARTHEST, FARTHEST_TRADED, REMEDY
 
 PATH = Column("path", "number", "of the path")
 TOUCHED = Column("accounts_touched", "count", "accounts that came into reach of liquidation")
@@ -53,12 +53,7 @@ def tabulate_paths(model: Model, mechanisms: Sequence[Phase], state: State) -> p
 
 def check_outcomes(model: Model, state: State, values: Sequence[Value]) -> None:
     """No price has left, no outcome is infinite, and none is NaN but of what may not happen: a figure of that would be none."""
-    moved = np.nan_to_num(np.abs(state.markets.price - model.start_price[:, None]), nan=np.inf)
-    if moved.max(initial=0.0) > FARTHEST:
-        m, p = (int(number) for number in np.unravel_index(int(moved.argmax()), moved.shape))
-        where = f"path {state.first_path + p}, price of {model.layout.rows[m]}"
-        raise InputError("has moved further than can be reckoned with", where,
-                         remedy=f"{REMEDY}, smaller orders or deeper venues")
+    check_moves(model, state, state.markets.price - state.markets.start[:, None], FARTHEST)
     for value in values:
         if value.values.dtype.kind != "f":
             continue
@@ -69,10 +64,21 @@ def check_outcomes(model: Model, state: State, values: Sequence[Value]) -> None:
                              field_of(model, value).name, FAR_APART)
 
 
+def check_moves(model: Model, state: State, moved: np.ndarray, most: float) -> None:
+    """No price is further than `most` from where it was [log]. moved: [M, P]."""
+    far = np.nan_to_num(np.abs(moved), nan=np.inf)
+    if far.max(initial=0.0) > most:
+        m, p = (int(number) for number in np.unravel_index(int(far.argmax()), far.shape))
+        where = f"path {state.first_path + p}, price of {model.layout.rows[m]}"
+        raise InputError("has moved further than can be reckoned with", where,
+                         remedy=f"{REMEDY}, smaller orders or deeper venues")
+
+
 def conserved(model: Model, state: State, slots: int) -> np.ndarray:
     """Violations of conservation [A, P], shares of turnover; an error where one is more than rounding."""
     worst = residual(state, slots)
     if float(np.nanmax(worst, initial=0.0)) > LIMIT:
+        check_moves(model, state, state.markets.lowest - state.markets.lowest_exogenous, FARTHEST_TRADED)
         a, p = np.unravel_index(int(np.nanargmax(worst)), worst.shape)
         raise ConservationError(f"path {state.first_path + int(p)}: {model.layout.assets[int(a)]} is not conserved, "
                                 f"residual {worst[a, p]:.3g} of turnover (limit {LIMIT:g}); this is a fault of the program",
