@@ -38,15 +38,15 @@ class Target(NamedTuple):
 
 TARGETS: dict[str, Target] = {
     "world": Target(0.22, MAPPINGS, mutate.tree, of_mapping),
-    "yaml": Target(0.05, world_texts(), change_text, of_text),
+    "yaml": Target(0.04, world_texts(), change_text, of_text),
     "csv": Target(0.12, BOOKS, mutate.text, of_csv),
     "rows": Target(0.08, [records(text) for text in BOOKS], keyed(mutate.tree), of_records),
     "export": Target(0.2, EXPORTS, keyed(mutate.tree), of_export),
     "set": Target(0.12, SETTINGS, mutate.leaf, of_setting),
     "shock": Target(0.06, SHOCKS, lambda value, rng: str(mutate.leaf(value, rng)), of_shock),
     "words": Target(0.08, WORDS, lambda value, rng: str(mutate.leaf(value, rng)), of_words),
-    "extreme": Target(0.01, [Extreme(which) for which in range(len(WORLDS))], further, of_extreme),
-    "arguments": Target(0.004, [[name, *given] for name, (_, given) in CALLS.items()], mutate.tree, of_arguments),
-    "run": Target(0.01, runs(), damaged, of_run),
-    "command": Target(0.01, COMMANDS, mutate.tree, of_command),
+    "extreme": Target(0.005, [Extreme(which) for which in range(len(WORLDS))], further, of_extreme),
+    "arguments": Target(0.002, [[name, *given] for name, (_, given) in CALLS.items()], mutate.tree, of_arguments),
+    "run": Target(0.005, runs(), damaged, of_run),
+    "command": Target(0.005, COMMANDS, mutate.tree, of_command),
 }

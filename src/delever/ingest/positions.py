@@ -97,7 +97,7 @@ def read_export(value: Any, where: str = "export", *, account: str = "own", inst
     try:
         accounts = _by_account(value, account, where)
     except InputError as error:
-        raise error.at(where) from None
+        raise error if error.root else error.at(where) from None
     for name, answers in accounts.items():
         place = f"{where}, account {name}"
         try:

@@ -148,8 +148,9 @@ def assemble(world: World, source: Source | None = None) -> Model:
                   scenario.steps, scenario.step, blocks, options)
     check_rules(world)
     setting = model.setting(1)
-    check_start(model, phases(model, 1, (), setting))  # mistakes of mechanisms come to light before a run folder is made,
+    first = phases(model, 1, (), setting)  # mistakes of mechanisms come to light before a run folder is made,
     assert len(setting.homes) == len(world.protocols)  # and protocols that say no chain
+    check_start(layout, price, prices.spread(model.steps), first)
     return model
 
 
