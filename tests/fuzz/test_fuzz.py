@@ -28,7 +28,7 @@ def fuzz(*words: str) -> dict[str, Any]:
 
 
 def test_a_short_run_finds_nothing() -> None:
-    found = fuzz("--seed", "15", "--calls", "1000", "--seconds", "120")
+    found = fuzz("--seed", "15", "--calls", "1000")
     assert found["findings"] == 0, found["said"]
     assert found["calls"] == 1000 and found["slowest_s"] < 20.0
 
@@ -64,7 +64,13 @@ def test_a_line_that_says_what_is_wrong_and_a_finite_result_are_none() -> None:
 def test_what_takes_too_long_is_ended() -> None:
     from fuzz.judge import TooLong, alarm
 
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(TooLong), alarm(0.05):
-        time.sleep(5.0)
-    assert time.monotonic() - begin < 2.0
+        busy(until=begin + 5.0)
+    assert time.process_time() - begin < 2.0
+
+
+def busy(until: float) -> None:
+    """Does nothing until so much of the processor's time is gone."""
+    while time.process_time() < until:
+        pass
