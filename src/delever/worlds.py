@@ -12,6 +12,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
+from delever.ingest.files import exists, text
 from delever.model.errors import InputError, nearest
 from delever.model.load import mapping_from_yaml, world_from_mapping
 from delever.model.spec import Spec
@@ -23,17 +24,20 @@ FILE = "world.yaml"  # what a folder's world is called
 OWN = "DELEVER_MECHANISMS"  # names folders with mechanisms of one's own
 
 
-def load(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] | None = None) -> World:
+def load(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] | None = None, *, allow_outside: bool = False) -> World:
     """A world from a file, from a folder's world.yaml or from a mapping; `set` changes fields, path -> value.
+
+    What a file names is read below its folder and below $DELEVER_DATA alone, unless `set` names it or allow_outside.
 
     >>> load("examples/aave_steth", set={"actors.liquidators.rule": "always"})  # doctest: +SKIP
     """
     if isinstance(source, Mapping):
         world = world_from_mapping(source, resolve)
     else:
-        path = Path(source) / FILE if Path(source).is_dir() else Path(source)
-        world = world_from_mapping(mapping_from_yaml(_text(path), str(path)), resolve, str(path))
-        world = world.located(path.parent.resolve(), resolve)
+        path = file_of(Path(source))
+        stated = mapping_from_yaml(text(path, remedy=f"name a .yaml file or a folder with a {FILE}"), str(path))
+        world = world_from_mapping(stated, resolve, str(path))
+        world = world.located(path.parent.resolve(), resolve, None if allow_outside else frozenset())
     return with_settings(world, set or {})
 
 
@@ -55,13 +59,9 @@ def _of_setting(error: InputError, name: str) -> InputError:
     return InputError(error.what, f"--set {name}", error.value, error.remedy, path=error.path[len(way) :])
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        remedy = f"name a .yaml file or a folder with a {FILE}"
-        raise InputError("cannot be read", str(path), reason, remedy) from None
+def file_of(path: Path) -> Path:
+    """The file of a world: the path, or the world.yaml in a folder."""
+    return path / FILE if exists(path) and path.is_dir() else path
 
 
 def kinds(role: str) -> dict[str, type[Spec]]:

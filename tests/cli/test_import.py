@@ -78,7 +78,7 @@ def test_machines_read_the_same(elsewhere: Path) -> None:
         (("loans.csv", "--as", "lending", "--out", "loans.csv"), "delever: --out is what is read: 'loans.csv'"),
         (("loans.csv", "--as", "lending", "--out", "book.xls"), "delever: book.xls is neither .csv nor .parquet"),
         (("loans.csv", "--as", "perps"), "delever: loans.csv: no column is known to be"),
-        (("none.csv", "--as", "perps"), "delever: none.csv cannot be read: 'No such file or directory'"),
+        (("none.csv", "--as", "perps"), "delever: none.csv cannot be read: 'there is no such file'"),
         (("risk.json", "--as", "lending"), "delever: risk.json is an exchange's answer and no table; write --as perps"),
         (("risk.json", "--as", "perps"), "delever: risk.json, account own has cross positions without balances: 'BTCUSDT'; give"),
         (("risk.json", "loans.csv", "--as", "perps"), "delever: risk.json, loans.csv: mixes tables and answers of an exchange"),

@@ -189,6 +189,14 @@ def test_a_unified_account_says_its_margin_mode_or_is_refused() -> None:
     assert "is in portfolio margin" in refusal(bybit({"symbol": "BTCUSDT", "size": "1"}, mode="PORTFOLIO_MARGIN", USDT="5"))
 
 
+def test_a_part_that_is_true_or_false_is_no_answer_however_the_answer_is_nested() -> None:
+    assert "margin is no answer that is known" in refusal({"positions": bitmex()["positions"], "margin": True})
+    deep: Any = bitmex()
+    for _ in range(2000):
+        deep = [deep]
+    assert "export is nested too deep for an export" in refusal(deep)
+
+
 def test_inverse_contracts_are_margined_in_their_coin() -> None:
     classic = bybit(
         {"symbol": "BTCUSD", "size": "500"},

@@ -199,9 +199,9 @@ def test_bybit_without_what_is_needed_is_answered() -> None:
 
 
 @pytest.mark.parametrize(("name", "text", "line"), [
-    ("p.json", "[", "p.json cannot be read: 'Expecting value: line 1 column 2 (char 1)'; get it anew"),
+    ("p.json", "[", "p.json is not JSON: 'Expecting value: line 1 column 2 (char 1)'; get it anew"),
     ("p.xlsx", "", "p.xlsx is no table of positions: '.xlsx'; give a .csv, .parquet or .json file"),
-    ("p.parquet", "", "p.parquet cannot be read: 'Parquet file size is 0 bytes'; get it anew"),
+    ("p.parquet", "", "p.parquet cannot be read as Parquet: 'Parquet file size is 0 bytes'"),
 ])
 def test_a_file_that_cannot_be_read_is_answered(tmp_path: Path, name: str, text: str, line: str) -> None:
     (tmp_path / name).write_text(text)

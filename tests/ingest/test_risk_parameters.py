@@ -95,7 +95,7 @@ def test_the_catalog_of_october_2025_has_its_leverage_and_its_largest_coins(sour
         (binance, BINANCE, b"[]"),
         (binance, BINANCE, b'{"A": [{"info": {"notionalFloor": "0"}}]}'),
         (hyperliquid, HYPERLIQUID, b'[{"marginTables": []}]'),
-        (dydx, DYDX, b"not JSON"),
+        (dydx, DYDX, b"[]"),
     ],
 )
 def test_a_file_that_changed_is_named(reader: Callable[[Read], Tiers], name: str, content: bytes) -> None:

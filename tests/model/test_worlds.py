@@ -53,7 +53,7 @@ def test_an_error_names_the_file_and_the_keys(folder: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.yaml cannot be read: 'No such file or directory'; name a"):
+    with pytest.raises(InputError, match=r"none\.yaml cannot be read: 'there is no such file'; name a"):
         load(tmp_path / "none.yaml")
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"binary\.yaml cannot be read: 'it is not text'"):

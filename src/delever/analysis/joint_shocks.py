@@ -66,6 +66,8 @@ def parse_joint(shocks: str | Mapping[str, Shocks], model: Model, walk: Walk = F
             raise InputError("is shocked twice", where, twice[0], "write `all` or one factor, not both")
         others |= found
     found = {**{name: moves for name, moves in others.items() if name not in named}, **named}
+    if not found:
+        raise InputError("names no shock", where, shocks, REMEDY)
     order = [*named, *(name for name in found if name not in named)]
     steps = max(len(moves) for moves in found.values())
     return Joint(tuple(order), np.array([_stretched(found[name], steps) for name in order]).T, tuple(said))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from delever.ingest.numbers import whole
 from delever.model.errors import InputError
 from delever.model.quantity import CHANGE
 
@@ -83,6 +84,7 @@ def _change(value: object, where: str) -> float:
 
 
 def _count(text: str, where: str) -> int:
-    if not text.strip().isdecimal() or int(text) < 1:
+    count = whole(text)
+    if not count:
         raise InputError("is not a number of shocks", where, text, REMEDY)
-    return int(text)
+    return count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +11,7 @@ import typer
 
 from delever import __version__
 from delever.cli import import_command
-from delever.cli.options import heed_signals
+from delever.cli.options import heed_outside, heed_signals
 from delever.cli.variants import ORDER, InOrder
 
 app = typer.Typer(
@@ -32,6 +34,11 @@ Set = Annotated[
 Paths = Annotated[int | None, typer.Option(help="Number of price paths, instead of the world's.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of all randomness, instead of the world's.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads; no figure depends on it.")]
+Outside = Annotated[
+    bool,
+    typer.Option("--allow-outside", callback=heed_outside, expose_value=False, help="Read files that the world names wherever "
+                 "they lie, not only below its folder and DELEVER_DATA: for a world that you trust."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable figures instead of tables.")]
 
 
@@ -76,6 +83,7 @@ def stress(
         bool, typer.Option("--remainder/--no-remainder", help="Show the figures with remainder collateral constant, and moving.")
     ] = True,
     settings: Set = None,
+    allow_outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Run a Monte Carlo stress test; print what breaks."""
@@ -111,6 +119,7 @@ def wall(
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as Parquet.")] = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the wall of a range of shocks (.svg).")] = None,
     settings: Set = None,
+    allow_outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Show what is liquidatable after a shock to one asset, or to several at once."""
@@ -121,7 +130,7 @@ def wall(
 
 
 @app.command()
-def check(world: World, settings: Set = None, as_json: Json = False) -> None:
+def check(world: World, settings: Set = None, allow_outside: Outside = False, as_json: Json = False) -> None:
     """Validate a world; show who sees which price."""
     from delever.cli import check as command
 
@@ -172,6 +181,7 @@ def contagion(
     paths: Paths = None,
     seed: Seed = None,
     settings: Set = None,
+    allow_outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Say how much of each protocol's loss came from the others' forced selling."""
@@ -232,6 +242,7 @@ def compare(
     csv: Csv = None,
     parquet: Parquet = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the differences with their intervals (.svg).")] = None,
+    allow_outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Run variants on the same paths; print paired differences to the baseline with 95 % intervals."""
@@ -254,6 +265,7 @@ def sweep(
     csv: Csv = None,
     parquet: Parquet = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a heat map over two fields (.svg).")] = None,
+    allow_outside: Outside = False,
     as_json: Json = False,
 ) -> None:
     """Run every combination of values on the same paths; print a table, with two fields a map."""
@@ -275,7 +287,7 @@ def explain(
 
 
 @app.command()
-def shell(context: typer.Context, world: World, settings: Set = None, as_json: Json = False) -> None:
+def shell(context: typer.Context, world: World, settings: Set = None, allow_outside: Outside = False, as_json: Json = False) -> None:
     """Keep a world loaded and answer a line at a time: what-ifs, walls, changes and their undoing."""
     from delever.cli import shell as command
 
@@ -283,6 +295,9 @@ def shell(context: typer.Context, world: World, settings: Set = None, as_json: J
 
 
 def main() -> None:
-    """Entry point of the installed command."""
+    """Entry point of the installed command; what a terminal has no sign for is written as its number."""
     heed_signals()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()

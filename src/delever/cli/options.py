@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import signal
 import sys
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 USER_ERROR = 2  # exit code of a mistake in the input
 STOPPED = 75  # of a run that ended from outside and may be tried again: EX_TEMPFAIL of sysexits.h
 BY_SIGNAL = 128  # with the number of the signal added, as shells count
+OUTSIDE: ContextVar[bool] = ContextVar("allow_outside", default=False)  # the option of every command that reads a world
 
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
@@ -119,25 +121,34 @@ def parse_memory(text: str) -> float:
         size = float(match[1].replace(",", "").replace("_", "")) * _BYTES[match[2]] / 2**30 if match else 0.0
     except (KeyError, ValueError):
         size = 0.0
-    if size <= 0:
+    if not 0.0 < size < math.inf:
         raise InputError("is no size", "--memory", text, 'write a size with its unit, for example "2 GiB"')
     return size
 
 
 def parse_paths(text: str) -> list[int]:
     """Path numbers of a text such as "0,17"."""
+    from delever.ingest.numbers import whole
     from delever.model.errors import InputError
 
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdecimal() for part in parts):
+    numbers = [whole(part) for part in text.split(",") if part.strip()]
+    known = {number for number in numbers if number is not None}
+    if not numbers or None in numbers:
         raise InputError("is no list of paths", "--trace", text, 'write path numbers from 0, for example "0,17"')
-    return sorted({int(part) for part in parts})
+    return sorted(known)
+
+
+def heed_outside(allowed: bool) -> None:
+    """What --allow-outside says of the worlds that the command reads."""
+    OUTSIDE.set(allowed)
 
 
 def world_file(text: str) -> Path:
     """The world a user means: a path, or the name of an embedded world where there is no such path."""
     path = Path(text)
-    if not path.exists() and text in examples.names():
+    from delever.ingest.files import exists
+
+    if not exists(path) and text in examples.names():
         return examples.example(text)
     return path
 
@@ -149,10 +160,10 @@ def baseline_of(world: World, threads: int | None, tell: Tell) -> World | Run:
 
 
 def load_world(text: str, settings: Mapping[str, str]) -> World:
-    """The world with its overrides; in a shell the one that it keeps."""
+    """The world with its overrides; in a shell the one that it keeps. Files outside of its folder: with --allow-outside."""
     from delever.worlds import load, with_settings
 
     warm = WARM.get()
     if warm is not None and text == warm.text:
         return with_settings(warm.world, settings)
-    return load(world_file(text), set=settings)
+    return load(world_file(text), set=settings, allow_outside=OUTSIDE.get())

@@ -68,22 +68,20 @@ def world_of(base: World, variant: Variant, common: Mapping[str, str]) -> tuple[
 
 def _with(world: World, file: Path, common: Mapping[str, str]) -> World:
     """The world of a file, or this one with the fields that a file states laid over."""
-    from delever.model.errors import InputError
+    from delever.ingest.files import exists, text
     from delever.model.load import mapping_from_yaml
+    from delever.worlds import resolve
 
-    if file.is_dir():
+    if exists(file) and file.is_dir():
         return load_world(str(file), common)
-    try:
-        stated = mapping_from_yaml(file.read_text(encoding="utf-8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        remedy = "name a world, or a file of `field: value` lines that are laid over this one"
-        raise InputError("cannot be read", f"--with {file}", reason, remedy) from None
+    remedy = "name a world, or a file of `field: value` lines that are laid over this one"
+    stated = mapping_from_yaml(text(file, f"--with {file}", remedy), str(file))
     if {"as_of", "scenario", "protocols"} <= set(stated):
         return load_world(str(file), common)
+    own = world.own_files
     for path, value in _leaves(stated, world, "").items():
         world = _set(world, path, value, str(file))
-    return world
+    return world.located(world.folder, resolve, own)  # what a file names is not what the user named
 
 
 def _leaves(stated: Mapping[str, Any], node: Any, path: str) -> dict[str, Any]:

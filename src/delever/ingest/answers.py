@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from delever.ingest.numbers import fault
 from delever.model.errors import InputError
 
 DOLLARS = dict.fromkeys(("USDT", "USDC", "FDUSD", "BUSD", "USD", "BFUSD", "USDH", "USDE"), "USD")
@@ -70,10 +71,12 @@ def number(row: Mapping[str, Any], name: str, empty: float | None = None) -> flo
         return empty
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = math.nan
-    if isinstance(value, bool) or not math.isfinite(found):
-        raise InputError(f"{name} is no number", value=value, remedy=f"it is of {_of(row) or 'an answer'}: export it anew")
+    wrong = fault(found)
+    if isinstance(value, bool) or wrong is not None:
+        what = "is no number" if isinstance(value, bool) or math.isnan(found) else wrong
+        raise InputError(f"{name} {what}", value=value, remedy=f"it is of {_of(row) or 'an answer'}: export it anew")
     return found
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 
+from delever.ingest.numbers import fault, limits
 from delever.model.errors import InputError
 
 NUMBER = re.compile(
@@ -31,13 +31,14 @@ def number(text: str, where: str) -> float | None:
     if found is None:
         raise InputError("is not a number", where, text, "write a number, or leave the column out with --map THEIRS=")
     digits = re.sub(r"['_\s]", "", found["digits"])
-    power = int((found["exponent"] or "e0")[1:]) + ENDS[(found["end"] or "").lower()]
     try:
+        power = int((found["exponent"] or "e0")[1:]) + ENDS[(found["end"] or "").lower()]
         value = float(f"{_plain(digits, where, text)}e{power}")
     except ValueError:
         raise InputError("is not a number", where, text, "write a number with one decimal point") from None
-    if not math.isfinite(value):
-        raise InputError("is not a finite number", where, text, "write the amount")
+    wrong = fault(value)
+    if wrong is not None:
+        raise InputError(wrong, where, text, limits())
     return -value if negative or found["sign"] in ("-", "−") else value
 
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import importlib.util
 import io
 import json
-import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet
-
+from delever.ingest.files import content, json_of, table, unpacked
 from delever.model.errors import InputError
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -49,7 +45,7 @@ def read_file(path: str | Path, sheet: str | None = None) -> Sheet | Any:
         ".tsv": _csv,
         ".txt": _csv,
         ".parquet": _parquet,
-        ".json": json.loads,
+        ".json": lambda content: json_of(content, str(path)),
         ".jsonl": _lines,
         ".ndjson": _lines,
         ".xlsx": lambda content: _excel(content, sheet),
@@ -58,16 +54,16 @@ def read_file(path: str | Path, sheet: str | None = None) -> Sheet | Any:
     if suffix not in readers:
         raise InputError("is no table that can be read", str(path), path.suffix, f"give one of {', '.join(readers)}")
     try:
-        content = path.read_bytes()
-        content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-        value = readers[suffix](content)
+        value = readers[suffix](unpacked(content(path), str(path)))
     except InputError as error:
         raise error.at(str(path)) from None
-    except (OSError, EOFError, ValueError, RecursionError, zipfile.BadZipFile, KeyError, csv.Error, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    except Exception as error:  # of a spreadsheet's reader, which has many
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError("cannot be read", str(path), reason, "look whether it is what its name says") from None
     if isinstance(value, Mapping) or (isinstance(value, list) and not _is_records(value)):
         return value
+    if not isinstance(value, list):
+        raise InputError("holds no table", str(path), value, "give a list of objects, or an exchange's answer")
     return _sheet(str(path), value)
 
 
@@ -106,9 +102,9 @@ def _text(content: bytes) -> str:
     raise InputError("is not text", remedy="save it as UTF-8")
 
 
-def _parquet(content: bytes) -> list[Sequence[Any]]:
-    table = pyarrow.parquet.read_table(io.BytesIO(content))
-    return [tuple(table.column_names), *zip(*(column.to_pylist() for column in table.columns), strict=True)]
+def _parquet(read: bytes) -> list[Sequence[Any]]:
+    found = table(read, ".parquet", "")
+    return [tuple(found.column_names), *zip(*(column.to_pylist() for column in found.columns), strict=True)]
 
 
 def _lines(content: bytes) -> list[Any]:
@@ -116,9 +112,9 @@ def _lines(content: bytes) -> list[Any]:
     for number, line in enumerate(_text(content).splitlines()):
         if line.strip():
             try:
-                found.append(json.loads(line))
-            except ValueError as error:
-                raise InputError(f"line {number + 1} is not JSON", value=str(error), remedy="write one object a line") from None
+                found.append(json_of(line, ""))
+            except InputError as error:
+                raise InputError(f"line {number + 1} {error.what}", value=error.value, remedy="write one object a line") from None
     return _as_rows(found)
 
 

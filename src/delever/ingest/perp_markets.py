@@ -9,7 +9,6 @@ contracts on a thousand coins (1000PEPE, kPEPE) into the coin, their prices into
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -200,7 +199,7 @@ def hyperliquid_tiers(source: Source) -> dict[str, list[tuple[float, float]]]:
 def binance_first_tiers(source: Source) -> dict[str, tuple[float, float]]:
     """USDT contracts of October 2024: coin -> (maximum leverage, maintenance margin rate as share) of the first tier."""
     name = "risk_parameters/binance_leverage_tiers_2024-10.json"
-    tiers = json.loads(source.read(name))
+    tiers = source.json(name)
     return {coin_of(symbol.split("/")[0]): (float(rows[0]["maxLeverage"]), float(rows[0]["maintenanceMarginRate"]))
             for symbol, rows in tiers.items() if symbol.endswith(":USDT")}
 

@@ -11,16 +11,12 @@ does not say, or what the table cannot say, is refused by name; what backs no po
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from delever.ingest.answers import DOLLARS, Account, Held, Reader, accounts_of
 from delever.ingest.binance import BINANCE
@@ -28,9 +24,9 @@ from delever.ingest.bitmex import BITMEX
 from delever.ingest.bybit import BYBIT
 from delever.ingest.ccxt_unified import CCXT
 from delever.ingest.dydx import DYDX
+from delever.ingest.files import AS_TEXT, content, is_unicode, json_of, table
 from delever.ingest.hyperliquid import HYPERLIQUID
 from delever.ingest.okx import OKX
-from delever.ingest.source import AS_TEXT
 from delever.ingest.symbols import perp_of
 from delever.model.errors import InputError
 
@@ -74,19 +70,12 @@ def read_positions(source: pa.Table | str | Path | Mapping[str, Any] | list[Any]
     if isinstance(source, Mapping | list):
         return from_export(source, account=account, instruments=instruments, collateral=collateral, coin=coin)
     path, where = Path(source), str(source)
-    readers: dict[str, Callable[[io.BytesIO], Any]] = {
-        ".csv": lambda file: pyarrow.csv.read_csv(file, convert_options=pyarrow.csv.ConvertOptions(column_types=AS_TEXT)),
-        ".parquet": pyarrow.parquet.read_table, ".json": json.load,
-    }
-    if path.suffix not in readers:
+    if path.suffix not in (".csv", ".parquet", ".json"):
         raise InputError("is no table of positions", where, path.suffix, "give a .csv, .parquet or .json file")
-    try:
-        value = readers[path.suffix](io.BytesIO(path.read_bytes()))
-    except (OSError, ValueError, RecursionError) as error:  # Arrow's errors and JSON's are ValueErrors
-        reason = str(error).splitlines()[0].rpartition("'<Buffer>': ")[2]
-        raise InputError("cannot be read", where, reason, "get it anew") from None
+    found = content(path, remedy="get it anew")
     if path.suffix != ".json":
-        return value
+        return table(found, path.name, where, AS_TEXT)
+    value = json_of(found, where, "get it anew")
     return from_export(value, where, account=account, instruments=instruments, collateral=collateral, coin=coin)
 
 
@@ -107,8 +96,8 @@ def read_export(value: Any, where: str = "export", *, account: str = "own", inst
     meant: dict[tuple[str, str], str] = {}  # (exchange, perp) -> symbol
     try:
         accounts = _by_account(value, account, where)
-    except RecursionError:
-        raise InputError("is nested too deep for an export", where, remedy=KNOWN) from None
+    except InputError as error:
+        raise error if error.root else error.at(where) from None
     for name, answers in accounts.items():
         place = f"{where}, account {name}"
         try:
@@ -125,11 +114,14 @@ def read_export(value: Any, where: str = "export", *, account: str = "own", inst
                 owners += [one.owner] * len(made)
         except InputError as error:
             raise error.at(place) from None
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
             remedy = "give the answer as the exchange sent it"
             raise InputError("is not as documented", place, f"{type(error).__name__} {error}", remedy) from None
     if not rows:
         raise InputError("has no positions", where, remedy="export an account that holds some")
+    odd = next((cell for row in rows for cell in row if isinstance(cell, str) and not is_unicode(cell)), None)
+    if odd is not None:
+        raise InputError("has a sign that is no character", where, ascii(odd), "give the answer as the exchange sent it")
     table = pa.table([list(column) for column in zip(*rows, strict=True)], schema=COLUMNS)
     if owners != [row[0] for row in rows]:
         table = table.append_column("owner", pa.array(owners, pa.string()))
@@ -152,7 +144,7 @@ def kinds_of(value: Any) -> list[tuple[str, str]]:
 
 def _by_account(value: Any, account: str, where: str) -> dict[str, list[Told]]:
     """Account -> answers: of the one account, or of each that is named."""
-    told = list(_told(value)) if not _is_named(value) else []
+    told = _told(value) if not _is_named(value) else []
     if told:
         kinds = [kind for _, kind, _ in told]
         twice = next((kind for kind in ("state", "account", "subaccounts") if kinds.count(kind) > 1), None)
@@ -161,7 +153,7 @@ def _by_account(value: Any, account: str, where: str) -> dict[str, list[Told]]:
         return {account: told}
     if isinstance(value, Mapping) and value:
         _not_an_error(value, where)
-        named = {str(name): list(_told(answer)) for name, answer in value.items()}
+        named = {str(name): _told(answer) for name, answer in value.items()}
         if all(named.values()):
             return named
         if any(named.values()):
@@ -176,8 +168,15 @@ def _is_named(value: Any) -> bool:
     return isinstance(value, Mapping) and not any(reader.kind(value) for reader in READERS) and not value.keys() <= KEYS
 
 
-def _told(value: Any) -> Iterator[Told]:
+def _told(value: Any) -> list[Told]:
     """The answers in a value: it is one, or a list of them, or an object with parts."""
+    try:
+        return list(_parts_of(value))
+    except RecursionError:
+        raise InputError("is nested too deep for an export", remedy=KNOWN) from None
+
+
+def _parts_of(value: Any) -> Iterator[Told]:
     for reader in READERS:
         kind = reader.kind(value)
         if kind is not None:
@@ -185,10 +184,11 @@ def _told(value: Any) -> Iterator[Told]:
             return
     if isinstance(value, list):
         for one in value:
-            yield from _told(one)
+            yield from _parts_of(one)
     elif isinstance(value, Mapping) and value and value.keys() <= KEYS:
         for name, one in value.items():
-            answers = list(_told({name: one} if isinstance(one, bool) else one)) if one != value else []
+            part = {name: one} if isinstance(one, bool) else one
+            answers = list(_parts_of(part)) if part != value else []
             if not answers and one not in ([], {}, None):
                 _not_an_error(one, name)
                 raise InputError(f"{name} is no answer that is known", remedy=KNOWN)

@@ -7,11 +7,11 @@ to metaAndAssetCtxs, March 2026 (Agentic-Sciences/crypto-research @cb7f68d); the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from delever.ingest.files import json_of
 from delever.model.errors import InputError
 
 BINANCE = "risk_parameters/binance_leverage_tiers_2024-10.json"
@@ -95,7 +95,7 @@ def _dydx(top: Any) -> Tiers:
 def _load(read: Read, name: str, build: Callable[[Any], Tiers]) -> Tiers:
     """What is built of a JSON file, once it is sure that tiers start at 0 and rise."""
     try:
-        found = build(json.loads(read(name)))
+        found = build(json_of(read(name), name, "fetch the data set risk_parameters again"))
     except InputError:
         raise
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, ZeroDivisionError) as error:

@@ -10,8 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from delever.ingest.files import content, exists
+from delever.ingest.files import table as parsed
+
 from .book_positions import POSITIONS, is_positions, to_legs
-from .book_rows import check_legs, check_once, conform
+from .book_rows import check_columns, check_legs, check_once, conform
 from .errors import InputError
 
 COLLATERAL, DEBT, POSITION = "collateral", "debt", "position"
@@ -71,6 +74,8 @@ class Book:
 
         `legs` is a row a leg, or the plain long table of positions that `model.book_positions` describes.
         """
+        for table in (legs, *([accounts] if accounts is not None else [])):
+            check_columns(table, where)
         if protocol is not None:
             legs, accounts = _with_protocol(legs, protocol), _with_protocol(accounts, protocol)
         legs = _fill_owner(legs)
@@ -90,7 +95,7 @@ class Book:
         """Read a .csv or .parquet file of legs or of positions; totals stand beside it as NAME.accounts.csv or .parquet."""
         path = Path(path)
         totals = _accounts_path(path)
-        accounts = read_table(totals, ACCOUNTS) if totals.exists() else None
+        accounts = read_table(totals, ACCOUNTS) if exists(totals) else None
         return cls.from_table(read_table(path, EITHER), accounts, str(path), protocol)
 
     def write(self, path: str | Path) -> None:
@@ -177,24 +182,10 @@ def _accounts_path(path: Path) -> Path:
 
 def read_table(path: Path, schema: pa.Schema | None = None) -> pa.Table:
     """A .csv or .parquet file as it is; CSV columns named in `schema` are left as text, to be checked row by row."""
-    import pyarrow.csv as csv
-
     if path.suffix not in (".csv", ".parquet"):
         raise InputError("is neither .csv nor .parquet", str(path), remedy="name the file by what is in it")
-    if not path.is_file():
-        raise InputError("there is no such file", str(path), remedy="check the path")
-    try:
-        if path.suffix == ".parquet":
-            import pyarrow.parquet as parquet  # with it much is loaded that a CSV does not need
-
-            return parquet.read_table(path)
-        types = {name: pa.string() for name in schema.names} if schema is not None else {}
-        return csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=types))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        kind = path.suffix[1:].replace("parquet", "Parquet").replace("csv", "CSV")
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        remedy = "it is damaged or cut off: get it anew"
-        raise InputError(f"cannot be read as {kind}", str(path), reason, remedy) from None
+    types = {name: pa.string() for name in schema.names} if schema is not None else {}
+    return parsed(content(path), path.name, str(path), types)
 
 
 def write_table(table: pa.Table, path: Path) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from delever.ingest.numbers import LARGEST, SMALLEST, fault
+
 from .errors import InputError, nearest
 
 HEADER = 2  # row of the first leg
@@ -22,13 +24,18 @@ def row_error(what: str, where: str, row: int, column: str, value: object, remed
     return InputError(what, f"{where}, row {row + HEADER}, column {column}", value, remedy)
 
 
+def check_columns(table: pa.Table, where: str) -> None:
+    """Every column stands once."""
+    twice = next((name for name in table.column_names if table.column_names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError("a column stands twice", where, twice or "(without a name)", "keep one, or name them apart")
+
+
 def conform(table: pa.Table, schema: pa.Schema, defaults: Mapping[str, Any], where: str) -> pa.Table:
     """The table with exactly the columns of the schema, defaults filled in; every value has its type."""
     for name in table.column_names:
         if name not in schema.names:
             raise InputError("unknown column", where, name, nearest(name, schema.names))
-        if table.column_names.count(name) > 1:
-            raise InputError("a column stands twice", where, name, "keep one")
     columns = []
     for field in schema:
         if field.name not in table.column_names:
@@ -54,10 +61,10 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, default: Any, where: str) ->
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise _not_castable(column, field, where) from None
     if pa.types.is_floating(field.type):
-        row = first(pc.invert(pc.is_finite(cast)))  # null stays null
+        row = first(pc.or_(pc.invert(pc.is_finite(cast)), out_of_range(cast)))  # null stays null
         if row is not None:
-            what = "is NaN or infinite"
-            raise row_error(what, where, row, field.name, cast[row].as_py(), "write a number or leave the row out")
+            value = cast[row].as_py()
+            raise row_error(fault(value) or "", where, row, field.name, value, "write a number or leave the row out")
     if default is not None:
         cast = pc.fill_null(cast, pa.scalar(default, field.type))
     empty = cast.is_null() if not pa.types.is_string(field.type) or default is not None else _blank(cast)
@@ -65,6 +72,12 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, default: Any, where: str) ->
     if row is not None:
         raise row_error("is empty", where, row, field.name, None, f"write its {field.metadata[b'unit'].decode()}")
     return cast
+
+
+def out_of_range(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers that are too large or too small to reckon with."""
+    size = pc.abs(column)
+    return pc.or_(pc.greater(size, LARGEST), pc.and_(pc.greater(size, 0.0), pc.less(size, SMALLEST)))
 
 
 def _blank(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from delever.ingest.files import is_unicode
+
 from .errors import InputError
 from .spec import Spec
 
 Resolve = Callable[[str, str], type[Spec]]  # (role, kind) -> spec; an unknown kind raises InputError
 ANY = "*"
+NUMBERED = "emode"  # the one table whose keys are numbers
 
 # Where mechanisms stand in a world -> (role, kind where none is written).
 PLACES: dict[tuple[str, ...], tuple[str, str | None]] = {
@@ -26,6 +29,21 @@ PLACES: dict[tuple[str, ...], tuple[str, str | None]] = {
 }
 # Places whose mechanisms stand in a list, not under names.
 LISTS = {("protocols", ANY, "waterfall"): "layer", ("scenario", "events"): "event"}
+
+
+def check_texts(value: Any, path: tuple[str | int, ...]) -> None:
+    """Keys are text (YAML reads `on:` as true and `1:` as a number), and all text is Unicode."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str) and not (isinstance(key, int) and path and path[-1] == NUMBERED):
+                raise InputError("a key is not a name", path=path, value=key, remedy=f'put it in quotes: "{key}"')
+            check_texts(key, path)
+            check_texts(inner, (*path, key))
+    elif isinstance(value, (list, tuple)):
+        for number, inner in enumerate(value):
+            check_texts(inner, (*path, number))
+    elif isinstance(value, str) and not is_unicode(value):
+        raise InputError("has a sign that is no character", path=path, value=ascii(value), remedy="write it in UTF-8")
 
 
 def lift(value: Any, path: tuple[str, ...], resolve: Resolve | None) -> Any:

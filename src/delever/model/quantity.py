@@ -15,9 +15,12 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from .errors import InputError
+from delever.ingest.numbers import fault, limits
+
+from .errors import InputError, show
 
 NUMBER = re.compile(r"([+-]?(?:\d{1,3}(?:,\d{3})+|\d[\d_]*|(?=\.\d))(?:\.\d*)?(?:[eE][+-]?\d+)?)(.*)", re.DOTALL)
+MOST_WHOLE = 2**63 - 1
 MULTIPLES = {"k": 1e3, "m": 1e6, "bn": 1e9}
 
 TIME_UNITS = {
@@ -28,6 +31,7 @@ TIME_UNITS = {
     **dict.fromkeys(("week", "weeks"), 604800.0),
 }
 SHARE_UNITS = {"%": 0.01, "bp": 1e-4, "bps": 1e-4}
+MOST_A_YEAR = 1000.0  # assumption: no rate or volatility is above 100,000 % a year
 A_YEAR = ("", " a year", "/year", " per year", " p.a.")
 
 
@@ -49,9 +53,11 @@ class Unit:
         """The number in the unit that is kept."""
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise InputError("is not a number" if value is not None else "is empty", value=value, remedy=self._hint())
-        number, plain = (float(value), True) if not isinstance(value, str) else self._from_text(value)
-        if not math.isfinite(number):
-            raise InputError("is NaN or infinite", value=value, remedy=f"a finite number is needed: {self._hint()}")
+        number, plain = (value, True) if not isinstance(value, str) else self._from_text(value)
+        wrong = fault(number)
+        if wrong is not None:
+            raise InputError(wrong, value=value, remedy=f"{limits()}: {self._hint()}")
+        number = float(number)
         if plain and abs(number) > self.largest_plain:
             raise InputError(f"is {value}", value=value, remedy=f"it is {self.noun}, so {number / 100:g}")
         if number < self.low or number > self.high or (self.open_low and number == self.low):
@@ -101,6 +107,8 @@ PER_YEAR = Unit(
     "a share a year",
     "0.8 or '80 %'",
     {unit + suffix: scale for unit, scale in SHARE_UNITS.items() for suffix in A_YEAR},
+    low=-MOST_A_YEAR,
+    high=MOST_A_YEAR,
     largest_plain=10,
 )
 
@@ -124,9 +132,11 @@ def _whole(least: int) -> BeforeValidator:
         try:
             if isinstance(text, bool) or not isinstance(text, (int, float, str)) or float(text) != int(float(text)):
                 raise ValueError
-            number = int(text) if not isinstance(text, str) or text.lstrip("+-").isdigit() else int(float(text))
+            number = int(text) if not isinstance(text, str) or text.lstrip("+-").isdecimal() else int(float(text))
         except (ValueError, OverflowError):
             raise InputError("is not a whole number", value=value, remedy="write 100 or '10,000'") from None
+        if number > MOST_WHOLE:
+            raise InputError(f"is {show(value)}", value=value, remedy=f"at most {MOST_WHOLE:,} is counted")
         if number < least:
             raise InputError(f"is {value}", value=value, remedy=f"at least {least} is needed")
         return number
@@ -138,6 +148,9 @@ Count = Annotated[int, _whole(1)]  # at least one
 Whole = Annotated[int, _whole(0)]  # zero or more
 
 
+FIRST_YEAR, LAST_YEAR = 1970, 2200  # assumption: what people have data of, or an option that expires
+
+
 def read_instant(value: object) -> datetime:
     """An instant in UTC; a bare date is its midnight, a time of day needs its zone."""
     remedy = "write 2023-06-20T14:20:00Z"
@@ -146,13 +159,15 @@ def read_instant(value: object) -> datetime:
             value = date.fromisoformat(value) if len(value.strip()) == 10 else datetime.fromisoformat(value.strip())
         except ValueError:
             raise InputError("is not a date", value=value, remedy=remedy) from None
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise InputError("has no time zone", value=value.isoformat(), remedy=f"write {value.isoformat()}Z for UTC")
-        return value.astimezone(UTC)
-    if isinstance(value, date):
+    if not isinstance(value, date):  # of which an instant is one
+        raise InputError("is not a date", value=value, remedy=remedy)
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise InputError("is not of our time", value=value.isoformat(), remedy=f"write a year from {FIRST_YEAR} to {LAST_YEAR}")
+    if not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    raise InputError("is not a date", value=value, remedy=remedy)
+    if value.tzinfo is None:
+        raise InputError("has no time zone", value=value.isoformat(), remedy=f"write {value.isoformat()}Z for UTC")
+    return value.astimezone(UTC)
 
 
 Instant = Annotated[datetime, BeforeValidator(read_instant)]

@@ -16,6 +16,8 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
 
+from delever.ingest.numbers import fault, limits, whole
+
 from .errors import InputError
 from .quantity import NUMBER, Unit
 
@@ -43,14 +45,14 @@ def quantity_at(node: Any, keys: Sequence[str]) -> Quantity | None:
             found = [entry for entry in info.metadata if isinstance(entry, Unit)] or list(units(info.annotation))
             unit, node = found[0] if found else None, getattr(node, key)
         elif isinstance(node, dict):
-            name = int(key) if key.isdigit() and key not in node else key
+            name = key if key in node else whole(key)
             if name not in node:
                 return None
             node = node[name]
         elif isinstance(node, tuple):
             kinds = [getattr(inner, "kind", "") for inner in node]
-            place = kinds.index(key) if key in kinds else int(key) if key.isdigit() else len(node)
-            if place >= len(node):
+            place = kinds.index(key) if key in kinds else whole(key)
+            if place is None or place >= len(node):
                 return None
             node = node[place]
         else:
@@ -122,7 +124,9 @@ def _scaled(found: Quantity, factor: float, text: str, path: tuple[str, ...]) ->
 
 def _checked(value: float, found: Quantity, text: str, path: tuple[str, ...]) -> Any:
     """The value as its field reads it; whole numbers stay whole."""
-    unit = found.unit
+    unit, wrong = found.unit, fault(value)
+    if wrong is not None:
+        raise InputError(wrong, path=path, value=text, remedy=f"it is {found.value:g} before: {limits()}")
     if isinstance(found.value, int):
         if value != round(value):
             raise InputError(f"would be {value:g}", path=path, value=text, remedy=f"it is a whole number, {found.value} before")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
+from delever.ingest.numbers import whole
+
 from .errors import InputError, near, nearest
+from .yaml_text import parse
 
 NOTHING = ("null", "none", "~")
 
@@ -41,9 +43,10 @@ def from_text(text: str) -> Any:
     if not text.lstrip().startswith(("{", "[")):
         return text
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError("is not a block", value=text, remedy="write {field: value, ...} or [item, ...]") from None
+        return parse(text)
+    except InputError as error:
+        remedy = f"{error.value}: write {{field: value, ...}} or [item, ...]"
+        raise InputError("is not a block", value=text, remedy=remedy) from None
 
 
 def _put(node: Any, keys: list[str], value: Any, new_keys: frozenset[str]) -> Any:
@@ -52,8 +55,8 @@ def _put(node: Any, keys: list[str], value: Any, new_keys: frozenset[str]) -> An
         values = fields_of(node)
         if key not in values:
             raise InputError("unknown field", value=key, remedy=_remedy(key, node))
-        values[key] = _below(values[key], key, rest, value, new_keys)
-        return type(node)(**values)
+        given = {name: values[name] for name in node.model_fields_set}  # a default stays one
+        return type(node)(**given | {key: _below(values[key], key, rest, value, new_keys)})
     if isinstance(node, dict):
         name = _key_of(node, key)
         if name not in node and (rest or not (isinstance(value, BaseModel) or _may_gain(node, key, new_keys))):
@@ -82,7 +85,8 @@ def _below(old: Any, key: str, rest: list[str], value: Any, new_keys: frozenset[
 
 def _key_of(node: dict[Any, Any], key: str) -> Any:
     """Keys in a path are text; some tables (e-modes) are numbered."""
-    return int(key) if key.isdigit() and (key not in node) else key
+    number = whole(key)
+    return number if number is not None and key not in node else key
 
 
 def _place_of(node: tuple[Any, ...], key: str) -> int:
@@ -90,13 +94,14 @@ def _place_of(node: tuple[Any, ...], key: str) -> int:
     kinds = [getattr(inner, "kind", "") for inner in node]
     if key in kinds:
         return kinds.index(key)
-    if key.isdigit() and int(key) < len(node):
-        return int(key)
+    number = whole(key)
+    if number is not None and number < len(node):
+        return number
     named = [kind for kind in kinds if kind]
     if not node:
         remedy = "the list is empty: give the whole of it first"
     else:
-        remedy = nearest(key, named) if named and not key.isdigit() else f"count from 0 to {len(node) - 1}"
+        remedy = nearest(key, named) if named and number is None else f"count from 0 to {len(node) - 1}"
     raise InputError("has no such place", value=key, remedy=remedy)
 
 

@@ -8,12 +8,14 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, InstanceOf, model_validator
 
-from .errors import InputError
+from .errors import InputError, show
 from .quantity import Amount, Count, Seconds, Text, Whole
 from .spec import Spec
 
 AMOUNT = r"[\d.,_]+(?:[eE][+-]?\d+)?\s?(?:k|m|bn)?"
 ORDER = re.compile(rf"sell\s+(?P<amount>{AMOUNT})\s+(?P<asset>\S+)(?:\s+for\s+(?P<into>\S+))?")
+MOST_STEPS = 5_000_000  # assumption: ten years of minutes, whose prices take 40 MB a path and asset
+MOST_PATHS = 100_000_000  # assumption: days of work
 WHOLE_WITHIN = 1e-9  # relative: 24 h is a whole number of 0.1 s steps although 0.1 is not a binary fraction
 
 
@@ -76,6 +78,11 @@ class Scenario(Spec):
             if getattr(self, name) <= 0:
                 raise InputError("is 0", path=(name,), value=0, remedy="time goes forward: write `24 h` or `1 min`")
         steps = self.horizon / self.step
+        if steps > MOST_STEPS:
+            raise InputError(f"is {self.horizon:g} s, {steps:.3g} steps of {self.step:g} s", path=("horizon",),
+                             remedy=f"at most {MOST_STEPS:,} steps are run: take a longer step or a shorter horizon")
+        if self.paths > MOST_PATHS:
+            raise InputError(f"is {show(self.paths)}", path=("paths",), remedy=f"at most {MOST_PATHS:,} paths are run")
         if round(steps) < 1 or not math.isclose(steps, round(steps), rel_tol=WHOLE_WITHIN):
             what = f"is {self.horizon:g} s, {steps:.6g} steps of {self.step:g} s"
             remedy = f"make it a whole number of steps, such as {max(1, round(steps)) * self.step:g} s"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
+
+from delever.ingest.numbers import fault, limits
 
 from .errors import InputError, near, nearest, show
 from .replace import fields_of, put
@@ -21,7 +24,7 @@ class Spec(BaseModel):
     `kind` is the name of a mechanism in YAML, the name of its file too; empty for specs that are no mechanism.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
     kind: ClassVar[str] = ""
 
     def __init__(self, /, **values: Any) -> None:
@@ -38,6 +41,16 @@ class Spec(BaseModel):
             return values
         return {key: value for key, value in values.items() if value is not None or not _is_collection(cls, key)}
 
+    @model_validator(mode="after")
+    def _in_range(self) -> Self:
+        """Numbers without a unit; those with one look themselves (quantity.py)."""
+        for name in self.model_fields_set:
+            for path, number in _numbers(getattr(self, name), (name,)):
+                wrong = fault(number)
+                if wrong is not None:
+                    raise InputError(wrong, path=path, value=number, remedy=limits())
+        return self
+
     def fields(self) -> dict[str, Any]:
         """Field name -> value, specs left as they are."""
         return fields_of(self)
@@ -46,6 +59,15 @@ class Spec(BaseModel):
         """The same spec with the value at a dotted path changed, and checked again."""
         changed: Self = put(self, path, value)
         return changed
+
+
+def _numbers(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], float]]:
+    """The numbers of a field, also in its lists and tables; of what is a spec that one has looked."""
+    if isinstance(value, float):
+        yield path, value
+    elif isinstance(value, (dict, tuple)):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _numbers(inner, (*path, key))
 
 
 def _is_collection(spec: type[BaseModel], name: str) -> bool:

@@ -12,10 +12,10 @@ from pydantic import BeforeValidator, Field, InstanceOf, PrivateAttr, model_vali
 from .asset import USD, Asset
 from .book import Book
 from .checks import check_world
-from .dump import plain
+from .dump import plain, texts
 from .errors import InputError
 from .exchange import is_exchange
-from .mechanism import Resolve, lift
+from .mechanism import Resolve, check_texts, lift
 from .oracle import OraclePath, compose
 from .parameters import (
     CollateralParameters,
@@ -118,6 +118,7 @@ class World(Spec):
 
     _resolve: Resolve | None = PrivateAttr(None)
     _folder: Path | None = PrivateAttr(None)
+    _own: frozenset[str] | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _references(self) -> Self:
@@ -128,6 +129,11 @@ class World(Spec):
     def folder(self) -> Path | None:
         """The folder its file lies in, where its data are looked for; None for a world built in Python."""
         return self._folder
+
+    @property
+    def own_files(self) -> frozenset[str] | None:
+        """Texts that the user gave beside its file, which name files of his own choice wherever they lie; None: all do."""
+        return self._own
 
     @property
     def exchanges(self) -> tuple[str, ...]:
@@ -156,11 +162,13 @@ class World(Spec):
             return listed.replace(path, value)
         try:
             value = resolved(self, keys, value) if isinstance(value, str) else value
-            value = lift(from_text(value) if isinstance(value, str) else value, tuple(keys), self._resolve)
+            value = from_text(value) if isinstance(value, str) else value
+            check_texts(value, tuple(keys))
+            value = lift(value, tuple(keys), self._resolve)
         except InputError as error:
             raise error if error.path else error.at("", *keys) from None
         changed: World = put(self, path, value, {*self.assets, USD})
-        return changed.located(self._folder, self._resolve)
+        return changed.located(self._folder, self._resolve, None if self._own is None else self._own | set(texts(plain(value))))
 
     def spelled_out(self, keys: list[str]) -> World:
         """The world with a parameter set that the catalog names written out, where a path leads into it."""
@@ -168,12 +176,12 @@ class World(Spec):
         if protocol is None or not isinstance(protocol.parameters, str):
             return self
         changed: World = put(self, ".".join(keys[:3]), look_up(protocol.parameters))
-        return changed.located(self._folder, self._resolve)
+        return changed.located(self._folder, self._resolve, self._own)
 
-    def located(self, folder: Path | None, resolve: Resolve | None) -> World:
-        """The same world that knows where its data lie and how kinds are found."""
+    def located(self, folder: Path | None, resolve: Resolve | None, own: frozenset[str] | None = None) -> World:
+        """The same world that knows where its data lie, how kinds are found and which files may lie elsewhere (None: all)."""
         copy = self.model_copy()
-        copy._folder, copy._resolve = folder, resolve
+        copy._folder, copy._resolve, copy._own = folder, resolve, own
         return copy
 
     def fingerprint(self) -> str:

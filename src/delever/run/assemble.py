@@ -40,9 +40,12 @@ from delever.run.exchanges import stocks
 from delever.run.options import options_of, values_at_start
 from delever.run.positions import Positions, read_books, tabulate
 from delever.run.pricing import Oracles, compose, lay_out, liquidity, start_answers
+from delever.run.reach import check_start
 from delever.venues.base import ProfileTable, Venue
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import LastResort
+
+MOST_BLOCKS = 1_000_000  # of a step; assumption: a day of a chain ten times as fast as any
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ def log_spots(layout: Layout, options: Options, price: np.ndarray) -> np.ndarray
 
 def assemble(world: World, source: Source | None = None) -> Model:
     """Read what the world names and lay it out."""
-    source = source or Source(world.folder)
+    source = source or Source(world.folder, world.own_files)
     layout = lay_out(world.assets, {name: venue.pair for name, venue in world.venues.items() if isinstance(venue, Venue)},
                      pairs_apart(world))
     positions, options = tabulate(world, read_books(world, source)), options_of(world, layout, 1)
@@ -152,8 +155,9 @@ def assemble(world: World, source: Source | None = None) -> Model:
     check_rules(world)
     setting = model.setting(1)
     with interpreted(len(positions.accounts)):
-        phases(model, 1, (), setting)  # mistakes of mechanisms come to light before a run folder is made,
+        first = phases(model, 1, (), setting)  # mistakes of mechanisms come to light before a run folder is made,
     assert len(setting.homes) == len(world.protocols)  # and protocols that say no chain
+    check_start(layout, price, prices.spread(model.steps), first)
     return model
 
 
@@ -167,6 +171,9 @@ def blocks_of(world: World) -> int:
     times = [Fraction(chain.time_between_blocks()).limit_denominator(10**6) for chain in chains(world).values()]
     if not times:
         return world.execution.rounds
+    if min(times) * MOST_BLOCKS < world.scenario.step:
+        raise InputError(f"has more than {MOST_BLOCKS:,} blocks", "scenario.step", f"{world.scenario.step:g} s",
+                         "take a shorter step, or longer times between blocks")
     common = lcm(*(time.denominator for time in times))
     tick = Fraction(gcd(*(int(time * common) for time in times)), common)
     blocks = world.scenario.step / float(tick)

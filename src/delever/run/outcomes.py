@@ -12,8 +12,10 @@ from delever.core.phase import Phase
 from delever.core.state import State
 from delever.core.tables import SLOTS
 from delever.engine.conservation import LIMIT, residual
+from delever.model.errors import InputError
 from delever.run.assemble import Model
 from delever.run.collect import collect, field_of
+from delever.run.reach import FARTHEST, FARTHEST_TRADED, REMEDY
 
 PATH = Column("path", "number", "of the path")
 TOUCHED = Column("accounts_touched", "count", "accounts that came into reach of liquidation")
@@ -22,6 +24,9 @@ RESIDUAL = Column("residual", "share", "violation of conservation, as a share of
     "conservation_residual", "largest",
     "largest violation of conservation of any asset on any path, as a share of its turnover"),),
     over="largest", section="Soundness of the run")
+
+
+FAR_APART = "numbers of the world are too large, too small or too far apart: see its amounts, prices, volatilities and events"
 
 
 class ConservationError(RuntimeError):
@@ -42,14 +47,39 @@ def tabulate_paths(model: Model, mechanisms: Sequence[Phase], state: State) -> p
     touched = np.bincount(state.pool.touched.path[:slots], minlength=state.paths)
     values = [Value(PATH, state.first_path + np.arange(state.paths)), Value(TOUCHED, touched), *collect(mechanisms, state),
               Value(LOOKED, state.tally.looked), *(Value(RESIDUAL, leak, asset=a) for a, leak in enumerate(leaks))]
+    check_outcomes(model, state, values)
     return pa.table([pa.array(value.values) for value in values], schema=pa.schema([field_of(model, v) for v in values]))
+
+
+def check_outcomes(model: Model, state: State, values: Sequence[Value]) -> None:
+    """No price has left, no outcome is infinite, and none is NaN but of what may not happen: a figure of that would be none."""
+    check_moves(model, state, state.markets.price - state.markets.start[:, None], FARTHEST)
+    for value in values:
+        if value.values.dtype.kind != "f":
+            continue
+        may_lack = any(figure.reduce.endswith("_where") for figure in value.column.figures)
+        wrong = np.isinf(value.values) if may_lack else ~np.isfinite(value.values)
+        if wrong.any():
+            raise InputError("is beyond what can be reckoned with", f"path {state.first_path + int(wrong.argmax())}",
+                             field_of(model, value).name, FAR_APART)
+
+
+def check_moves(model: Model, state: State, moved: np.ndarray, most: float) -> None:
+    """No price is further than `most` from where it was [log]. moved: [M, P]."""
+    far = np.nan_to_num(np.abs(moved), nan=np.inf)
+    if far.max(initial=0.0) > most:
+        m, p = (int(number) for number in np.unravel_index(int(far.argmax()), far.shape))
+        where = f"path {state.first_path + p}, price of {model.layout.rows[m]}"
+        raise InputError("has moved further than can be reckoned with", where,
+                         remedy=f"{REMEDY}, smaller orders or deeper venues")
 
 
 def conserved(model: Model, state: State, slots: int) -> np.ndarray:
     """Violations of conservation [A, P], shares of turnover; an error where one is more than rounding."""
     worst = residual(state, slots)
-    if float(worst.max(initial=0.0)) > LIMIT:
-        a, p = np.unravel_index(int(worst.argmax()), worst.shape)
+    if float(np.nanmax(worst, initial=0.0)) > LIMIT:
+        check_moves(model, state, state.markets.lowest - state.markets.lowest_exogenous, FARTHEST_TRADED)
+        a, p = np.unravel_index(int(np.nanargmax(worst)), worst.shape)
         raise ConservationError(f"path {state.first_path + int(p)}: {model.layout.assets[int(a)]} is not conserved, "
                                 f"residual {worst[a, p]:.3g} of turnover (limit {LIMIT:g}); this is a fault of the program",
                                 state.first_path + int(p))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
@@ -88,14 +89,17 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
     memory: budget of all of them [GiB]. chunk: paths at once
     (by default chosen). progress(stage, done, of) is called from this thread. Interrupted and called again it resumes.
     """
-    if threads is not None and threads < 1:
-        raise InputError("threads", "stress", threads, "at least 1")
+    for name, value in (("threads", threads), ("chunk", chunk)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} is {value}", "stress", value, "at least 1")
+    if memory is not None and not 0.0 < memory < math.inf:
+        raise InputError(f"memory is {memory}", "stress", memory, "write GiB, above 0")
     tell = progress or (lambda stage, done, of: None)
     tell("reading", 0, 1)
     model = assemble(world)
     description, chosen = describe(world), sorted(set(trace or []))
     for path in chosen:
-        if not 0 <= path < world.scenario.paths:
+        if not isinstance(path, int) or not 0 <= path < world.scenario.paths:
             raise InputError(f"path {path} is not run", "trace", path, f"paths are numbered 0 to {world.scenario.paths - 1}")
     identity = {"world_hash": fingerprint(description), "inputs": dict(sorted(model.source.hashes.items())),
                 "program": source_hash(), "trace": chosen}
