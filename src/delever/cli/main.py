@@ -287,7 +287,9 @@ def explain(
 
 
 @app.command()
-def shell(context: typer.Context, world: World, settings: Set = None, allow_outside: Outside = False, as_json: Json = False) -> None:
+def shell(
+    context: typer.Context, world: World, settings: Set = None, allow_outside: Outside = False, as_json: Json = False
+) -> None:
     """Keep a world loaded and answer a line at a time: what-ifs, walls, changes and their undoing."""
     from delever.cli import shell as command
 
