@@ -90,8 +90,8 @@ def test_a_sweep_is_a_table_and_over_two_fields_a_map(tmp_path: Path) -> None:
 
 
 def test_commas_in_numbers_and_lists_separate_no_values() -> None:
-    assert parse_over(["a.b=1,000,2,000", "c=[1, 2],[3, 4]", "d=x,y"]) == {
-        "a.b": ["1,000", "2,000"], "c": ["[1, 2]", "[3, 4]"], "d": ["x", "y"]}
+    assert parse_over(["a.b=1,000,2,000", "c=[1, 2],[3, 4]", "d=x,y", "e=80 %,120 %"]) == {
+        "a.b": ["1,000", "2,000"], "c": ["[1, 2]", "[3, 4]"], "d": ["x", "y"], "e": ["80 %", "120 %"]}
 
 
 def test_everything_has_an_explanation() -> None:

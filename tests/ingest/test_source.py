@@ -62,3 +62,9 @@ def test_a_book_that_is_something_else_is_answered_in_one_line(tmp_path: Path, n
 def test_a_name_that_no_file_can_have_is_answered(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"is no name of a file|file not found"):
         Source(tmp_path).book(name)
+
+
+def test_a_key_that_stands_twice_in_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "answer.json").write_text('{"positions": [{"size": 1, "size": 2}]}')
+    with pytest.raises(InputError, match="size stands twice in one object"):
+        Source(tmp_path).json("answer.json")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from delever.cli.options import USER_ERROR, load_world, parse_settings, user_errors
+from delever.cli.options import USER_ERROR, end_if_strict, load_world, parse_settings, user_errors
 
 
-def run(text: str, settings: list[str], as_json: bool) -> None:
+def run(text: str, settings: list[str], as_json: bool, strict: bool = False) -> None:
     """The command."""
     with user_errors():
         world = load_world(text, parse_settings(settings))
@@ -22,3 +22,4 @@ def run(text: str, settings: list[str], as_json: bool) -> None:
             check_report(world.name, world.as_of, result).print()
         if has_errors(result):
             raise typer.Exit(USER_ERROR)
+        end_if_strict(result.findings.to_pylist(), strict)

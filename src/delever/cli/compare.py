@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from delever.cli.options import INTERRUPTED, load_world, parse_settings, user_errors
+from delever.cli.options import INTERRUPTED, end_if_strict, load_world, parse_settings, user_errors
 from delever.cli.progress import bar
 from delever.cli.variants import variants_of, world_of
 
@@ -33,6 +33,7 @@ class Output:
     chart: Path | None
     figures: list[str]
     as_json: bool
+    strict: bool = False
 
     def common(self) -> dict[str, str]:
         """Settings of all worlds."""
@@ -87,6 +88,7 @@ def run(text: str, order: Sequence[tuple[str, str]], output: Output) -> None:
             typer.echo(json_text(comparison_json(result)))
         else:
             comparison_report(result, output.figures).print()
+        end_if_strict(result.findings.to_pylist(), output.strict)
 
 
 def run_sweep(text: str, over: Sequence[str], output: Output) -> None:
@@ -106,10 +108,11 @@ def run_sweep(text: str, over: Sequence[str], output: Output) -> None:
             typer.echo(json_text(sweep_json(result)))
         else:
             sweep_report(result, output.figures).print()
+        end_if_strict(result.findings.to_pylist(), output.strict)
 
 
 def parse_over(texts: Sequence[str]) -> dict[str, list[str]]:
-    """`FIELD=a,b,c` texts; a comma inside of brackets or between three digits is no separator."""
+    """`FIELD=a,b,c` texts; a comma inside of brackets, or between a digit and three more, is no separator."""
     import re
 
     from delever.model.errors import InputError
@@ -117,7 +120,7 @@ def parse_over(texts: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for text in texts:
         field, equals, values = text.partition("=")
-        parts = [part.strip() for part in re.split(r",(?!\d{3}(?:\D|$))(?![^{\[]*[}\]])", values) if part.strip()]
+        parts = [part.strip() for part in re.split(r"(?:(?<!\d),|,(?!\d{3}(?:\D|$)))(?![^{\[]*[}\]])", values) if part.strip()]
         if not equals or not field.strip() or not parts:
             raise InputError("is not FIELD=a,b,c", "--over", text, "write for example scenario.prices.volatility.ETH=60 %,x1.5")
         if field.strip() in found:

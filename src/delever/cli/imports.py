@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from delever.cli.options import user_errors
+from delever.cli.options import end_if_strict, user_errors
 
 if TYPE_CHECKING:
     from delever.ingest.own_import import OwnBook
+
+
+LEFT_OUT, UNSAID = "row.left_out", "book.unsaid"  # codes of model/finding.py
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Choice:
     sheet: str | None
     collateral: str | None
     as_json: bool
+    strict: bool = False
 
 
 def run(files: Sequence[str], choice: Choice) -> None:
@@ -62,6 +66,7 @@ def run(files: Sequence[str], choice: Choice) -> None:
         if choice.out is not None:
             _may_be_written(choice.out, files)
             write_table(found.table, choice.out)
+        findings = findings_of(found, ", ".join(files))
         if choice.as_json:
             typer.echo(
                 json_text(
@@ -73,13 +78,26 @@ def run(files: Sequence[str], choice: Choice) -> None:
                         "columns": found.columns,
                         "dropped": found.dropped,
                         "unknown": found.unknown,
+                        "findings": findings,
                         "totals": totals_of(found.table),
                         "reconciled": [{"total": one.name, "given": one.given, "found": one.found} for one in totals],
                     }
                 )
             )
-            return
-        _print(found, totals_of(found.table), totals, choice.out)
+        else:
+            _print(found, totals_of(found.table), totals, choice.out)
+        end_if_strict(findings, choice.strict)
+
+
+def findings_of(found: OwnBook, where: str) -> list[dict[str, str]]:
+    """What was dropped is a warning, what the files do not say a note: rows as those of a check."""
+    from delever.model.finding import OK, WARN, Finding
+    from delever.run.asked import findings_table
+
+    dropped = [Finding(WARN, LEFT_OUT, where, line, "see that it is not wanted") for line in found.dropped]
+    unknown = [Finding(OK, UNSAID, where, line, "say it in a column, or with --fill") for line in found.unknown]
+    rows: list[dict[str, str]] = findings_table([*dropped, *unknown]).to_pylist()
+    return rows
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
@@ -113,9 +131,11 @@ def _print(found: OwnBook, totals: Mapping[str, float], reconciled: Sequence[Any
         for theirs, own in columns.items():
             if own:
                 typer.echo(f"column    {theirs} is {own}" + (f" ({file})" if len(found.columns) > 1 else ""))
-    for label, lines in (("dropped", found.dropped), ("unknown", found.unknown)):
-        for line in lines or ["nothing"]:
-            typer.echo(f"{label:9s} {line}")
+    for label, lines, code in (("dropped", found.dropped, LEFT_OUT), ("unknown", found.unknown, UNSAID)):
+        for line in lines:
+            typer.echo(f"{label:9s} {line} [{code}]")
+        if not lines:
+            typer.echo(f"{label:9s} nothing")
     given = {one.name: one for one in reconciled}
     for name, value in totals.items():
         beside = f", given {given[name].given:,.10g}: reconciled" if name in given else ""

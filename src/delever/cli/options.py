@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from delever.model.world import World
 
 USER_ERROR = 2  # exit code of a mistake in the input
+STRICT = 3  # of a command with warnings, where --strict asks for it
 INTERRUPTED = 130  # the shell's code for Ctrl-C
 
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -37,6 +38,16 @@ def user_errors() -> Iterator[None]:
         raise typer.Exit(USER_ERROR) from None
 
 
+def end_if_strict(findings: Iterable[Mapping[str, Any]], strict: bool) -> None:
+    """With --strict a command that has anything above a note ends with its own exit code, and lists it on stderr."""
+    if not strict:
+        return
+    found = [f"{row['code']} ({row['where']})" for row in findings if row["level"] != "ok"]
+    if found:
+        print(f"delever: --strict: {len(found)} warning{'s' if len(found) > 1 else ''}: {', '.join(found)}", file=sys.stderr)
+        raise typer.Exit(STRICT)
+
+
 def parse_settings(settings: Sequence[str], option: str = "--set") -> dict[str, str]:
     """`path=value` texts as a mapping."""
     from delever.model.errors import InputError
@@ -46,6 +57,8 @@ def parse_settings(settings: Sequence[str], option: str = "--set") -> dict[str, 
         path, equals, value = text.partition("=")
         if not equals or not path.strip() or not value.strip():
             raise InputError("is not PATH=VALUE", option, text, "write for example actors.liquidators.rule=always")
+        if path.strip() in chosen:
+            raise InputError("is set twice", option, path.strip(), "keep one")
         chosen[path.strip()] = value.strip()
     return chosen
 

@@ -14,6 +14,7 @@ import typer
 
 from delever.cli.options import (
     INTERRUPTED,
+    end_if_strict,
     load_world,
     parse_memory,
     parse_paths,
@@ -47,6 +48,7 @@ class Choice:
     concentration: bool = True
     remainder: bool = True
     as_json: bool = False
+    strict: bool = False
 
     @property
     def sized(self) -> str | None:
@@ -74,6 +76,7 @@ def run(text: str, settings: list[str], choice: Choice) -> None:
         if stopped:
             print("delever: interrupted beside the figures, which are complete; the same command makes the rest", file=sys.stderr)
             raise typer.Exit(INTERRUPTED)
+        end_if_strict(result.findings.to_pylist(), choice.strict)
 
 
 def _work(text: str, settings: list[str], choice: Choice, tell: Tell) -> tuple[World, Run, Order | str | None]:

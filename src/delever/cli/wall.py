@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from delever.cli.options import load_world, parse_settings, user_errors
+from delever.cli.options import end_if_strict, load_world, parse_settings, user_errors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +39,7 @@ class Targets:
     sort: str = "move"
 
 
-def run(text: str, settings: list[str], shock: Shock, targets: Targets, as_json: bool) -> None:
+def run(text: str, settings: list[str], shock: Shock, targets: Targets, as_json: bool, strict: bool = False) -> None:
     """The command."""
     with user_errors():
         from delever.report.files import check_target, json_text, write_table, write_text
@@ -73,6 +73,7 @@ def run(text: str, settings: list[str], shock: Shock, targets: Targets, as_json:
             typer.echo(json_text(wall_json(world.name, shock.asset or "", shock.text, result, others, _start(world, result))))
         else:
             wall_report(world.name, shock.asset or "", shock.text, result, others, _start(world, result), positions).print()
+        end_if_strict(result.findings.to_pylist(), strict)
 
 
 def _start(world: World, result: Wall) -> float:

@@ -29,11 +29,30 @@ READERS: dict[str, Callable[[Callable[[str], pa.Table], str], tuple[pa.Table, pa
 }
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; a key that stands twice would be lost in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)} stands twice in one object")
+    return found
+
+
 class BookTables(NamedTuple):
     """A book as read: one row a leg, and what the source itself says of each account (may be empty)."""
 
     legs: pa.Table
     accounts: pa.Table
+
+
+class RowsRead(NamedTuple):
+    """Of the book of one protocol."""
+
+    protocol: str
+    file: str
+    read: int
+    used: int
+    left: str  # what of it was left out, and why
 
 
 class Source:
@@ -46,6 +65,7 @@ class Source:
         self.folder = None if folder is None else Path(folder)
         self.hashes: dict[str, str] = {}  # name asked for -> sha256 of the bytes read
         self.notes: list[str] = []  # what readers left out, and could not know
+        self.rows: list[RowsRead] = []  # of the books
 
     def path(self, name: str) -> Path:
         """The file or folder of that name."""
@@ -78,7 +98,7 @@ class Source:
         """A JSON file whose top is an object, or where `lists` may be a list of objects."""
         content = self.read(name)
         try:
-            value = json.loads(content)
+            value = json.loads(content, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             raise InputError("is not JSON", str(self.path(name)), str(error), "mend the file") from error
         listed = lists and isinstance(value, list) and value and all(isinstance(row, dict) for row in value)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from delever import __version__
+from delever.report.asked import LEVELS, asked_section, findings_remarks
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.numbers import NONE, human, magnitude, price, signed_percent
 
 if TYPE_CHECKING:
     from delever.analysis import Check
 
-LEVELS = {"ok": "note", "warn": "warning", "error": "error"}
 SEEN = (
     "gap: of the price seen to the market's at the start. heartbeat: an answer is renewed at the latest after this time.",
     "deviation: a move of the market up to this may go unanswered until then. delay: from the observation of a move to "
@@ -28,9 +28,7 @@ SPLIT = (
 
 def check_report(name: str, as_of: datetime | None, check: Check) -> Report:
     """Findings first: what is wrong comes before what is so."""
-    sections: list[Section | Remarks] = []
-    if check.findings.num_rows:
-        sections.append(Remarks("Findings", tuple(_finding(row) for row in check.findings.to_pylist())))
+    sections: list[Section | Remarks] = [*findings_remarks("Findings", check.findings)]
     protocols = list(dict.fromkeys(check.prices["protocol"].to_pylist()))
     for protocol in protocols:
         sections.append(_prices(protocol, check.prices, SEEN if protocol == protocols[-1] else ()))
@@ -41,6 +39,7 @@ def check_report(name: str, as_of: datetime | None, check: Check) -> Report:
         sections.append(_accounts(check.accounts))
     if check.positions.num_rows:
         sections += [_positions(check.positions), _margins(check.margins)]
+    sections.append(asked_section(check.asked))
     at = f", as of {as_of:%Y-%m-%d %H:%M} UTC" if as_of else ""
     return Report(f"Check of {name}{at}", tuple(sections), (), verdict(check))
 
@@ -54,13 +53,6 @@ def verdict(check: Check) -> str:
     said = ", ".join(f"{count:,} {word}{'s' if count > 1 else ''}" for word, count in counts)
     tail = "this world cannot be right" if "error" in levels else "it can be run"
     return f"{said}: {tail}."
-
-
-def _finding(row: dict[str, Any]) -> Remark:
-    level = str(row["level"])
-    said = f"{row.get('what') or ''} ({row['where']})" if row.get("what") else str(row["where"])
-    value = f": {row['value']}" if row.get("value") else ""
-    return Remark(LEVELS.get(level, level), said + value, str(row.get("remedy") or ""))
 
 
 def _input(row: dict[str, Any]) -> Remark:
@@ -186,6 +178,7 @@ def check_json(name: str, check: Check, as_of: datetime | None = None) -> dict[s
         "as_of": as_of,
         "sound": not has_errors(check),
         "findings": check.findings.to_pylist(),
+        "asked": check.asked.to_pylist(),
         "prices": check.prices.to_pylist(),
         "inputs": check.inputs.to_pylist(),
         "health": check.health.to_pylist(),

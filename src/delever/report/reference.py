@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from delever.core.columns import ASSET, BASE, OF, QUOTE, Column, Figure
 from delever.model.errors import InputError, nearest
+from delever.model.finding import CODES
 from delever.model.schema import MODEL, Row, schema_rows
 from delever.model.spec import Spec
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
@@ -105,6 +106,8 @@ def _found(name: str) -> Iterator[Section | Remarks]:
     if fields:
         yield _fields(f"Fields named {name}", [row for _, row in fields], [_of(kind) for kind, _ in fields])
     yield from _figures(word)
+    if word in CODES:
+        yield Remarks(f"Code {word} of findings", (Remark("", CODES[word]),))
 
 
 def _of(kind: Kind) -> str:
@@ -153,7 +156,7 @@ def _figures(word: str) -> Iterator[Section]:
 
 def _names() -> list[str]:
     every = every_kind()
-    return sorted({*(kind.name for kind in every), *ROLES, *figures(), *(one.name for one in declared_columns()),
+    return sorted({*(kind.name for kind in every), *ROLES, *CODES, *figures(), *(one.name for one in declared_columns()),
                    *(row.field for kind in every for row in schema_rows([kind.spec]))})
 
 
@@ -170,7 +173,8 @@ def _contents() -> Report:
         Section("Figures", table_of(column("figure", sorted(known)), column("unit of it", [
             known[name].figure.unit or known[name].column.unit for name in sorted(known)]),
             column("definition", [known[name].figure.meaning for name in sorted(known)])), under="definition"),
-    ), ("delever explain KIND, ROLE.KIND, FIELD, KIND.FIELD or FIGURE",))
+        Section("Codes of findings", table_of(column("code", list(CODES)), column("meaning", list(CODES.values())))),
+    ), ("delever explain KIND, ROLE.KIND, FIELD, KIND.FIELD, FIGURE or CODE",))
 
 
 def reference_json(name: str) -> dict[str, Any]:
