@@ -126,7 +126,7 @@ def test_a_damaged_concentration_is_worked_out_anew(below: Below) -> None:
     Path("here/concentration.parquet").write_bytes(b"PAR1")
     result = invoke("stress", "first", "--out", "here", "--json")
     assert below.times == 2
-    assert json.loads(result.stdout)["concentration"][1]["var"] == 1.0
+    assert json.loads(result.stdout)["concentration"][1]["figures"]["var"] == 1.0
 
 
 def test_concentration_can_be_left_out(below: Below) -> None:

@@ -78,14 +78,14 @@ def run(text: str, order: Sequence[tuple[str, str]], output: Output) -> None:
         from delever.analysis.comparison import compare
         from delever.report.comparison import check_figures, comparison_json, comparison_report
         from delever.report.comparison_chart import comparison_chart
-        from delever.report.files import json_text
+        from delever.report.files import json_document
 
         result = _interruptible(lambda tell: compare(base, *(world for _, world in made), names=[label for label, _ in made],
                                                      owners=output.owners_are(), progress=tell, threads=output.threads))
         check_figures(result, output.figures)
         output.write(result.differences, comparison_chart(result, output.figures) if output.chart is not None else "")
         if output.as_json:
-            typer.echo(json_text(comparison_json(result)))
+            typer.echo(json_document("compare", comparison_json(result)))
         else:
             comparison_report(result, output.figures).print()
         end_if_strict(result.findings.to_pylist(), output.strict)
@@ -98,14 +98,14 @@ def run_sweep(text: str, over: Sequence[str], output: Output) -> None:
         base, fields = load_world(text, output.common()), parse_over(over)
         from delever.analysis.sweeps import sweep
         from delever.report.comparison import check_figures
-        from delever.report.files import json_text
+        from delever.report.files import json_document
         from delever.report.sweep import sweep_chart, sweep_json, sweep_report
 
         result = _interruptible(lambda tell: sweep(base, fields, output.owners_are(), tell, output.threads))
         check_figures(result.comparison, output.figures)
         output.write(result.table, sweep_chart(result, output.figures) if output.chart is not None else "")
         if output.as_json:
-            typer.echo(json_text(sweep_json(result)))
+            typer.echo(json_document("sweep", sweep_json(result)))
         else:
             sweep_report(result, output.figures).print()
         end_if_strict(result.findings.to_pylist(), output.strict)

@@ -45,7 +45,7 @@ def run(files: Sequence[str], choice: Choice) -> None:
         from delever.ingest.own_import import import_book
         from delever.ingest.own_totals import reconcile, totals_of
         from delever.model.book import Book, write_table
-        from delever.report import json_text
+        from delever.report import json_document
 
         found = import_book(
             files,
@@ -69,7 +69,8 @@ def run(files: Sequence[str], choice: Choice) -> None:
         findings = findings_of(found, ", ".join(files))
         if choice.as_json:
             typer.echo(
-                json_text(
+                json_document(
+                    "import",
                     {
                         "files": list(files),
                         "as": choice.kind,
@@ -81,7 +82,7 @@ def run(files: Sequence[str], choice: Choice) -> None:
                         "findings": findings,
                         "totals": totals_of(found.table),
                         "reconciled": [{"total": one.name, "given": one.given, "found": one.found} for one in totals],
-                    }
+                    },
                 )
             )
         else:

@@ -189,7 +189,7 @@ def _print(result: Run, choice: Choice) -> None:
 def _print_extras(result: Run, extras: Extras, choice: Choice) -> None:
     """What came beside them; with it the summary in the folder is whole. JSON is one text, so it comes here."""
     from delever.report.document import Report
-    from delever.report.files import json_text
+    from delever.report.files import json_document
     from delever.report.sections import extra_sections
     from delever.report.stress import stress_json, stress_report, write_summary
 
@@ -197,6 +197,6 @@ def _print_extras(result: Run, extras: Extras, choice: Choice) -> None:
     if sections and result.folder is not None:
         write_summary(stress_report(name, result, extras), result.folder)
     if choice.as_json:
-        typer.echo(json_text(stress_json(name, result, extras)))
+        typer.echo(json_document("stress", stress_json(name, result, extras)))
     elif sections:
         Report("", tuple(sections)).print()

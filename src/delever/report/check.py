@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from delever import __version__
 from delever.report.asked import LEVELS, asked_section, findings_remarks
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.numbers import NONE, human, magnitude, price, signed_percent
@@ -116,7 +115,7 @@ def _tolerance(value: float) -> str:
 
 def _accounts(accounts: pa.Table) -> Section:
     """The book by health, with a total a protocol."""
-    lines: list[tuple[str, str, str, str, str]] = []
+    lines: list[list[str]] = []
     totals: set[int] = set()
     rows = accounts.to_pylist()
     for protocol in dict.fromkeys(row["protocol"] for row in rows):
@@ -124,9 +123,13 @@ def _accounts(accounts: pa.Table) -> Section:
         lines += [_line(protocol, row["health_factor"], [row]) for row in mine]
         totals.add(len(lines))
         lines.append(_line(protocol, "all", mine))
-    names = ("protocol", "health factor", "accounts that owe", "collateral USD", "debt USD")
-    columns = [column(names[i], [line[i] for line in lines], right=i > 1) for i in range(len(names))]
-    return Section("Accounts by health at the start", table_of(*columns), totals=frozenset(totals))
+    stated = any(line[-1] != NONE for line in lines)
+    names = ["protocol", "health factor", "accounts that owe", "collateral USD", "debt USD", "missing at threshold USD",
+             *(["missing at loan to value USD"] if stated else [])]
+    columns = [column(name, [line[i] for line in lines], right=i > 1) for i, name in enumerate(names)]
+    notes = ("missing: what is owed beyond collateral times its liquidation threshold"
+             + (", or times its loan to value, up to which more may be borrowed." if stated else "."),)
+    return Section("Accounts by health at the start", table_of(*columns), notes, keys=2, totals=frozenset(totals))
 
 
 def _positions(positions: pa.Table) -> Section:
@@ -165,15 +168,15 @@ def _margins(margins: pa.Table) -> Section:
     )
 
 
-def _line(protocol: str, band: str, rows: list[dict[str, Any]]) -> tuple[str, str, str, str, str]:
-    money = [magnitude(sum(row[key] for row in rows)) for key in ("collateral_usd", "debt_usd")]
-    return protocol, band, f"{sum(row['accounts'] for row in rows):,}", money[0], money[1]
+def _line(protocol: str, band: str, rows: list[dict[str, Any]]) -> list[str]:
+    money = [magnitude(sum(row[key] for row in rows))
+             for key in ("collateral_usd", "debt_usd", "shortfall_usd", "shortfall_at_factor_usd")]
+    return [protocol, band, f"{sum(row['accounts'] for row in rows):,}", *money]
 
 
 def check_json(name: str, check: Check, as_of: datetime | None = None) -> dict[str, Any]:
     """The same for machines."""
     return {
-        "version": __version__,
         "world": name,
         "as_of": as_of,
         "sound": not has_errors(check),

@@ -123,7 +123,6 @@ def in_points(said: str, unit: str) -> str:
 def comparison_json(result: Comparison) -> dict[str, Any]:
     """For machines."""
     return {
-        "version": __version__,
         "world": result.name,
         "paths": result.paths,
         "variants": list(result.labels),

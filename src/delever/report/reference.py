@@ -145,13 +145,14 @@ def _figures(word: str) -> Iterator[Section]:
         rows = [("definition", figure.meaning), ("unit", figure.unit or of.unit),
                 ("how", REDUCED[figure.reduce] + (f", level {figure.level:g}" if figure.level else "")),
                 ("of the column", f"{of.name}: {of.meaning}"), ("heading", of.section), ("called", figure.label or name)]
-        yield Section(f"Figure {name}", table_of(column("what", [row[0] for row in rows]), column("", [row[1] for row in rows])))
+        yield Section(f"Figure {name}", table_of(column("what", [row[0] for row in rows]),
+                                                 column("said", [row[1] for row in rows])))
     for one in declared_columns():
         if one.name == base:
             rows = [("meaning", one.meaning), ("unit", one.unit), ("figures", ", ".join(f.name for f in one.figures) or "none"),
                     ("over protocols", one.over or "each by itself")]
             yield Section(f"Column {one.name} of results", table_of(
-                column("what", [row[0] for row in rows]), column("", [row[1] for row in rows])))
+                column("what", [row[0] for row in rows]), column("said", [row[1] for row in rows])))
 
 
 def _names() -> list[str]:
@@ -178,8 +179,8 @@ def _contents() -> Report:
 
 
 def reference_json(name: str) -> dict[str, Any]:
-    """The same for machines."""
+    """The same for machines: sections in their order, a line of text as a row with `text` alone."""
     report = explain(name)
-    return {"name": report.title, "found": {
-        section.heading: section.table.to_pylist() if isinstance(section, Section) else [item.text for item in section.items]
-        for section in report.sections}}
+    return {"name": report.title, "found": [{"heading": section.heading, "rows": [
+        {key.replace(" ", "_"): value for key, value in row.items()} for row in section.table.to_pylist()]
+        if isinstance(section, Section) else [{"text": item.text} for item in section.items]} for section in report.sections]}

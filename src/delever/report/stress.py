@@ -131,7 +131,6 @@ def stress_json(name: str, run: Run, extras: Extras = NO_EXTRAS) -> dict[str, An
     """The same for machines."""
     scenario = run.world.scenario
     return {
-        "version": __version__,
         "world": name,
         "folder": None if run.folder is None else str(run.folder),
         "paths": run.paths.num_rows,

@@ -116,4 +116,4 @@ def sweep_json(result: Sweep) -> dict[str, Any]:
     del found["differences"], found["variants"]
     return {**found, "findings": result.findings.to_pylist(),
             "fields": {field: list(values) for field, values in zip(result.fields, result.values, strict=True)},
-            "cells": result.table.to_pylist()}
+            "cells": [{"values": {key: row.pop(key) for key in result.fields}, **row} for row in result.table.to_pylist()]}

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from delever import __version__
 from delever.report.asked import findings_remarks
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.numbers import NONE, magnitude, price, signed_percent
@@ -275,7 +274,6 @@ def wall_json(
 ) -> dict[str, Any]:
     """The same for machines."""
     found = {
-        "version": __version__,
         "world": name,
         "asset": asset,
         "price_usd": start,
