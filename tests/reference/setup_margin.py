@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from delever.model.asset import price_usd
@@ -56,7 +57,8 @@ def count_of(world: World, name: str) -> int:
 
 def stage_of(spec: Any) -> Stage:
     kind = "backstop" if spec.stage == "transfer" else spec.stage
-    return Stage(kind, spec.below, spec.partial_above, spec.partial_share, spec.cooldown, spec.limit, 1.5, spec.slippage,
+    most = math.inf if spec.partial_above is None else spec.partial_above
+    return Stage(kind, spec.below, most, spec.partial_share, spec.cooldown, spec.limit, 1.5, spec.slippage,
                  spec.fee)
 
 

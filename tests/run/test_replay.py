@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -10,8 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 import delever as dl
+from delever import templates, worlds
 from delever.cli.main import app
 from delever.model.errors import InputError
+from delever.model.schema import MODEL
+from delever.model.spec import Spec
 from delever.run import outcomes
 from delever.run.replay import replay
 from delever.run.stress import stress
@@ -96,3 +100,20 @@ def test_a_path_that_makes_value_is_written_down(elsewhere: Path, monkeypatch: p
     with pytest.raises(outcomes.ConservationError, match=r"every transaction of the path stands in run/replay-0\.parquet"):
         stress(world, out="run", threads=1)
     assert pq.read_table("run/replay-0.parquet")["kind"].to_pylist() == ["liquidation"]
+
+
+def test_no_default_is_infinite_so_that_a_manifest_can_be_read_again() -> None:
+    """A quantity is finite where it is stated: what a folder says of its world must be such that it may be stated."""
+    specs = {*MODEL, *(spec for role in worlds.ROLES for spec in worlds.kinds(role).values())}
+    held = [value for spec in specs for info in spec.model_fields.values() if isinstance(info.default, tuple)
+            for value in info.default]
+    specs |= {type(value) for value in held if isinstance(value, Spec)}
+    assert [f"{spec.__name__}.{name}" for spec in specs for name, info in spec.model_fields.items()
+            if isinstance(info.default, float) and not math.isfinite(info.default)] == []
+
+
+def test_a_run_of_an_exchange_is_replayed_from_its_folder(elsewhere: Path) -> None:
+    for name, content in templates.files("perps").items():
+        Path(name).write_text(content.replace("horizon: 24 h", "horizon: 10 min").replace("at: 6 h", "at: 5 min"))
+    run = stress(worlds.load(Path("world.yaml"), {"scenario.paths": "1"}), "run", threads=1)
+    assert replay("run", 0).equals(replay(run, 0))

@@ -42,7 +42,7 @@ class Stage(Spec):
 
     stage: Literal["market", "flat", "backstop", "transfer"] = Field(description="how the account is closed")
     below: Share = Field(1.0, gt=0, description="used while equity is below this share of the maintenance margin")
-    partial_above: Usd = Field(np.inf, gt=0, description="a position worth more than this goes in parts; market")
+    partial_above: Usd | None = Field(None, gt=0, description="a position worth more than this goes in parts; null: none; market")
     partial_share: Share = Field(0.2, gt=0, le=1, description="share of such a position that one order closes; market")
     cooldown: Seconds = Field(30.0, ge=0, description="time after a partial order in which orders are whole; market")
     limit: Literal["none", "bankruptcy", "fillable"] = Field("none", description="price beyond which nothing is sold; market")
@@ -53,7 +53,8 @@ class Stage(Spec):
         """Its row in the table of stages."""
         kind = {"market": MARKET, "flat": FLAT}.get(self.stage, BACKSTOP)
         limit = ("none", "bankruptcy", "fillable").index(self.limit)
-        return [kind, self.below, self.partial_above, self.partial_share, self.cooldown, limit, self.fee, self.slippage]
+        most = np.inf if self.partial_above is None else self.partial_above
+        return [kind, self.below, most, self.partial_share, self.cooldown, limit, self.fee, self.slippage]
 
 
 class Exchange(ExchangeRules):
