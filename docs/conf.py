@@ -19,6 +19,7 @@ def write_schema() -> None:
     """docs/schema.md: every field of every spec and every column of the results."""
     from delever.model.book import ACCOUNTS, LEGS
     from delever.model.book_positions import POSITIONS
+    from delever.model.finding import CODES
     from delever.model.schema import MODEL, schema_rows
     from delever.report.reference import declared_columns, figures
     from delever.worlds import ROLES, kinds
@@ -35,6 +36,8 @@ def write_schema() -> None:
     for title, schema in (("Book: legs", LEGS), ("Book: positions", POSITIONS), ("Book: accounts", ACCOUNTS)):
         lines += ["", f"## {title}", "", "| column | type | unit |", "|---|---|---|"]
         lines += [f"| {f.name} | {f.type} | {f.metadata[b'unit'].decode()} |" for f in schema]
+    lines += ["", "## Findings: codes", "", "| code | meaning |", "|---|---|"]
+    lines += [f"| `{code}` | {meaning} |" for code, meaning in CODES.items()]
     lines += ["", "## Results: columns", "", "Each is `NAME`, `NAME.PROTOCOL` or `NAME.PROTOCOL.ASSET`. Some names are made up, "
               "such as a layer's: the schema of `run.paths` has the unit and the meaning of all.", "",
               "| column | unit | meaning |", "|---|---|---|"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -39,6 +40,26 @@ def test_accounts_below_one_are_counted(first: World) -> None:
     assert row["level"] == "warn"
     assert "1 accounts owe 1.9k USD against 2k USD" in row["value"]
     assert "accounts below health 1 at the start" not in findings(staked(HEALTHY))
+
+
+def test_what_is_missing_is_said_at_the_threshold_and_at_the_loan_to_value() -> None:
+    """a: 10 ETH of 2000 against 15,500: at 80 % (16,000) nothing is missing, at 75 % 500; b: 1 ETH against 1,700: 100, 200."""
+    legs = [("a", "collateral", "ETH", 10.0), ("a", "debt", "USDC", 15_500.0), ("b", "collateral", "ETH", 1.0),
+            ("b", "debt", "USDC", 1_700.0)]
+    terms = "protocols.pool.parameters.ETH"
+    world = staked(legs).replace(f"{terms}.liquidation_threshold", 0.8)
+    rows = {row["health_factor"]: row for row in check(world).accounts.to_pylist()}
+    assert rows["HF < 1"]["shortfall_usd"] == pytest.approx(100.0)
+    assert rows["1 to 1.2"]["shortfall_usd"] == 0.0
+    assert math.isnan(rows["HF < 1"]["shortfall_at_factor_usd"])
+    rows = {row["health_factor"]: row for row in check(world.replace(f"{terms}.loan_to_value", 0.75)).accounts.to_pylist()}
+    assert rows["HF < 1"]["shortfall_at_factor_usd"] == pytest.approx(200.0)
+    assert rows["1 to 1.2"]["shortfall_at_factor_usd"] == pytest.approx(500.0)
+
+
+def test_a_loan_to_value_above_the_threshold_is_refused() -> None:
+    with pytest.raises(InputError, match="is above the liquidation threshold"):
+        staked(HEALTHY).replace("protocols.pool.parameters.ETH.loan_to_value", 0.99)
 
 
 def test_a_market_without_a_venue_and_an_asset_without_an_oracle_are_named() -> None:

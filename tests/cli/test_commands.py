@@ -128,3 +128,52 @@ def test_a_bad_setting_writes_nothing(tmp_path: Path, setting: str) -> None:
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+SMALL = ("--paths", "2", "--no-concentration", "--no-remainder")
+
+
+def test_strict_ends_a_run_with_its_own_code_and_the_list(elsewhere: Path) -> None:
+    low = ("stress", "first", *SMALL, "--set", "scenario.events=[{kind: order, order: sell 5 ETH, fee: 1}]", "--json")
+    loose, strict = invoke(*low), invoke(*low, "--strict")
+    assert (loose.exit_code, strict.exit_code) == (0, 3)
+    said = json.loads(strict.stdout)
+    assert [one["code"] for one in said["findings"] if one["level"] != "ok"] == ["order.never_ran"]
+    assert [row["done"] for row in said["asked"] if row["where"] == "scenario.events.0"] == [0.0]
+    assert "delever: --strict: 1 warning: order.never_ran (scenario.events.0)\n" in strict.stderr
+    assert "order.never_ran" in (Path(said["folder"]) / "summary.md").read_text()
+
+
+def test_an_order_of_the_command_line_runs_where_the_base_fee_is_above_the_usual_bid(elsewhere: Path) -> None:
+    """The embedded world's base fee is 25 gwei, above the 20 that an order bids elsewhere."""
+    result = invoke("stress", "first", *SMALL, "--order", "sell 5 ETH", "--json", "--strict")
+    assert result.exit_code == 0, result.stderr
+    rows = [row for row in json.loads(result.stdout)["asked"] if row["kind"] == "order"]
+    assert [(row["asked"], row["done"], row["unit"]) for row in rows] == [(5.0, 5.0, "ETH")]
+
+
+def test_strict_checks_and_walls_say_which_warnings(elsewhere: Path) -> None:
+    check = invoke("check", "first", "--strict")
+    assert (check.exit_code, check.stderr) == (3, "delever: --strict: 1 warning: market.no_venue (USDC/USD)\n")
+    assert invoke("wall", "first", "--asset", "ETH", "--shock", "-5%", "--strict").exit_code == 0
+    blind = invoke("wall", "first", "--asset", "USDC", "--shock", "-5%", "--strict")
+    assert (blind.exit_code, blind.stderr) == (3, "delever: --strict: 1 warning: shock.no_effect (--shock)\n")
+    assert "prices that follow USDC [shock.no_effect]" in blind.stdout
+
+
+def test_a_variant_without_effect_is_a_warning_and_a_value_of_a_sweep_that_is_the_worlds_own_is_not(elsewhere: Path) -> None:
+    fast = ("first", "--paths", "2", "--strict")
+    same = invoke("compare", *fast, "--what", "idle", "--set", "protocols.aave.parameters.USDC.supply_cap=1bn")
+    assert same.exit_code == 3
+    assert "variant.no_effect (idle)" in same.stderr
+    assert invoke("sweep", *fast, "--over", "scenario.prices.volatility.ETH=80 %,120 %").exit_code == 0
+    idle = invoke("sweep", *fast, "--over", "protocols.aave.parameters.USDC.supply_cap=1bn,2bn")
+    assert idle.exit_code == 3
+    assert idle.stderr.count("variant.no_effect") == 2
+
+
+@pytest.mark.parametrize("command", [("check", "first", "--set"), ("stress", "first", "--set"), ("compare", "first", "--base")])
+def test_what_is_set_twice_is_refused(command: tuple[str, ...]) -> None:
+    result = invoke(*command, "scenario.seed=1", command[-1], " scenario.seed =2")
+    assert result.exit_code == 2
+    assert result.stderr == f"delever: {command[-1]} is set twice: 'scenario.seed'; keep one\n"

@@ -172,7 +172,8 @@ def test_remainders_are_shown_both_ways_with_their_paths(run: Run) -> None:
     text = printed(stress_report("first", run, Extras(remainder=table)))
     assert "1M USD" in text and "2M USD" in text and "the first 50 paths" in text
     found = stress_json("first", run, Extras(remainder=table))["remainder"]
-    assert found == {"paths": 50, "remainder constant": {"bad_debt": 1e6}, "remainder moving with ETH": {"bad_debt": 2e6}}
+    assert found == {"paths": 50, "figures": {
+        "remainder constant": {"bad_debt": 1e6}, "remainder moving with ETH": {"bad_debt": 2e6}}}
 
 
 # --- wall ------------------------------------------------------------------------------------------------------

@@ -90,8 +90,8 @@ def test_a_sweep_is_a_table_and_over_two_fields_a_map(tmp_path: Path) -> None:
 
 
 def test_commas_in_numbers_and_lists_separate_no_values() -> None:
-    assert parse_over(["a.b=1,000,2,000", "c=[1, 2],[3, 4]", "d=x,y"]) == {
-        "a.b": ["1,000", "2,000"], "c": ["[1, 2]", "[3, 4]"], "d": ["x", "y"]}
+    assert parse_over(["a.b=1,000,2,000", "c=[1, 2],[3, 4]", "d=x,y", "e=80 %,120 %"]) == {
+        "a.b": ["1,000", "2,000"], "c": ["[1, 2]", "[3, 4]"], "d": ["x", "y"], "e": ["80 %", "120 %"]}
 
 
 def test_everything_has_an_explanation() -> None:
@@ -102,8 +102,8 @@ def test_everything_has_an_explanation() -> None:
     result = invoke("explain", "liquidaters")
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "did you mean liquidators?" in result.stderr
-    (row,) = json.loads(invoke("explain", "constant_product.half_life", "--json").stdout)["found"].popitem()[1]
-    assert (row["kept in"], row["default"], row["range"]) == ("s", "null", "above 0")
+    (row,) = json.loads(invoke("explain", "constant_product.half_life", "--json").stdout)["found"][0]["rows"]
+    assert (row["kept_in"], row["default"], row["range"]) == ("s", "null", "above 0")
 
 
 def test_every_figure_of_a_run_can_be_explained(run: Run) -> None:

@@ -130,7 +130,7 @@ def test_a_concentration_that_is_not_as_it_was_written_is_worked_out_anew(damage
     damage(Path("here/concentration.parquet"))
     result = invoke("stress", "first", "--out", "here", "--json")
     assert below.times == 2
-    assert json.loads(result.stdout)["concentration"][1]["var"] == 1.0
+    assert json.loads(result.stdout)["concentration"][1]["figures"]["var"] == 1.0
 
 
 def test_concentration_can_be_left_out(below: Below) -> None:

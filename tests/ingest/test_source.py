@@ -92,3 +92,9 @@ def test_what_lies_there_or_was_named_by_the_user_is_read(places: Path) -> None:
     assert Source(places / "world").table("link/sub/private.csv").num_rows == 1  # of a world in Python everything is the user's
     with pytest.raises(InputError, match="outside"):  # one name opens no other
         Source(places / "world", ["../private/sub/other.csv"]).table("../private/sub/private.csv")
+
+
+def test_a_key_that_stands_twice_in_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "answer.json").write_text('{"positions": [{"size": 1, "size": 2}]}')
+    with pytest.raises(InputError, match="size stands twice in one object"):
+        Source(tmp_path).json("answer.json")

@@ -66,7 +66,7 @@ class Events:
             found |= {"kind": "order"}
             found["order"] = {"side": "sell", "amount": amount, "asset": asset, "into": into}
             found["over"] = self.dt * rng.choice([0, 1, 3])
-            found["fee"] = rng.choice([1.0, 20.0, 500.0])
+            found["fee"] = rng.choice([1.0, None, 500.0])
         elif what == "depth" and self.venues:
             found |= {"kind": "depth"}
             found["change"] = {rng.choice(list(self.venues.values()))["pair"]: rng.choice([-0.9, -0.5, 0.5])}

@@ -176,8 +176,8 @@ class Path(Answers):
         called = self.margins.call(sights, self.time, self.halts)
         calls, answers = self.calls(unhealthy, spared, views)
         own = self.owners_answer(answers, views)
-        orders = [Transaction("order", order, order.fee, amount=order.left(self.k), chain=order.chain, payer="order_owners",
-                              routes=[(order.asset, order.into)])
+        orders = [Transaction("order", order, order.bid(self.w.chains), amount=order.left(self.k), chain=order.chain,
+                              payer="order_owners", routes=[(order.asset, order.into)])
                   for order in self.w.orders if order.left(self.k) > 0.0] + self.placed(own, b, views)
         offers = calls + self.lots_offered(views)
         bids = Bids(self.x, self.w.chains, self.w.sequential)

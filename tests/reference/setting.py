@@ -81,10 +81,14 @@ class Order:
     amount: float  # units in all
     first: int  # step at which it begins
     steps: int  # over which it is spread evenly
-    fee: float  # [gwei]
+    fee: float | None  # [gwei]; None: 20, or the base fee where that is more
     sold: float = 0.0
     chain: str = ""  # the network on which it is sent
     venue: str = ""  # where its pair trades; none: wherever that brings most
+
+    def bid(self, chains: dict[str, Network]) -> float:
+        """What it bids [gwei]."""
+        return max(20.0, chains[self.chain].base_fee if chains else 0.0) if self.fee is None else self.fee
 
     def left(self, step: int) -> float:
         """Units that are due and not sold yet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 import delever as dl
-from delever import templates
+from delever import templates, worlds
 from delever.cli.main import app
 from delever.model.errors import InputError
+from delever.model.schema import MODEL
+from delever.model.spec import Spec
 from delever.run import outcomes
 from delever.run.replay import replay
 from delever.run.store import describe
@@ -132,3 +135,20 @@ def test_a_run_of_exchanges_is_opened_from_its_folder(tmp_path: Path) -> None:
     again = open_run(tmp_path / "run")
     assert unlike(again.paths, run.paths) == [] and unlike(again.summary, run.summary) == []
     assert describe(again.world) == describe(world)
+
+
+def test_no_default_is_infinite_so_that_a_manifest_can_be_read_again() -> None:
+    """A quantity is finite where it is stated: what a folder says of its world must be such that it may be stated."""
+    specs = {*MODEL, *(spec for role in worlds.ROLES for spec in worlds.kinds(role).values())}
+    held = [value for spec in specs for info in spec.model_fields.values() if isinstance(info.default, tuple)
+            for value in info.default]
+    specs |= {type(value) for value in held if isinstance(value, Spec)}
+    assert [f"{spec.__name__}.{name}" for spec in specs for name, info in spec.model_fields.items()
+            if isinstance(info.default, float) and not math.isfinite(info.default)] == []
+
+
+def test_a_run_of_an_exchange_is_replayed_from_its_folder(elsewhere: Path) -> None:
+    for name, content in templates.files("perps").items():
+        Path(name).write_text(content.replace("horizon: 24 h", "horizon: 10 min").replace("at: 6 h", "at: 5 min"))
+    run = stress(worlds.load(Path("world.yaml"), {"scenario.paths": "1"}), "run", threads=1)
+    assert replay("run", 0).equals(replay(run, 0))

@@ -57,19 +57,25 @@ EACH = Column("profit", "USD", f"what {OF} gained: what they hold {HELD}", mean_
               section=CALLS)
 
 
+ACTED = Column("acted", "count", f"whether {OF} gave or got anything")
+
+
 class Earnings(Phase):
-    """What those who take what rules offer earn: all of them together, and each of several."""
+    """What those who take what rules offer earn: all of them together, and each of several; and who did anything at all."""
 
     def __init__(self, setting: Setting) -> None:
         self.holders = {name: setting.holder(name) for name, actor in setting.world.actors.items()
                         if getattr(actor, "bids", False)}  # by name: row of the token ledger
         self.column = EARNED if setting.world.lending else PROFIT
+        self.everybody = {name: setting.holder(name) for name in setting.world.actors}
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
         whole = Value(self.column, worth(state, list(self.holders.values())))
         several = self.holders if len(self.holders) > 1 else {}
-        return [whole, *(Value(EACH, worth(state, [holder]), of=name) for name, holder in several.items())]
+        acted = {name: (state.ledgers.tokens[holder] != 0.0).any(axis=0) for name, holder in self.everybody.items()}
+        return [whole, *(Value(EACH, worth(state, [holder]), of=name) for name, holder in several.items()),
+                *(Value(ACTED, did.astype(np.int64), of=name, place=f"actors.{name}") for name, did in acted.items())]
 
 
 def worth(state: State, holders: list[int]) -> np.ndarray:

@@ -179,4 +179,5 @@ class Unwinding(Phase):
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
         return [value for i, name in enumerate(self.names) for value in (
-            Value(CLOSED, self.closed[i].copy(), of=name), Value(REPAID_BY, self.repaid[i].copy(), of=name))]
+            Value(CLOSED, self.closed[i].copy(), of=name, place=f"actors.{name}"),
+            Value(REPAID_BY, self.repaid[i].copy(), of=name))]

@@ -247,6 +247,6 @@ class Lenders(Phase):
             r = self.whole[i, RESERVE]
             a = int(state.reserves.asset[r])
             waits = self.kept[WAITING_UNITS, i] * state.reserves.supply_index[r]
-            found += [Value(WITHDRAWN, self.kept[PAID_OUT, i].copy(), asset=a, of=name),
+            found += [Value(WITHDRAWN, self.kept[PAID_OUT, i].copy(), asset=a, of=name, place=f"actors.{name}"),
                       Value(QUEUED, waits, asset=a, of=name), Value(SHUT, self.kept[LOCKED, i].copy(), of=name)]
         return found

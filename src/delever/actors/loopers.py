@@ -189,4 +189,5 @@ class Looping(Phase):
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
         return [value for i, name in enumerate(self.names) for value in (
-            Value(LEVERED, self.levered[i].copy(), of=name), Value(DELEVERED, self.delevered[i].copy(), of=name))]
+            Value(LEVERED, self.levered[i].copy(), of=name, place=f"actors.{name}"),
+            Value(DELEVERED, self.delevered[i].copy(), of=name, place=f"actors.{name}"))]

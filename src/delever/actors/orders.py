@@ -189,5 +189,6 @@ class RestingOrders(Phase):
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py. What each sold, and what is left of it."""
         return [value for o, name in enumerate(self.names) for value in (
-            Value(UNITS_SOLD, self.amount[o] - self.left[o], asset=int(self.whole[o, SOLD]), of=name),
+            Value(UNITS_SOLD, self.amount[o] - self.left[o], asset=int(self.whole[o, SOLD]), of=name, place=f"actors.{name}",
+                  asked=float(self.amount[o])),
             Value(UNITS_LEFT, self.left[o], asset=int(self.whole[o, SOLD]), of=name))]

@@ -278,4 +278,5 @@ class Defending(Phase):
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
-        return [Value(SHIFTS, self.times.copy(), of=self.name), Value(SHIFTED, self.worth.copy(), of=self.name)]
+        return [Value(SHIFTS, self.times.copy(), of=self.name, place=f"actors.{self.name}"),
+                Value(SHIFTED, self.worth.copy(), of=self.name)]

@@ -132,4 +132,4 @@ class Withdrawals(Phase):
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
-        return [Value(AWAY, most, of=name) for name, most in self.most.items()]
+        return [Value(AWAY, most, of=name, place=f"actors.{name}") for name, most in self.most.items()]

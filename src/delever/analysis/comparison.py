@@ -16,8 +16,10 @@ import pyarrow as pa
 from delever.analysis.relevering import relevered
 from delever.analysis.tables import Column, table
 from delever.model.errors import InputError
+from delever.model.finding import WARN, Finding
 from delever.model.relative import OF_SHARES, quantity_at
 from delever.model.world import World
+from delever.run.asked import findings_table
 from delever.run.figures import made_of, name_of, resampled
 from delever.run.plots import intervals as drawn_intervals
 from delever.run.result import Result
@@ -58,6 +60,8 @@ class Comparison(Result):
     table: pa.Table
     differences: pa.Table
     settings: pa.Table
+    asked: pa.Table  # of the baseline: what is stated, beside what came about (run/asked.py)
+    findings: pa.Table  # as those of a check: the baseline's, what variants have besides, and variants without effect
     assumptions: tuple[str, ...] = ()
 
     @property
@@ -128,7 +132,18 @@ def compared(world: World, labels: Sequence[str], runs: Sequence[Run], settings:
     columns += [Column("definition", "", base["definition"]), Column("horizon", "", base["horizon"])]
     schema = pa.schema([(name, pa.string()) for name in ("variant", "field", "before", "after")])
     return Comparison(world.name, tuple(labels), runs[0].paths.num_rows, table(*columns), pa.Table.from_pylist(long),
-                      pa.Table.from_pylist(list(settings), schema=schema), assumed)
+                      pa.Table.from_pylist(list(settings), schema=schema), runs[0].asked,
+                      findings_table(beside(labels, runs, [values[k] - values[0] for k in range(1, len(runs))])), assumed)
+
+
+def beside(labels: Sequence[str], runs: Sequence[Run], differences: Sequence[np.ndarray]) -> Iterator[Finding]:
+    """What one should know of the runs, and of variants in which nothing differs. differences: [figures] of each variant."""
+    yield from runs[0].found
+    for label, run, difference in zip(labels, runs[1:], differences, strict=True):
+        if not np.nan_to_num(difference).any():
+            yield Finding(WARN, "variant.no_effect", label, "every figure is the baseline's",
+                          "see that it changes something which this scenario reads")
+        yield from (one._replace(where=f"{label}: {one.where}") for one in run.found if one not in runs[0].found)
 
 
 def intervals(runs: Sequence[Run], figures: Sequence[str], seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,15 +9,19 @@ What names an asset goes before what means it among others. Ranges ("ETH -60%..0
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from delever.analysis.shocks import FIVES, Shocks, Walk, parse_shocks
 from delever.analysis.valuation import market_of
 from delever.model.errors import InputError
+from delever.model.finding import WARN, Finding
+from delever.run.asked import Asked, asked_table, findings_of, findings_table, notes_found, stated
 from delever.run.assemble import Model
 
 ALL, FACTOR = "all", "factor"
@@ -116,3 +120,14 @@ def by_beta(model: Model, factor: str, moves: list[float], where: str) -> dict[s
     steps = np.log1p(np.array(moves))
     return {name: np.round(np.expm1(beta[name] * steps), 12).tolist() for name in [factor, *names]
             if name == factor or beta[name] != 0.0}
+
+
+def effects(model: Model, joint: Joint, seen_moves: np.ndarray) -> tuple[pa.Table, pa.Table]:
+    """What is stated beside what is used, and the findings. seen_moves: [R, assets] of seen prices, for one of each asset."""
+    rows = [Asked("shock", "--shock", f"prices that follow {name}", math.nan, float((move != 0.0).sum()), "count")
+            for name, move in zip(joint.assets, seen_moves.T, strict=True)]
+    idle = [Finding(WARN, "shock.no_effect", row.where, row.what, "shock what somebody holds or owes, and sees by a feed that "
+                    "is not fixed") for row in rows if row.done == 0.0]
+    used = stated(model)
+    found = [*idle, *findings_of(model.world, used), *notes_found(model.source.notes)]
+    return asked_table([*used, *rows]), findings_table(found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -84,16 +86,18 @@ def with_thresholds(model: Model, protocol: str, book: Book) -> pa.Table:
 
 
 def bands(model: Model, legs: Legs, at_start: Health) -> pa.Table:
-    """Accounts with debt by protocol and health factor at the start."""
+    """Accounts with debt by protocol and health factor at the start, and what of their debt is not covered."""
     positions, rows = model.positions, []
     collateral = legs.total(at_start.value, ~legs.debt)
+    missing = np.maximum(at_start.debt - at_start.backing, 0.0)
+    beyond = np.maximum(at_start.debt - legs.total(at_start.value * loan_to_value(model, legs), ~legs.debt), 0.0)
     for number, protocol in enumerate(model.world.protocols):
         if protocol not in model.world.lending:
             continue
         mine = (positions.protocol == number) & (at_start.debt > 0.0)
         for low, high, name in BANDS:
             here = mine & (at_start.factor >= low) & (at_start.factor < high)
-            worth = float(collateral[here].sum()), float(at_start.debt[here].sum())
+            worth = [float(usd[here].sum()) for usd in (collateral, at_start.debt, missing, beyond)]
             rows.append((protocol, name, int(here.sum()), *worth))
     return table(
         Column("protocol", "", [row[0] for row in rows], kind=pa.string()),
@@ -101,4 +105,20 @@ def bands(model: Model, legs: Legs, at_start: Health) -> pa.Table:
         Column("accounts", "1", [row[2] for row in rows], "that owe something", pa.int64()),
         Column("collateral_usd", "USD", [row[3] for row in rows], kind=pa.float64()),
         Column("debt_usd", "USD", [row[4] for row in rows], kind=pa.float64()),
+        Column("shortfall_usd", "USD", [row[5] for row in rows], "debt beyond collateral x liquidation threshold", pa.float64()),
+        Column("shortfall_at_factor_usd", "USD", [row[6] for row in rows], "debt beyond collateral x loan to value; none "
+               "where an asset of theirs states none", pa.float64()),
     )
+
+
+def loan_to_value(model: Model, legs: Legs) -> np.ndarray:
+    """Share of each leg's value up to which may be borrowed, [K]; nan: not stated; of what has no parameters its threshold."""
+    positions = model.positions
+    stated = []
+    for r, category in [*((r, 0) for r in range(len(positions.reserves))), *positions.categories]:
+        name, asset = positions.reserves[r]
+        entry = look_up(model.world.protocols[name].parameters).get(asset)
+        terms = entry.emode.get(category, entry) if isinstance(entry, ReserveParameters) else None
+        stated.append(-1.0 if terms is None else math.nan if terms.loan_to_value is None else terms.loan_to_value)
+    found = np.array(stated)[legs.term]
+    return np.where(found < 0.0, legs.threshold, found)

@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any, ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from delever.analysis.comparison import Comparison, Owners, compare
 from delever.model.errors import InputError
@@ -34,6 +35,13 @@ class Sweep(Result):
     values: tuple[tuple[str, ...], ...]
     table: pa.Table
     comparison: Comparison
+
+    @property
+    def findings(self) -> pa.Table:
+        """As those of a comparison; that one value is the world's own is no finding, that no value makes a difference is one."""
+        found = self.comparison.findings
+        idle = pc.equal(found["code"], "variant.no_effect")
+        return found if pc.sum(idle).as_py() == len(self.comparison.labels) else found.filter(pc.invert(idle))
 
     @property
     def main(self) -> pa.Table:

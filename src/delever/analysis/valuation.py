@@ -30,6 +30,7 @@ class Legs:
     amount: np.ndarray  # [K] units; a remainder may be negative
     threshold: np.ndarray  # [K] share of 1; 0 for debts
     seizable: np.ndarray  # [K] bool
+    term: np.ndarray  # [K] whose terms count: the reserve's, or those of a category of it (Positions.categories)
     first: np.ndarray  # [A] an account's first leg
     collaterals: np.ndarray  # [A] number of collateral legs
     debts: np.ndarray  # [A]
@@ -78,7 +79,7 @@ def legs_of(model: Model) -> Legs:
     collaterals, debts = book.collaterals[book.signature] * lends, book.debts[book.signature] * lends
     first = np.cumsum(collaterals + debts) - collaterals - debts
     return Legs(account, book.reserve[of], column >= first_debt, book.amount[account, column], book.threshold[of],
-                book.seizable[of] != 0, first, collaterals, debts)
+                book.seizable[of] != 0, book.term[of], first, collaterals, debts)
 
 
 def health(legs: Legs, price: np.ndarray) -> Health:

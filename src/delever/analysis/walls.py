@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from delever.analysis.joint_shocks import REMEDY, Joint, parse_joint
+from delever.analysis.joint_shocks import REMEDY, Joint, effects, parse_joint
 from delever.analysis.margins import MarginBook, reached, unhealthy_positions
 from delever.analysis.shocks import FIVES, Shocks, Walk, parse_shocks
 from delever.analysis.tables import Column, named, table
@@ -50,6 +50,8 @@ class Wall(Result):
     accounts: pa.Table
     shock: float  # share; of several assets that of the lead, the first that moves from step to step
     moves: pa.Table  # a row a shock and asset: its move, its price after it
+    asked: pa.Table  # what is stated, and what of it is used; how many prices follow each asset that is shocked (run/asked.py)
+    findings: pa.Table  # as those of a check
     said: tuple[str, ...] = ()  # how moves of several assets came about
 
     @property
@@ -119,7 +121,8 @@ def wall_of(model: Model, asset: str | None, shocks: Shocks | Mapping[str, Shock
                 totals.append(of_exchanges)
                 if move == deepest:
                     accounts = united([accounts, unhealthy_positions(margin_book, standing)])
-    return Wall(united(tables), united(totals), accounts, deepest, _moves(model, joint, moves), joint.said)
+    asked, findings = effects(model, joint, seen_moves)
+    return Wall(united(tables), united(totals), accounts, deepest, _moves(model, joint, moves), asked, findings, joint.said)
 
 
 def _moves(model: Model, joint: Joint, lead: list[float]) -> pa.Table:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from delever.cli.options import USER_ERROR, load_world, parse_settings, user_errors
+from delever.cli.options import USER_ERROR, end_if_strict, load_world, parse_settings, user_errors
 
 
-def run(text: str, settings: list[str], as_json: bool) -> None:
+def run(text: str, settings: list[str], as_json: bool, strict: bool = False) -> None:
     """The command."""
     with user_errors():
         world = load_world(text, parse_settings(settings))
         from delever.analysis.soundness import check
         from delever.report.check import check_json, check_report, has_errors
-        from delever.report.files import json_text
+        from delever.report.files import json_document
 
         result = check(world)
         if as_json:
-            typer.echo(json_text(check_json(world.name, result, world.as_of)))
+            typer.echo(json_document("check", check_json(world.name, result, world.as_of)))
         else:
             check_report(world.name, world.as_of, result).print()
         if has_errors(result):
             raise typer.Exit(USER_ERROR)
+        end_if_strict(result.findings.to_pylist(), strict)

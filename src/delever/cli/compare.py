@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from delever.cli.options import baseline_of, interrupted, load_world, parse_settings, user_errors
+from delever.cli.options import baseline_of, end_if_strict, interrupted, load_world, parse_settings, user_errors
 from delever.cli.progress import bar
 from delever.cli.variants import variants_of, world_of
 
@@ -33,6 +33,7 @@ class Output:
     chart: Path | None
     figures: list[str]
     as_json: bool
+    strict: bool = False
 
     def common(self) -> dict[str, str]:
         """Settings of all worlds."""
@@ -77,7 +78,7 @@ def run(text: str, order: Sequence[tuple[str, str]], output: Output) -> None:
         from delever.analysis.comparison import compare
         from delever.report.comparison import check_figures, comparison_json, comparison_report
         from delever.report.comparison_chart import comparison_chart
-        from delever.report.files import json_text
+        from delever.report.files import json_document
 
         result = _interruptible(lambda tell: compare(
             baseline_of(base, output.threads, tell), *(world for _, world in made), names=[label for label, _ in made],
@@ -85,9 +86,10 @@ def run(text: str, order: Sequence[tuple[str, str]], output: Output) -> None:
         check_figures(result, output.figures)
         output.write(result.differences, comparison_chart(result, output.figures) if output.chart is not None else "")
         if output.as_json:
-            typer.echo(json_text(comparison_json(result)))
+            typer.echo(json_document("compare", comparison_json(result)))
         else:
             comparison_report(result, output.figures).print()
+        end_if_strict(result.findings.to_pylist(), output.strict)
 
 
 def run_sweep(text: str, over: Sequence[str], output: Output) -> None:
@@ -97,7 +99,7 @@ def run_sweep(text: str, over: Sequence[str], output: Output) -> None:
         base, fields = load_world(text, output.common()), parse_over(over)
         from delever.analysis.sweeps import sweep
         from delever.report.comparison import check_figures
-        from delever.report.files import json_text
+        from delever.report.files import json_document
         from delever.report.sweep import sweep_chart, sweep_json, sweep_report
 
         result = _interruptible(lambda tell: sweep(baseline_of(base, output.threads, tell), fields, output.owners_are(),
@@ -105,13 +107,14 @@ def run_sweep(text: str, over: Sequence[str], output: Output) -> None:
         check_figures(result.comparison, output.figures)
         output.write(result.table, sweep_chart(result, output.figures) if output.chart is not None else "")
         if output.as_json:
-            typer.echo(json_text(sweep_json(result)))
+            typer.echo(json_document("sweep", sweep_json(result)))
         else:
             sweep_report(result, output.figures).print()
+        end_if_strict(result.findings.to_pylist(), output.strict)
 
 
 def parse_over(texts: Sequence[str]) -> dict[str, list[str]]:
-    """`FIELD=a,b,c` texts; a comma inside of brackets or between three digits is no separator."""
+    """`FIELD=a,b,c` texts; a comma inside of brackets, or between a digit and three more, is no separator."""
     import re
 
     from delever.model.errors import InputError
@@ -119,7 +122,7 @@ def parse_over(texts: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for text in texts:
         field, equals, values = text.partition("=")
-        parts = [part.strip() for part in re.split(r",(?!\d{3}(?:\D|$))(?![^{\[]*[}\]])", values) if part.strip()]
+        parts = [part.strip() for part in re.split(r"(?:(?<!\d),|,(?!\d{3}(?:\D|$)))(?![^{\[]*[}\]])", values) if part.strip()]
         if not equals or not field.strip() or not parts:
             raise InputError("is not FIELD=a,b,c", "--over", text, "write for example scenario.prices.volatility.ETH=60 %,x1.5")
         if field.strip() in found:

@@ -18,12 +18,13 @@ def run(text: str, settings: list[str], groups: list[str], paths: int | None, se
         world = load_world(text, chosen)
         from delever.analysis.contagion import contagion, notes
         from delever.report.document import Report, Section
-        from delever.report.files import json_text
+        from delever.report.files import json_document
 
         with bar() as tell:
             table = contagion(world, parse_groups(groups), tell)
         if as_json:
-            typer.echo(json_text({"world": world.name, "paths": world.scenario.paths, "contagion": table.to_pylist()}))
+            typer.echo(json_document("contagion", {"world": world.name, "paths": world.scenario.paths, "contagion": [
+                {key.replace(" ", "_"): value for key, value in row.items()} for row in table.to_pylist()]}))
         else:
             section = Section("What came from whom", table, notes(world.scenario.paths), keys=3)
             Report(f"Contagion in {world.name}", (section,)).print()

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from delever.cli.arguments import Json, Strict
+
 EXAMPLES = """Examples:
 
 delever import loans.csv --as lending --out book.parquet --total debt.USDC=2,100,000
@@ -72,7 +74,8 @@ def import_book(
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep what is fetched as a JSON file that import reads again.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print machine-readable figures instead of tables.")] = False,
+    as_json: Json = False,
+    strict: Strict = False,
 ) -> None:
     """Read a book of any columns, or answers of exchanges and protocols; say what was read, dropped and cannot be known."""
     from delever.cli import imports as command
@@ -102,5 +105,6 @@ def import_book(
             pool,
             save,
             as_json,
+            strict,
         ),
     )

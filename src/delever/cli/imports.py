@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from delever.cli.options import user_errors
+from delever.cli.options import end_if_strict, user_errors
 
 if TYPE_CHECKING:
     from delever.ingest.own_import import OwnBook
 
 NODE = "DELEVER_RPC"  # environment variable: the address of a node, which may hold a key
 PART = "see what was dropped; if these are some of its accounts alone, write --part"
+
+
+LEFT_OUT, UNSAID = "row.left_out", "book.unsaid"  # codes of model/finding.py
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Choice:
     pool: str | None
     save: Path | None
     as_json: bool
+    strict: bool = False
 
 
 def run(files: Sequence[str], choice: Choice) -> None:
@@ -54,7 +58,7 @@ def run(files: Sequence[str], choice: Choice) -> None:
         from delever.ingest.own_import import import_book
         from delever.ingest.own_totals import hold, reconcile, totals_of
         from delever.model.book import Book, write_table
-        from delever.report import json_text
+        from delever.report import json_document
 
         fetched, unsaid = _fetched(choice)
         found = import_book(
@@ -81,9 +85,11 @@ def run(files: Sequence[str], choice: Choice) -> None:
         if choice.out is not None:
             _may_be_written(choice.out, files)
             write_table(found.table, choice.out)
+        findings = findings_of(found, ", ".join(files))
         if choice.as_json:
             typer.echo(
-                json_text(
+                json_document(
+                    "import",
                     {
                         "files": names,
                         "as": choice.kind,
@@ -92,6 +98,7 @@ def run(files: Sequence[str], choice: Choice) -> None:
                         "columns": found.columns,
                         "dropped": found.dropped,
                         "unknown": found.unknown,
+                        "findings": findings,
                         "totals": totals_of(found.table),
                         "reconciled": [{"total": one.name, "given": one.given, "found": one.found} for one in totals],
                         "protocol": [
@@ -99,11 +106,23 @@ def run(files: Sequence[str], choice: Choice) -> None:
                             for one in found.stated
                         ],
                         "as_of": found.as_of,
-                    }
+                    },
                 )
             )
-            return
-        _print(found, totals_of(found.table), totals, choice.out, tolerance)
+        else:
+            _print(found, totals_of(found.table), totals, choice.out, tolerance)
+        end_if_strict(findings, choice.strict)
+
+
+def findings_of(found: OwnBook, where: str) -> list[dict[str, str]]:
+    """What was dropped is a warning, what the files do not say a note: rows as those of a check."""
+    from delever.model.finding import OK, WARN, Finding
+    from delever.run.asked import findings_table
+
+    dropped = [Finding(WARN, LEFT_OUT, where, line, "see that it is not wanted") for line in found.dropped]
+    unknown = [Finding(OK, UNSAID, where, line, "say it in a column, or with --fill") for line in found.unknown]
+    rows: list[dict[str, str]] = findings_table([*dropped, *unknown]).to_pylist()
+    return rows
 
 
 def _fetched(choice: Choice) -> tuple[dict[str, Any], list[str]]:
@@ -193,9 +212,11 @@ def _print(
         for theirs, own in columns.items():
             if own:
                 typer.echo(f"column    {theirs} is {own}" + (f" ({file})" if len(found.columns) > 1 else ""))
-    for label, lines in (("dropped", found.dropped), ("unknown", found.unknown)):
-        for line in lines or ["nothing"]:
-            typer.echo(f"{label:9s} {line}")
+    for label, lines, code in (("dropped", found.dropped, LEFT_OUT), ("unknown", found.unknown, UNSAID)):
+        for line in lines:
+            typer.echo(f"{label:9s} {line} [{code}]")
+        if not lines:
+            typer.echo(f"{label:9s} nothing")
     given = {one.name: one for one in reconciled}
     for name, value in totals.items():
         beside = f", given {given[name].given:,.10g}: reconciled" if name in given else ""

@@ -11,7 +11,8 @@ import typer
 
 from delever import __version__
 from delever.cli import import_command
-from delever.cli.options import heed_outside, heed_signals
+from delever.cli.arguments import Base, Csv, Figure, Json, Outside, Owners, Parquet, Paths, Seed, Set, Strict, Threads, World
+from delever.cli.options import heed_signals
 from delever.cli.variants import ORDER, InOrder
 
 app = typer.Typer(
@@ -22,25 +23,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-World = Annotated[
-    str, typer.Argument(metavar="WORLD", help="A world's folder or YAML file, or an embedded one: first.")
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Set a field of the world, e.g. actors.liquidators.rule=always; or change "
-                 'it by "+3 points", "x0.5", "-10 %".'),
-]
-Paths = Annotated[int | None, typer.Option(help="Number of price paths, instead of the world's.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of all randomness, instead of the world's.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads; no figure depends on it.")]
-Outside = Annotated[
-    bool,
-    typer.Option("--allow-outside", callback=heed_outside, expose_value=False, help="Read files that the world names wherever "
-                 "they lie, not only below its folder and DELEVER_DATA: for a world that you trust."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print machine-readable figures instead of tables.")]
-
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -85,12 +67,13 @@ def stress(
     settings: Set = None,
     allow_outside: Outside = False,
     as_json: Json = False,
+    strict: Strict = False,
 ) -> None:
     """Run a Monte Carlo stress test; print what breaks."""
     from delever.cli import stress as command
 
     choice = command.Choice(
-        order, find_critical, paths, seed, out, threads, memory, trace, concentration, remainder, as_json
+        order, find_critical, paths, seed, out, threads, memory, trace, concentration, remainder, as_json, strict
     )
     command.run(world, settings or [], choice)
 
@@ -115,26 +98,29 @@ def wall(
     accounts: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the eligible accounts, a row a leg (.csv or .parquet).")
     ] = None,
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as CSV.")] = None,
-    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as Parquet.")] = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the wall of a range of shocks (.svg).")] = None,
     settings: Set = None,
     allow_outside: Outside = False,
     as_json: Json = False,
+    strict: Strict = False,
 ) -> None:
     """Show what is liquidatable after a shock to one asset, or to several at once."""
     from delever.cli import wall as command
 
     targets = command.Targets(accounts, csv, parquet, chart, positions, sort)
-    command.run(world, settings or [], command.Shock(asset, shock, step, count), targets, as_json)
+    command.run(world, settings or [], command.Shock(asset, shock, step, count), targets, as_json, strict)
 
 
 @app.command()
-def check(world: World, settings: Set = None, allow_outside: Outside = False, as_json: Json = False) -> None:
+def check(
+    world: World, settings: Set = None, allow_outside: Outside = False, as_json: Json = False, strict: Strict = False
+) -> None:
     """Validate a world; show who sees which price."""
     from delever.cli import check as command
 
-    command.run(world, settings or [], as_json)
+    command.run(world, settings or [], as_json, strict)
 
 
 @app.command()
@@ -204,18 +190,6 @@ def init(
     command.run(folder, lending, perps)
 
 
-Base = Annotated[
-    list[str] | None, typer.Option("--base", metavar="PATH=VALUE", help="Set a field of the baseline and of all variants.")
-]
-Owners = Annotated[
-    str, typer.Option(metavar="stay|keep-distance", help="Where thresholds change: accounts stay as they are, or owners re-lever "
-                      "to the health factor they had.")
-]
-Figure = Annotated[list[str] | None, typer.Option(metavar="NAME", help="A figure to show, instead of the main ones.")]
-Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write every figure as CSV.")]
-Parquet = Annotated[Path | None, typer.Option(metavar="FILE", help="Write every figure as Parquet.")]
-
-
 @app.command(cls=InOrder)
 def compare(
     context: typer.Context,
@@ -244,11 +218,12 @@ def compare(
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the differences with their intervals (.svg).")] = None,
     allow_outside: Outside = False,
     as_json: Json = False,
+    strict: Strict = False,
 ) -> None:
     """Run variants on the same paths; print paired differences to the baseline with 95 % intervals."""
     from delever.cli import compare as command
 
-    output = command.Output(base or [], paths, seed, owners, threads, csv, parquet, chart, figure or [], as_json)
+    output = command.Output(base or [], paths, seed, owners, threads, csv, parquet, chart, figure or [], as_json, strict)
     command.run(world, context.meta.get(ORDER, []), output)
 
 
@@ -267,20 +242,21 @@ def sweep(
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a heat map over two fields (.svg).")] = None,
     allow_outside: Outside = False,
     as_json: Json = False,
+    strict: Strict = False,
 ) -> None:
     """Run every combination of values on the same paths; print a table, with two fields a map."""
     from delever.cli import compare as command
 
-    output = command.Output(settings or [], paths, seed, owners, threads, csv, parquet, chart, figure or [], as_json)
+    output = command.Output(settings or [], paths, seed, owners, threads, csv, parquet, chart, figure or [], as_json, strict)
     command.run_sweep(world, over, output)
 
 
 @app.command()
 def explain(
-    name: Annotated[str, typer.Argument(metavar="[KIND|FIELD|FIGURE]", help="Of anything in a world or a result.")] = "",
+    name: Annotated[str, typer.Argument(metavar="[KIND|FIELD|FIGURE|CODE]", help="Of anything in a world or a result.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Say what a kind, a field or a figure is: unit, default, range, example, definition."""
+    """Say what a kind, a field, a figure or a code of findings is: unit, default, range, example, definition."""
     from delever.cli import explain as command
 
     command.run(name, as_json)

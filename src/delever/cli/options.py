@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from delever.run.stress import Run
 
 USER_ERROR = 2  # exit code of a mistake in the input
+STRICT = 3  # of a command with warnings, where --strict asks for it
 STOPPED = 75  # of a run that ended from outside and may be tried again: EX_TEMPFAIL of sysexits.h
 BY_SIGNAL = 128  # with the number of the signal added, as shells count
 OUTSIDE: ContextVar[bool] = ContextVar("allow_outside", default=False)  # the option of every command that reads a world
@@ -99,6 +100,16 @@ def interrupted(line: str) -> typer.Exit:
     return typer.Exit(BY_SIGNAL + _ended_by[0])
 
 
+def end_if_strict(findings: Iterable[Mapping[str, Any]], strict: bool) -> None:
+    """With --strict a command that has anything above a note ends with its own exit code, and lists it on stderr."""
+    if not strict:
+        return
+    found = [f"{row['code']} ({row['where']})" for row in findings if row["level"] != "ok"]
+    if found:
+        print(f"delever: --strict: {len(found)} warning{'s' if len(found) > 1 else ''}: {', '.join(found)}", file=sys.stderr)
+        raise typer.Exit(STRICT)
+
+
 def parse_settings(settings: Sequence[str], option: str = "--set") -> dict[str, str]:
     """`path=value` texts as a mapping."""
     from delever.model.errors import InputError
@@ -108,6 +119,8 @@ def parse_settings(settings: Sequence[str], option: str = "--set") -> dict[str, 
         path, equals, value = text.partition("=")
         if not equals or not path.strip() or not value.strip():
             raise InputError("is not PATH=VALUE", option, text, "write for example actors.liquidators.rule=always")
+        if path.strip() in chosen:
+            raise InputError("is set twice", option, path.strip(), "keep one")
         chosen[path.strip()] = value.strip()
     return chosen
 

@@ -14,7 +14,7 @@ SHOWN = 60  # transactions that are printed; the file has all
 def run(folder: Path, path: int, out: Path | None, declined: bool, as_json: bool) -> None:
     """The command."""
     with user_errors():
-        from delever.report.files import check_target, json_text, write_table
+        from delever.report.files import check_target, json_document, write_table
         from delever.report.replay import replay_report
         from delever.run.replay import replay, write_replay
 
@@ -24,6 +24,7 @@ def run(folder: Path, path: int, out: Path | None, declined: bool, as_json: bool
             write_table(table, out)
         target = out if out is not None else write_replay(table, folder, path)
         if as_json:
-            typer.echo(json_text({"run": str(folder), "path": path, "written": str(target), "transactions": table.to_pylist()}))
+            typer.echo(json_document("replay", {"run": str(folder), "path": path, "written": str(target),
+                                                  "transactions": table.to_pylist()}))
         else:
             replay_report(folder.name, path, table, str(target), SHOWN).print()

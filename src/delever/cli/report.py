@@ -20,7 +20,7 @@ def run(folders: Sequence[Path], out: Path | None, labels: Sequence[str], pdf: P
     """The command."""
     with user_errors():
         from delever.model.errors import InputError
-        from delever.report.files import check_target, json_text
+        from delever.report.files import check_target, json_document
         from delever.report.html.page import write_report
         from delever.run.stress import open_run
 
@@ -34,7 +34,7 @@ def run(folders: Sequence[Path], out: Path | None, labels: Sequence[str], pdf: P
             print_page(written, pdf)
         if as_json:
             runs = [str(one) for one in folders]
-            typer.echo(json_text({"report": str(written), "pdf": str(pdf) if pdf else None, "runs": runs}))
+            typer.echo(json_document("report", {"report": str(written), "pdf": str(pdf) if pdf else None, "runs": runs}))
         else:
             typer.echo(f"{written}: open it in a browser" + (f"; on paper: {pdf}" if pdf else ""))
 

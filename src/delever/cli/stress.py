@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from delever.cli.options import (
+    end_if_strict,
     interrupted,
     load_world,
     parse_memory,
@@ -47,6 +48,7 @@ class Choice:
     concentration: bool = True
     remainder: bool = True
     as_json: bool = False
+    strict: bool = False
 
     @property
     def sized(self) -> str | None:
@@ -72,6 +74,7 @@ def run(text: str, settings: list[str], choice: Choice) -> None:
         _print_extras(result, extras, choice)
         if stopped:
             raise interrupted("interrupted beside the figures, which are complete; the same command makes the rest")
+        end_if_strict(result.findings.to_pylist(), choice.strict)
 
 
 def _work(text: str, settings: list[str], choice: Choice, tell: Tell) -> tuple[World, Run, Order | str | None]:
@@ -184,7 +187,7 @@ def _print(result: Run, choice: Choice) -> None:
 def _print_extras(result: Run, extras: Extras, choice: Choice) -> None:
     """What came beside them; with it the summary in the folder is whole. JSON is one text, so it comes here."""
     from delever.report.document import Report
-    from delever.report.files import json_text
+    from delever.report.files import json_document
     from delever.report.sections import extra_sections
     from delever.report.stress import stress_json, stress_report, write_summary
 
@@ -192,6 +195,6 @@ def _print_extras(result: Run, extras: Extras, choice: Choice) -> None:
     if sections and result.folder is not None:
         write_summary(stress_report(name, result, extras), result.folder)
     if choice.as_json:
-        typer.echo(json_text(stress_json(name, result, extras)))
+        typer.echo(json_document("stress", stress_json(name, result, extras)))
     elif sections:
         Report("", tuple(sections)).print()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from delever.cli.options import load_world, parse_settings, user_errors
+from delever.cli.options import end_if_strict, load_world, parse_settings, user_errors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,10 +39,10 @@ class Targets:
     sort: str = "move"
 
 
-def run(text: str, settings: list[str], shock: Shock, targets: Targets, as_json: bool) -> None:
+def run(text: str, settings: list[str], shock: Shock, targets: Targets, as_json: bool, strict: bool = False) -> None:
     """The command."""
     with user_errors():
-        from delever.report.files import check_target, json_text, write_table, write_text
+        from delever.report.files import check_target, json_document, write_table, write_text
         from delever.report.wall import wall_json, wall_report
 
         # Before the work, so that a mistyped file name costs nothing.
@@ -70,9 +70,11 @@ def run(text: str, settings: list[str], shock: Shock, targets: Targets, as_json:
         if targets.chart is not None:
             write_text(chart, targets.chart)
         if as_json:
-            typer.echo(json_text(wall_json(world.name, shock.asset or "", shock.text, result, others, _start(world, result))))
+            found = wall_json(world.name, shock.asset or "", shock.text, result, others, _start(world, result))
+            typer.echo(json_document("wall", found))
         else:
             wall_report(world.name, shock.asset or "", shock.text, result, others, _start(world, result), positions).print()
+        end_if_strict(result.findings.to_pylist(), strict)
 
 
 def _start(world: World, result: Wall) -> float:

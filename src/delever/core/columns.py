@@ -2,12 +2,14 @@
 
 A phase of any role declares what it brings in its own file (core/phase.py: `amounts`, `columns`, `counters`). The run
 collects them and names them NAME.PROTOCOL.ASSET; unit, meaning and figures stand in the schema of the table, so that figures and
-reports follow from the table and know no mechanism.
+reports follow from the table and know no mechanism. A value that has a `place` says what came about, path by path, of what the
+world asks for there; 0 is nothing.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -68,6 +70,8 @@ class Value(NamedTuple):
     asset: int = -1
     market: int = -1
     of: str = ""  # a name of the mechanism's own, such as an actor's
+    place: str = ""  # where the world states what this is the outcome of, as scenario.events.2: asked and done (run/asked.py)
+    asked: float = math.nan  # how much is asked for there; nan: no amount, anything but 0 is something
 
 
 def mean_of(name: str, meaning: str, label: str = "", under: str = "") -> tuple[Figure]:

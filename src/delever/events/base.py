@@ -2,7 +2,8 @@
 
 The phase of a kind serves all its events. `happen` is called once a step, before prices move; it may write what the event is
 about: state.moves (log-moves of outside prices, which the price process adds), depth of markets, feeds, halts, networks,
-ledgers in double entry. An event that sells or buys offers a transaction like anybody else (`offer`, `kinds`).
+ledgers in double entry. An event that sells or buys offers a transaction like anybody else (`offer`, `kinds`). What came about of
+each event its phase says in a column (`outcome`): a run shows it beside what was asked, and warns of what had no effect.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from pydantic import Field
 
+from delever.core.columns import Column, Value
 from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
@@ -55,6 +57,14 @@ class Spell(Event, ABC):
         return range(first, setting.steps + 1 if self.lasting is None else first + setting.parts(self.lasting))
 
 
+LASTED = Column("in_force", "s", "time within the run for which it was in force")
+
+
+def outcome(place: str, column: Column, values: np.ndarray, asked: float = math.nan, asset: int = -1) -> Value:
+    """What came about of the event at this place of scenario.events. values: [P]; asked: how much it asks for."""
+    return Value(column, values, asset=asset, of=f"events.{place}", place=f"scenario.events.{place}", asked=asked)
+
+
 class Halt(NamedTuple):
     """Something is halted on all paths: a row of a column of state.halts."""
 
@@ -62,6 +72,7 @@ class Halt(NamedTuple):
     column: str
     row: int
     until: float  # [s]
+    place: str  # of the event in scenario.events
 
 
 class Halting(Phase):
@@ -82,3 +93,10 @@ class Halting(Phase):
         for halt in self.halts:
             if halt.step <= state.step and state.time < halt.until:
                 np.minimum(state.wake, halt.until, out=state.wake)
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. For how long each event halted something."""
+        tick = state.step_length / state.blocks
+        lasted = {halt.place: tick * math.floor((min(halt.until, state.time) - (halt.step - 1) * state.step_length) / tick + 1e-9)
+                  for halt in self.halts}  # whole blocks
+        return [outcome(place, LASTED, np.full(state.paths, seconds)) for place, seconds in lasted.items()]

@@ -13,10 +13,11 @@ from typing import ClassVar, NamedTuple, Self
 import numpy as np
 from pydantic import Field
 
+from delever.core.columns import Value
 from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
-from delever.events.base import Spell
+from delever.events.base import LASTED, Spell, outcome
 from delever.model.errors import InputError
 from delever.model.quantity import Ratio, Share, Text
 from delever.model.references import known_name
@@ -44,7 +45,7 @@ class Congestion(Spell):
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
         """All of them."""
         return Crowds([Crowd(setting.network(spec.network, "scenario", "events", place, "network"), spec.steps(setting),
-                             spec.base_fee, spec.room) for place, spec in specs.items()], setting.paths)
+                             spec.base_fee, spec.room, place) for place, spec in specs.items()], setting.paths)
 
 
 class Crowd(NamedTuple):
@@ -54,6 +55,7 @@ class Crowd(NamedTuple):
     steps: range  # in which it is in force
     base_fee: float  # factor
     room: float  # share left
+    place: str  # of the event in scenario.events
 
 
 class Crowds(Phase):
@@ -78,3 +80,9 @@ class Crowds(Phase):
                 fee[c] *= crowd.base_fee
                 room[c] = np.maximum(np.floor(room[c] * crowd.room), 1.0)
                 self.fee[1, i], self.room[1, i] = fee[c], room[c]
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. For how long each made a difference: a base fee of 0 and a room of 1 stay what they are."""
+        return [outcome(crowd.place, LASTED, len(range(crowd.steps.start, min(crowd.steps.stop, state.step + 1)))
+                        * state.step_length * ((self.fee[0, i] != self.fee[1, i]) | (self.room[0, i] != self.room[1, i])))
+                for i, crowd in enumerate(self.crowds)]

@@ -16,11 +16,12 @@ from typing import ClassVar, NamedTuple, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from delever.core.columns import Column, Value
 from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
 from delever.core.tables import ISSUER, OUTSIDE
-from delever.events.base import Spell
+from delever.events.base import Spell, outcome
 from delever.model.errors import InputError
 from delever.model.quantity import Change, Share, Text
 from delever.model.references import derived
@@ -55,13 +56,13 @@ class Default(Spell):
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
         """All failures."""
         failures = [Failure(setting.step_at(spec.at), setting.backed(spec.asset), setting.layout.markets.index(spec.asset),
-                            math.log1p(spec.cut), spec.lost, spec.until(setting) if spec.freezes else -math.inf)
-                    for spec in specs.values()]
+                            math.log1p(spec.cut), spec.lost, spec.until(setting) if spec.freezes else -math.inf, place)
+                    for place, spec in specs.items()]
         moves = np.zeros((setting.steps + 1, len(setting.layout.markets)))
         for one in failures:
             if one.step <= setting.steps:
                 moves[one.step, one.market] += one.cut
-        return Failures(failures, moves)
+        return Failures(failures, moves, setting.paths)
 
 
 class Failure(NamedTuple):
@@ -73,24 +74,30 @@ class Failure(NamedTuple):
     cut: float  # of the log rate
     lost: float
     until: float  # frozen [s]; -inf: not
+    place: str  # of the event in scenario.events
+
+
+FAILED = Column("failed", "count", "of a cut, a loss and a freeze, how many came about")
 
 
 class Failures(Phase):
     """All of them."""
 
-    def __init__(self, failures: list[Failure], moves: np.ndarray) -> None:
+    def __init__(self, failures: list[Failure], moves: np.ndarray, paths: int) -> None:
         """moves: [steps + 1, M]."""
         self.failures = failures
         self.moves: np.ndarray = moves
+        self.done = np.zeros((len(failures), paths), np.int64)  # parts of each that came about
 
     def happen(self, state: State) -> None:
         """What fails in this step."""
         state.moves += self.moves[state.step]
         backing, tokens = state.backing, state.ledgers.tokens
-        for one in self.failures:
+        for one, done in zip(self.failures, self.done, strict=True):
             if one.step != state.step:
                 continue
             b = one.backed
+            done[:] = (one.cut < 0.0) + (one.lost > 0.0) * (backing.reserve[b] > 0.0) + (one.until > state.time)
             backing.log_rate[b] += one.cut
             if one.lost > 0.0:
                 lost = one.lost * backing.reserve[b]
@@ -98,3 +105,8 @@ class Failures(Phase):
                 tokens[OUTSIDE, backing.underlying[b]] += lost
                 backing.reserve[b] -= lost
             np.maximum(backing.frozen[b], one.until, out=backing.frozen[b])
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py."""
+        return [outcome(one.place, FAILED, done, (one.cut < 0.0) + (one.lost > 0.0) + (one.until > 0.0))
+                for one, done in zip(self.failures, self.done, strict=True)]

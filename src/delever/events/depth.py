@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
+import numpy as np
 from pydantic import Field
 
+from delever.core.columns import Column, Value
 from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
-from delever.events.base import Event
+from delever.events.base import Event, outcome
 from delever.model.asset import perps
 from delever.model.errors import InputError
 from delever.model.quantity import DepthChange
@@ -48,18 +50,27 @@ class Depth(Event):
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
         """All changes, by step."""
         changes: dict[int, list[tuple[int, int, float]]] = {}
-        for spec in specs.values():
+        sides = dict.fromkeys(specs, 0)
+        for place, spec in specs.items():
             for name, change in spec.change.items():
-                changes.setdefault(setting.step_at(spec.at), []).extend(
-                    (side, m, 1.0 + change) for m in setting.layout.rows_of(name) for side in SIDES[spec.side])
-        return Depths(changes)
+                mine = [(side, m, 1.0 + change) for m in setting.layout.rows_of(name) for side in SIDES[spec.side]]
+                changes.setdefault(setting.step_at(spec.at), []).extend(mine)
+                sides[place] += len(mine) if change else 0
+        return Depths(changes, sides)
+
+
+CHANGED = Column("depth_changed", "count", "sides of markets whose depth it changed")
 
 
 class Depths(Phase):
-    """changes: by step (side, market, factor)."""
+    """changes: by step (side, market, factor); sides: how many each event changes, by its place."""
 
-    def __init__(self, changes: dict[int, list[tuple[int, int, float]]]) -> None:
-        self.changes = changes
+    def __init__(self, changes: dict[int, list[tuple[int, int, float]]], sides: Mapping[str, int]) -> None:
+        self.changes, self.sides = changes, sides
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py."""
+        return [outcome(place, CHANGED, np.full(state.paths, count)) for place, count in self.sides.items()]
 
     def happen(self, state: State) -> None:
         """What this step brings."""

@@ -9,15 +9,17 @@ An answer that is in flight when it stops lands. Source: the scenario.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, Literal, NamedTuple, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
+from delever.core.columns import Value
 from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
-from delever.events.base import Halt, Halting, Spell
+from delever.events.base import LASTED, Halt, Halting, Spell, outcome
 from delever.model.errors import InputError
 from delever.model.quantity import Number, Text
 from delever.model.references import known_name
@@ -51,9 +53,11 @@ class Feed(Spell):
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
         """All that goes wrong."""
         found = [Wrong(setting.feed(spec.feed, "scenario", "events", place, "feed"), spec.does, spec.steps(setting),
-                       math.log(spec.factor or 1.0)) for place, spec in specs.items()]
-        return Faults(found, [Halt(setting.step_at(spec.at), "feed", wrong.feed, spec.until(setting))
-                              for wrong, spec in zip(found, specs.values(), strict=True) if spec.does != "lies"])
+                       math.log(spec.factor or 1.0), place) for place, spec in specs.items()]
+        asked = [getattr(actor, "feed", None) for actor in setting.world.actors.values()]
+        read = {setting.feed(feed) for feed in asked if feed is not None}
+        return Faults(found, [Halt(setting.step_at(spec.at), "feed", wrong.feed, spec.until(setting), wrong.place)
+                              for wrong, spec in zip(found, specs.values(), strict=True) if spec.does != "lies"], read)
 
 
 class Wrong(NamedTuple):
@@ -63,14 +67,16 @@ class Wrong(NamedTuple):
     does: str
     steps: range  # in which it is in force
     log_factor: float
+    place: str  # of the event in scenario.events
 
 
 class Faults(Halting):
     """All of them. Lies about one feed that overlap multiply."""
 
-    def __init__(self, wrong: Sequence[Wrong], halts: Sequence[Halt]) -> None:
+    def __init__(self, wrong: Sequence[Wrong], halts: Sequence[Halt], read: Collection[int]) -> None:
+        """read: feeds that actors look at themselves."""
         super().__init__(halts)
-        self.wrong = wrong
+        self.wrong, self.read = wrong, read
 
     def happen(self, state: State) -> None:
         """What this step brings, and what it ends."""
@@ -83,3 +89,15 @@ class Faults(Halting):
                 state.feeds.bias[one.feed] += one.log_factor
             elif state.step in one.steps and one.does == "sticks":
                 state.feeds.updated[one.feed] = (state.step - 1) * state.step_length
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. For how long each went wrong: not at all where it lies by 1, or nobody reads it."""
+        halted = {value.place: value for value in super().columns(state)}
+        found = []
+        for one in self.wrong:
+            lied = len(range(one.steps.start, min(one.steps.stop, state.step + 1))) * state.step_length * (one.log_factor != 0.0)
+            value = outcome(one.place, LASTED, np.full(state.paths, lied))
+            read = one.feed in self.read or (state.seen.feed == one.feed).any()
+            value = halted.get(value.place, value)
+            found.append(value._replace(values=value.values * read))
+        return found

@@ -17,11 +17,12 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from pydantic import Field
 
+from delever.core.columns import Column, Value
 from delever.core.phase import Phase
 from delever.core.setting import RuleNumbers, Setting
 from delever.core.state import State
 from delever.core.terms import let_move, set_counted
-from delever.events.base import Event
+from delever.events.base import Event, outcome
 from delever.model.errors import InputError, nearest
 from delever.model.parameters import CollateralParameters, PerpParameters, ReserveParameters, look_up
 from delever.model.quantity import Amount, Ratio, Seconds, Share, Text, Usd, Whole
@@ -97,19 +98,25 @@ class Governance(Event):
         changes = []
         for place, spec in sorted(specs.items(), key=lambda item: item[1].at + item[1].delay):
             numbers = numbers_of(spec.protocol, rules[spec.protocol], setting) if spec.change else None
+            asked, done = len(spec.change), 0
             if numbers is not None:
                 for name, value in spec.change.items():
                     rules[spec.protocol] = rules[spec.protocol].replace(name, value)
-                before, numbers = numbers, numbers_of(spec.protocol, rules[spec.protocol], setting)
-                if before.parameters.tobytes() == numbers.parameters.tobytes() and before.writes_off == numbers.writes_off:
+                    before, numbers = numbers, numbers_of(spec.protocol, rules[spec.protocol], setting)
+                    done += before.parameters.tobytes() != numbers.parameters.tobytes() or before.writes_off != numbers.writes_off
+                if not done:
                     name, value = next(iter(spec.change.items()))
                     raise InputError("changes nothing", path=("scenario", "events", place, "change", name), value=value,
                                      remedy="it is so already, or rules of this kind do not read it in a run yet")
+            for asset, new in spec.parameters.items():
+                stated, changed = count_changes(spec.protocol, asset, new, setting)
+                asked, done = asked + stated, done + changed
             terms = [term for asset, new in spec.parameters.items()
                      for term in terms_of(spec.protocol, asset, new, setting, ("scenario", "events", place, "parameters", asset))]
             limits = [NewLimit(column, setting.reserve(spec.protocol, asset), most) for asset, new in spec.parameters.items()
                       for field, column in LIMITS.items() if (most := getattr(new, field)) is not None]
-            changes.append(Change(setting.step_at(spec.at + spec.delay), spec.protocol, numbers, terms, limits))
+            changes.append(Change(setting.step_at(spec.at + spec.delay), spec.protocol, numbers, terms, limits, place,
+                                  asked, done))
         return Changes(changes, setting.numbers)
 
 
@@ -127,6 +134,16 @@ def check_terms(new: NewTerms, listed: Spec, path: tuple[str | int, ...]) -> Non
         if getattr(new, name) is not None and not getattr(stated_of(listed, new.category), name) > 0.0:
             raise InputError("is 0 now", path=(*path, name), value=getattr(new, name),
                              remedy="leave it at 0: a run changes it in proportion")
+
+
+def count_changes(protocol: str, asset: str, new: NewTerms, setting: Setting) -> tuple[int, int]:
+    """Terms of an asset that a vote states, and those of them that change something: not what is so already or is never read."""
+    listed: Any = look_up(setting.world.protocols[protocol].parameters)[asset]
+    read = getattr(setting.world.protocols[protocol].rules, "unread", tuple)
+    stated = {name: value for name, value in new.fields().items() if value is not None and name != "category"}
+    now = {name: 1.0 if name == "margin" else getattr(listed if name in LIMITS else stated_of(listed, new.category), name)
+           for name in stated}
+    return len(stated), sum(name not in read() and value != now[name] for name, value in stated.items())
 
 
 def stated_of(listed: Any, category: int | None) -> Any:
@@ -174,6 +191,12 @@ class Change(NamedTuple):
     numbers: RuleNumbers | None  # of its rules
     terms: Sequence[NewTerm]
     limits: Sequence[NewLimit]
+    place: str  # of the event in scenario.events
+    asked: int  # fields of rules and terms of assets that it states
+    done: int  # of them, those that change something
+
+
+CHANGED = Column("terms_changed", "count", "fields of rules and terms of assets that it changed")
 
 
 def numbers_of(name: str, rules: Any, setting: Setting) -> RuleNumbers:
@@ -213,3 +236,8 @@ class Changes(Phase):
                     state.reserves.bonus[term] = factor
                 else:
                     set_counted(state, term, np.full(state.paths, factor))
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py. What is in force by the end, of what was stated."""
+        return [outcome(one.place, CHANGED, np.full(state.paths, one.done * (one.step <= state.step)), one.asked)
+                for one in self.changes]

@@ -69,7 +69,7 @@ def _linked(world: World, wanted: bool) -> list[str]:
 def halts(spec: Outage, setting: Setting, place: str) -> list[Halt]:
     """What stands still."""
     def halt(column: str, row: int) -> Halt:
-        return Halt(setting.step_at(spec.at), column, row, spec.until(setting))
+        return Halt(setting.step_at(spec.at), column, row, spec.until(setting), place)
 
     if spec.venue is not None:
         return [halt("trading", setting.layout.venues[spec.venue])]

@@ -40,6 +40,6 @@ class Pause(Spell):
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
         """All pauses."""
-        return Halting([Halt(setting.step_at(spec.at), column, setting.protocol(spec.protocol), spec.until(setting))
-                        for spec in specs.values()
+        return Halting([Halt(setting.step_at(spec.at), column, setting.protocol(spec.protocol), spec.until(setting), place)
+                        for place, spec in specs.items()
                         for column, stops in (("liquidation", spec.liquidations), ("opening", spec.opening)) if stops])

@@ -7,16 +7,17 @@ Source: the scenario.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import ClassVar, Self
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field
 
+from delever.core.columns import OF, Column, Value
 from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
-from delever.events.base import Event
+from delever.events.base import Event, outcome
 from delever.model.quantity import Change, Seconds
 from delever.model.references import priced
 from delever.model.world import World
@@ -38,21 +39,41 @@ class Price(Event):
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> Phase:
         """All moves of the scenario."""
-        moves = np.zeros((setting.steps + 1, len(setting.layout.markets)))
-        for spec in specs.values():
+        moves, asked = np.zeros((setting.steps + 1, len(setting.layout.markets))), []
+        for place, spec in specs.items():
             first, parts = setting.step_at(spec.at), setting.parts(spec.over)
             for asset, change in spec.change.items():
-                for k in range(first, min(first + parts, setting.steps + 1)):
+                steps = range(first, min(first + parts, setting.steps + 1))
+                for k in steps:
                     moves[k, setting.layout.markets.index(asset)] += math.log1p(change) / parts
-        return Moves(moves)
+                done = change if len(steps) == parts else math.expm1(math.log1p(change) * len(steps) / parts)
+                asked.append(Move(place, setting.layout.asset(asset), change, done))
+        return Moves(moves, asked)
+
+
+class Move(NamedTuple):
+    """A move of one asset."""
+
+    place: str  # of its event
+    asset: int
+    change: float
+    done: float  # of it within the run
+
+
+MOVED = Column("price_moved", "share", f"what the event moved the price of {OF} by")
 
 
 class Moves(Phase):
     """moves: [steps + 1, M]."""
 
-    def __init__(self, moves: np.ndarray) -> None:
+    def __init__(self, moves: np.ndarray, asked: Sequence[Move]) -> None:
         self.moves: np.ndarray = moves
+        self.asked = asked
 
     def happen(self, state: State) -> None:
         """What this step brings."""
         state.moves += self.moves[state.step]
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py."""
+        return [outcome(one.place, MOVED, np.full(state.paths, one.done), one.change, one.asset) for one in self.asked]

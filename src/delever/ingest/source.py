@@ -29,6 +29,16 @@ class BookTables(NamedTuple):
     accounts: pa.Table
 
 
+class RowsRead(NamedTuple):
+    """Of the book of one protocol."""
+
+    protocol: str
+    file: str
+    read: int
+    used: int
+    left: str  # what of it was left out, and why
+
+
 class Source:
     """Where a world's files are, and the hash of every one that was read.
 
@@ -42,6 +52,7 @@ class Source:
         self.own = None if own is None else set(own)
         self.hashes: dict[str, str] = {}  # name asked for -> sha256 of the bytes read
         self.notes: list[str] = []  # what readers left out, and could not know
+        self.rows: list[RowsRead] = []  # of the books
 
     def path(self, name: str) -> Path:
         """The file or folder of that name."""

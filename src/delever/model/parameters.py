@@ -18,11 +18,21 @@ ROUNDING = 1e-12  # relative: 1/3 x 3 may come out beside 1
 SHORT = ("max_leverage", "maintenance")  # of a perp with one tier, written without its list
 
 
+LTV = ("share of the value up to which more may be borrowed (collateral factor), at most the threshold; null: not stated. A "
+       "check says what is missing at it; nobody is liquidated by it")
+
+
 class EmodeParameters(Spec):
     """Risk parameters of a collateral in one efficiency-mode category, in place of the ordinary ones."""
 
     liquidation_threshold: Share = Field(examples=["93 %"], description="share of the value that backs debt")
     incentive: Share = Field(examples=["1 %"], description="what a liquidator gets on top of what he repays")
+    loan_to_value: Share | None = Field(None, examples=["90 %"], description=LTV)
+
+    @model_validator(mode="after")
+    def _opens_healthy(self) -> Self:
+        opens_healthy(self.loan_to_value, self.liquidation_threshold)
+        return self
 
 
 class ReserveParameters(Spec):
@@ -30,6 +40,7 @@ class ReserveParameters(Spec):
 
     liquidation_threshold: Share = Field(examples=["83 %"], description="share of the value that backs debt")
     incentive: Share = Field(examples=["5 %"], description="what a liquidator gets on top of what he repays")
+    loan_to_value: Share | None = Field(None, examples=["80 %"], description=LTV)
     protocol_fee: Share = Field(0.0, description="the protocol's part of the incentive")
     supply_rate: PerYear = Field(0.0, description="growth of deposits, continuously compounded")
     borrow_rate: PerYear = Field(0.0, description="growth of debts, continuously compounded")
@@ -39,6 +50,18 @@ class ReserveParameters(Spec):
                                      "owe together; null: any")
     siloed: bool = Field(False, description="whether who owes it may owe nothing else")
     emode: dict[int, EmodeParameters] = Field({}, description="parameters by efficiency-mode category (1, 2, ...)")
+
+    @model_validator(mode="after")
+    def _opens_healthy(self) -> Self:
+        opens_healthy(self.loan_to_value, self.liquidation_threshold)
+        return self
+
+
+def opens_healthy(loan_to_value: float | None, threshold: float) -> None:
+    """Refuse terms at which a loan could be liquidated as soon as it is opened."""
+    if loan_to_value is not None and loan_to_value > threshold + ROUNDING:
+        raise InputError(f"is above the liquidation threshold {threshold:g}", path=("loan_to_value",), value=f"{loan_to_value:g}",
+                         remedy="a loan would be liquidated as soon as it is opened: lower it")
 
 
 class Tier(Spec):

@@ -280,7 +280,8 @@ class Breakers(Phase):
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py. How often each tripped, and for how long it halted something."""
         return [value for name, breaker in self.breakers.items()
-                for value in (Value(TRIPS, breaker.trips, of=name), Value(HALTED, breaker.halted, of=name))]
+                for value in (Value(TRIPS, breaker.trips, of=name, place=f"policies.{name}"),
+                              Value(HALTED, breaker.halted, of=name))]
 
 
 __all__ = ["Breaker", "Breakers"]

@@ -171,7 +171,9 @@ class One:
     def __init__(self, name: str, spec: DynamicTerms, asset: str, term: int, setting: Setting) -> None:
         layout, dt, here = setting.layout, setting.step_length, ("policies", name)
         number, margins, book = layout.asset(asset), setting.margins, setting.book
-        self.spec, self.term, self.protocol, self.asset = spec, term, setting.protocol(spec.protocol), number
+        self.name, self.spec, self.term, self.protocol, self.asset = name, spec, term, setting.protocol(spec.protocol), number
+        rules = setting.world.protocols[spec.protocol].rules
+        self.read = spec.term not in getattr(rules, "unread", tuple)()
         self.numbers = setting.numbers.get(spec.protocol)
         market = int(layout.tree.chain[number, 0]) if layout.tree.length[number] else -1
         if not can_be_looked_at(spec.follows, number, setting):
@@ -215,6 +217,9 @@ class One:
             self.now(state)[:] = wanted
         else:
             set_counted(state, self.term, wanted)
+
+
+FARTHEST = Column("farthest", "share", "how far it moved a term that is read, highest by lowest, less 1")
 
 
 class Moving(Phase):
@@ -298,4 +303,8 @@ class Moving(Phase):
                 unit = "{asset}" if one.spec.term in LIMITS else "1"
                 column = Column(f"{extreme}_{name}", unit, f"{extreme} {what} at any time", figures, section="Terms")
                 out.append(Value(column, values, *of))
+        for name in dict.fromkeys(one.name for one in self.ones):
+            apart = [self.highest[i] / self.lowest[i] - 1.0 if one.read else np.zeros(state.paths)
+                     for i, one in enumerate(self.ones) if one.name == name]
+            out.append(Value(FARTHEST, np.max(apart, axis=0), of=name, place=f"policies.{name}"))
         return out

@@ -10,7 +10,7 @@ Source: the margin calls of brokers and of desks that lend; grace and floor are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -65,7 +65,7 @@ class MarginCall(Policy):
         for spec in specs.values():
             for name in spec.protocols:
                 terms[setting.protocol(name)] = spec.grace, ALWAYS_MORE if spec.floor is None else spec.floor
-        return MarginCalls(terms, setting.paths)
+        return MarginCalls(terms, setting.paths, tuple(specs))
 
 
 class Calls(NamedTuple):
@@ -169,9 +169,9 @@ COUNTED = (called("margin_calls", "margin calls"),
 class MarginCalls(Phase):
     """Margin calls of all protocols that make them."""
 
-    def __init__(self, terms: np.ndarray, paths: int) -> None:
-        """terms: [protocols, 2] grace [s], 0: none; floor."""
-        self.terms = terms
+    def __init__(self, terms: np.ndarray, paths: int, names: Sequence[str] = ()) -> None:
+        """terms: [protocols, 2] grace [s], 0: none; floor. names: of the policies."""
+        self.terms, self.place = terms, ", ".join(f"policies.{name}" for name in names)
         self.table = Calls(np.zeros(64, np.int64), np.zeros(64), np.zeros(64, np.int64), np.zeros(64, np.int64))
         self.open = np.zeros(1, np.int64)  # how many calls stand
         self.counts = Counts(np.zeros(paths, np.int64), np.zeros(paths, np.int64), np.zeros(paths, np.int64))
@@ -199,7 +199,8 @@ class MarginCalls(Phase):
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py. What became of the calls of all protocols."""
-        return [Value(column, values) for column, values in zip(COUNTED, self.counts, strict=True)]
+        return [Value(column, values, place=self.place if i == 0 else "")
+                for i, (column, values) in enumerate(zip(COUNTED, self.counts, strict=True))]
 
 
 __all__ = ["MarginCall", "MarginCalls"]

@@ -158,7 +158,7 @@ class Brokers(Phase):
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
-        return [Value(SPARED, desk.spared.copy(), of=name) for name, desk in self.desks.items()]
+        return [Value(SPARED, desk.spared.copy(), of=name, place=f"policies.{name}") for name, desk in self.desks.items()]
 
 
 __all__ = ["Brokers", "PrimeBroker"]

@@ -48,6 +48,7 @@ class VenueFee(Policy):
 
 HIGHEST = Column("highest_fee", "share", f"highest fee of the venue of {OF}", mean_of(
     "highest_fee", f"the highest fee of the venue of {OF}"), section="Venues' fees")
+RAISED = Column("fee_raised", "share", "by how much it raised the fee at most")
 
 
 class Fees(Phase):
@@ -79,4 +80,6 @@ class Fees(Phase):
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
-        return [Value(HIGHEST, highest, of=name) for name, highest in zip(self.specs, self.highest, strict=True)]
+        return [value for name, highest, stated in zip(self.specs, self.highest, self.stated, strict=True) for value in (
+            Value(HIGHEST, highest, of=name),
+            Value(RAISED, highest - stated.max(), of=name, place=f"policies.{name}"))]

@@ -44,6 +44,10 @@ class Rules(Spec, ABC):
 
     quoted: ClassVar[bool] = True  # a call gives one asset and gets one: what it brings can be asked
 
+    def unread(self) -> tuple[str, ...]:
+        """Terms of assets that a run with these rules does not read: who changes them changes nothing."""
+        return ()
+
     @classmethod
     @abstractmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> RulesPhase:

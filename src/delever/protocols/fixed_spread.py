@@ -60,6 +60,10 @@ class FixedSpreadRules(Rules):
     def terms(self) -> Terms:
         """The row."""
 
+    def unread(self) -> tuple[str, ...]:
+        """See Rules: a discount that grows as health falls stands in place of stated incentives."""
+        return ("incentive",) if self.terms().most_discount > 0.0 else ()
+
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> FixedSpreadPhase:
         """All protocols with such rules, whatever their kind."""

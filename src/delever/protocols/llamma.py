@@ -52,6 +52,10 @@ class Llamma(Rules):
         True, description="close a loan below zero of which nothing but too little stablecoin is left, the rest a deficit; "
                           "assumption: the contract leaves it open")
 
+    def unread(self) -> tuple[str, ...]:
+        """See Rules: loans are placed once, and bands have no incentive."""
+        return ("liquidation_threshold", "incentive")
+
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> LlammaPhase:
         """All protocols with these rules."""

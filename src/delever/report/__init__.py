@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from delever.report.chart import wall_chart
     from delever.report.check import check_json, check_report, has_errors
     from delever.report.document import Remark, Remarks, Report, Section
-    from delever.report.files import check_target, json_text, write_table, write_text
+    from delever.report.files import check_target, json_document, json_text, write_table, write_text
     from delever.report.replay import replay_report
     from delever.report.sections import Extras
     from delever.report.stress import stress_json, stress_report, write_summary
@@ -25,6 +25,7 @@ __all__ = [
     "check_report",
     "check_target",
     "has_errors",
+    "json_document",
     "json_text",
     "replay_report",
     "show",
@@ -47,6 +48,7 @@ _HOME = {
     "check_report": "check",
     "check_target": "files",
     "has_errors": "check",
+    "json_document": "files",
     "json_text": "files",
     "replay_report": "replay",
     "stress_json": "stress",

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from delever import __version__
+from delever.report.asked import LEVELS, asked_section, findings_remarks
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.numbers import NONE, human, magnitude, price, signed_percent
 
 if TYPE_CHECKING:
     from delever.analysis import Check
 
-LEVELS = {"ok": "note", "warn": "warning", "error": "error"}
 SEEN = (
     "gap: of the price seen to the market's at the start. heartbeat: an answer is renewed at the latest after this time.",
     "deviation: a move of the market up to this may go unanswered until then. delay: from the observation of a move to "
@@ -28,9 +27,7 @@ SPLIT = (
 
 def check_report(name: str, as_of: datetime | None, check: Check) -> Report:
     """Findings first: what is wrong comes before what is so."""
-    sections: list[Section | Remarks] = []
-    if check.findings.num_rows:
-        sections.append(Remarks("Findings", tuple(_finding(row) for row in check.findings.to_pylist())))
+    sections: list[Section | Remarks] = [*findings_remarks("Findings", check.findings)]
     protocols = list(dict.fromkeys(check.prices["protocol"].to_pylist()))
     for protocol in protocols:
         sections.append(_prices(protocol, check.prices, SEEN if protocol == protocols[-1] else ()))
@@ -41,6 +38,7 @@ def check_report(name: str, as_of: datetime | None, check: Check) -> Report:
         sections.append(_accounts(check.accounts))
     if check.positions.num_rows:
         sections += [_positions(check.positions), _margins(check.margins)]
+    sections.append(asked_section(check.asked))
     at = f", as of {as_of:%Y-%m-%d %H:%M} UTC" if as_of else ""
     return Report(f"Check of {name}{at}", tuple(sections), (), verdict(check))
 
@@ -54,13 +52,6 @@ def verdict(check: Check) -> str:
     said = ", ".join(f"{count:,} {word}{'s' if count > 1 else ''}" for word, count in counts)
     tail = "this world cannot be right" if "error" in levels else "it can be run"
     return f"{said}: {tail}."
-
-
-def _finding(row: dict[str, Any]) -> Remark:
-    level = str(row["level"])
-    said = f"{row.get('what') or ''} ({row['where']})" if row.get("what") else str(row["where"])
-    value = f": {row['value']}" if row.get("value") else ""
-    return Remark(LEVELS.get(level, level), said + value, str(row.get("remedy") or ""))
 
 
 def _input(row: dict[str, Any]) -> Remark:
@@ -124,7 +115,7 @@ def _tolerance(value: float) -> str:
 
 def _accounts(accounts: pa.Table) -> Section:
     """The book by health, with a total a protocol."""
-    lines: list[tuple[str, str, str, str, str]] = []
+    lines: list[list[str]] = []
     totals: set[int] = set()
     rows = accounts.to_pylist()
     for protocol in dict.fromkeys(row["protocol"] for row in rows):
@@ -132,9 +123,13 @@ def _accounts(accounts: pa.Table) -> Section:
         lines += [_line(protocol, row["health_factor"], [row]) for row in mine]
         totals.add(len(lines))
         lines.append(_line(protocol, "all", mine))
-    names = ("protocol", "health factor", "accounts that owe", "collateral USD", "debt USD")
-    columns = [column(names[i], [line[i] for line in lines], right=i > 1) for i in range(len(names))]
-    return Section("Accounts by health at the start", table_of(*columns), totals=frozenset(totals))
+    stated = any(line[-1] != NONE for line in lines)
+    names = ["protocol", "health factor", "accounts that owe", "collateral USD", "debt USD", "missing at threshold USD",
+             *(["missing at loan to value USD"] if stated else [])]
+    columns = [column(name, [line[i] for line in lines], right=i > 1) for i, name in enumerate(names)]
+    notes = ("missing: what is owed beyond collateral times its liquidation threshold"
+             + (", or times its loan to value, up to which more may be borrowed." if stated else "."),)
+    return Section("Accounts by health at the start", table_of(*columns), notes, keys=2, totals=frozenset(totals))
 
 
 def _positions(positions: pa.Table) -> Section:
@@ -173,19 +168,20 @@ def _margins(margins: pa.Table) -> Section:
     )
 
 
-def _line(protocol: str, band: str, rows: list[dict[str, Any]]) -> tuple[str, str, str, str, str]:
-    money = [magnitude(sum(row[key] for row in rows)) for key in ("collateral_usd", "debt_usd")]
-    return protocol, band, f"{sum(row['accounts'] for row in rows):,}", money[0], money[1]
+def _line(protocol: str, band: str, rows: list[dict[str, Any]]) -> list[str]:
+    money = [magnitude(sum(row[key] for row in rows))
+             for key in ("collateral_usd", "debt_usd", "shortfall_usd", "shortfall_at_factor_usd")]
+    return [protocol, band, f"{sum(row['accounts'] for row in rows):,}", *money]
 
 
 def check_json(name: str, check: Check, as_of: datetime | None = None) -> dict[str, Any]:
     """The same for machines."""
     return {
-        "version": __version__,
         "world": name,
         "as_of": as_of,
         "sound": not has_errors(check),
         "findings": check.findings.to_pylist(),
+        "asked": check.asked.to_pylist(),
         "prices": check.prices.to_pylist(),
         "inputs": check.inputs.to_pylist(),
         "health": check.health.to_pylist(),

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from delever import __version__
 from delever.model.errors import InputError, nearest
+from delever.report.asked import findings_remarks
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
-from delever.report.mechanisms import FEWEST, interval, known, with_unit
+from delever.report.mechanisms import interval, known, with_unit
 from delever.report.numbers import NONE
 from delever.report.sections import MAIN, label
+from delever.run.asked import FEWEST
 
 if TYPE_CHECKING:
     from delever.analysis.comparison import Comparison
@@ -56,7 +58,7 @@ def surely(row: dict[str, Any]) -> bool:
 
 def comparison_report(result: Comparison, figures: Sequence[str] = ()) -> Report:
     """For people."""
-    sections: list[Section | Remarks] = []
+    sections: list[Section | Remarks] = [*findings_remarks("Warnings", result.findings, "warn")]
     if result.assumptions:
         sections.append(Remarks("What this assumes", tuple(Remark("", text) for text in result.assumptions)))
     rows = result.settings.to_pylist()
@@ -65,9 +67,6 @@ def comparison_report(result: Comparison, figures: Sequence[str] = ()) -> Report
             column("variant", [row["variant"] for row in rows]), column("field", [row["field"] for row in rows]),
             column("before", [row["before"] for row in rows], right=True),
             column("after", [row["after"] for row in rows], right=True))))
-    same = [name for name in result.labels if name not in {row["variant"] for row in rows}]
-    if same:
-        sections.append(Remarks("No change", (Remark("", f"{', '.join(same)}: the same as the baseline"),)))
     sections += figure_sections(result, chosen_figures(result, figures))
     shown = len(chosen_figures(result, figures))
     notes = [f"{shown} of {result.table.num_rows} figures; --figure NAME shows others, --csv, --parquet and --json hold all."]
@@ -124,11 +123,12 @@ def in_points(said: str, unit: str) -> str:
 def comparison_json(result: Comparison) -> dict[str, Any]:
     """For machines."""
     return {
-        "version": __version__,
         "world": result.name,
         "paths": result.paths,
         "variants": list(result.labels),
         "assumptions": list(result.assumptions),
         "settings": result.settings.to_pylist(),
+        "findings": result.findings.to_pylist(),
+        "asked": result.asked.to_pylist(),
         "differences": result.differences.to_pylist(),
     }

@@ -6,15 +6,18 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 
+from delever import __version__
 from delever.model.errors import InputError, StoppedError
 
 CONCENTRATION = "concentration.parquet"  # beside the tables of a run: the figures without each of the largest owners
+
+SCHEMA = 1  # of documents: one more whenever a key goes, or means something else; not where one is added
 
 
 def check_target(path: Path | None, suffixes: Collection[str]) -> None:
@@ -67,6 +70,11 @@ def _replace(path: Path, write: Callable[[str], object]) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def json_document(command: str, content: Mapping[str, object]) -> str:
+    """What a command prints with --json: which schema it follows (docs/json.md), the program's version, its content."""
+    return json_text({"schema": f"delever.{command}/{SCHEMA}", "version": __version__, **content})
 
 
 def json_text(value: object) -> str:

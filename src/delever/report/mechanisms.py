@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from delever.report.document import Remarks, Section, column, table_of
 from delever.report.numbers import NONE, TIMES, TINY, human, moment
 from delever.report.positions import adl_section, hardest_hit, perps_section
+from delever.run.asked import FEWEST
 
 if TYPE_CHECKING:
     from delever.run.stress import Run
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]  # of the summary
 INTERVAL = "95 % interval"
 NEVER = "never"
-FEWEST = 10  # paths of a tail that an interval may rest on
 SAID_ONCE = ("mean over paths of ", "paths on which ")  # how definitions begin
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from delever.core.columns import ASSET, BASE, OF, QUOTE, Column, Figure
 from delever.model.errors import InputError, nearest
+from delever.model.finding import CODES
 from delever.model.schema import MODEL, Row, schema_rows
 from delever.model.spec import Spec
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
@@ -105,6 +106,8 @@ def _found(name: str) -> Iterator[Section | Remarks]:
     if fields:
         yield _fields(f"Fields named {name}", [row for _, row in fields], [_of(kind) for kind, _ in fields])
     yield from _figures(word)
+    if word in CODES:
+        yield Remarks(f"Code {word} of findings", (Remark("", CODES[word]),))
 
 
 def _of(kind: Kind) -> str:
@@ -142,18 +145,19 @@ def _figures(word: str) -> Iterator[Section]:
         rows = [("definition", figure.meaning), ("unit", figure.unit or of.unit),
                 ("how", REDUCED[figure.reduce] + (f", level {figure.level:g}" if figure.level else "")),
                 ("of the column", f"{of.name}: {of.meaning}"), ("heading", of.section), ("called", figure.label or name)]
-        yield Section(f"Figure {name}", table_of(column("what", [row[0] for row in rows]), column("", [row[1] for row in rows])))
+        yield Section(f"Figure {name}", table_of(column("what", [row[0] for row in rows]),
+                                                 column("said", [row[1] for row in rows])))
     for one in declared_columns():
         if one.name == base:
             rows = [("meaning", one.meaning), ("unit", one.unit), ("figures", ", ".join(f.name for f in one.figures) or "none"),
                     ("over protocols", one.over or "each by itself")]
             yield Section(f"Column {one.name} of results", table_of(
-                column("what", [row[0] for row in rows]), column("", [row[1] for row in rows])))
+                column("what", [row[0] for row in rows]), column("said", [row[1] for row in rows])))
 
 
 def _names() -> list[str]:
     every = every_kind()
-    return sorted({*(kind.name for kind in every), *ROLES, *figures(), *(one.name for one in declared_columns()),
+    return sorted({*(kind.name for kind in every), *ROLES, *CODES, *figures(), *(one.name for one in declared_columns()),
                    *(row.field for kind in every for row in schema_rows([kind.spec]))})
 
 
@@ -170,12 +174,13 @@ def _contents() -> Report:
         Section("Figures", table_of(column("figure", sorted(known)), column("unit of it", [
             known[name].figure.unit or known[name].column.unit for name in sorted(known)]),
             column("definition", [known[name].figure.meaning for name in sorted(known)])), under="definition"),
-    ), ("delever explain KIND, ROLE.KIND, FIELD, KIND.FIELD or FIGURE",))
+        Section("Codes of findings", table_of(column("code", list(CODES)), column("meaning", list(CODES.values())))),
+    ), ("delever explain KIND, ROLE.KIND, FIELD, KIND.FIELD, FIGURE or CODE",))
 
 
 def reference_json(name: str) -> dict[str, Any]:
-    """The same for machines."""
+    """The same for machines: sections in their order, a line of text as a row with `text` alone."""
     report = explain(name)
-    return {"name": report.title, "found": {
-        section.heading: section.table.to_pylist() if isinstance(section, Section) else [item.text for item in section.items]
-        for section in report.sections}}
+    return {"name": report.title, "found": [{"heading": section.heading, "rows": [
+        {key.replace(" ", "_"): value for key, value in row.items()} for row in section.table.to_pylist()]
+        if isinstance(section, Section) else [{"text": item.text} for item in section.items]} for section in report.sections]}

@@ -45,11 +45,14 @@ class Extras:
         found: dict[str, Any] = {}
         if self.concentration is not None:
             found["concentration_paths"] = sample(self.concentration)
-            found["concentration"] = self.concentration.to_pylist()
+            found["concentration"] = [
+                {**{key: value for key, value in row.items() if key in ACCOUNT_COLUMNS},
+                 "figures": {key: value for key, value in row.items() if key not in ACCOUNT_COLUMNS}}
+                for row in self.concentration.to_pylist()]
         if self.remainder is not None:
             found["remainder"] = {
                 "paths": sample(self.remainder),
-                **{
+                "figures": {
                     name: dict(zip(self.remainder["figure"].to_pylist(), values.to_pylist(), strict=True))
                     for name, values in _treatments(self.remainder).items()
                 },

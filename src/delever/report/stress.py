@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from delever import __version__
 from delever.actors.base import Actor
+from delever.report.asked import asked_section, findings_remarks
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.files import write_text
 from delever.report.mechanisms import declared_sections, tables_json
@@ -29,7 +30,9 @@ ESTIMATES = (
 def stress_report(name: str, run: Run, extras: Extras = NO_EXTRAS) -> Report:
     """The summary, who it hinges on, what it hinges on, and what of it is assumed."""
     paths = run.paths.num_rows
-    sections: list[Section | Remarks] = [*summary_sections(run.summary, paths, run), *extra_sections(extras)]
+    sections: list[Section | Remarks] = [*findings_remarks("Warnings", run.findings, "warn"),
+                                         *summary_sections(run.summary, paths, run), *extra_sections(extras)]
+    sections.append(asked_section(run.asked))
     sections.append(Remarks("What is estimated and what is assumed", tuple(assumptions(run.world))))
     notes = []
     if run.folder is not None:
@@ -128,13 +131,14 @@ def stress_json(name: str, run: Run, extras: Extras = NO_EXTRAS) -> dict[str, An
     """The same for machines."""
     scenario = run.world.scenario
     return {
-        "version": __version__,
         "world": name,
         "folder": None if run.folder is None else str(run.folder),
         "paths": run.paths.num_rows,
         "horizon_s": scenario.horizon,
         "step_s": scenario.step,
         "seed": scenario.seed,
+        "findings": run.findings.to_pylist(),
+        "asked": run.asked.to_pylist(),
         "figures": {row.pop("figure"): row for row in run.summary.to_pylist()},
         **tables_json(run),
         **extras.for_json(),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from delever import __version__
 from delever.model.errors import InputError
+from delever.report.asked import findings_remarks
 from delever.report.comparison import PAIRED, any_moves, chosen_figures, comparison_json, few, label_of, surely
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.mechanisms import known, with_unit
@@ -37,7 +38,7 @@ def short(field: str) -> str:
 def sweep_report(result: Sweep, figures: Sequence[str] = ()) -> Report:
     """For people."""
     names = figures_of(result, figures)
-    sections: list[Section | Remarks] = []
+    sections: list[Section | Remarks] = [*findings_remarks("Warnings", result.findings, "warn")]
     if result.comparison.assumptions:
         sections.append(Remarks("What this assumes", tuple(Remark("", said) for said in result.comparison.assumptions)))
     rows = result.comparison.differences.to_pylist()
@@ -113,5 +114,6 @@ def sweep_json(result: Sweep) -> dict[str, Any]:
     """For machines."""
     found = comparison_json(result.comparison)
     del found["differences"], found["variants"]
-    return {**found, "fields": {field: list(values) for field, values in zip(result.fields, result.values, strict=True)},
-            "cells": result.table.to_pylist()}
+    return {**found, "findings": result.findings.to_pylist(),
+            "fields": {field: list(values) for field, values in zip(result.fields, result.values, strict=True)},
+            "cells": [{"values": {key: row.pop(key) for key in result.fields}, **row} for row in result.table.to_pylist()]}

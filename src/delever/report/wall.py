@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from delever import __version__
+from delever.report.asked import findings_remarks
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.numbers import NONE, magnitude, price, signed_percent
 
@@ -72,6 +72,7 @@ def wall_report(
         notes.append(f"{many} {'are' if accounts > 1 else 'is'} {reached}{at}; --accounts FILE writes {them}.")
     else:
         notes.append("No account is eligible." if not exchanges else "No account is reached.")
+    sections = [*findings_remarks("Warnings", wall.findings, "warn"), *sections]
     title = f"Liquidation wall of {name}" + (f": {asset} {shock}".replace(":  ", ": ") if asset or shock else "")
     return Report(title, tuple(sections), tuple(notes), _prices(wall, start, shocks))
 
@@ -273,7 +274,6 @@ def wall_json(
 ) -> dict[str, Any]:
     """The same for machines."""
     found = {
-        "version": __version__,
         "world": name,
         "asset": asset,
         "price_usd": start,
@@ -281,6 +281,8 @@ def wall_json(
         "moves": wall.moves.to_pylist(),
         "definitions": {"eligible": ELIGIBLE, "liquidatable": LIQUIDATABLE,
                         **({"positions": POSITIONS} if "positions_usd" in wall.totals.column_names else {})},
+        "findings": wall.findings.to_pylist(),
+        "asked": wall.asked.to_pylist(),
         "totals": wall.totals.to_pylist(),
         "wall": wall.table.to_pylist(),
         "eligible_legs_at": wall.shock,

@@ -6,6 +6,7 @@ itself, from which figures (run/figures.py) and reports follow.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -41,6 +42,8 @@ class Declared(NamedTuple):
     suffix: str  # .PROTOCOL.ASSET
     protocol: str  # empty: of none
     asset: str
+    place: str = ""  # in the world, of what it is the outcome; see Value
+    asked: float = math.nan
 
 
 def field_of(model: Model, value: Value) -> pa.Field:
@@ -54,9 +57,10 @@ def field_of(model: Model, value: Value) -> pa.Field:
     words = {ASSET: asset, BASE: base, QUOTE: quote, OF: names[0] if names else ""}
     column, suffix = in_words(value.column, words), "".join(f".{name}" for name in names)
     kind = pa.int64() if value.values.dtype.kind == "i" else pa.float64()
+    asks = {"place": value.place, "asked": repr(float(value.asked))} if value.place else {}
     return pa.field(value.column.name + suffix, kind, metadata={
         "unit": column.unit, "meaning": column.meaning, "column": written(column), "suffix": suffix, "protocol": protocol,
-        "asset": asset})
+        "asset": asset, **asks})
 
 
 def in_words(column: Column, words: Mapping[str, str]) -> Column:
@@ -81,8 +85,9 @@ def _declared(schema: bytes) -> tuple[Declared, ...]:
     for field in pa.ipc.read_schema(pa.py_buffer(schema)):
         said = field.metadata or {}
         if b"column" in said:
-            words = [said[key].decode() for key in (b"column", b"suffix", b"protocol", b"asset")]
-            found.append(Declared(field.name, read(words[0]), *words[1:]))
+            column, suffix, protocol, asset = (said[key].decode() for key in (b"column", b"suffix", b"protocol", b"asset"))
+            found.append(Declared(field.name, read(column), suffix, protocol, asset, said.get(b"place", b"").decode(),
+                                  float(said.get(b"asked", b"nan"))))
     return tuple(found)
 
 

@@ -16,7 +16,7 @@ from delever.engine.index import EITHER
 from delever.ingest.answers import DOLLARS
 from delever.ingest.positions import read_export
 from delever.ingest.source import BookTables as Sourced
-from delever.ingest.source import Source
+from delever.ingest.source import RowsRead, Source
 from delever.model.asset import USD
 from delever.model.book import COLLATERAL, POSITION, REMAINDER, Book
 from delever.model.book_rows import own_rows
@@ -91,11 +91,15 @@ def read_books(world: World, source: Source) -> Book:
                 tables = source.book(book) if not book.endswith(".json") else exported(book, name, world, source)
             except InputError as error:
                 raise error.at("", "protocols", name, "book") from None
-            accounts = tables.accounts if tables.accounts.num_columns else None
+            read, accounts = tables.legs.num_rows, tables.accounts if tables.accounts.num_columns else None
             legs, accounts = (own_rows(table, name, shared(book), where) for table in (tables.legs, accounts))
-            book = Book.from_table(legs, accounts, where, name)
+            used, book = legs.num_rows, Book.from_table(legs, accounts, where, name)
         else:
+            read = book.legs.num_rows
             book = Book(*(own_rows(table, name, shared(book), where) for table in (book.legs, book.accounts)))
+            used = book.legs.num_rows
+        others = f"{read - used:,} of other protocols of this world" if used < read else ""
+        source.rows.append(RowsRead(name, where, read, used, others))
         check_book(book, world, where, name)
         parts.append(book)
     return Book.concat(parts)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,18 @@ import pyarrow as pa
 from delever.core.jit import source_hash
 from delever.engine.probes import BINS, BUCKETS, HISTORIES, PER_DECADE
 from delever.model.errors import InputError, StoppedError
+from delever.model.finding import Finding
 from delever.model.world import World
+from delever.run.asked import (
+    Asked,
+    asked_table,
+    came_about,
+    few_paths,
+    findings_of,
+    findings_table,
+    notes_found,
+    stated,
+)
 from delever.run.assemble import Model, assemble
 from delever.run.by_asset import by_asset
 from delever.run.chunk import ChunkResult
@@ -53,6 +65,26 @@ class Run(Result):
     def world(self) -> World:
         """What was run."""
         return self.model.world
+
+    @cached_property
+    def done(self) -> list[Asked]:
+        """What the world states, beside what came about of it."""
+        return [*stated(self.model), *came_about(self.world, self.paths)]
+
+    @property
+    def asked(self) -> pa.Table:
+        """The same as a table."""
+        return asked_table(self.done)
+
+    @cached_property
+    def found(self) -> list[Finding]:
+        """What had no effect or was left out, and what rests on few paths."""
+        return [*findings_of(self.world, self.done), *notes_found(self.model.source.notes), *few_paths(self.summary)]
+
+    @property
+    def findings(self) -> pa.Table:
+        """The same as a table: level, code, what, where, value, remedy."""
+        return findings_table(self.found)
 
     @property
     def main(self) -> pa.Table:
