@@ -2,13 +2,15 @@
 
     python -m benchmarks.random_books [--worlds 200] [--first 0]
 
-Loans whose liquidation prices lie at random in a fall of 45 %, evenly in its log (a Poisson process), on one or two protocols, sold
-on one venue of the same depth at every price. The depth is such that n is the number drawn: in half of the worlds below 0.75, in half
-above 1.25. A shock falls on each; the engine (market feeds, everybody called, sales of a block at once) says what is sold.
+Loans whose liquidation prices lie at random in a fall of 45 %, evenly in its log (a Poisson process), on one or two protocols
+that call a loan once and whole (one called in parts is called again further down, and n rises with the fall), sold on one venue
+of the same depth at every price. The depth is such that n is the number drawn: in a third of the worlds below 0.75, in a third
+above 1.25, in a third below 0.6 but for one stretch of 2 to 6 % where it is above 1.5. A shock falls on each; the engine (market
+feeds, everybody called, sales of a block at once) says what is sold.
 
-    subcritical     n < 0.8 at every level: all that a forced sale leads to should be n / (1 - n) of it on average, with n the mean
-                    over all levels, whether the shock gets there or not
-    supercritical   n > 1.2 across a band of 2 %: of a shock to its middle the price should of itself fall by more than the band
+    subcritical     n < 0.8 at every level: all that a forced sale leads to should be n / (1 - n) of it on average, with n the
+                    mean over all levels, whether the shock gets there or not
+    supercritical   n > 1.2 across a band of 2 %: a shock to its middle should lower the price by more than the band beyond itself
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from delever.run.assemble import assemble
 from delever.run.work import run_chunks
 
 PRICE, DEEPEST = 2000.0, 0.6  # USD; log fall within which loans are liquidated: 45 %
+LOANS, MEAN = 4000, 8.0  # loans of a book, coins of a loan
 BAND, ABOVE, BELOW = 0.02, 1.2, 0.8  # levels are a band apart
 LEVELS = "-30%..0%"
 NORMAL = 1.96  # quantile of a 95 % interval
@@ -37,22 +40,25 @@ NORMAL = 1.96  # quantile of a 95 % interval
 def draw(seed: int) -> tuple[World, float, float]:
     """(a world without its shock, the n it is drawn for, the shock)."""
     rng = np.random.default_rng(seed)
-    n = rng.uniform(0.2, 0.75) if seed % 2 == 0 else rng.uniform(1.25, 2.0)
-    loans = int(rng.poisson(4000))
-    threshold, incentive, close = rng.uniform(0.6, 0.85), rng.uniform(0.02, 0.12), rng.choice([0.5, 1.0])
-    falls, coins = rng.uniform(0.0, DEEPEST, loans), rng.gamma(4.0, 2.0, loans)
+    even, lumpy = seed % 3 == 0, seed % 3 == 2
+    n = rng.uniform(0.2, 0.75) if even else rng.uniform(0.2, 0.6) if lumpy else rng.uniform(1.25, 2.0)
+    loans = int(rng.poisson(LOANS))
+    threshold, incentive = rng.uniform(0.6, 0.85), rng.uniform(0.02, 0.12)
+    falls = rng.uniform(0.0, DEEPEST, loans)
+    if lumpy:
+        start, wide, more = rng.uniform(0.0, 0.2), rng.uniform(BAND, 3.0 * BAND), rng.uniform(1.5, 2.5) / n - 1.0
+        falls = np.append(falls, start + rng.uniform(0.0, wide, int(rng.poisson(LOANS * more * wide / DEEPEST))))
+    coins = rng.gamma(4.0, MEAN / 4.0, len(falls))
     debts = coins * threshold * PRICE * np.exp(-falls)
     names = ["one", "two"][: rng.integers(1, 3)]
-    of = rng.integers(0, len(names), loans)
-    seized = close * threshold * (1.0 + incentive)  # of a loan's coins, by its first call
-    depth = loans / DEEPEST * 8.0 * seized / n  # units of ETH that lower the log price by 1
+    of = rng.integers(0, len(names), len(falls))
+    depth = LOANS / DEEPEST * MEAN * threshold * (1.0 + incentive) / n  # units of ETH that lower the log price by 1
+    terms = {"liquidation_threshold": threshold, "incentive": incentive}
     return worlds.load({
         "name": f"random {seed}", "as_of": "2024-01-01T00:00:00Z",
         "assets": {"ETH": {"price": PRICE}, "USDC": {"price": 1.0}},
-        "protocols": {name: {"rules": {"kind": "fixed_spread", "close_factor": float(close)},
-                             "book": book(name, coins[of == i], debts[of == i]), "parameters": dict.fromkeys(
-                                 ("ETH", "USDC"), {"liquidation_threshold": threshold, "incentive": incentive})}
-                      for i, name in enumerate(names)},
+        "protocols": {name: {"rules": {"kind": "fixed_spread", "close_factor": 1.0}, "parameters": {"ETH": terms, "USDC": terms},
+                             "book": book(name, coins[of == i], debts[of == i])} for i, name in enumerate(names)},
         "venues": {"makers": {"kind": "log_linear", "pair": "ETH/USD", "depth": depth}},
         "actors": {"liquidators": {"kind": "liquidators", "rule": "always"}}, "networks": {},
         "execution": {"mode": "batched", "rounds": 2000},

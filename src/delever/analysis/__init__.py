@@ -26,7 +26,8 @@ __all__ = ["Check", "Comparison", "Criticality", "Sweep", "Wall", "adl", "check"
            "find_critical", "leverage", "liquidation_prices", "margin_prices", "remainder_worlds", "sweep", "wall"]
 _HOME = {"Check": "soundness", "Comparison": "comparison", "Criticality": "criticality", "Sweep": "sweeps", "Wall": "walls",
          "check": "soundness", "compare": "comparison", "concentration": "largest", "criticality": "criticality",
-         "find_critical": "critical", "liquidation_prices": "liquidation_prices", "remainder_worlds": "remainders", "sweep": "sweeps", "wall": "walls"}
+         "find_critical": "critical", "liquidation_prices": "liquidation_prices", "remainder_worlds": "remainders",
+         "sweep": "sweeps", "wall": "walls"}
 _MODULES = ("adl", "leverage", "margin_prices")
 
 

@@ -44,6 +44,7 @@ class Criticality(Result):
     matrix: pa.Table
     pace: pa.Table
     asset: str
+    price: float  # of it now, USD
     market: str  # on which most of the asset's leveraged exposure would be sold
     peak: float  # level of the matrix, share
     radius: float  # its spectral radius
@@ -83,9 +84,10 @@ def criticality_of(model: Model, asset: str | None, shocks: Shocks | Mapping[str
     radii = [spectral_radius(level.matrix) for level in levels]
     top = int(np.argmax(radii))
     loop, ratio = strongest_loop(levels[top].matrix)
-    rows = _levels(branching, levels, spirals, radii, price_usd(lead, model.world.assets))
+    start = price_usd(lead, model.world.assets)
+    rows = _levels(branching, levels, spirals, radii, start)
     return Criticality(rows, _runs(rows), _matrix(branching, levels[top], float(joint.moves[top, joint.lead])),
-                       _pace(branching, levels), lead, model.layout.rows[branching.main],
+                       _pace(branching, levels), lead, start, model.layout.rows[branching.main],
                        float(joint.moves[top, joint.lead]), radii[top], tuple(levels[top].kinds[i].words for i in loop), ratio,
                        (*joint.said, *_left_out(model)))
 
@@ -174,8 +176,9 @@ def _matrix(branching: Branching, level: Level, shock: float) -> pa.Table:
     to, of = np.nonzero(level.matrix)
     order = np.argsort(-part[to, of], kind="stable")
     to, of, kinds = to[order], of[order], level.kinds
-    rows, routes = branching.model.layout.rows, [branching.impact.route(kind) for kind in kinds]
-    venues = [", ".join(rows[m] for m in (*route.sells, *route.buys)) for route in routes]
+    rows, impact = branching.model.layout.rows, branching.impact
+    venues = [", ".join(rows[m] for m in (*route.sells, *route.buys) if impact.curves[m] is not None)
+              for route in map(impact.route, kinds)]
     return table(
         Column("shock", "share", np.full(len(to), shock), "the level: that of the highest spectral radius"),
         Column("sold", "", [kinds[j].words for j in of], "by force, on these markets", pa.string()),
