@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from delever.analysis import adl, leverage, margin_prices
     from delever.analysis.comparison import Comparison, compare
     from delever.analysis.critical import find_critical
-    from delever.analysis.criticality import Criticality, criticality
+    from delever.analysis.feedback import Criticality, criticality
     from delever.analysis.largest import concentration
     from delever.analysis.liquidation_prices import liquidation_prices
     from delever.analysis.remainders import remainder_worlds
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "Comparison", "Criticality", "Sweep", "Wall", "adl", "check", "compare", "concentration", "criticality",
            "find_critical", "leverage", "liquidation_prices", "margin_prices", "remainder_worlds", "sweep", "wall"]
-_HOME = {"Check": "soundness", "Comparison": "comparison", "Criticality": "criticality", "Sweep": "sweeps", "Wall": "walls",
-         "check": "soundness", "compare": "comparison", "concentration": "largest", "criticality": "criticality",
+_HOME = {"Check": "soundness", "Comparison": "comparison", "Criticality": "feedback", "Sweep": "sweeps", "Wall": "walls",
+         "check": "soundness", "compare": "comparison", "concentration": "largest", "criticality": "feedback",
          "find_critical": "critical", "liquidation_prices": "liquidation_prices", "remainder_worlds": "remainders",
          "sweep": "sweeps", "wall": "walls"}
 _MODULES = ("adl", "leverage", "margin_prices")

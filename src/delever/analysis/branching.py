@@ -30,6 +30,7 @@ from delever.analysis.forced_sales import ForcedSales, Kind
 from delever.analysis.impact import Impact
 from delever.analysis.joint_shocks import Joint
 from delever.analysis.valuation import market_of, sensitivity
+from delever.oracles.mark import Mark
 from delever.run.assemble import Model
 
 STILL = 1e-9  # share of a market's turnover that is no net sale
@@ -65,12 +66,22 @@ class Spiral:
     generations: int
 
 
+def sights(model: Model) -> np.ndarray:
+    """[R, M]: log move of what a protocol sees of a reserve for one of a market; a mark that is the index sees no book."""
+    oracles, layout, out = model.oracles, model.layout, sensitivity(model)
+    for r, feeds in enumerate(oracles.seen_feed.tolist()):
+        for spec in (oracles.specs[f] for f in feeds if f >= 0):
+            if isinstance(spec, Mark) and spec.formula == "index":
+                out[r, layout.markets.index(spec.of.partition("/")[0])] = 0.0
+    return out
+
+
 class Branching:
     """The way of a joint shock through a book. Axes: K levels, M markets, R reserves."""
 
     def __init__(self, model: Model, joint: Joint) -> None:
         self.model, self.joint, self.impact = model, joint, Impact(model)
-        self.seen = sensitivity(model)  # [R, M]
+        self.seen = sights(model)  # [R, M]
         self.lead = market_of(model, joint.assets[joint.lead], "shock")
         self.e = np.zeros((len(joint.moves), self.impact.count))  # [K, M] log moves of outside prices
         for i, name in enumerate(joint.assets):

@@ -40,8 +40,8 @@ def run(text: str, settings: list[str], way: Way, targets: Targets, as_json: boo
         check_target(targets.parquet, {".parquet"})
         check_target(targets.chart, {".svg"})
         world = load_world(text, parse_settings(settings))
-        from delever.analysis.criticality import criticality
-        from delever.report.criticality_chart import criticality_chart
+        from delever.analysis.feedback import criticality
+        from delever.report.branching_chart import criticality_chart
 
         found = criticality(world, way.asset, way.shock, way.step, way.count)
         chart = criticality_chart(world.name, found)

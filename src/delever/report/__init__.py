@@ -6,10 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from delever.report.branching_chart import criticality_chart
     from delever.report.chart import wall_chart
     from delever.report.check import check_json, check_report, has_errors
     from delever.report.criticality import criticality_json, criticality_report
-    from delever.report.criticality_chart import criticality_chart
     from delever.report.document import Remark, Remarks, Report, Section
     from delever.report.files import check_target, json_text, write_table, write_text
     from delever.report.replay import replay_report
@@ -51,7 +51,7 @@ _HOME = {
     "check_json": "check",
     "check_report": "check",
     "check_target": "files",
-    "criticality_chart": "criticality_chart",
+    "criticality_chart": "branching_chart",
     "criticality_json": "criticality",
     "criticality_report": "criticality",
     "has_errors": "check",
