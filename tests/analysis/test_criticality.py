@@ -16,6 +16,7 @@ from delever.analysis.loops import shares, spectral_radius, strongest_loop
 from delever.model.book import Book
 from delever.model.errors import InputError
 from delever.model.world import World
+from delever.report import criticality_chart, criticality_report
 from delever.worlds import load
 
 from .conftest import staked
@@ -338,6 +339,19 @@ def test_levels_start_now_whatever_the_range_is_written_like() -> None:
         assert column(criticality(world, "ETH", shocks, step).levels, "shock") == pytest.approx(wanted)
     both = criticality(world, None, "ETH -30 %, WBTC -20 %", "10 %")
     assert (column(both.levels, "shock"), both.asset) == (pytest.approx(wanted), "ETH")
+
+
+def test_a_pool_that_ends_has_no_depth_there() -> None:
+    """All its liquidity lies down to tick 75,500, 5 % below the start; there the price stays, and there is nobody to sell to."""
+    pool = {"kind": "uniswap_v3", "pair": "ETH/USD", "fee": 0, "positions": [[75_500, 77_000, 1e24]]}
+    found = criticality(lending(loans(np.linspace(0.005, 0.2, 40)), pool, WHOLE), "ETH", "-12%", 0.03)
+    end = 1.0001**75_500 / PRICE - 1.0
+    depth, rule = column(found.levels, "depth_usd"), column(found.levels, "lpd")
+    assert depth[0] > 0.0 == depth[2] == depth[3]
+    assert rule[0] < 1.0 < rule[2] == math.inf
+    assert column(found.levels, "ends_at")[2:] == pytest.approx([end] * 3)
+    assert "∞" in criticality_report("ends", found).markdown()
+    assert criticality_chart("ends", found).startswith("<svg")
 
 
 def test_a_world_without_venues_has_no_feedback() -> None:

@@ -8,7 +8,7 @@ come down to it, and makers quote around it. Going one step h (in logs) further,
     K = B V   the branching matrix: USD of kind i forced by each USD of kind j
     n(p)      sum(K f) / sum(f): forced sale per further unit of fall x fall per unit sold. In one market f' / D
     L P / D   the rule of thumb in n's units, L P in place of f': leveraged exposure [USD] x penalty [share] / depth [USD a
-              unit of log price]. It is n if each unit of fall forces a share P of the exposure
+              unit of log price: a hundred times what moves it by 1 %]. It is n if each unit of fall forces a share P of L
 
     amplification 1 / (1 - n),  all offspring of a sale n / (1 - n),  where n < 1;  where n > 1 a sale forces more than itself
 
@@ -33,7 +33,8 @@ from delever.analysis.valuation import market_of, sensitivity
 from delever.oracles.mark import Mark
 from delever.run.assemble import Model
 
-STILL = 1e-9  # share of a market's turnover that is no net sale
+PERCENT = 0.01  # the move of a log price in which depth is counted
+STILL = 1e-9  # share of all that was sold that is nothing more
 GENERATIONS = 2000  # of a spiral, at most
 
 
@@ -44,8 +45,8 @@ class Level:
     kinds: tuple[Kind, ...]  # [n]
     matrix: np.ndarray  # [n, n] K
     forced: np.ndarray  # [n] f, USD
-    depth: np.ndarray  # [M] USD a unit of log price, for what the step sells; inf: no venue
     step: float  # h of the lead
+    depth: float  # USD that move the lead's main market by PERCENT in the direction of the step; inf: no venue
     exposure: float  # USD of collateral and positions that would be sold on the lead's main market
     penalty: float  # its mean penalty, share
 
@@ -118,8 +119,7 @@ class Branching:
         some = np.flatnonzero(np.sum([sold, *alone.values()], axis=0) > 0.0)
         kinds, worth = [book.kind(int(i)) for i in some], price[book.reserve(some)]
         routes = [self.impact.route(kind) for kind in kinds]
-        after, flow = self.impact.trade(e, s, routes, sold[some])
-        steep = self._steepness(e, s, after, y, flow)
+        steep = self.impact.steepness(e, s, self.impact.trade(e, s, routes, sold[some]))
         usd = self.impact.usd(self.impact.log_prices(y))
         matrix = np.zeros((len(some), len(some)))
         for (m, sense), units in alone.items():
@@ -127,19 +127,13 @@ class Branching:
             here = np.array([m in (route.sells if sense < 0.0 else route.buys) for route in routes], np.bool_)
             per_usd = np.array([usd[route.sells[0]] * route.rate if route.sells else usd[route.buys[0]] for route in routes])
             matrix += np.outer(forced, np.where(here, steep[m] * per_usd / worth, 0.0)) if len(some) else 0.0
-        with np.errstate(divide="ignore"):
-            depth = np.where(steep > 0.0, 1.0 / steep, np.inf)
-        return Level(tuple(kinds), matrix, sold[some] * worth, depth, step, *book.exposure(price, self.main))
+        toward = self.impact.log_prices(self.moves(k + 1)) - self.impact.log_prices(y)
+        depth = self.impact.depth(e, s, self.main, float(np.sign(toward[self.main])) * PERCENT)
+        return Level(tuple(kinds), matrix, sold[some] * worth, step, depth, *book.exposure(price, self.main))
 
     def _trading(self) -> list[int]:
         """Markets with a venue on which somebody sees prices."""
         return [m for m, curve in enumerate(self.impact.curves) if curve is not None and self.seen[:, m].any()]
-
-    def _steepness(self, e: np.ndarray, s: np.ndarray, after: np.ndarray, y: np.ndarray, flow: np.ndarray) -> np.ndarray:
-        """Fall per USD sold [M]: the mean over what has been traded from s to `after`, at the margin where that is nothing."""
-        fall = y - self.impact.moves(e, after)
-        some = np.abs(flow) > STILL * max(1.0, float(np.abs(flow).max(initial=0.0)))
-        return np.where(some, fall / np.where(some, flow, 1.0), self.impact.steepness(e, s))
 
     @cached_property
     def main(self) -> int:
@@ -167,7 +161,7 @@ class Branching:
             some = np.flatnonzero(sold > STILL * total)
             if not len(some):
                 break
-            s, _ = self.impact.trade(e, s, [self.impact.route(book.kind(int(i))) for i in some], sold[some])
+            s = self.impact.trade(e, s, [self.impact.route(book.kind(int(i))) for i in some], sold[some])
             y, total, generation = self.impact.moves(e, s), total + sold, generation + 1
         usd = worth[book.reserve(np.arange(len(due)))]
         return Spiral(float(due @ usd), float(total @ usd), y, generation)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from delever.analysis.branching import Branching, Level, Spiral
+from delever.analysis.branching import PERCENT, Branching, Level, Spiral
 from delever.analysis.joint_shocks import Joint
 from delever.analysis.loops import shares, spectral_radius, strongest_loop
 from delever.analysis.shocks import Shocks, Walk, parse_shocks
@@ -25,7 +25,6 @@ from delever.run.assemble import Model, assemble
 from delever.run.result import Result
 
 STEP = 0.01  # of levels where none is told, share
-PERCENT = 0.01  # the fall in which tables count forced sales and depth
 HOUR = 3600.0  # [s]
 MOST = 500  # levels
 TO = "-60%..0%"
@@ -111,16 +110,21 @@ def way(joint: Joint, walk: Walk) -> Joint:
     return Joint(joint.assets, np.vstack([np.zeros(moves.shape[1]), np.round(moves, 12)]), joint.said)
 
 
+def over(above: float, below: float) -> float:
+    """above / below; infinite over nothing, and nothing of nothing."""
+    return above / below if below > 0.0 else np.inf if above > 0.0 else 0.0
+
+
 def _levels(branching: Branching, levels: Sequence[Level], spirals: Sequence[Spiral], radii: Sequence[float], start: float
             ) -> pa.Table:
     """A row a level; what needs a further step is empty in the last."""
-    moves, main = branching.joint.moves[:, branching.joint.lead], branching.main
+    moves = branching.joint.moves[:, branching.joint.lead]
     empty: list[float | None] = [None]
     forced = [float(level.forced.sum()) / level.step * PERCENT for level in levels]
-    depth = [float(level.depth[main]) * PERCENT for level in levels]
+    depth = [level.depth for level in levels]
     ratios = [level.ratio for level in levels]
-    fall = [n / f * PERCENT * 1e6 if f > 0.0 else PERCENT / d * 1e6 for n, f, d in zip(ratios, forced, depth, strict=True)]
-    rule = [level.exposure * level.penalty / float(level.depth[main]) for level in levels]
+    fall = [n / f * PERCENT * 1e6 if f > 0.0 else over(PERCENT, d) * 1e6 for n, f, d in zip(ratios, forced, depth, strict=True)]
+    rule = [over(level.exposure * level.penalty * PERCENT, level.depth) for level in levels]
     ends = [float(np.expm1(branching.main_move(spiral.moves))) for spiral in spirals]
     alone = [float(np.expm1(branching.main_move(branching.moves(k)))) for k in range(len(moves))]
     return table(
@@ -128,8 +132,8 @@ def _levels(branching: Branching, levels: Sequence[Level], spirals: Sequence[Spi
         Column("price_usd", "USD", start * (1.0 + moves)),
         Column("n", "1", ratios + empty, "branching ratio: USD sold by force for each USD sold by force here", pa.float64()),
         Column("forced_usd", "USD", forced + empty, "sold by force per further 1 % of fall", pa.float64()),
-        Column("fall_per_million", "share", fall + empty, "fall of the price per 1m USD sold, as those see it who are next",
-               pa.float64()),
+        Column("fall_per_million", "share", fall + empty, "fall of the price per 1m USD, at the size that is sold, as "
+               "those see it who are next", pa.float64()),
         Column("lpd", "1", rule + empty, "L P / D: the rule of thumb beside n", pa.float64()),
         Column("exposure_usd", "USD", [level.exposure for level in levels] + empty, "L: collateral of borrowers and positions "
                "that would be sold on the main market", pa.float64()),
@@ -195,7 +199,7 @@ def _pace(branching: Branching, levels: Sequence[Level]) -> pa.Table:
     life = None if curve is None else curve.table.half_life
     rate = np.log(2.0) * HOUR / life if life else 0.0  # share of a displacement that comes back in an hour, at once
     forced = [float(level.forced.sum()) / level.step * PERCENT for level in levels]
-    depth = [float(level.depth[branching.main]) * PERCENT for level in levels]
+    depth = [level.depth for level in levels]
     fastest = [rate * PERCENT / level.ratio if 0.0 < level.ratio < 1.0 and rate else None for level in levels]
     return table(
         Column("shock", "share", branching.joint.moves[:-1, branching.joint.lead]),

@@ -20,6 +20,8 @@ from delever.core.profile import TOP
 from delever.run.assemble import Model
 from delever.venues.base import ProfileTable
 
+HARDLY = 1e-7  # log fall that rounding would blur
+
 
 class Curve:
     """One profile, in numbers of its own."""
@@ -130,24 +132,39 @@ class Impact:
         base = self.model.layout.tree.base
         return np.exp(np.array([sum(log_prices[k] for k in self.chain(int(base[m]))) for m in range(self.count)]))
 
-    def steepness(self, e: np.ndarray, s: np.ndarray) -> np.ndarray:
-        """Fall of the log price [M] per USD sold on each market, at the margin; 0 where there is no venue."""
+    def steepness(self, e: np.ndarray, s: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Fall of the log price [M] per USD sold on each market, at prices at s; 0 where there is no venue.
+
+        The mean from s to `after`, both [M]; at the margin, where hardly anything lies between them.
+        """
         worth, out = self.usd(self.log_prices(self.moves(e, s))), np.zeros(self.count)
         for m, curve in enumerate(self.curves):
             if curve is not None:
-                out[m] = curve.steepness(float(s[m])) * (1.0 - curve.table.fee_in) / worth[m]
+                fall = 2.0 * float(np.log(curve.root(float(after[m])) / curve.root(float(s[m]))))
+                each = fall / float(after[m] - s[m]) if abs(fall) > HARDLY else curve.steepness(float(s[m]))
+                out[m] = each * (1.0 - curve.table.fee_in) / worth[m]
         return out
 
-    def trade(self, e: np.ndarray, s: np.ndarray, routes: list[Route], units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Everything sold at once: (s afterwards [M], USD sold less bought on each market [M], at prices before).
+    def depth(self, e: np.ndarray, s: np.ndarray, m: int, log_move: float) -> float:
+        """USD that must be sold on market m (bought, for a rise) to move its log price by this, at prices at s; inf: no venue.
+
+        Of a bounded profile what there is: 0 at its end.
+        """
+        curve = self.curves[m]
+        if curve is None:
+            return float(np.inf)
+        now = -2.0 * float(np.log(curve.root(float(s[m]))))
+        kept = 1.0 - curve.table.fee_in if log_move < 0.0 else 1.0
+        return abs(curve.at(now + log_move) - float(s[m])) / kept * float(self.usd(self.log_prices(self.moves(e, s)))[m])
+
+    def trade(self, e: np.ndarray, s: np.ndarray, routes: list[Route], units: np.ndarray) -> np.ndarray:
+        """Everything sold at once: s afterwards [M].
 
         units: [routes] of what each sells; those that meet on a market get its average price. Sales go up the tree of markets,
         purchases come back down.
         """
-        s, flow, amount = s.copy(), np.zeros(self.count), units * np.array([route.rate for route in routes])
-        y = self.moves(e, s)
-        log_prices = self.log_prices(y)
-        worth, quoted_from = self.usd(log_prices), np.exp(log_prices - y + e)
+        s, amount, y = s.copy(), units * np.array([route.rate for route in routes]), self.moves(e, s)
+        quoted_from = np.exp(self.log_prices(y) - y + e)
         for m, buying in [(m, False) for m in self.upwards] + [(m, True) for m in reversed(self.upwards)]:
             mine = [i for i, route in enumerate(routes) if m in (route.buys if buying else route.sells)]
             exact = [i for i in mine if routes[i].exact]
@@ -155,29 +172,25 @@ class Impact:
             for those, units_wanted in ((paying, False), (exact, True)):
                 given = float(amount[those].sum())
                 if given > 0.0:
-                    s[m], got, base = self._one(m, float(s[m]), given, buying, units_wanted, float(quoted_from[m]))
+                    s[m], got = self._one(m, float(s[m]), given, buying, units_wanted, float(quoted_from[m]))
                     amount[those] *= got / given
-                    flow[m] += worth[m] * (-base if buying else base)
-        return s, flow
+        return s
 
-    def _one(self, m: int, s: float, given: float, buying: bool, exact: bool, outside: float) -> tuple[float, float, float]:
-        """One trade: (s afterwards, what comes out, units of the base that changed hands); core/market.py's formulas.
+    def _one(self, m: int, s: float, given: float, buying: bool, exact: bool, outside: float) -> tuple[float, float]:
+        """One trade: (s afterwards, what comes out); core/market.py's formulas.
 
-        outside: what the quotes of an anchored venue are relative to; the price, where there is no venue.
+        given: base that is sold, quote that buys, or, exact, base that is bought. outside: what the quotes of an anchored venue
+        are relative to; the price, where there is no venue.
         """
         curve = self.curves[m]
         if curve is None:
-            base = given if exact or not buying else given / outside
-            return s, (base if buying else given * outside), base
+            return s, given if exact else given / outside if buying else given * outside
         table = curve.table
-        if not table.anchored:
-            outside = 1.0
+        quoted = outside if table.anchored else 1.0
         in_kept, out_kept = 1.0 - table.fee_in, 1.0 - table.fee_out
         if not buying:
             after = curve.inside(s + given * in_kept)
-            return after, (curve.paid(after) - curve.paid(s)) * outside * out_kept, (after - s) / in_kept
-        if exact:
-            after = curve.inside(s - given / out_kept)
-        else:
-            after = curve.inside(curve.sold_for(curve.paid(s) - given * in_kept / outside))
-        return after, (s - after) * out_kept, (s - after) * out_kept
+            return after, (curve.paid(after) - curve.paid(s)) * quoted * out_kept
+        bought = given / out_kept if exact else s - curve.sold_for(curve.paid(s) - given * in_kept / quoted)
+        after = curve.inside(s - bought)
+        return after, (s - after) * out_kept
