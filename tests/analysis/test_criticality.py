@@ -17,6 +17,7 @@ from delever.model.book import Book
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.report import criticality_chart, criticality_report
+from delever.report.criticality import headline
 from delever.worlds import load
 
 from .conftest import staked
@@ -185,6 +186,7 @@ def test_shorts_are_bought_back_on_the_way_up() -> None:
     n = column(found.levels, "n")
     assert n[1] == pytest.approx(10.0 / 1000.0 / (math.log(1.04) - math.log(1.02)), rel=NODES)
     assert found.loop == ("ex: ETH-PERP shorts",)
+    assert headline(found).startswith("Buying back does not feed on itself up to +10 %: n is at most 0.5")
     last = found.levels.to_pylist()[-1]
     assert last["ends_at"] == pytest.approx(1.1 * math.exp(25.0 / 1000.0) - 1.0, abs=5e-5)
 
@@ -198,6 +200,19 @@ def test_a_spiral_of_longs_runs_as_far_as_the_engine_says() -> None:
     run = dl.stress(quiet.replace("scenario.events", [{"at": 0, "kind": "price", "change": {"ETH": -0.08}}]), keep=False).paths
     assert found["ends_at"] == pytest.approx(run["lowest.ETH-PERP/USD"][0].as_py(), rel=1e-9)
     assert (found["beyond"] < -0.05, found["generations"] > 2) == (True, True)
+
+
+def test_what_a_vault_takes_over_is_not_sold() -> None:
+    """A shock of 4 % puts the account below two thirds of its maintenance margin at once; a slower fall meets the book."""
+    rows = [("long", 5.0, margin(5.0, PRICE * 0.975)), ("short", -5.0, 1e6)]
+    stages = {"kind": "exchange", "stages": [{"stage": "market"}, {"stage": "backstop", "below": 2 / 3}]}
+    book = perps(rows)
+    taken = book.replace("protocols.ex.rules", stages).replace("protocols.ex.waterfall", [{"kind": "backstop", "equity": 1e6}])
+    assert criticality(taken, "ETH", [-0.04]).levels.to_pylist()[-1]["due_usd"] == 0.0
+    walked = criticality(taken, "ETH", "-4%", 0.001).levels
+    assert max(column(walked, "forced_usd")[:-1]) == pytest.approx(5.0 * PRICE * 0.975 / (0.001 / 0.975) * 0.01, rel=0.01)
+    without = book.replace("protocols.ex.rules", stages)  # no vault: the book is what there is
+    assert criticality(without, "ETH", [-0.04]).levels.to_pylist()[-1]["due_usd"] == pytest.approx(5.0 * PRICE * 0.96)
 
 
 def test_an_exchange_that_marks_at_the_index_is_blind_to_its_own_selling() -> None:
@@ -267,6 +282,33 @@ def test_the_matrix_of_two_coins_and_two_protocols_is_the_one_by_hand() -> None:
     assert found.loop == ("one: A for USD",)
     assert found.loop_ratio == pytest.approx(by_hand[0, 0], rel=NODES)
     assert sum(column(found.matrix, "share")) == pytest.approx(1.0)
+
+
+def test_all_that_two_coins_come_to_is_what_the_matrix_says() -> None:
+    """Accounts spread evenly over falls of the mean of A and B: due in all generations (I - K)^-1 times what the shock forces."""
+    def book(name: str) -> Book:
+        falls = np.linspace(0.0005, 0.3, 600)
+        return Book.from_table(pa.Table.from_pylist([
+            {"account": f"{name}{i}", "side": side, "asset": asset, "amount": amount} for i, fall in enumerate(falls)
+            for side, asset, amount in (("collateral", "A", 10.0), ("collateral", "B", 10.0),
+                                        ("debt", "USD", 0.6 * 2000.0 * math.exp(-fall)))]), protocol=name)
+
+    def terms(high: str) -> dict[str, Any]:
+        return {asset: {"liquidation_threshold": 0.6, "incentive": 0.1 if asset == high else 0.01} for asset in ("A", "B", "USD")}
+
+    calls = {"kind": "fixed_spread", "close_factor": 0.5}
+    world = two_coins().replace("protocols", {"one": {"rules": calls, "book": book("one"), "parameters": terms("A")},
+                                              "two": {"rules": calls, "book": book("two"), "parameters": terms("B")}})
+    world = world.replace("venues.a.depth", 30_000).replace("venues.b.depth", 15_000)
+    found = criticality(world, "A", "-3%", 0.03)
+    names = ["one: A for USD", "two: B for USD"]
+    ratio = {(row["forces"], row["sold"]): row["ratio"] for row in found.matrix.to_pylist()}
+    k = np.array([[ratio[i, j] for j in names] for i in names])
+    assert 0.3 < found.radius < 0.8
+    last = found.levels.to_pylist()[-1]
+    halves = np.array([0.5, 0.5]) * last["due_usd"]  # a fall of A calls as many on either protocol
+    assert last["sold_usd"] == pytest.approx(np.linalg.solve(np.eye(2) - k, halves).sum(), rel=0.05)
+    assert len(found.loop) in (1, 2)
 
 
 def test_radius_shares_and_the_strongest_loop_by_hand() -> None:

@@ -37,14 +37,15 @@ def headline(result: Criticality) -> str:
     rows = [row for row in result.levels.to_pylist() if row["n"] is not None]
     top = max(rows, key=lambda row: row["n"])
     where = f"{price(top['price_usd'])} USD ({signed_percent(top['shock'])})"
+    last = float(result.levels["shock"][-1].as_py())
+    what, way = ("Selling", "down") if last < 0.0 else ("Buying back", "up")
     if not result.runs.num_rows:
-        return f"Selling does not feed on itself down to {signed_percent(result.levels['shock'][-1].as_py())}: " \
-               f"n is at most {magnitude(top['n'])}, at {where}"
+        return f"{what} does not feed on itself {way} to {signed_percent(last)}: n is at most {magnitude(top['n'])}, at {where}"
     first = result.runs.to_pylist()[0]
     spans = f"from {price(result.price * (1.0 + first['from']))} to {price(result.price * (1.0 + first['to']))} USD"
     others = result.runs.num_rows - 1
     more = f" and on {others} stretch{'es' if others > 1 else ''} beyond" if others else ""
-    return f"Selling feeds on itself {spans}{more}: n is up to {magnitude(top['n'])}, at {where}"
+    return f"{what} feeds on itself {spans}{more}: n is up to {magnitude(top['n'])}, at {where}"
 
 
 def criticality_report(name: str, result: Criticality) -> Report:
