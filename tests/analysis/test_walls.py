@@ -210,3 +210,11 @@ def test_walls_of_real_accounts_are_those_of_a_plain_count(real: Any) -> None:
     below = {account for account, owed in debt.items() if owed > 0 and backing[account] < owed}
     rows = wall_of(model, "stETH", -0.1).accounts.to_pylist()
     assert {row["account"] for row in rows if row["protocol"] == "aave_v2"} == below
+
+
+def test_a_feed_that_looks_at_one_venue_of_several_sees_a_shock_to_the_pair(first: World) -> None:
+    second = {"kind": "constant_product", "pair": "ETH/USD", "reserves": {"ETH": 1000, "USD": 2_500_000}}
+    apart = first.replace("liquidity", "fragmented").replace("venues.second", second)
+    found = wall(apart.replace("feeds.eth_usd.venue", "second"), "ETH", -0.3)
+    assert found.totals["eligible_debt_usd"][0].as_py() > 0.0
+    assert found.totals == wall(apart, "ETH", -0.3).totals

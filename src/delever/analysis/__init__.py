@@ -1,4 +1,4 @@
-"""Uses of books and results: walls, checks, concentration, critical orders, comparisons.
+"""Uses of books and results: walls, criticality, checks, concentration, critical orders, comparisons.
 
 Beside them stand modules of formulas, for whoever asks about one position or one deficit without a world: `margin_prices`
 (where a position is liquidated), `adl` (who pays for a deficit), `leverage` (a book that a liquidation feed hints at).
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from delever.analysis import adl, leverage, margin_prices
     from delever.analysis.comparison import Comparison, compare
     from delever.analysis.critical import find_critical
+    from delever.analysis.feedback import Criticality, criticality
     from delever.analysis.largest import concentration
     from delever.analysis.liquidation_prices import liquidation_prices
     from delever.analysis.remainders import remainder_worlds
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     from delever.analysis.sweeps import Sweep, sweep
     from delever.analysis.walls import Wall, wall
 
-__all__ = ["Check", "Comparison", "Sweep", "Wall", "adl", "check", "compare", "concentration", "find_critical", "leverage",
-           "liquidation_prices", "margin_prices", "remainder_worlds", "sweep", "wall"]
-_HOME = {"Check": "soundness", "Comparison": "comparison", "Sweep": "sweeps", "Wall": "walls", "check": "soundness",
-         "compare": "comparison", "concentration": "largest", "find_critical": "critical",
-         "liquidation_prices": "liquidation_prices", "remainder_worlds": "remainders", "sweep": "sweeps", "wall": "walls"}
+__all__ = ["Check", "Comparison", "Criticality", "Sweep", "Wall", "adl", "check", "compare", "concentration", "criticality",
+           "find_critical", "leverage", "liquidation_prices", "margin_prices", "remainder_worlds", "sweep", "wall"]
+_HOME = {"Check": "soundness", "Comparison": "comparison", "Criticality": "feedback", "Sweep": "sweeps", "Wall": "walls",
+         "check": "soundness", "compare": "comparison", "concentration": "largest", "criticality": "feedback",
+         "find_critical": "critical", "liquidation_prices": "liquidation_prices", "remainder_worlds": "remainders",
+         "sweep": "sweeps", "wall": "walls"}
 _MODULES = ("adl", "leverage", "margin_prices")
 
 

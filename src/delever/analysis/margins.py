@@ -24,6 +24,7 @@ class Standing:
     equity: np.ndarray  # [N] USD
     maintenance: np.ndarray  # [N] USD
     notional: np.ndarray  # [K] size of each position, USD
+    margin: np.ndarray  # [K] maintenance margin of each position, USD
 
     @property
     def unhealthy(self) -> np.ndarray:
@@ -74,7 +75,7 @@ class MarginBook:
         maintenance = np.where(charge > 0.0, np.where(self.size < 0.0, notional + beside, 0.0), maintenance)
         equity = np.bincount(self.owner, self.units * seen(self.held, self.owner) * self.weight, count)
         equity += np.bincount(self.trader, self.size * self.sense * mark, count)
-        return Standing(equity, np.bincount(self.trader, maintenance, count), notional)
+        return Standing(equity, np.bincount(self.trader, maintenance, count), notional, maintenance)
 
     def size_of(self, standing: Standing) -> np.ndarray:
         """Notional of all positions of an account [N], USD."""

@@ -99,7 +99,7 @@ def sensitivity(model: Model) -> np.ndarray:
     for f in moving:
         for m, sign in zip(oracles.market[f], oracles.sign[f], strict=True):
             if m >= 0:
-                feeds[f, m] += sign
+                feeds[f, layout.tree.pair[m]] += sign  # of venues that are apart a shock moves all
     out = np.zeros((len(model.positions.reserves), len(layout.markets)))
     for r, (protocol, _) in enumerate(model.positions.reserves):
         for f, sign in zip(oracles.seen_feed[r], oracles.seen_sign[r], strict=True):

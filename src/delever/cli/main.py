@@ -114,6 +114,29 @@ def wall(
 
 
 @app.command()
+def criticality(
+    world: World,
+    asset: Annotated[str | None, typer.Option(help="The asset that falls, e.g. ETH.")] = None,
+    shock: Annotated[
+        str,
+        typer.Option(help='How far to look, "-30%", or "40%" for rises; without --asset of several: "ETH -30 %, WBTC -20 %".'),
+    ] = "-60%..0%",
+    step: Annotated[str | None, typer.Option(metavar="SHARE", help='Between two prices, "2 %"; 1 % if not told.')] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Number of prices, in place of a step.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures by price as CSV.")] = None,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures by price as Parquet.")] = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the branching ratio by price (.svg).")] = None,
+    settings: Set = None,
+    allow_outside: Outside = False,
+    as_json: Json = False,
+) -> None:
+    """Say at which prices selling feeds on itself, how far it then runs, and along which loop."""
+    from delever.cli import criticality as command
+
+    command.run(world, settings or [], command.Way(asset, shock, step, count), command.Targets(csv, parquet, chart), as_json)
+
+
+@app.command()
 def check(
     world: World, settings: Set = None, allow_outside: Outside = False, as_json: Json = False, strict: Strict = False
 ) -> None:

@@ -6,8 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from delever.report.branching_chart import criticality_chart
     from delever.report.chart import wall_chart
     from delever.report.check import check_json, check_report, has_errors
+    from delever.report.criticality import criticality_json, criticality_report
     from delever.report.document import Remark, Remarks, Report, Section
     from delever.report.files import check_target, json_document, json_text, write_table, write_text
     from delever.report.replay import replay_report
@@ -24,6 +26,9 @@ __all__ = [
     "check_json",
     "check_report",
     "check_target",
+    "criticality_chart",
+    "criticality_json",
+    "criticality_report",
     "has_errors",
     "json_document",
     "json_text",
@@ -47,6 +52,9 @@ _HOME = {
     "check_json": "check",
     "check_report": "check",
     "check_target": "files",
+    "criticality_chart": "branching_chart",
+    "criticality_json": "criticality",
+    "criticality_report": "criticality",
     "has_errors": "check",
     "json_document": "files",
     "json_text": "files",
@@ -72,7 +80,7 @@ def __getattr__(name: str) -> object:
 
 
 def show(result: object, title: str = "") -> None:
-    """Print a run, a wall, a check, a comparison, a sweep or a table as the commands do: human numbers, units, definitions.
+    """Print a run, a wall, a criticality, a check, a comparison, a sweep or a table as the commands do, with definitions.
 
     A run shows its figures; what the command adds (concentration, remainders) are calls of their own.
     """
@@ -82,9 +90,10 @@ def show(result: object, title: str = "") -> None:
 def _report(result: object, title: str) -> Report:
     import pyarrow as pa
 
-    from delever.analysis import Check, Comparison, Sweep, Wall
+    from delever.analysis import Check, Comparison, Criticality, Sweep, Wall
     from delever.report.check import check_report
     from delever.report.comparison import comparison_report
+    from delever.report.criticality import criticality_report
     from delever.report.document import Report, Section
     from delever.report.stress import stress_report
     from delever.report.sweep import sweep_report
@@ -101,6 +110,9 @@ def _report(result: object, title: str) -> Report:
         return stress_report(title or result.world.name, result)
     if isinstance(result, Wall):
         return wall_report(title or "the world", "", "", result)
+    if isinstance(result, Criticality):
+        return criticality_report(title or "the world", result)
     if isinstance(result, Check):
         return check_report(title or "the world", None, result)
-    raise TypeError(f"show: {type(result).__name__} is neither a run, a wall, a check, a comparison, a sweep nor a table")
+    raise TypeError(f"show: {type(result).__name__} is neither a run, a wall, a criticality, a check, a "
+                    "comparison, a sweep nor a table")
