@@ -7,12 +7,16 @@ cards       the same figures as the tables, with their 95 % intervals; red where
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from delever.report.html.figure import Card, Given, pct, short, signed, usd
 from delever.report.html.hinges import CHANGED, OF, nearest_of
 from delever.report.html.losses import NOTHING
 from delever.report.html.walls import SAID, bad_debt, reached
+from delever.report.numbers import magnitude
+
+if TYPE_CHECKING:
+    from delever.analysis import Criticality
 
 FIRST = (
     "probability_of_any_bad_debt",
@@ -97,9 +101,25 @@ def cards(given: Given) -> list[Card]:
                 "USD",
             )
         )
+    out += [_ratio(asset, found) for asset, found in given.criticality.items()]
     rows = figures(given)
     out += [_row(rows[name]) for name in FIRST if name in rows]
     return out[:MOST]
+
+
+def _ratio(asset: str, found: Criticality) -> Card:
+    """The highest branching ratio, and where."""
+    rows = [row for row in found.levels.to_pylist() if row["n"] is not None]
+    top = max(rows, key=lambda row: float(row["n"]))
+    n = float(top["n"])
+    return Card(
+        "Feeds on itself" if n > 1.0 else "Does not feed on itself",
+        f"n = {magnitude(n)}",
+        f"highest, {asset} {signed(float(top['shock']))}" if n > 0.0 else "nothing is sold by force",
+        "USD sold by force for each USD sold by force there; above 1 a sale forces a larger one; an upper bound",
+        "ratio",
+        n > 1.0,
+    )
 
 
 def _money(label: str, estimate: tuple[float, float, float], definition: str) -> Card:

@@ -16,7 +16,7 @@ from delever.report.html.theme import colours
 from delever.report.numbers import duration, magnitude, percent
 
 if TYPE_CHECKING:
-    from delever.analysis import Comparison, Wall
+    from delever.analysis import Comparison, Criticality, Wall
     from delever.run.stress import Run
 
 MOST_ROWS = 400  # of the table below a chart
@@ -53,6 +53,7 @@ class Given:
 
     run: Run
     walls: Mapping[str, Wall] = field(default_factory=dict)
+    criticality: Mapping[str, Criticality] = field(default_factory=dict)
     positions: pa.Table | None = None
     concentration: pa.Table | None = None
     comparison: Comparison | None = None

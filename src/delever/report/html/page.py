@@ -13,12 +13,14 @@ from typing import Any
 from delever import __version__
 from delever.analysis.bearers import LEVEL
 from delever.analysis.comparison import changed, compared
+from delever.analysis.feedback import STEP, TO, criticality_of
 from delever.analysis.liquidation_prices import prices_of
+from delever.analysis.shocks import Walk
 from delever.analysis.soundness import check
 from delever.analysis.walls import wall_of
 from delever.model.errors import InputError
 from delever.report.files import CONCENTRATION, check_target, write_text
-from delever.report.html import answer, bearers, change, falls, hinges, layers, losses, walls
+from delever.report.html import answer, bearers, branching, change, falls, hinges, layers, losses, walls
 from delever.report.html.figure import Card, Figure, Given, html_table
 from delever.report.html.theme import PALETTE, needed
 from delever.report.numbers import human
@@ -94,7 +96,8 @@ def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -
                 )
         settings = [row for other, name in zip(others, names, strict=True) for row in changed(run.world, other.world, name)]
         comparison = compared(run.world, names, [run, *others], settings, ())
-    return Given(run, found, prices_of(run.model), concentration, comparison, missing)
+    feedback = {asset: criticality_of(run.model, asset, TO, Walk(STEP, None)) for asset in list(found)[:1]}
+    return Given(run, found, feedback, prices_of(run.model), concentration, comparison, missing)
 
 
 def leading(run: Run) -> list[str]:
@@ -155,7 +158,7 @@ def figures_of(given: Given) -> dict[str, list[Figure]]:
     """Of each section, those that there are."""
     found: dict[str, list[Figure | None]] = {
         "price": [*walls.walls(given)],
-        "feedback": [falls.falls(given)],
+        "feedback": [*branching.branching(given), falls.falls(given)],
         "size": [losses.losses(given)],
         "bearers": [bearers.who_pays(given), *layers.layers(given)],
         "hinges": [hinges.concentration(given)],
