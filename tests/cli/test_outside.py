@@ -132,7 +132,7 @@ def test_a_setting_that_cannot_be_meant_is_one_line(setting: str, said: str, pla
 
 
 @pytest.mark.parametrize(("content", "said"), [
-    (gzip.compress(BOOK.encode()), "book.csv is compressed; end its name with .csv.gz"),
+    (gzip.compress(BOOK.encode(), mtime=0), "book.csv is compressed; end its name with .csv.gz"),
     (BOOK.replace("amount", "account").encode(), "book.csv: a column stands twice: 'account'"),
     (BOOK.replace("7000", "1e308").encode(), "row 3, column amount is too large to reckon with: 1e+308"),
     (BOOK.replace("7000", "5e-324").encode(), "row 3, column amount is too small to reckon with: 5e-324"),
