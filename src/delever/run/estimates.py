@@ -36,11 +36,11 @@ def ordered_at(x: np.ndarray, level: float) -> np.ndarray:
 
 
 def share(hit: np.ndarray) -> Estimate:
-    """Share of paths, with the Wilson interval."""
+    """Share of paths, with the Wilson interval; of none it begins at nothing, of all it ends at all, without rounding."""
     n, p = len(hit), float(hit.mean())
     centre, scale = p + Z**2 / (2 * n), 1 + Z**2 / n
     half = Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n * n))
-    return p, max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    return p, (centre - half) / scale if p > 0.0 else 0.0, (centre + half) / scale if p < 1.0 else 1.0
 
 
 def tail_mean(x: np.ndarray, level: float) -> Estimate:

@@ -49,7 +49,9 @@ def figure(asset: str, found: Criticality) -> Figure:
         one = chart([{"n": 1.0}]).mark_rule(strokeWidth=1.5, aria=False).encode(y="n:Q")
         return alt.layer(bars, one).properties(height=210 if narrow else 240)
 
-    cut = [("Cut", f"at {top:.3g}; the highest bar is {magnitude(highest(found))} (see the table)")] if highest(found) > top else []
+    cut = (
+        [("Cut", f"at {top:.3g}; the highest bar is {magnitude(highest(found))} (see the table)")] if highest(found) > top else []
+    )
     return Figure(
         f"branching-{asset}",
         headline(found),

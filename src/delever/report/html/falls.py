@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from delever.report.html.figure import Figure, Given, html_table, pct, signed
 from delever.report.html.theme import PERCENT, C, chart, drawn, needed
+from delever.run.estimates import mean
 
 LOWEST, OUTSIDE = "lowest.", "lowest_outside."
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -24,14 +25,14 @@ def falls(given: Given) -> Figure | None:
         if name.startswith(LOWEST) and OUTSIDE + name.removeprefix(LOWEST) in given.run.paths.column_names:
             pair = name.removeprefix(LOWEST)
             inside, outside = (given.run.paths[one].to_numpy() for one in (name, OUTSIDE + pair))
-            extra = float(np.mean(outside - inside))
+            extra, low, _ = mean(outside - inside)
             if extra > MATERIAL:
-                found.append((extra, pair, np.quantile(inside, LEVELS), np.quantile(outside, LEVELS)))
+                found.append((extra, low > 0.0, pair, np.quantile(inside, LEVELS), np.quantile(outside, LEVELS)))
     if not found:
         return None
     found = sorted(found, key=lambda one: -one[0])[:MOST]
     rows = []
-    for _, pair, inside, outside in found:
+    for _, _, pair, inside, outside in found:
         for q, colour, what, offset in ((inside, "loss", "on its venues", -7), (outside, "calm", "outside", 7)):
             rows.append(
                 {
@@ -46,7 +47,7 @@ def falls(given: Given) -> Figure | None:
 
     def make(narrow: bool) -> Any:
         alt = needed()
-        order = [pair for _, pair, _, _ in found]
+        order = [pair for _, _, pair, _, _ in found]
         x = alt.X(
             "q0:Q",
             title="deepest fall since the start",
@@ -73,11 +74,11 @@ def falls(given: Given) -> Figure | None:
         )
         return alt.layer(*layers, name).properties(height=54 * len(found) + AXIS_SPACE)
 
-    extra, pair, inside, outside = found[0]
+    extra, sure, pair, _, _ = found[0]
     table = pa.Table.from_pylist(
         [
             {"market": one, "extra_fall": more, "median_on_venues": float(a[2]), "median_outside": float(b[2])}
-            for more, one, a, b in found
+            for more, _, one, a, b in found
         ]
     )
     share = {"unit": "share"}
@@ -86,7 +87,9 @@ def falls(given: Given) -> Figure | None:
     )
     return Figure(
         "falls",
-        f"Selling takes {pair} {pct(extra)} of its price deeper, on average, than the outside alone does",
+        f"Selling takes {pair} {pct(extra)} of its price deeper, on average, than the outside alone does"
+        if sure
+        else "No market is told apart from the outside: what sales did to prices is within sampling error",
         "Deepest fall of each market since the start: median (dot), middle half and 90 % of paths",
         drawn(make),
         (
