@@ -22,7 +22,7 @@ def result_of(path: Path, longest: int) -> Result:
                    *(rules.nearest for rules in path.w.rules.values()),
                    *(breaker.nearest for breaker in path.w.breakers), *(e.least_left for e in path.w.exchanges),
                    path.w.persons.nearest if path.w.persons else math.inf,
-                   *(one.nearest for one in (*path.w.providers, *path.w.desks, *path.w.pools))])
+                   *(one.nearest for one in (*path.w.providers, *path.w.desks, *path.w.pools, path.issuers, path.burners))])
     falls = path.margins.waterfalls
     price |= {fall.unit: path.x.usd(fall.unit) for fall in falls.values()}
     deficit = dict(path.deficit) | {(name, fall.unit): fall.deficit for name, fall in falls.items()}
@@ -58,7 +58,7 @@ def result_of(path: Path, longest: int) -> Result:
         lots=[(lot.account.name, lot.units, lot.owed, lot.tab, lot.started, lot.top) for lot in path.auctions.lots],
         reserves=path.w.reserves, lenders=path.w.lenders, no_cash={name: path.lending.no_cash[name] for name in path.w.rules},
         venues=path.x.everywhere(), desks=path.w.desks, providers=path.w.providers, fee_rules=path.w.fee_rules,
-        pools=path.w.pools)
+        pools=path.w.pools, backed=path.w.backed, redeemers=path.w.redeemers, coins=path.w.coins)
 
 
 def report(exchange: MarginExchange, fall: Waterfall, usd: float) -> None:

@@ -13,6 +13,7 @@ from reference.auctions import Auctions
 from reference.bidding import Bids, Offer, nearest_bids
 from reference.blocks import fill
 from reference.breakers import Breaker, Halts
+from reference.conversion import Burners
 from reference.default_waterfall import absorb_lending
 from reference.exchange import Exchange
 from reference.lending import Lending, Reserve
@@ -24,6 +25,7 @@ from reference.outcome import late, result_of
 from reference.owners import Owners
 from reference.pool import Market
 from reference.randomness import BORROWERS, philox, uniform
+from reference.redemption import Issuers
 from reference.setting import Feed, Order, Result, Setting, Transaction
 from reference.terms import Moving
 
@@ -57,6 +59,8 @@ class Path(Answers):
         self.allowed = Allowed({where: setting.limits.setdefault(where, Limits()) for where in reserves}, self.lending,
                                self.counts)
         self.owners = Owners(setting.loopers, setting.carriers, setting.accounts, self.lending, setting.home, setting.seed)
+        self.issuers = Issuers(setting.backed, setting.failures, setting.redeemers, self.x, self.counts)
+        self.burners = Burners(setting.coins, setting.backed, self.x, self.answer, self.counts)
         follow(self.x, setting.exchanges, 0.0)
         self.pools = {name: m.u(m.s) for name, m in setting.markets.items() if m.profile is not None and not m.profile.anchored}
         self.terms = Moving(setting.votes, setting.followers, setting.rules, setting.auctions, setting.exchanges, setting.limits,
@@ -121,6 +125,7 @@ class Path(Answers):
                 breaker.next_step(self.looked_at(breaker), (k - 1) * self.w.dt)
         self.k = k
         self.terms.vote(k)
+        self.issuers.step(k, self.w.dt)
         for m, move in self.w.moves[k - 1].items():
             for venue in self.x.venues(m):
                 venue.e += move
@@ -148,6 +153,7 @@ class Path(Answers):
         self.terms.step(k, self.x, self.w.dt)
         self.auctions.bonus = self.terms.bonus
         self.owners.observe()
+        self.burners.step(self.w.dt)
         wake = -math.inf  # everybody takes part in the first block
         for b in range(1, self.w.blocks + 1):
             self.time = (k - 1) * self.w.dt + b * self.w.dt / self.w.blocks
@@ -199,6 +205,8 @@ class Path(Answers):
             desk.act(self.x, self.time)
         self.x.share_pools()
         self.lapse(after, sights)
+        self.issuers.close(offered, self.time)
+        self.burners.close(offered)
         if max(abs(m.u(m.s)) for m in self.x.everywhere()) > BROKEN:
             self.nearest = 0.0
         for venue in self.x.everywhere():
@@ -211,6 +219,7 @@ class Path(Answers):
         if block.rows or called or fell or self.lending.somebody_waits():
             return self.time
         return min([block.wake, *closed.values(), self.halts.wake(self.time), *(desk.due for desk in self.w.desks),
+                    self.issuers.wake(self.time),
                     self.auctions.wake(self.time, self.halts.liquidations),
                     *(feed.next_look() for feed in self.w.feeds.values())])
 
@@ -286,6 +295,8 @@ class Path(Answers):
         for name, feed in self.w.feeds.items():
             if feed.kind == "mark" and first:
                 sample_mark(feed, self.x, self.w.exchange(feed.exchange), self.k, self.w.dt)
+            if feed.kind == "rate":
+                feed.answer = self.issuers.backed[feed.base].log_rate
             if feed.kind != "push":
                 continue
             if feed.flight is None:

@@ -18,8 +18,10 @@ from reference.pool import Market
 from reference.shared_pool import SharedPool
 
 if TYPE_CHECKING:
+    from reference.conversion import Pair
     from reference.limits import Limits
     from reference.owners import Carrier, Looper
+    from reference.redemption import Backed, Failure, Redeemer
     from reference.terms import Follower, Vote
 
 OF_OWNERS = {"borrowers": ["top_up"], "depositors": ["withdrawal"], "carry": ["leave"], "loopers": ["close", "lever"],
@@ -30,7 +32,7 @@ OF_OWNERS = {"borrowers": ["top_up"], "depositors": ["withdrawal"], "carry": ["l
 class Feed:
     """An oracle feed of the log price of base in quote."""
 
-    kind: str  # market, push, fixed, mark
+    kind: str  # market, push, fixed, mark, rate
     base: str
     quote: str
     answer: float = 0.0
@@ -164,6 +166,10 @@ class Setting:
     fee_rules: list[FeeRule] = field(default_factory=list)
     desks: list[Desk] = field(default_factory=list)
     persons: Persons | None = None  # who owns several accounts
+    backed: dict[str, Backed] = field(default_factory=dict)  # by asset: those with a rate
+    failures: list[Failure] = field(default_factory=list)
+    redeemers: list[Redeemer] = field(default_factory=list)
+    coins: list[Pair] = field(default_factory=list)
 
     def owners_kinds(self) -> list[str]:
         """What owners and lenders send: one kind after the other, in the order of those who send it."""
@@ -187,7 +193,7 @@ class Setting:
 class Transaction:
     """What wants to happen in a block."""
 
-    kind: str  # oracle, top_up, shift, leave, close, lever, withdrawal, claim, kick, take, redo, joint, order
+    kind: str  # oracle, top_up, shift, leave, close, lever, withdrawal, claim, kick, take, redo, joint, order, redemption, ...
     ref: object
     bid: float  # [gwei]
     amount: float = 0.0  # units: added, withdrawn, sold
@@ -199,6 +205,9 @@ class Transaction:
     price: float = math.inf  # take: that he saw
     parts: tuple[Transaction, ...] = ()  # joint: both calls
     routes: list[tuple[str, str]] = field(default_factory=list)  # what it sells, for what
+    brought: float | None = None  # units, once it has been sold
+    unsold: float = 0.0  # units that its first market did not fill
+    paid: float = 0.0  # minting: for all its units
 
 
 @dataclass
@@ -239,6 +248,9 @@ class Result:
     providers: list[Provider] = field(default_factory=list)
     fee_rules: list[FeeRule] = field(default_factory=list)
     pools: list[SharedPool] = field(default_factory=list)
+    backed: dict[str, Backed] = field(default_factory=dict)  # by asset, as they ended
+    redeemers: list[Redeemer] = field(default_factory=list)
+    coins: list[Pair] = field(default_factory=list)
 
 
 class Ledger:

@@ -13,6 +13,7 @@ from reference.accounts import Account, Leg, Rules
 from reference.pool import Market
 from reference.randomness import cholesky, normals
 from reference.setting import Feed, Order, Setting
+from reference.setup_derived import backed_of, failures_of, pairs_of, redeemers_of
 from reference.setup_house import auctions_of, bidders_of, breakers_of, chain_of, chains_of, margin_calls_of
 from reference.setup_lending import lenders_of, reserves_of
 from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, option_of, waterfall_of
@@ -49,7 +50,9 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         people=list(actors), attentive=people.attentive if people else 0.0, target=people.target if people else 1.1,
         budget=people.budget if people else 0.0, top_up_fee=people.fee if people else 0.0,
         path=path, seed=scenario.seed, exchanges=exchanges, limits=limits_of(world), votes=votes_of(world),
-        followers=followers_of(world), loopers=loopers_of(world), carriers=carriers_of(world), persons=persons_of(world, path),
+        backed=backed_of(world), failures=failures_of(world, scenario.step / blocks), redeemers=redeemers_of(world),
+        coins=pairs_of(world), followers=followers_of(world), loopers=loopers_of(world), carriers=carriers_of(world),
+        persons=persons_of(world, path),
         arbitrageurs=arbitrageurs_of(world, exchanges), waterfalls={name: waterfall_of(p) for name, p in lending.items()})
 
 
@@ -124,6 +127,8 @@ def feed_of(spec: Any, world: World) -> Feed:
         feed.formula = spec.formula
         feed.index, feed.exchange = mark_of(world, spec)
         feed.inverse = world.assets[base].inverse
+    if spec.kind == "rate":
+        feed.answer = math.log(world.assets[base].rate)
     if spec.kind == "push":
         feed.heartbeat, feed.deviation, feed.delay, feed.fee = spec.heartbeat, spec.deviation, spec.delay, spec.fee
         feed.updated, feed.chain = -spec.age, chain_of(world, spec)
