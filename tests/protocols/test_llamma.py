@@ -162,6 +162,20 @@ def test_nothing_more_is_to_be_had_right_after_a_trade() -> None:
     assert market.amm.told[0, 0] == 1.0
 
 
+def test_a_loan_that_the_price_above_its_bands_keeps_falls_with_that_price() -> None:
+    """Its bands are worth 0.94 x 17,281 all the while; the price gives it 6,000 more at 2600, and 1,970 at 2197: less than it owes."""
+    events = [{"kind": "price", "at": 0, "change": {"ETH": "30 %"}}, {"kind": "price", "at": "10 min", "change": {"ETH": "-15.5 %"}}]
+    chunk, state, rules = started(world(loans((10.0, 18_500.0, 30)), scenario__events=events, venues={}))
+    amm, lent, _ = rules.markets[0]
+    whole = sum(x_down(0.0, 1.0 / 3.0, PRICE, edge, A) for edge in amm.grid.edge[1:])
+    assert 0.94 * whole + 1.3 * PRICE * 10.0 - PRICE * 10.0 > 18_500.0 > 0.94 * whole + 1.3 * 0.845 * PRICE * 10.0 - PRICE * 10.0
+    still = []
+    for _ in range(12):
+        step(chunk, state)
+        still.append(bool(lent.open[0, 0]))
+    assert still == [True] * 10 + [False] * 2
+
+
 def test_loans_are_looked_at_whenever_one_of_them_may_have_fallen() -> None:
     """Looking at all of them in every block finds the same."""
     events = [{"kind": "price", "at": f"{at} min", "change": {"ETH": "-11 %"}} for at in (20, 100, 160)]
