@@ -66,7 +66,7 @@ class Loans(NamedTuple):
     open: np.ndarray  # [P, L] 1: still there
     shares: np.ndarray  # [P, B] of all open loans
     worth: np.ndarray  # [P, B] x_down of each band when all loans were looked at last
-    looked: np.ndarray  # [P, 3] least share of that which a band has been worth since; least 1 + health then, of bands alone; I then
+    looked: np.ndarray  # [P, 3] least share of that which a band has been worth since; least 1 + health then, by bands; index
     sums: np.ndarray  # [3, B + 1] scratch
 
 
