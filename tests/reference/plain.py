@@ -10,6 +10,7 @@ from reference import accounts as rule
 from reference.accounts import Account, View
 from reference.answers import Answers
 from reference.auctions import Auctions
+from reference.banding import Llammas
 from reference.bidding import Bids, Offer, nearest_bids
 from reference.blocks import fill
 from reference.breakers import Breaker, Halts
@@ -41,7 +42,7 @@ class Path(Answers):
         self.x = Exchange(setting.markets, setting.wraps, setting.further, setting.pools)
         self.x.closed = lambda key: self.halts.trading.get(key, -math.inf) > self.time
         self.deficit: dict[tuple[str, str], float] = defaultdict(float)
-        self.liquidated: dict[str, int] = dict.fromkeys(setting.rules, 0)
+        self.liquidated: dict[str, int] = dict.fromkeys([*setting.rules, *(amm.protocol for amm in setting.amms)], 0)
         self.counts: Counter[str] = Counter()
         self.nearest = math.inf
         self.k = 0
@@ -55,6 +56,8 @@ class Path(Answers):
         reserves = {where: setting.reserves.setdefault(where, Reserve(*rates)) for where, rates in setting.rates.items()}
         self.lending = Lending(reserves, setting.lenders, setting.accounts, self.deficit)
         self.halts = Halts(setting.breakers, setting.margin_calls, self.counts)
+        self.llammas = Llammas(setting.amms, self.x, self.lending, setting.home, self.seen_log_price,
+                               lambda protocol: self.halts.liquidations.get(protocol, -math.inf), self.deficit, self.counts)
         self.repaid: dict[str, float] = defaultdict(float)  # per protocol, at prices seen then [USD]
         self.allowed = Allowed({where: setting.limits.setdefault(where, Limits()) for where in reserves}, self.lending,
                                self.counts)
@@ -69,6 +72,8 @@ class Path(Answers):
         for feed in setting.feeds.values():
             if math.isnan(feed.answer):  # none given: the market's
                 feed.answer = self.observed(feed)
+        for amm in setting.amms:
+            amm.lay_out(self.llammas.price(amm))
         for acts in (*setting.fee_rules, *setting.providers):
             acts.begin(self.x.named(acts.venue)[0])
         for breaker in setting.breakers:
@@ -185,7 +190,7 @@ class Path(Answers):
         orders = [Transaction("order", order, order.fee, amount=order.left(self.k), chain=order.chain, payer="order_owners",
                               routes=[(order.asset, order.into)])
                   for order in self.w.orders if order.left(self.k) > 0.0] + self.placed(own, b, views)
-        offers = calls + self.lots_offered(views)
+        offers = calls + self.lots_offered(views) + self.llammas.offers(self.time)
         bids = Bids(self.x, self.w.chains, self.w.sequential)
         offered += bids.decide(self.w.bidders, offers, self.resized) + own + orders + bids.more
         self.counts["declined"] += sum(offer.by is None for offer in offers)
@@ -297,6 +302,9 @@ class Path(Answers):
                 sample_mark(feed, self.x, self.w.exchange(feed.exchange), self.k, self.w.dt)
             if feed.kind == "rate":
                 feed.answer = self.issuers.backed[feed.base].log_rate
+            if feed.kind == "ema":
+                feed.answer += (1.0 - math.exp((feed.updated - self.time) / feed.over)) * (self.observed(feed) - feed.answer)
+                feed.updated = self.time
             if feed.kind != "push":
                 continue
             if feed.flight is None:

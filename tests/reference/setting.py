@@ -18,6 +18,7 @@ from reference.pool import Market
 from reference.shared_pool import SharedPool
 
 if TYPE_CHECKING:
+    from reference.bands import Amm
     from reference.conversion import Pair
     from reference.limits import Limits
     from reference.owners import Carrier, Looper
@@ -32,7 +33,7 @@ OF_OWNERS = {"borrowers": ["top_up"], "depositors": ["withdrawal"], "carry": ["l
 class Feed:
     """An oracle feed of the log price of base in quote."""
 
-    kind: str  # market, push, fixed, mark, rate
+    kind: str  # market, push, fixed, mark, rate, ema
     base: str
     quote: str
     answer: float = 0.0
@@ -49,6 +50,7 @@ class Feed:
     inverse: bool = False  # mark: of an inverse perp
     book: float = 0.0  # mark: average of the perp's own price [USD]
     gap: defaultdict[float, float] = field(default_factory=lambda: defaultdict(float))  # mark: averages by tau [s]
+    over: float = 1.0  # ema: averaging time [s]
     chain: str = ""  # the network on which it answers
     venue: str = ""  # that it looks at; none: the first of the pair
 
@@ -167,6 +169,7 @@ class Setting:
     desks: list[Desk] = field(default_factory=list)
     persons: Persons | None = None  # who owns several accounts
     backed: dict[str, Backed] = field(default_factory=dict)  # by asset: those with a rate
+    amms: list[Amm] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     redeemers: list[Redeemer] = field(default_factory=list)
     coins: list[Pair] = field(default_factory=list)
@@ -251,6 +254,7 @@ class Result:
     backed: dict[str, Backed] = field(default_factory=dict)  # by asset, as they ended
     redeemers: list[Redeemer] = field(default_factory=list)
     coins: list[Pair] = field(default_factory=list)
+    amms: list[Amm] = field(default_factory=list)
 
 
 class Ledger:

@@ -7,6 +7,9 @@ from collections import Counter, defaultdict
 
 from reference.accounts import Account, Claim, View
 from reference.auctions import Auctions, Kick, Lot
+from reference.banding import KINDS as OF_BANDS
+from reference.banding import Called, Llammas
+from reference.bands import Amm
 from reference.bidding import GAS_OF, Offer, brings, for_sale, gain, left_over, sold
 from reference.conversion import KINDS as OF_BURNERS
 from reference.conversion import Burners
@@ -19,7 +22,7 @@ from reference.redemption import KINDS as OF_ISSUERS
 from reference.redemption import Issuers
 from reference.setting import Feed, Order, Setting, Transaction
 
-BATCH = ("oracle", "owners", "claim", "kick", "take", "redo", "order", *OF_ISSUERS, *OF_BURNERS)
+BATCH = ("oracle", "owners", "claim", "kick", "take", "redo", *OF_BANDS, "order", *OF_ISSUERS, *OF_BURNERS)
 
 
 class Settlement(Owned):
@@ -31,6 +34,7 @@ class Settlement(Owned):
     auctions: Auctions
     lending: Lending
     issuers: Issuers
+    llammas: Llammas
     burners: Burners
     deficit: dict[tuple[str, str], float]
     fund: defaultdict[tuple[str, str], float]
@@ -81,6 +85,8 @@ class Settlement(Owned):
 
     def anew(self, t: Transaction) -> Offer | None:
         """What it would do now; None: nothing."""
+        if isinstance(t.ref, Amm | Called):
+            return self.llammas.anew(t.ref, self.time)
         if isinstance(t.ref, Lot):
             if t.kind == "redo":
                 return self.offer_of_redo(t.ref, self.seen(t.ref.protocol))
@@ -224,6 +230,9 @@ class Settlement(Owned):
             return None
         if offer is None or (t.must_pay and offer.pays and gain(offer, self.x) < 0.0):
             return None
+        if isinstance(offer.ref, Amm):
+            got = self.llammas.trade(offer.ref, offer, t.payer, self.time)
+            return sold([(a, b, got) for a, b, _ in offer.sales], t.payer) if got > 0.0 else None
         self.carry_out(offer, t.payer)
         return sold(offer.sales, t.payer)
 
@@ -246,6 +255,9 @@ class Settlement(Owned):
             assert isinstance(offer.ref, Account)
             self.auctions.kick(offer.ref, view, offer.what, who)
             return
+        elif isinstance(offer.ref, Called):
+            repaid = self.llammas.close(offer.ref, who)
+            self.volume(offer.protocol, offer.ref.amm.b, repaid, view)
         elif isinstance(offer.what, tuple):
             assert isinstance(offer.ref, Lot)
             repaid = self.auctions.take(offer.ref, *offer.what, who)
