@@ -11,10 +11,11 @@ from functools import cache
 import pytest
 
 from delever.core import tables
+from delever.core.state import State
 from delever.core.tables import SLOTS
 from delever.engine.conservation import LIMIT, residual
 from delever.model.world import World
-from delever.run.assemble import assemble
+from delever.run.assemble import Model, assemble
 from delever.run.chunk import run_state
 from reference.comparing import hold_together
 from reference.plain import simulate
@@ -50,17 +51,19 @@ def by_engine(seed: int) -> list[VenuesResult]:
     model = assemble(world)
     state = run_state(model, 0, world.scenario.paths, []).state
     assert float(residual(state, int(state.watch.counts[SLOTS])).max()) < LIMIT
-    found = []
-    for p in range(world.scenario.paths):
-        house, markets = of_path(world, model, state, p), state.markets
-        for number, (name, actor) in enumerate(world.actors.items()):
-            if actor.kind == "venue_arbitrageurs":
-                row = state.ledgers.tokens[tables.HOLDERS + number, :, p]
-                house.lending.ledger |= {(name, asset): float(row[a]) for a, asset in enumerate(model.layout.assets)}
-        found.append(VenuesResult(house, {name: (
-            float(markets.consumed[m, p]), float(markets.price[m, p]), *map(float, markets.depth[:, m, p]),
-            *map(float, markets.fee[:, m, p])) for name, m in model.layout.venues.items()}))
-    return found
+    return [on_venues(world, model, state, p) for p in range(world.scenario.paths)]
+
+
+def on_venues(world: World, model: Model, state: State, p: int) -> VenuesResult:
+    """What stands in the tables of path p."""
+    house, markets = of_path(world, model, state, p), state.markets
+    for number, (name, actor) in enumerate(world.actors.items()):
+        if actor.kind == "venue_arbitrageurs":
+            row = state.ledgers.tokens[tables.HOLDERS + number, :, p]
+            house.lending.ledger |= {(name, asset): float(row[a]) for a, asset in enumerate(model.layout.assets)}
+    return VenuesResult(house, {name: (
+        float(markets.consumed[m, p]), float(markets.price[m, p]), *map(float, markets.depth[:, m, p]),
+        *map(float, markets.fee[:, m, p])) for name, m in model.layout.venues.items()})
 
 
 def venues_differences(world: World, plain: Result, engine: VenuesResult) -> Iterator[str]:

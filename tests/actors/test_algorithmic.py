@@ -56,6 +56,17 @@ def test_selling_what_x_is_minted_for_divides_her_price_by_e_to_the_x_by_her_cap
     assert said["sister_held"] == pytest.approx([brought / 0.8 / sister(state)], rel=1e-4)
 
 
+def test_sisters_that_nobody_buys_are_held_and_offered_again() -> None:
+    """Nobody bids for her from the start; the coin is bought at 0.8 with all the capital, burned for 10 USD of sisters at 80."""
+    base = pair(fixed=0.8, dumped=1e-9, capital=8.0, horizon=60)
+    events = [*base.scenario.events, worlds.load(base.fields() | {"scenario": base.scenario.fields() | {"events": [
+        {"kind": "depth", "at": 0, "change": {"LUNA/USD": "-100 %"}, "side": "bids"}]}}).scenario.events[0]]
+    state, said = ends(base.replace("scenario.events", events))
+    assert said["sister_minted"] == pytest.approx([0.125], rel=1e-12)
+    assert said["sister_held"] == said["sister_minted"]
+    assert state.ledgers.tokens[HOLDERS + 1, SISTER, 0] == pytest.approx(0.125, rel=1e-12)
+
+
 @pytest.mark.parametrize("bears", [1.3, 2.0])
 def test_a_sister_who_can_bear_what_must_be_burned_mends_the_coin(bears: float) -> None:
     state, said = ends(pair(depth=bears * DUMPED / LUNA, capital=5.0, horizon=14400))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.redeem import COIN, DEEP, DUMPED, HOLDERS, USD, coin_world, ends, gained, price
+from actors.redeem import COIN, DEEP, DUMPED, ETH, HOLDERS, USD, coin_world, ends, gained, price
 from delever.core.tables import IN_FLIGHT, ISSUER
 from delever.model.errors import InputError
 from run.small import steps
@@ -114,6 +114,47 @@ def test_above_par_they_mint_and_sell_down_to_what_minting_costs() -> None:
     assert said["minted"] == pytest.approx([minted], rel=1e-6)
     assert state.backing.reserve[0, 0] == pytest.approx(1.01 * minted, rel=1e-6)
     assert state.ledgers.tokens[ISSUER, COIN, 0] == pytest.approx(-minted, rel=1e-6)
+
+
+ROOM = 400.0  # units that can be sold until the pool has no more dollars
+NARROW: dict[str, Any] = {"kind": "uniswap_v3", "pair": "COIN/USD", "fee": 0.0, "price": 1.05,
+                          "positions": [[0, 954, ROOM / (1.0 - 1.0001**-477) * 1e18]]}  # all between 1 and 1.1
+
+
+def test_what_a_market_has_no_dollars_for_is_not_minted() -> None:
+    """In a batch others sell at the same time, and the pool ends at a price of 1."""
+    world = coin_world(coin={"ratio": 1.0, "reserve": 0.0}, redeemers={"mint_fee": 0.0}, dumped=ROOM / 2.0, pool=NARROW,
+                       execution={"mode": "batched", "rounds": 1}, scenario={"horizon": 60})
+    state, said = ends(world)
+    sold = float(state.markets.consumed[state.backing.market[0], 0])
+    assert price(state) == pytest.approx(0.0, abs=1e-12)
+    assert 0.0 < said["minted"][0] < sold
+    assert state.ledgers.tokens[HOLDERS + 1, COIN, 0] == pytest.approx(0.0, abs=1e-9), "no coin is left on his hands"
+    assert state.backing.reserve[0, 0] == pytest.approx(said["minted"][0], rel=1e-12)
+    assert -state.ledgers.tokens[ISSUER, COIN, 0] == pytest.approx(said["minted"][0], rel=1e-12)
+    assert said["redeemers_earned"] == pytest.approx([gained(state, USD)], abs=1e-6)
+
+
+def test_what_finds_no_coin_to_buy_is_money_still() -> None:
+    """Both desks mean to buy all that is below the rate of 2, and share it."""
+    rich = coin_world(coin={"ratio": 1.0, "rate": 2.0}, redeemers={"delay": 3600}, dumped=1e-9, pool=NARROW,
+                      execution={"mode": "batched", "rounds": 1}, scenario={"horizon": 60})
+    state, _ = ends(rich)
+    alone = -gained(state, USD)
+    again = {"kind": "redeemers", "asset": "COIN", "capital": 1e9, "carry": 0.0, "threshold": 1e-9, "delay": 3600}
+    state, said = ends(rich.replace("actors", {**rich.actors, "again": again}))
+    spent = -state.ledgers.tokens[HOLDERS + 1:HOLDERS + 3, USD, 0]
+    assert spent == pytest.approx([alone / 2.0] * 2, rel=1e-9)
+    assert said["redeemers_earned"] == pytest.approx(-spent[1:], abs=1e-6)  # the last of the two
+
+
+@pytest.mark.parametrize("capital", [1.1, 2.2, 4.4])  # x (at a price of 0.503) costs an ulp less
+def test_nobody_trades_the_crumbs_that_rounding_leaves_of_his_capital(capital: float) -> None:
+    """All of it is spent in one transaction; each costs 400,000 gas at 20 gwei."""
+    world = coin_world(coin={"ratio": 0.503}, redeemers={"delay": 3600, "capital": capital}, venues={}, networks={
+        "chain": {"block_time": 20, "room": 100, "base_fee": 10, "native": "ETH"}}, execution={})
+    state, _ = ends(world)
+    assert state.ledgers.tokens[HOLDERS + 1, ETH, 0] == pytest.approx(-0.008)
 
 
 def test_within_the_threshold_nothing_happens() -> None:

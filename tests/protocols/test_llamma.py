@@ -21,6 +21,7 @@ from delever.protocols.llamma_formulas import (
     price_of,
     sell_collateral,
     sell_stable,
+    shape,
     upper,
     x_down,
 )
@@ -160,6 +161,44 @@ def test_nothing_more_is_to_be_had_right_after_a_trade() -> None:
     for _ in range(9):
         step(chunk, state)
     assert market.amm.told[0, 0] == 1.0
+
+
+def test_a_loan_that_the_price_above_its_bands_keeps_falls_with_that_price() -> None:
+    """Its bands are worth 0.94 x 17,281 all the while; the price gives it 6,000 more at 2600, and 1,970 at 2197."""
+    events = [{"kind": "price", "at": 0, "change": {"ETH": "30 %"}},
+              {"kind": "price", "at": "10 min", "change": {"ETH": "-15.5 %"}}]
+    chunk, state, rules = started(world(loans((10.0, 18_500.0, 30)), scenario__events=events, venues={}))
+    amm, lent, _ = rules.markets[0]
+    whole = sum(x_down(0.0, 1.0 / 3.0, PRICE, edge, A) for edge in amm.grid.edge[1:])
+    assert 0.94 * whole + 1.3 * PRICE * 10.0 - PRICE * 10.0 > 18_500.0 > 0.94 * whole + 1.3 * 0.845 * PRICE * 10.0 - PRICE * 10.0
+    still = []
+    for _ in range(12):
+        step(chunk, state)
+        still.append(bool(lent.open[0, 0]))
+    assert still == [True] * 10 + [False] * 2
+
+
+@pytest.mark.parametrize(("crumb", "ends"), [(5e-13, 1), (5e-12, 0)])
+def test_what_a_trade_is_known_to_is_not_carried_into_another_band(crumb: float, ends: int) -> None:
+    """All stablecoin of band 1 is taken, and as much brought beyond it as rounding might."""
+    bands, x, y = grid(PRICE, 3), np.array([0.0, 0.73, 0.0]), np.array([0.0, 3.7, 0.0])
+    f, g, i = shape(0.73, 3.7, 1975.0, bands.edge[1], A)
+    whole = (i / f - g - 3.7) / (1.0 - fee_of(0.0, 1975.0, bands.edge[1], A))
+    _, got, _, b = sell_collateral(whole + crumb * (g + 3.7), 1, 1975.0, 1.0, 0.0, bands, TERMS, x, y)
+    assert got == 0.73 and b == ends
+
+
+@pytest.mark.parametrize(("left", "trades"), [(5e-15, 0.0), (1e-6, 1.0)])
+def test_nobody_trades_crumbs_of_a_band(left: float, trades: float) -> None:
+    """The price has fallen below the band, which was sold but for so much of its collateral."""
+    events = [{"kind": "price", "at": 0, "change": {"ETH": "-9 %"}}]
+    chunk, state, rules = started(world(loans((10.0, 10.0, 10)), scenario__events=events))
+    amm, _, _ = rules.markets[0]
+    amm.x[:], amm.y[:], amm.active[:] = 0.0, 0.0, 1
+    amm.grid.edge[:] *= 0.99 * PRICE / amm.grid.edge[1]
+    amm.x[0, 1], amm.y[0, 1] = 2_000.0, left
+    step(chunk, state)
+    assert amm.told[0, 0] == trades
 
 
 def test_loans_are_looked_at_whenever_one_of_them_may_have_fallen() -> None:

@@ -10,7 +10,7 @@ from reference.settlement import Settlement
 
 
 class Answers(Settlement):
-    """The part of a path in which owners act."""
+    """The part of a path in which owners act, and whoever else comes of his own accord."""
 
     def top_up(self, account: Account, views: dict[str, View]) -> Transaction | None:
         raise NotImplementedError
@@ -26,7 +26,8 @@ class Answers(Settlement):
         done = {t.ref.here.number for t in answered if isinstance(t.ref, Shift)}
         near = self.w.persons.near_calls(self.w.accounts, done, views) if self.w.persons is not None and b == 1 else []
         leaving, looping = (self.owners.leaving(views), self.owners.looping(views)) if b == 1 else ([], [])
-        sent = {"depositors": self.withdrawals(), "carry": leaving, "loopers": looping, "owners": self.shifts(near, views)}
+        sent = {"depositors": self.withdrawals(), "carry": leaving, "loopers": looping, "owners": self.shifts(near, views),
+                "redeemers": self.issuers.offers(self.time), "algorithmic": self.burners.offers(self.time)}
         return [t for who in self.w.people for t in sent.get(who, ())]
 
     def shifts(self, accounts: list[Account], views: dict[str, View]) -> list[Transaction]:

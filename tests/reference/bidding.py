@@ -7,11 +7,16 @@ import math
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from reference.accounts import Account, Claim
 from reference.auctions import Lot
 from reference.exchange import Exchange, Sale
 from reference.setting import Bidder, Network, Transaction
+
+if TYPE_CHECKING:
+    from reference.banding import Called
+    from reference.bands import Amm
 
 Amounts = list[tuple[str, float]]  # asset, units
 Resize = Callable[["Offer", float], "Offer | None"]  # as large as these units pay for
@@ -22,9 +27,9 @@ GAS_OF = {"claim": "liquidation"}  # as networks name it, where that is another
 class Offer:
     """What may be done now to an account or a lot, at what it is now."""
 
-    kind: str  # claim, kick, take, redo
+    kind: str  # claim, kick, take, redo, hard_liquidation, band_trade
     protocol: str
-    ref: Account | Lot
+    ref: Account | Lot | Amm | Called
     chain: str
     pays: Amounts
     gets: Amounts  # less what the protocol keeps

@@ -116,6 +116,19 @@ class Exchange:
             self.share_pools()
         return amounts
 
+    def edge(self, sold: str, bought: str, units: float) -> float:
+        """What one unit more brings, fees paid, behind so many that are sold."""
+        up, down = self.chain(sold), self.chain(bought)
+        rate, worth = self.traded_asset(sold)[1], self.traded_asset(sold)[1] / self.traded_asset(bought)[1]
+        amount = units * rate
+        for m in [m for m in up if m not in down]:
+            s, amount = self.markets[m].sell(self.markets[m].s, amount)
+            worth *= math.exp(self.markets[m].u(s)) * self.markets[m].kept
+        for m in reversed([m for m in down if m not in up]):
+            s, amount = self.markets[m].buy(self.markets[m].s, amount)
+            worth *= self.markets[m].kept / math.exp(self.markets[m].u(s))
+        return worth
+
     def _wrap(self, asset: str, units: float, book: Ledger, giver: str, taker: str) -> None:
         """Units of a wrapped asset against what they wrap."""
         traded, rate = self.traded_asset(asset)

@@ -22,7 +22,8 @@ def result_of(path: Path, longest: int) -> Result:
                    *(rules.nearest for rules in path.w.rules.values()),
                    *(breaker.nearest for breaker in path.w.breakers), *(e.least_left for e in path.w.exchanges),
                    path.w.persons.nearest if path.w.persons else math.inf,
-                   *(one.nearest for one in (*path.w.providers, *path.w.desks, *path.w.pools))])
+                   *(one.nearest for one in (*path.w.providers, *path.w.desks, *path.w.pools, *path.w.amms)),
+                   path.issuers.nearest, path.burners.nearest])
     falls = path.margins.waterfalls
     price |= {fall.unit: path.x.usd(fall.unit) for fall in falls.values()}
     deficit = dict(path.deficit) | {(name, fall.unit): fall.deficit for name, fall in falls.items()}
@@ -53,12 +54,13 @@ def result_of(path: Path, longest: int) -> Result:
         socialised=dict(path.socialised) | {(name, "USD"): fall.served["socialised_loss"] for name, fall in falls.items()},
         served={(name, layer): usd for name, fall in falls.items() for layer, usd in fall.served.items()},
         dry={(name, layer): t for name, fall in falls.items() for layer, t in fall.dry.items()},
-        spot={one.name: one.spot for one in path.w.arbitrageurs}, treasury=dict(path.auctions.treasury),
+        spot={one.name: one.spot for one in path.w.arbitrageurs},
+        treasury=dict(path.auctions.treasury) | dict(path.llammas.treasury),
         usd={fall.unit: price[fall.unit] for fall in falls.values()},
         lots=[(lot.account.name, lot.units, lot.owed, lot.tab, lot.started, lot.top) for lot in path.auctions.lots],
         reserves=path.w.reserves, lenders=path.w.lenders, no_cash={name: path.lending.no_cash[name] for name in path.w.rules},
         venues=path.x.everywhere(), desks=path.w.desks, providers=path.w.providers, fee_rules=path.w.fee_rules,
-        pools=path.w.pools)
+        pools=path.w.pools, backed=path.w.backed, redeemers=path.w.redeemers, coins=path.w.coins, amms=path.w.amms)
 
 
 def report(exchange: MarginExchange, fall: Waterfall, usd: float) -> None:

@@ -10,9 +10,11 @@ from reference import accounts as rule
 from reference.accounts import Account, View
 from reference.answers import Answers
 from reference.auctions import Auctions
+from reference.banding import Llammas
 from reference.bidding import Bids, Offer, nearest_bids
 from reference.blocks import fill
 from reference.breakers import Breaker, Halts
+from reference.conversion import Burners
 from reference.default_waterfall import absorb_lending
 from reference.exchange import Exchange
 from reference.lending import Lending, Reserve
@@ -24,6 +26,7 @@ from reference.outcome import late, result_of
 from reference.owners import Owners
 from reference.pool import Market
 from reference.randomness import BORROWERS, philox, uniform
+from reference.redemption import Issuers
 from reference.setting import Feed, Order, Result, Setting, Transaction
 from reference.terms import Moving
 
@@ -39,7 +42,7 @@ class Path(Answers):
         self.x = Exchange(setting.markets, setting.wraps, setting.further, setting.pools)
         self.x.closed = lambda key: self.halts.trading.get(key, -math.inf) > self.time
         self.deficit: dict[tuple[str, str], float] = defaultdict(float)
-        self.liquidated: dict[str, int] = dict.fromkeys(setting.rules, 0)
+        self.liquidated: dict[str, int] = dict.fromkeys([*setting.rules, *(amm.protocol for amm in setting.amms)], 0)
         self.counts: Counter[str] = Counter()
         self.nearest = math.inf
         self.k = 0
@@ -53,10 +56,14 @@ class Path(Answers):
         reserves = {where: setting.reserves.setdefault(where, Reserve(*rates)) for where, rates in setting.rates.items()}
         self.lending = Lending(reserves, setting.lenders, setting.accounts, self.deficit)
         self.halts = Halts(setting.breakers, setting.margin_calls, self.counts)
+        self.llammas = Llammas(setting.amms, self.x, self.lending, setting.home, self.seen_log_price,
+                               lambda protocol: self.halts.liquidations.get(protocol, -math.inf), self.deficit, self.counts)
         self.repaid: dict[str, float] = defaultdict(float)  # per protocol, at prices seen then [USD]
         self.allowed = Allowed({where: setting.limits.setdefault(where, Limits()) for where in reserves}, self.lending,
                                self.counts)
         self.owners = Owners(setting.loopers, setting.carriers, setting.accounts, self.lending, setting.home, setting.seed)
+        self.issuers = Issuers(setting.backed, setting.failures, setting.redeemers, self.x, self.counts)
+        self.burners = Burners(setting.coins, setting.backed, self.x, self.answer, self.counts)
         follow(self.x, setting.exchanges, 0.0)
         self.pools = {name: m.u(m.s) for name, m in setting.markets.items() if m.profile is not None and not m.profile.anchored}
         self.terms = Moving(setting.votes, setting.followers, setting.rules, setting.auctions, setting.exchanges, setting.limits,
@@ -65,6 +72,8 @@ class Path(Answers):
         for feed in setting.feeds.values():
             if math.isnan(feed.answer):  # none given: the market's
                 feed.answer = self.observed(feed)
+        for amm in setting.amms:
+            amm.lay_out(self.llammas.price(amm))
         for acts in (*setting.fee_rules, *setting.providers):
             acts.begin(self.x.named(acts.venue)[0])
         for breaker in setting.breakers:
@@ -121,6 +130,7 @@ class Path(Answers):
                 breaker.next_step(self.looked_at(breaker), (k - 1) * self.w.dt)
         self.k = k
         self.terms.vote(k)
+        self.issuers.step(k, self.w.dt)
         for m, move in self.w.moves[k - 1].items():
             for venue in self.x.venues(m):
                 venue.e += move
@@ -148,6 +158,7 @@ class Path(Answers):
         self.terms.step(k, self.x, self.w.dt)
         self.auctions.bonus = self.terms.bonus
         self.owners.observe()
+        self.burners.step(self.w.dt)
         wake = -math.inf  # everybody takes part in the first block
         for b in range(1, self.w.blocks + 1):
             self.time = (k - 1) * self.w.dt + b * self.w.dt / self.w.blocks
@@ -179,7 +190,7 @@ class Path(Answers):
         orders = [Transaction("order", order, order.bid(self.w.chains), amount=order.left(self.k), chain=order.chain,
                               payer="order_owners", routes=[(order.asset, order.into)])
                   for order in self.w.orders if order.left(self.k) > 0.0] + self.placed(own, b, views)
-        offers = calls + self.lots_offered(views)
+        offers = calls + self.lots_offered(views) + self.llammas.offers(self.time)
         bids = Bids(self.x, self.w.chains, self.w.sequential)
         offered += bids.decide(self.w.bidders, offers, self.resized) + own + orders + bids.more
         self.counts["declined"] += sum(offer.by is None for offer in offers)
@@ -199,6 +210,8 @@ class Path(Answers):
             desk.act(self.x, self.time)
         self.x.share_pools()
         self.lapse(after, sights)
+        self.issuers.close(offered, self.time)
+        self.burners.close(offered)
         if max(abs(m.u(m.s)) for m in self.x.everywhere()) > BROKEN:
             self.nearest = 0.0
         for venue in self.x.everywhere():
@@ -211,6 +224,7 @@ class Path(Answers):
         if block.rows or called or fell or self.lending.somebody_waits():
             return self.time
         return min([block.wake, *closed.values(), self.halts.wake(self.time), *(desk.due for desk in self.w.desks),
+                    self.issuers.wake(self.time),
                     self.auctions.wake(self.time, self.halts.liquidations),
                     *(feed.next_look() for feed in self.w.feeds.values())])
 
@@ -286,6 +300,11 @@ class Path(Answers):
         for name, feed in self.w.feeds.items():
             if feed.kind == "mark" and first:
                 sample_mark(feed, self.x, self.w.exchange(feed.exchange), self.k, self.w.dt)
+            if feed.kind == "rate":
+                feed.answer = self.issuers.backed[feed.base].log_rate
+            if feed.kind == "ema":
+                feed.answer += (1.0 - math.exp((feed.updated - self.time) / feed.over)) * (self.observed(feed) - feed.answer)
+                feed.updated = self.time
             if feed.kind != "push":
                 continue
             if feed.flight is None:

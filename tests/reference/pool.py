@@ -177,6 +177,14 @@ class Market:
         held = p.ends[1] - s if selling else p.worth(p.ends[0], s) * self.scale()
         return held * f / (1.0 - p.fee_in)
 
+    def for_sale(self) -> float:
+        """Units of the base that can be bought."""
+        if self.profile is None:
+            return math.inf
+        if self.depth[1] == 0.0:
+            return 0.0
+        return (self.s - self.profile.ends[0]) * self.depth[1] * (1.0 - self.profile.fee_out)
+
     @property
     def kept(self) -> float:
         """What fees leave of a small trade."""

@@ -18,8 +18,11 @@ from reference.pool import Market
 from reference.shared_pool import SharedPool
 
 if TYPE_CHECKING:
+    from reference.bands import Amm
+    from reference.conversion import Pair
     from reference.limits import Limits
     from reference.owners import Carrier, Looper
+    from reference.redemption import Backed, Failure, Redeemer
     from reference.terms import Follower, Vote
 
 OF_OWNERS = {"borrowers": ["top_up"], "depositors": ["withdrawal"], "carry": ["leave"], "loopers": ["close", "lever"],
@@ -30,7 +33,7 @@ OF_OWNERS = {"borrowers": ["top_up"], "depositors": ["withdrawal"], "carry": ["l
 class Feed:
     """An oracle feed of the log price of base in quote."""
 
-    kind: str  # market, push, fixed, mark
+    kind: str  # market, push, fixed, mark, rate, ema
     base: str
     quote: str
     answer: float = 0.0
@@ -47,6 +50,7 @@ class Feed:
     inverse: bool = False  # mark: of an inverse perp
     book: float = 0.0  # mark: average of the perp's own price [USD]
     gap: defaultdict[float, float] = field(default_factory=lambda: defaultdict(float))  # mark: averages by tau [s]
+    over: float = 1.0  # ema: averaging time [s]
     chain: str = ""  # the network on which it answers
     venue: str = ""  # that it looks at; none: the first of the pair
 
@@ -168,6 +172,11 @@ class Setting:
     fee_rules: list[FeeRule] = field(default_factory=list)
     desks: list[Desk] = field(default_factory=list)
     persons: Persons | None = None  # who owns several accounts
+    backed: dict[str, Backed] = field(default_factory=dict)  # by asset: those with a rate
+    amms: list[Amm] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    redeemers: list[Redeemer] = field(default_factory=list)
+    coins: list[Pair] = field(default_factory=list)
 
     def owners_kinds(self) -> list[str]:
         """What owners and lenders send: one kind after the other, in the order of those who send it."""
@@ -191,7 +200,7 @@ class Setting:
 class Transaction:
     """What wants to happen in a block."""
 
-    kind: str  # oracle, top_up, shift, leave, close, lever, withdrawal, claim, kick, take, redo, joint, order
+    kind: str  # oracle, top_up, shift, leave, close, lever, withdrawal, claim, kick, take, redo, joint, order, redemption, ...
     ref: object
     bid: float  # [gwei]
     amount: float = 0.0  # units: added, withdrawn, sold
@@ -203,6 +212,9 @@ class Transaction:
     price: float = math.inf  # take: that he saw
     parts: tuple[Transaction, ...] = ()  # joint: both calls
     routes: list[tuple[str, str]] = field(default_factory=list)  # what it sells, for what
+    brought: float | None = None  # units, once it has been sold
+    unsold: float = 0.0  # units that its first market did not fill
+    paid: float = 0.0  # minting: for all its units
 
 
 @dataclass
@@ -243,6 +255,10 @@ class Result:
     providers: list[Provider] = field(default_factory=list)
     fee_rules: list[FeeRule] = field(default_factory=list)
     pools: list[SharedPool] = field(default_factory=list)
+    backed: dict[str, Backed] = field(default_factory=dict)  # by asset, as they ended
+    redeemers: list[Redeemer] = field(default_factory=list)
+    coins: list[Pair] = field(default_factory=list)
+    amms: list[Amm] = field(default_factory=list)
 
 
 class Ledger:

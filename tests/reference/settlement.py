@@ -7,15 +7,22 @@ from collections import Counter, defaultdict
 
 from reference.accounts import Account, Claim, View
 from reference.auctions import Auctions, Kick, Lot
+from reference.banding import KINDS as OF_BANDS
+from reference.banding import Called, Llammas
+from reference.bands import Amm
 from reference.bidding import GAS_OF, Offer, brings, for_sale, gain, left_over, sold
+from reference.conversion import KINDS as OF_BURNERS
+from reference.conversion import Burners
 from reference.exchange import Exchange, Sale
 from reference.lending import ROUNDING, Call, Lender, Lending
 from reference.owned import Owned
 from reference.owners import Deal
 from reference.persons import Shift
+from reference.redemption import KINDS as OF_ISSUERS
+from reference.redemption import Issuers
 from reference.setting import Feed, Order, Setting, Transaction
 
-BATCH = ("oracle", "owners", "claim", "kick", "take", "redo", "order")
+BATCH = ("oracle", "owners", "claim", "kick", "take", "redo", *OF_BANDS, "order", *OF_ISSUERS, *OF_BURNERS)
 
 
 class Settlement(Owned):
@@ -26,6 +33,9 @@ class Settlement(Owned):
     counts: Counter[str]
     auctions: Auctions
     lending: Lending
+    issuers: Issuers
+    llammas: Llammas
+    burners: Burners
     deficit: dict[tuple[str, str], float]
     fund: defaultdict[tuple[str, str], float]
     liquidated: dict[str, int]
@@ -75,6 +85,8 @@ class Settlement(Owned):
 
     def anew(self, t: Transaction) -> Offer | None:
         """What it would do now; None: nothing."""
+        if isinstance(t.ref, Amm | Called):
+            return self.llammas.anew(t.ref, self.time)
         if isinstance(t.ref, Lot):
             if t.kind == "redo":
                 return self.offer_of_redo(t.ref, self.seen(t.ref.protocol))
@@ -102,12 +114,16 @@ class Settlement(Owned):
             self.sell(self.settle(t))
 
     def sell(self, sales: list[Sale]) -> None:
-        """What an order could not sell it offers again."""
-        self.x.trade(sales, real=True)
-        for sale, left in zip(sales, self.x.left, strict=True):
+        """What an order could not sell it offers again; who redeems and burns takes it back."""
+        brought = self.x.trade(sales, real=True)
+        for sale, got, left in zip(sales, brought, self.x.left, strict=True):
             self.counts["sold in part"] += left > 0.0
-            if isinstance(order := Sale(*sale).order, Order):
+            order = Sale(*sale).order
+            if isinstance(order, Order):
                 order.sold -= left
+            elif isinstance(order, Transaction):
+                order.brought, order.unsold = got, left
+                (self.issuers if order.kind in OF_ISSUERS else self.burners).take_back(order)
 
     def batch(self, alike: list[Transaction]) -> list[Sale]:
         """Transactions of one kind that have their turn; first calls of an account come before second ones."""
@@ -148,6 +164,10 @@ class Settlement(Owned):
             done = self.topped_up(t, t.ref)
         elif isinstance(t.ref, Deal):
             done = self.lent_more(t.ref) if t.kind == "lever" else self.closed(t.ref)
+        elif t.kind in OF_ISSUERS:
+            done = self.issuers.settle(t, self.time)
+        elif t.kind in OF_BURNERS:
+            done = self.burners.settle(t, self.time)
         elif isinstance(t.ref, Shift):
             done = self.shifted(t.ref, t.payer)
         else:
@@ -210,6 +230,9 @@ class Settlement(Owned):
             return None
         if offer is None or (t.must_pay and offer.pays and gain(offer, self.x) < 0.0):
             return None
+        if isinstance(offer.ref, Amm):
+            got = self.llammas.trade(offer.ref, offer, t.payer, self.time)
+            return sold([(a, b, got) for a, b, _ in offer.sales], t.payer) if got > 0.0 else None
         self.carry_out(offer, t.payer)
         return sold(offer.sales, t.payer)
 
@@ -232,6 +255,9 @@ class Settlement(Owned):
             assert isinstance(offer.ref, Account)
             self.auctions.kick(offer.ref, view, offer.what, who)
             return
+        elif isinstance(offer.ref, Called):
+            repaid = self.llammas.close(offer.ref, who)
+            self.volume(offer.protocol, offer.ref.amm.b, repaid, view)
         elif isinstance(offer.what, tuple):
             assert isinstance(offer.ref, Lot)
             repaid = self.auctions.take(offer.ref, *offer.what, who)

@@ -13,6 +13,8 @@ from reference.accounts import Account, Leg, Rules
 from reference.pool import Market
 from reference.randomness import cholesky, normals
 from reference.setting import Feed, Order, Setting
+from reference.setup_bands import amms_of, is_llamma
+from reference.setup_derived import backed_of, failures_of, pairs_of, redeemers_of
 from reference.setup_house import auctions_of, bidders_of, breakers_of, chain_of, chains_of, margin_calls_of
 from reference.setup_lending import lenders_of, reserves_of
 from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, option_of, waterfall_of
@@ -40,7 +42,8 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         sight=sight_of(world), unit={name: p.unit for name, p in world.protocols.items()},
         rates={(name, asset): (r.supply_rate / YEAR, r.borrow_rate / YEAR)
                for name, p in lending.items() for asset, r in p.parameters.items()},
-        rules={name: rules_of(p.rules) for name, p in lending.items()}, accounts=accounts,
+        rules={name: rules_of(p.rules) for name, p in lending.items() if not is_llamma(p)},
+        amms=amms_of(world), accounts=accounts,
         further=further, pools=pools_of(world, markets, further), outages=outages_of(world),
         providers=providers_of(world), fee_rules=fee_rules_of(world), desks=desks_of(world),
         orders=orders_of(world), reserves=reserves_of(world, accounts), lenders=lenders_of(world),
@@ -49,7 +52,9 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         people=list(actors), attentive=people.attentive if people else 0.0, target=people.target if people else 1.1,
         budget=people.budget if people else 0.0, top_up_fee=people.fee if people else 0.0,
         path=path, seed=scenario.seed, exchanges=exchanges, limits=limits_of(world), votes=votes_of(world),
-        followers=followers_of(world), loopers=loopers_of(world), carriers=carriers_of(world), persons=persons_of(world, path),
+        backed=backed_of(world), failures=failures_of(world, scenario.step / blocks), redeemers=redeemers_of(world),
+        coins=pairs_of(world), followers=followers_of(world), loopers=loopers_of(world), carriers=carriers_of(world),
+        persons=persons_of(world, path),
         arbitrageurs=arbitrageurs_of(world, exchanges), waterfalls={name: waterfall_of(p) for name, p in lending.items()})
 
 
@@ -97,12 +102,14 @@ def outside(world: World, markets: list[str], path: int
             move[m] += vol * math.sqrt(dt) * sum(factor[i][b] * z[b] for b in range(i + 1))
         depth.append([])
         for event in scenario.events:
-            if not (k - 1) * scenario.step <= event.at < k * scenario.step:
-                continue
+            first = int(event.at // scenario.step) + 1
             if event.kind in ("price", "peg"):
-                for asset, change in event.change.items():
-                    move[asset] += math.log(1.0 + change)
-            elif event.kind == "depth":
+                parts = max(1, round(event.over / scenario.step))
+                for asset, change in event.change.items() if first <= k < first + parts else ():
+                    move[asset] += math.log(1.0 + change) / parts
+            if k != first:
+                continue
+            if event.kind == "depth":
                 sides = {"both": (0, 1), "bids": (0,), "asks": (1,)}[event.side]
                 depth[-1] += [(pair.split("/")[0], side, 1.0 + change) for pair, change in event.change.items() for side in sides]
         moves.append(move)
@@ -124,6 +131,10 @@ def feed_of(spec: Any, world: World) -> Feed:
         feed.formula = spec.formula
         feed.index, feed.exchange = mark_of(world, spec)
         feed.inverse = world.assets[base].inverse
+    if spec.kind == "ema":
+        feed.over = spec.over
+    if spec.kind == "rate":
+        feed.answer = math.log(world.assets[base].rate)
     if spec.kind == "push":
         feed.heartbeat, feed.deviation, feed.delay, feed.fee = spec.heartbeat, spec.deviation, spec.delay, spec.fee
         feed.updated, feed.chain = -spec.age, chain_of(world, spec)
@@ -150,12 +161,12 @@ def rules_of(spec: Any) -> Rules:
 
 
 def accounts_of(world: World) -> list[Account]:
-    """All accounts of lending protocols, in the order of their books; those of exchanges have numbers, too."""
+    """All accounts of lending protocols, in the order of their books; those of exchanges and in bands have numbers, too."""
     found: list[Account] = []
     others = 0  # accounts of exchanges so far
     for name, protocol in world.protocols.items():
         assert isinstance(protocol.book, Book)
-        if is_exchange(protocol):
+        if is_exchange(protocol) or is_llamma(protocol):
             others += count_of(world, name)
             continue
         mine: dict[str, Account] = {}

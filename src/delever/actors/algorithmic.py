@@ -35,6 +35,7 @@ from delever.core.conversion import (
     MONEY,
     NETWORK,
     PAIR,
+    ROUNDING,
     SUPPLY,
     UP,
     Pairs,
@@ -107,7 +108,7 @@ def offer(time: float, it: Pairs, backing: Backing, liquidity: Liquidity, buys: 
                 continue
             for kind in (sells, buys):
                 give = it.made[HELD, i, p] if kind == sells else to_spend(i, p, time, it, backing, liquidity)
-                if not give > 0.0:
+                if not give > (ROUNDING * it.made[MINTED, i, p] if kind == sells else 0.0):
                     continue
                 rows.path[n], rows.kind[n], rows.state[n], rows.ref[n] = p, kind, OFFERED, i
                 rows.actor[n], rows.network[n], rows.bid[n] = ways[i, HOLDER], ways[i, NETWORK], it.terms[ways[i, PAIR], BID]
@@ -189,6 +190,14 @@ class Buy(Kind):
                                   state.transactions, state.sales, state.n_sales)
 
 
+    def take_back(self, state: State, picked: np.ndarray) -> None:
+        """What bought nothing is money still, what found no buyer is held."""
+        rows, (ways, _, pairs, made) = state.transactions, self.burning.table
+        i, p = rows.ref[picked], rows.path[picked]
+        into, at = (pairs[MONEY], ways[i, PAIR]) if self.buying else (made[HELD], i)
+        np.add.at(into, (at, p), rows.unsold[picked])
+
+
 class Sell(Buy):
     """A sale of what was minted."""
 
@@ -215,7 +224,8 @@ class Burning(Phase):
             for up, (bought, minted) in enumerate(((one.asset, one.sister), (one.sister, one.asset))):
                 ways.append([layout.asset(bought), layout.asset(minted), layout.markets.index(bought),
                              layout.markets.index(minted), setting.backed(one.asset), up, *rest])
-        terms = np.array([[one.spread, math.inf if one.pool is None else one.pool, one.threshold, one.bid] for one in made])
+        terms = np.array([[one.spread, math.inf if one.pool is None else one.pool, one.threshold, one.bid, one.capital]
+                          for one in made])
         self.drain = np.array([math.exp(-setting.step_length / one.recovery) for one in made])
         pairs = np.zeros((3, len(made), setting.paths))
         pairs[MONEY], pairs[SUPPLY] = [[[one.capital] for one in made], [[one.supply] for one in made]]

@@ -6,7 +6,8 @@
              at the end of the block what he bought is handed in (core/redemption.py)
     mints    where price after fees > rate (1 + mint_fee) (1 + threshold): until a unit more would bring what minting costs
 A staked asset has a delay and a capacity; a fiat-backed coin those of its issuer; a peg stability module (PSM) has no delay.
-All of it stops while redemption is frozen. Capital, carry and threshold are assumptions.
+All of it stops while redemption is frozen; crumbs (a trillionth of his capital) are left alone.
+Capital, carry and threshold are assumptions.
 Source: limits to arbitrage in the sense of Shleifer and Vishny (1997), as with stETH in 2022 and USDC in 2023.
 """
 
@@ -37,7 +38,7 @@ from delever.model.references import derived
 from delever.model.world import World
 
 YEAR = 365.0 * 86400.0  # [s]
-MINT_FEE, CARRY, THRESHOLD, BID = range(4)  # columns of terms
+MINT_FEE, CARRY, THRESHOLD, BID, CAPITAL = range(5)  # columns of terms
 
 
 class Redeemers(Actor):
@@ -73,7 +74,7 @@ class Desks(NamedTuple):
     """All redeemers. n: how many."""
 
     purse: Purse
-    terms: np.ndarray  # [n, 4] MINT_FEE, CARRY [1/s], THRESHOLD, BID
+    terms: np.ndarray  # [n, 5] MINT_FEE, CARRY [1/s], THRESHOLD, BID, CAPITAL
     network: np.ndarray  # [n]
 
 
@@ -99,7 +100,8 @@ def to_spend(i: int, p: int, time: float, desks: Desks, backing: Backing, liquid
         most = min(most, purse.capacity[i] * ((paid / price - 1.0) / carry - wait))
     if not most > 0.0:
         return 0.0
-    return min(purchase_within(m, p, most, worth * keep, profiles, markets)[1], money)
+    spent = min(purchase_within(m, p, most, worth * keep, profiles, markets)[1], money)
+    return spent if spent > ROUNDING * terms[i, CAPITAL] else 0.0
 
 
 @helper
@@ -114,7 +116,8 @@ def to_mint(i: int, p: int, time: float, desks: Desks, backing: Backing, liquidi
     cost = exp_(backing.log_rate[b, p]) * (1.0 + terms[i, MINT_FEE])
     if not exp_(markets.price[m, p]) * keep > cost * (1.0 + terms[i, THRESHOLD]):
         return 0.0
-    return sale_within(m, p, money / cost, cost / keep, profiles, markets)[0]
+    units = sale_within(m, p, money / cost, cost / keep, profiles, markets)[0]
+    return units if units * cost > ROUNDING * terms[i, CAPITAL] else 0.0
 
 
 @kernel
@@ -213,6 +216,11 @@ class Buy(Kind):
         state.n_sales = buy(picked, state.time, self.redeeming.desks, state.backing, state.liquidity, state.transactions,
                             state.sales, state.n_sales)
 
+    def take_back(self, state: State, picked: np.ndarray) -> None:
+        """What bought nothing is money still."""
+        rows = state.transactions
+        self.redeeming.desks.purse.money[rows.ref[picked], rows.path[picked]] += rows.unsold[picked]
+
 
 class Mint(Buy):
     """Units that are made and sold."""
@@ -224,6 +232,18 @@ class Mint(Buy):
         state.room_for_sales(len(picked))
         state.n_sales = mint(picked, state.time, self.redeeming.desks, state.backing, state.liquidity, state.ledgers.tokens,
                              self.redeeming.minted, state.transactions, state.sales, state.n_sales)
+
+    def take_back(self, state: State, picked: np.ndarray) -> None:
+        """What found no buyer is not minted."""
+        rows, purse, backing, tokens = state.transactions, self.redeeming.desks.purse, state.backing, state.ledgers.tokens
+        i, p, who, units = rows.ref[picked], rows.path[picked], rows.actor[picked], rows.unsold[picked]
+        cost, b = rows.give[picked] * (units / rows.get[picked]), purse.backed[i]
+        self.redeeming.minted[i, p] -= units
+        purse.money[i, p] += cost
+        for a, amount in ((rows.get_asset[picked], units), (rows.give_asset[picked], -cost)):
+            tokens[who, a, p] -= amount
+            np.add.at(tokens, (ISSUER, a, p), amount)
+        np.subtract.at(backing.reserve, (b, p), cost)
 
 
 SECTION = "Redemptions"
@@ -249,8 +269,8 @@ class Redeeming(Phase):
                       np.array([math.inf if spec.capacity is None else spec.capacity / 86400.0 for spec in made]),
                       np.array([spec.fee for spec in made]), np.repeat(self.capital[:, None], paths, axis=1),
                       np.zeros((len(made), paths)), np.zeros((len(made), paths)))
-        terms = np.array([[math.inf if spec.mint_fee is None else spec.mint_fee, spec.carry / YEAR, spec.threshold, spec.bid]
-                          for spec in made])
+        terms = np.array([[math.inf if spec.mint_fee is None else spec.mint_fee, spec.carry / YEAR, spec.threshold, spec.bid,
+                           spec.capital] for spec in made])
         network = np.array([setting.network(spec.network, "actors", name, "network") for name, spec in specs.items()], np.int64)
         self.desks, self.minted = Desks(purse, terms, network), np.zeros((len(made), paths))
         self.claims, self.n_claims = new_claims(64), 0

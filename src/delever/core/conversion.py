@@ -21,17 +21,18 @@ from delever.core.market import kept_by, log_price_at, purchase_within, sale
 from delever.core.tables import Liquidity
 
 BOUGHT, MADE, BOUGHT_AT, MADE_AT, BACKED, UP, PAIR, FEED, HOLDER, NETWORK = range(10)  # columns of ways; FEED -1: her market
-SPREAD, POOL, THRESHOLD, BID = range(4)  # columns of terms
+SPREAD, POOL, THRESHOLD, BID, CAPITAL = range(5)  # columns of terms
 MONEY, FILLED, SUPPLY = range(3)  # rows of pairs: units of the peg, d, coins outstanding
 HELD, BURNED, MINTED = range(3)  # rows of what came of ways: minted and not sold, bought and burned, minted
 HALVINGS = 50
+ROUNDING = 1e-12  # share of his capital, and of all that was minted, that counts as nothing
 
 
 class Pairs(NamedTuple):
     """Coins and sisters, two ways each: down, up. n: pairs, P: paths."""
 
     ways: np.ndarray  # [2 n, 10]
-    terms: np.ndarray  # [n, 4]
+    terms: np.ndarray  # [n, 5]
     pairs: np.ndarray  # [3, n, P]
     made: np.ndarray  # [3, 2 n, P]
     answer: np.ndarray  # [F, P] of feeds, log
@@ -98,4 +99,5 @@ def to_spend(i: int, p: int, time: float, it: Pairs, backing: Backing, liquidity
                 low = middle
             else:
                 high = middle
-    return min(purchase_within(m, p, low, np.inf, profiles, markets)[1], money) if low > 0.0 else 0.0
+    spent = min(purchase_within(m, p, low, np.inf, profiles, markets)[1], money) if low > 0.0 else 0.0
+    return spent if spent > ROUNDING * it.terms[k, CAPITAL] else 0.0

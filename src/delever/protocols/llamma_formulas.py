@@ -29,7 +29,7 @@ WINDOW, CHANGE = 120.0, 1.25  # of the limiter: [s], factor of the price
 SLOW = 0.25  # fee of a band by the distance to its own range, relative
 BANDS = 50  # of one trade, and from the oracle price to where it stops
 HIGHEST = 1.0 - 1e-18  # fee of the limiter
-CRUMB = 1e-12  # of what a trade has brought: less is not carried into another band
+CRUMB = 1e-12  # of f + x (g + y) of a band, to which a trade is known: less is not carried on from it, or traded alone
 DEAD, GRAIN = 1e-15, 1e-18  # shares of nobody in each band, and the unit of collateral that they count for
 UNPAID = 1e-4  # share of what a collateral may borrow that the contract keeps back
 
@@ -208,7 +208,7 @@ def sell_stable(left: float, b: int, p_o: float, scale: float, fee: float, grid:
                 rest = 0.0 if whole < left else min(max(i / (f + x[b] + part * (1.0 - share)) - g, 0.0), y[b])
                 brought, got, left, taken = brought + part, got + (y[b] - rest), left - part, taken + part * share * terms[ADMIN]
                 x[b], y[b] = x[b] + part * (1.0 - share * terms[ADMIN]), rest
-                if left <= CRUMB * brought:
+                if left <= CRUMB * (f + x[b]):
                     break
         if b + 1 == len(x) or not goes_on(b, b + 1, start, p_o, scale, grid, terms):
             break
@@ -232,7 +232,7 @@ def sell_collateral(left: float, b: int, p_o: float, scale: float, fee: float, g
                 rest = 0.0 if whole < left else min(max(i / (g + y[b] + part * (1.0 - share)) - f, 0.0), x[b])
                 brought, got, left, taken = brought + part, got + (x[b] - rest), left - part, taken + part * share * terms[ADMIN]
                 x[b], y[b] = rest, y[b] + part * (1.0 - share * terms[ADMIN])
-                if left <= CRUMB * brought:
+                if left <= CRUMB * (g + y[b]):
                     break
         if b == 0 or not goes_on(b, b - 1, start, p_o, scale, grid, terms):
             break

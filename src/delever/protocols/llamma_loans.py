@@ -6,7 +6,8 @@
     hard liquidation   below 0 anybody pays debt - x and takes y (what x has beyond the debt, too)
     written off        below 0, no collateral left and x below the debt: x pays what it can, the rest is a deficit
 A path's loans are all looked at when its bands may have lost so much since that one of them could have fallen below 0: only
-bands from the active one to the oracle price can be worth another than before.
+bands from the active one to the oracle price can be worth another than before. Where one would be below 0 by its bands alone
+they are looked at in every block.
 Source: curvefi/curve-stablecoin (Controller.vy); the write-off is an assumption (the contract leaves such a loan open).
 """
 
@@ -65,7 +66,7 @@ class Loans(NamedTuple):
     open: np.ndarray  # [P, L] 1: still there
     shares: np.ndarray  # [P, B] of all open loans
     worth: np.ndarray  # [P, B] x_down of each band when all loans were looked at last
-    looked: np.ndarray  # [P, 3] least share of that which a band has been worth since; least 1 + health then; interest index then
+    looked: np.ndarray  # [P, 3] least share of that which a band has been worth since; least 1 + health then, by bands; index
     sums: np.ndarray  # [3, B + 1] scratch
 
 
@@ -174,9 +175,9 @@ def offer_calls(kind: int, time: float, active: np.ndarray, halted: np.ndarray, 
             if not loans.open[p, k]:
                 continue
             now = each[k] * (sums[last[k] + 1] - sums[first[k]]) * bears / debt[k]
+            lowest = min(lowest, now)  # below 1 where the price above its bands keeps a loan: that falls while no band does
             if now < 1.0 + SAFE:
                 now = health(p, k, p_o, scale, amm, loans)
-            lowest = min(lowest, now)
             if now < 1.0 and not halted[p] > time:
                 rows.path[n], rows.kind[n], rows.state[n], rows.ref[n] = p, kind, OFFERED, loans.account[k]
                 rows.protocol[n], rows.network[n], rows.most[n] = amm.of[PROTOCOL], amm.of[NETWORK], 0.0

@@ -38,6 +38,7 @@ from delever.core.tables import (
 )
 from delever.protocols.llamma_formulas import (
     AMPLIFICATION,
+    CRUMB,
     FEE,
     Grid,
     fee_of,
@@ -112,7 +113,7 @@ def meeting(p: int, buying: bool, p_o: float, scale: float, fee: float, amm: Amm
     """(brought, got) of the trade that pays most before gas; nothing where none pays."""
     x, y, terms, grid = amm.x[p], amm.y[p], amm.terms, amm.grid
     a, b = (amm.of[COLLATERAL], amm.of[STABLE]) if buying else (amm.of[STABLE], amm.of[COLLATERAL])
-    k, start, step, brought, got = amm.active[p], -1, 1 if buying else -1, 0.0, 0.0
+    k, start, step, brought, got, whole = amm.active[p], -1, 1 if buying else -1, 0.0, 0.0, 0.0
     while True:
         if x[k] > 0.0 or y[k] > 0.0:
             start, stock = k if start < 0 else start, y[k] if buying else x[k]
@@ -121,12 +122,13 @@ def meeting(p: int, buying: bool, p_o: float, scale: float, fee: float, amm: Amm
                 keeps = 1.0 - fee_of(fee, p_o, grid.edge[k] * scale, terms[AMPLIFICATION])
                 out, into = (g + y[k], f + x[k]) if buying else (f + x[k], g + y[k])
                 u = reach(p, a, b, got, out, stock, i, keeps, liquidity)
-                brought, got = brought + into * u / (out - u) / keeps, got + u
+                brought, got, whole = brought + into * u / (out - u) / keeps, got + u, max(whole, out)
                 if u < stock:
-                    return brought, got
+                    break
         if not 0 <= k + step < len(x) or not goes_on(k, k + step, start, p_o, scale, grid, terms):
-            return brought, got
+            break
         k += step
+    return (brought, got) if got > CRUMB * whole else (0.0, 0.0)
 
 
 @helper
