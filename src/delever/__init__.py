@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         wall,
     )
     from delever.analysis.contagion import contagion
+    from delever.analysis.network import network
     from delever.examples import example
     from delever.ingest.own_import import import_book
     from delever.model.book import Book
@@ -52,6 +53,7 @@ __all__ = [
     "import_book",
     "liquidation_prices",
     "load",
+    "network",
     "remainder_worlds",
     "replay",
     "show",
@@ -73,6 +75,7 @@ _HOME = {
     "import_book": "delever.ingest.own_import",
     "liquidation_prices": "delever.analysis",
     "load": "delever.worlds",
+    "network": "delever.analysis.network",
     "remainder_worlds": "delever.analysis",
     "replay": "delever.run.replay",
     "show": "delever.report",

@@ -161,12 +161,13 @@ def impact(sold: ArrayLike, depth: ArrayLike, floor: float = 0.5) -> Floats:
 
 
 def vulnerability(held: ArrayLike, equity: ArrayLike, shock: ArrayLike, depth: ArrayLike, other: ArrayLike = 0.0,
-                  names: Sequence[str] | None = None, assets: Sequence[str] | None = None) -> Vulnerability:
+                  gross: ArrayLike | None = None, names: Sequence[str] | None = None, assets: Sequence[str] | None = None
+                  ) -> Vulnerability:
     """Aggregate vulnerability: what one round of sales takes after a shock, by whom and from whom.
 
     held: [N, K] USD; equity: [N] USD above 0; shock: [K] share of the price that is lost; depth: [K] USD, D; other: [N] USD of
-    assets that have no market here and are not sold. Debt is what assets exceed equity by. Linear as published: nobody's sales
-    end at what he holds, no price at 0.
+    assets that have no market here and are not sold; gross: [N] USD of what is, where `held` counts an asset in several markets.
+    Debt is what assets exceed equity by. Linear as published: nobody's sales end at what he holds, no price at 0.
     """
     owned = matrix("held", held)
     count, kinds = owned.shape
@@ -174,9 +175,9 @@ def vulnerability(held: ArrayLike, equity: ArrayLike, shock: ArrayLike, depth: A
     own, rest = amounts("equity", equity, count), amounts("other", other, count)
     if not own.all():
         raise InputError("is 0", "equity", int(np.flatnonzero(own == 0.0)[0]), "leave out who has failed already")
-    size = owned.sum(axis=1) + rest
-    leverage = np.maximum(size - own, 0.0) / own
-    share = np.divide(owned, owned.sum(axis=1, keepdims=True), out=np.zeros_like(owned), where=owned.any(axis=1, keepdims=True))
+    sellable = owned.sum(axis=1) if gross is None else amounts("gross", gross, count)
+    leverage = np.maximum(sellable + rest - own, 0.0) / own
+    share = np.divide(owned, sellable[:, None], out=np.zeros_like(owned), where=sellable[:, None] > 0.0)
     lost = owned @ fall
     sells = leverage * lost  # b A R: the lost part of the assets, b times
     taken = share / deep @ owned.sum(axis=0)  # from all, by a USD of i's sales

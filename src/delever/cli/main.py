@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from delever import __version__
+from delever.cli import systemic
 from delever.cli.variants import ORDER, InOrder
 
 app = typer.Typer(
@@ -155,13 +156,21 @@ def contagion(
     ] = None,
     paths: Annotated[int | None, typer.Option(help="Number of price paths, instead of the world's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all randomness, instead of the world's.")] = None,
+    network: Annotated[
+        bool, typer.Option("--network", help="Without a run: overlaps weighted by depth, DebtRank, vulnerability to a shock.")
+    ] = False,
+    shock: Annotated[str, typer.Option(help='Of --network: "ETH -10 %".')] = "all -10 %",
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Of --network: its picture (.svg).")] = None,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
     """Say how much of each protocol's loss came from the others' forced selling."""
     from delever.cli import contagion as command
 
-    command.run(world, settings or [], group or [], paths, seed, as_json)
+    if network:
+        command.run_network(world, settings or [], shock, chart, as_json)
+    else:
+        command.run(world, settings or [], group or [], paths, seed, as_json)
 
 
 @app.command("import")
@@ -295,6 +304,9 @@ def explain(
     from delever.cli import explain as command
 
     command.run(name, as_json)
+
+
+systemic.add_to(app)
 
 
 def main() -> None:
