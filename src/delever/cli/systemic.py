@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from delever.cli.attribution import attribute
 from delever.cli.options import parse_settings, user_errors
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ DEBTS, MEANS = ("debtor", "creditor", "amount"), ("name", "cash", "outside")
 
 
 def add_to(app: typer.Typer) -> None:
-    """The commands of this file."""
+    """The commands of this file, and `delever attribute`."""
     app.command()(deleverage)
     app.command()(clear)
+    app.command()(attribute)
 
 
 # --- deleverage --------------------------------------------------------------------------------------------------------
