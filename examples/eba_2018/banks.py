@@ -51,7 +51,7 @@ def beside(mode: str, table: pa.Table) -> pa.Table:
 def main(arguments: list[str]) -> None:
     """Both ways of deleveraging, printed."""
     given = banks(Path(os.environ["DELEVER_DATA"], "eba_2018", "EBA_2018.csv"))
-    found = {"threshold": by_fall(given, SHOCK, FALLS), "targeting": by_fall(given, SHOCK, FALLS, TARGETING)}
+    found = {"threshold": by_fall(given, SHOCK, FALLS).table, "targeting": by_fall(given, SHOCK, FALLS, TARGETING).table}
     for mode, table in found.items():
         dl.show(beside(mode, table), f"{len(given.names)} banks, government bonds -20 %, {mode}")
     if arguments[:1] == ["--write"]:

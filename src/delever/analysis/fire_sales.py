@@ -225,15 +225,35 @@ def _share(of: Floats, whole: Floats) -> Floats:
 # --- several at once, and files ----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, repr=False)
+class FireSales(Result):
+    """The same shock at several price impacts.
+
+    table: a row an impact: who failed, what was sold, where prices ended. share: of all units, that the stated falls are for.
+    """
+
+    table: pa.Table
+    holders: int
+    share: float
+
+    @property
+    def main(self) -> pa.Table:
+        """See Result."""
+        return self.table
+
+    def __repr__(self) -> str:
+        return f"Fire sales of {self.holders} holders at {self.table.num_rows} price impacts"
+
+
 def by_fall(given: Sheets, shock: Mapping[str, float], falls: Sequence[float], rule: Rule | None = None, steps: int = STEPS,
-            share: float = 0.05) -> pa.Table:
-    """A row a price impact: who failed, what was sold, where prices ended.
+            share: float = 0.05) -> FireSales:
+    """The same shock at several price impacts.
 
     shock: asset -> share of its price that is lost; falls: of the price when `share` of all units is sold; see `depth_of`.
     """
     total, hit = given.held.sum(axis=0), shocks_of(given, shock)
     found = [fire_sale(given, hit, depth_of(fall, total, share), rule, steps) for fall in falls]
-    return table(
+    return FireSales(table(
         Column("fall", "share", list(falls), f"of the price when {100.0 * share:.4g} % of all units is sold", pa.float64()),
         Column("failed", "count", [one.failed for one in found], f"of {len(given.names)}, after {steps} steps", pa.int64()),
         Column("sold", "share", [one.sold for one in found], "of all that could be sold, at prices before the shock",
@@ -242,7 +262,7 @@ def by_fall(given: Sheets, shock: Mapping[str, float], falls: Sequence[float], r
                pa.float64()),
         *(Column(f"price of {name}", "", [one.assets["price"].to_pylist()[k] for one in found], kind=pa.float64())
           for k, name in enumerate(given.assets)),
-    )
+    ), len(given.names), share)
 
 
 def shocks_of(given: Sheets, shock: Mapping[str, float]) -> Floats:

@@ -26,12 +26,9 @@ def attribute(
         check_target(chart, {".svg"})
         found = attribution(run, path)
         if chart is not None:
-            from delever.report.bars import bar_chart
+            from delever.report.pictures import picture
 
-            rows = found.table.to_pylist()
-            names = [" ".join(part for part in (row["first cause"], row["of"], "→", row["affected"]) if part) for row in rows]
-            write_text(bar_chart(f"First causes on path {path} of {run.name}", names, {
-                "liquidated": [row["liquidated"] for row in rows], "loss": [row["loss"] for row in rows]}), chart)
+            write_text(picture(found), chart)
         if as_json:
             typer.echo(json_text({"run": str(run), "path": path, "totals": found.totals, "by_kind": found.table,
                                   "first_causes": found.causes}))

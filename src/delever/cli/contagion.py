@@ -35,13 +35,14 @@ def run_network(text: str, settings: list[str], shock: str, chart: Path | None, 
     with user_errors():
         from delever.analysis.network import network
         from delever.report.files import check_target, json_text, write_text
-        from delever.report.network import network_chart, network_json, network_report
+        from delever.report.network import network_json, network_report
+        from delever.report.pictures import picture
 
         check_target(chart, {".svg"})
         world = load_world(text, parse_settings(settings))
         found = network(world, shock)
         if chart is not None:
-            write_text(network_chart(world.name, found), chart)
+            write_text(picture(found), chart)
         if as_json:
             typer.echo(json_text(network_json(world.name, found)))
         else:

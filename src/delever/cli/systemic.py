@@ -53,7 +53,7 @@ def deleverage(
         from delever.analysis.fire_sales import Rule, by_fall, sheets_from
         from delever.model.quantity import SHARE
         from delever.report.files import check_target, json_text, write_text
-        from delever.report.lines import line_chart
+        from delever.report.pictures import picture
 
         check_target(chart, {".svg"})
         falls = [share(text, "--fall", SHARE) for text in fall.split(",")]
@@ -61,18 +61,15 @@ def deleverage(
                       (("target", target), ("buffer", buffer), ("least", least))))
         given = sheets_from(read_table(balances, ("name",), ("name",)), str(balances))
         shocks = changes(shock)
-        table = by_fall(given, shocks, falls, rule, steps)
+        found = by_fall(given, shocks, falls, rule, steps)
         if chart is not None:
-            lines = {"failed": [value / len(given.names) for value in table["failed"].to_pylist()],
-                     "sold": table["sold"].to_pylist()}
-            write_text(line_chart("Failed and sold, share of all", "fall of the price when 5 % of all is sold", falls, lines),
-                       chart)
+            write_text(picture(found), chart)
         if as_json:
             typer.echo(json_text({"of": len(given.names), "shock": {name: -value for name, value in shocks.items()},
-                                  "steps": steps, "by_fall": table, **({} if len(falls) > 1 else
+                                  "steps": steps, "by_fall": found.table, **({} if len(falls) > 1 else
                                                                        detail(given, shocks, falls[0], rule, steps))}))
         else:
-            print_sales(str(balances), given, table, shocks, falls, rule, steps)
+            print_sales(str(balances), given, found.table, shocks, falls, rule, steps)
 
 
 def detail(given: Sheets, shocks: dict[str, float], fall: float, rule: Rule, steps: int) -> dict[str, pa.Table]:
@@ -132,11 +129,9 @@ def clear(
         check_target(chart, {".svg"})
         found = cleared(debts, means, share(alpha, "--alpha", SHARE), share(beta, "--beta", SHARE))
         if chart is not None:
-            from delever.report.bars import bar_chart
+            from delever.report.pictures import picture
 
-            kinds = {"due": "due", "paid by the greatest vector": "pays", "by the least": "pays at least"}
-            write_text(bar_chart("What is due and what is paid", found.table["name"].to_pylist(),
-                                 {label: found.table[name].to_pylist() for label, name in kinds.items()}), chart)
+            write_text(picture(found), chart)
         if as_json:
             typer.echo(json_text({"unique": found.unique, "debtors": found.table, "payments": found.payments}))
             return

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from delever.report.check import check_json, check_report, has_errors
     from delever.report.document import Remark, Remarks, Report, Section
     from delever.report.files import check_target, json_text, write_table, write_text
+    from delever.report.pictures import picture
     from delever.report.replay import replay_report
     from delever.report.sections import Extras
     from delever.report.stress import stress_json, stress_report, write_summary
@@ -26,6 +27,7 @@ __all__ = [
     "check_target",
     "has_errors",
     "json_text",
+    "picture",
     "replay_report",
     "show",
     "stress_json",
@@ -48,6 +50,7 @@ _HOME = {
     "check_target": "files",
     "has_errors": "check",
     "json_text": "files",
+    "picture": "pictures",
     "replay_report": "replay",
     "stress_json": "stress",
     "stress_report": "stress",
@@ -70,7 +73,7 @@ def __getattr__(name: str) -> object:
 
 
 def show(result: object, title: str = "") -> None:
-    """Print a run, a wall, a check, a comparison, a sweep or a table as the commands do: human numbers, units, definitions.
+    """Print a run, a wall, a comparison, any other result or a table as the commands do: human numbers, units, definitions.
 
     A run shows its figures; what the command adds (concentration, remainders) are calls of their own.
     """
@@ -87,6 +90,7 @@ def _report(result: object, title: str) -> Report:
     from delever.report.stress import stress_report
     from delever.report.sweep import sweep_report
     from delever.report.wall import wall_report
+    from delever.run.result import Result
     from delever.run.stress import Run
 
     if isinstance(result, Sweep):
@@ -101,4 +105,7 @@ def _report(result: object, title: str) -> Report:
         return wall_report(title or "the world", "", "", result)
     if isinstance(result, Check):
         return check_report(title or "the world", None, result)
-    raise TypeError(f"show: {type(result).__name__} is neither a run, a wall, a check, a comparison, a sweep nor a table")
+    if isinstance(result, Result):
+        tables = [(name, value) for name, value in vars(result).items() if isinstance(value, pa.Table)]
+        return Report(title or repr(result), tuple(Section("" if name == "table" else name, value) for name, value in tables))
+    raise TypeError(f"show: {type(result).__name__} is neither a result nor a table")

@@ -1,11 +1,10 @@
-"""A network of protocols: its tables, its figures for machines, and a picture of what each takes from the others."""
+"""A network of protocols: its tables, and its figures for machines."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from delever import __version__
-from delever.report.bars import bar_chart
 from delever.report.document import Report, Section
 from delever.report.numbers import percent
 
@@ -36,10 +35,3 @@ def network_json(name: str, found: Network) -> dict[str, Any]:
     return {"version": __version__, "world": name, "shock": found.shock, "aggregate_vulnerability": found.aggregate,
             "eigenvalue": found.eigenvalue, "protocols": found.table.to_pylist(), "pairs": found.pairs.to_pylist(),
             "markets": found.markets.to_pylist(), "left_out": list(found.left_out), "assumptions": list(ASSUMED)}
-
-
-def network_chart(name: str, found: Network) -> str:
-    """DebtRank and systemicness by protocol, shares of all equity."""
-    return bar_chart(f"Network of {name}: share of all equity that falls with a protocol", found.table["protocol"].to_pylist(),
-                     {"DebtRank: if it sells all": found.table["DebtRank"].to_pylist(),
-                      f"systemicness: by its sales after {found.shock}": found.table["systemicness"].to_pylist()}, "share")
