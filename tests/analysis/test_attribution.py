@@ -15,6 +15,7 @@ from delever.analysis.contagion import FIGURES
 from delever.cli.main import app
 from delever.model.errors import InputError
 from delever.model.world import World
+from delever.report import picture
 from delever.run.assemble import assemble
 from delever.run.stress import stress
 from protocols.clip_worlds import auctions
@@ -52,6 +53,19 @@ def test_parts_add_up_to_what_the_run_says(mode: str) -> None:
             assert total["liquidated"] == row[f"seized_collateral.{total['protocol']}"] > 0.0
             assert total["loss"] == row[f"shortfall.{total['protocol']}"]
         assert sum(total["loss"] for total in found.totals.to_pylist()) > 0.0
+
+
+def test_over_several_paths_figures_are_means() -> None:
+    run = stress(everything("batched", paths=3), keep=False, threads=1)
+    found = attribution(run)
+    adds_up(found)
+    assert found.paths == (0, 1, 2)
+    assert set(found.causes["path"].to_pylist()) == {0, 1, 2}
+    for row in found.totals.to_pylist():
+        assert row["loss"] == pytest.approx(sum(run.paths[f"shortfall.{row['protocol']}"].to_pylist()) / 3.0)
+    assert "3 paths" in picture(found) and "3 paths" in repr(found)
+    with pytest.raises(InputError, match="one twice"):
+        attribution(run, [1, 1])
 
 
 def chained(**changes: Any) -> World:
@@ -115,7 +129,7 @@ def test_shares_add_up_whatever_the_weights() -> None:
 
 
 def test_the_command_prints_draws_and_says_it_for_machines(tmp_path: Path) -> None:
-    run = stress(chained(scenario={"horizon": 60, "events": [fall(0.06)]}), out=tmp_path / "run")
+    stress(chained(scenario={"horizon": 60, "events": [fall(0.06)]}), out=tmp_path / "run")
     with pytest.raises(InputError, match="in memory"):
         attribution(tmp_path / "run", 0)
     (tmp_path / "book.csv").write_text("account,asset,side,amount\nfirst,ETH,collateral,10\nfirst,USD,debt,8000\n")
@@ -137,7 +151,8 @@ scenario: {horizon: 10 min, step: 1 min, paths: 1, seed: 1, prices: {kind: logno
     assert found["by_kind"][0]["first cause"] == "liquidation" and found["totals"][0]["liquidated"] > 0.0
     assert "liquidation pool → pool" in chart.read_text()
     shown = CliRunner().invoke(app, ["attribute", str(tmp_path / "kept"), "--path", "0"])
-    assert "First causes on path 0" in shown.output and "In all" in shown.output
+    assert "First causes of losses in kept" in shown.output and "Path 0." in shown.output
+    every = json.loads(CliRunner().invoke(app, ["attribute", str(tmp_path / "kept"), "--json"]).output)
+    assert every["paths"] == [0] and every["totals"] == found["totals"]
     wrong = CliRunner().invoke(app, ["attribute", str(tmp_path / "kept"), "--path", "7"])
     assert wrong.exit_code == 2 and "path 7 is not run" in wrong.stderr
-    assert run.paths.num_rows == 1

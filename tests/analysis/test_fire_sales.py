@@ -43,6 +43,64 @@ def test_the_example_prints_what_was_published_and_writes_its_files(tmp_path: Pa
     assert fire_sale(again, [0.2, 0.0], depth_of(0.01, again.held.sum(axis=0))).failed == 18
 
 
+class Bank:
+    """One bank of a plain second implementation, written from the description of the exercise alone."""
+
+    def __init__(self, equity: float, ratio: float, securities: float, government: float) -> None:
+        size = equity / (ratio / 100.0)
+        self.bonds = {"government": government, "corporate": securities - government}
+        self.cash, self.other = 0.05 * size, size - securities - 0.05 * size
+        self.loans = self.owed = (size - equity) / 2.0
+        self.orders: dict[str, float] = {}
+        self.alive = True
+
+    def act(self, price: dict[str, float], buffer: float) -> None:
+        worth = sum(self.bonds[name] * price[name] for name in price)
+        size = self.cash + worth + self.other
+        equity = size - self.loans - self.owed
+        if equity / size < 0.03:
+            self.alive, self.orders = False, dict(self.bonds)
+        elif equity / size < buffer:
+            wanted = size - equity / 0.05
+            paid = max(0.0, min(wanted, self.cash, self.loans))
+            self.cash, self.loans, wanted = self.cash - paid, self.loans - paid, wanted - paid
+            if wanted > self.cash and worth > 0.0:
+                part = min((wanted - self.cash) / worth, 1.0)
+                self.orders = {name: part * units for name, units in self.bonds.items()}
+
+
+def plainly(rows: list[list[str]], shock: float, fall: float, buffer: float) -> tuple[int, float]:
+    """(failed, share sold)."""
+    banks = [Bank(*map(float, row[1:4]), sum(map(float, row[4].split("+")))) for row in rows]
+    total = {name: sum(bank.bonds[name] for bank in banks) for name in ("government", "corporate")}
+    price, gone = {"government": 1.0 - shock, "corporate": 1.0}, dict.fromkeys(total, 0.0)
+    for _ in range(6):
+        sold = {name: sum(bank.orders.get(name, 0.0) for bank in banks) for name in total}
+        after = {name: price[name] * (1.0 - fall) ** (20.0 * sold[name] / total[name]) for name in total}
+        for bank in banks:
+            for name, units in bank.orders.items():
+                bank.bonds[name] -= units
+                bank.cash += units * (price[name] + after[name]) / 2.0
+            bank.orders = {}
+        price, gone = after, {name: gone[name] + sold[name] for name in total}
+        for bank in banks:
+            if bank.alive:
+                bank.act(price, buffer)
+    return sum(not bank.alive for bank in banks), sum(gone.values()) / sum(total.values())
+
+
+@with_data
+@pytest.mark.parametrize("buffer", [0.04, 1.0])
+def test_a_plain_second_implementation_says_the_same_at_every_shock_and_impact(buffer: float) -> None:
+    rows = [line.split() for line in DATA.read_text().splitlines()[1:]]
+    banks = runpy.run_path(str(EXAMPLE))["banks"](DATA)
+    for shock in (0.0, 0.05, 0.12, 0.2, 0.3):
+        for fall in (0.0, 0.005, 0.02, 0.035, 0.1):
+            found = fire_sale(banks, [shock, 0.0], depth_of(fall, banks.held.sum(axis=0)), Rule(buffer=buffer))
+            failed, sold = plainly(rows, shock, fall, buffer)
+            assert (found.failed, found.sold) == (failed, pytest.approx(sold, rel=1e-9, abs=1e-12)), (shock, fall)
+
+
 def two() -> Any:
     """a: 80 bonds, 5 cash, 15 other, 90 loans, 4 owed. b: 20 bonds, 80 cash, nothing owed."""
     return sheets([[80.0], [20.0]], [5.0, 80.0], [15.0, 0.0], [90.0, 0.0], [4.0, 0.0], ["a", "b"], ["bond"])

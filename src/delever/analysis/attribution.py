@@ -1,8 +1,9 @@
-"""What of one path's losses goes back to which first cause, along `cause`: the transaction that led to each transaction.
+"""What of a run's losses goes back to which first cause, along `cause`: the transaction that led to each transaction.
 
-One path is played again (run/replay.py). A transaction's first cause is where the chain of its causes ends: a transaction that
-followed from no other of its step, but from outside prices and events, such as a large order, an answer of a feed, or the
-liquidation of whoever those reached first. What a block adds to a figure goes to the first causes of its liquidations:
+Paths are played again, one by one (run/replay.py). A transaction's first cause is where the chain of its causes ends: a
+transaction that followed from no other of its step, but from outside prices and events, such as a large order, an answer of a
+feed, or the liquidation of whoever those reached first. What a block adds to a figure goes to the first causes of its
+liquidations:
 
     liquidated   collateral seized: in proportion to what each got
     loss         written off: in proportion, of accounts that have nothing left, if there are such; owed beyond the collateral at
@@ -16,12 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from delever.analysis.contagion import FIGURES, LIQUIDATED, LOSS, liquidated, loss, vaults
+from delever.analysis.contagion import FIGURES, LIQUIDATED, LOSS, Tell, liquidated, loss, vaults
 from delever.analysis.tables import Column, table
 from delever.core.loans import losses
 from delever.core.outcomes import DEFICITS, SEIZED
@@ -29,6 +30,7 @@ from delever.core.phase import Kind
 from delever.core.state import State
 from delever.core.tables import EXECUTED, SLOTS
 from delever.engine.probes import fresh_prices
+from delever.model.errors import InputError
 from delever.run.assemble import Model, log_usd, phases
 from delever.run.collect import mechanisms_of
 from delever.run.outcomes import tabulate_paths
@@ -42,7 +44,7 @@ Parts = dict[int, float]  # first cause, a number -> share of 1, or USD
 
 @dataclass(frozen=True, repr=False)
 class Attribution(Result):
-    """Losses of a path by first cause.
+    """Losses by first cause, means over the paths looked at.
 
     table: a row a kind of first cause, of whose protocol, and affected protocol: liquidated and loss, the largest first.
     causes: the same, a row a transaction. totals: a row a protocol: both figures, which the rows of either add up to.
@@ -51,7 +53,7 @@ class Attribution(Result):
     table: pa.Table
     causes: pa.Table
     totals: pa.Table
-    path: int
+    paths: tuple[int, ...]
 
     @property
     def main(self) -> pa.Table:
@@ -59,26 +61,49 @@ class Attribution(Result):
         return self.table
 
     def __repr__(self) -> str:
-        lost = sum(self.totals["loss"].to_pylist())
-        return f"Attribution of path {self.path}: {lost:,.0f} USD lost, by {self.causes.num_rows} first causes"
+        lost, many = sum(self.totals["loss"].to_pylist()), len(self.paths)
+        what = f"path {self.paths[0]}" if many == 1 else f"{many:,} paths, means"
+        return f"Attribution of {what}: {lost:,.0f} USD lost, by {self.causes.num_rows:,} first causes"
 
 
-def attribution(run: Any, path: int) -> Attribution:
-    """Losses of one path of a run by first cause. run: the Run, or its folder; errors as of `replay`."""
-    return attribute(model_of(run), path)
+def attribution(run: Any, paths: int | Sequence[int] | None = None, progress: Tell | None = None) -> Attribution:
+    """Losses of a run by first cause. run: the Run, or its folder; paths: numbers, all if not given; errors as of `replay`."""
+    return attribute(model_of(run), paths, progress)
 
 
-def attribute(model: Model, path: int) -> Attribution:
+def attribute(model: Model, paths: int | Sequence[int] | None = None, progress: Tell | None = None) -> Attribution:
     """The same for a model."""
+    chosen = [paths] if isinstance(paths, int) else list(range(model.world.scenario.paths) if paths is None else paths)
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise InputError("names none, or one twice", "paths", ", ".join(map(str, chosen)), "give each once")
+    found = []
+    for done, path in enumerate(chosen):
+        if progress is not None:
+            progress("replaying", done, len(chosen))
+        found.append(seen_of(model, path))
+    return tabulated(found)
+
+
+class Seen(NamedTuple):
+    """What was seen of one path."""
+
+    path: int
+    lost: dict[tuple[str, str, int], float]  # (figure, protocol, first cause) -> USD
+    totals: dict[tuple[str, str], float]  # (figure, protocol) -> USD
+    told: dict[int, Row]  # transactions by number
+
+
+def seen_of(model: Model, path: int) -> Seen:
+    """One path, played again."""
     chunk = phases(model, 1, ())
     witness = Witness(model, list(chunk.kinds))
     state = play(model, path, chunk, witness)
     fresh_prices(state)
     witness.close(state)
-    paths, start = tabulate_paths(model, mechanisms_of(chunk), state), vaults(model)
+    columns, start = tabulate_paths(model, mechanisms_of(chunk), state), vaults(model)
     totals = {(figure, name): value for name in model.world.protocols for figure, value in (
-        (LIQUIDATED, float(liquidated(paths, name)[0])), (LOSS, float(loss(paths, name, start[name])[0])))}
-    return tabulated(completed(witness.lost, totals, model.world.exchanges), totals, witness.told, path)
+        (LIQUIDATED, float(liquidated(columns, name)[0])), (LOSS, float(loss(columns, name, start[name])[0])))}
+    return Seen(path, completed(witness.lost, totals, model.world.exchanges), totals, witness.told)
 
 
 def completed(found: Mapping[tuple[str, str, int], float], totals: Mapping[tuple[str, str], float], exchanges: Sequence[str]
@@ -204,28 +229,29 @@ Key = tuple[Any, ...]
 Losses = dict[Key, dict[str, float]]  # what stands in a row -> figure -> USD
 
 
-def tabulated(lost: Mapping[tuple[str, str, int], float], totals: Mapping[tuple[str, str], float], told: Mapping[int, Row],
-              path: int) -> Attribution:
+def tabulated(seen: Sequence[Seen]) -> Attribution:
     """Both tables, the largest losses first, and the totals."""
     kinds: Losses = {}
     single: Losses = {}
-    for (figure, affected, first), usd in lost.items():
-        row = told.get(first)
-        kind = ("engine" if first == ENGINE else "outside") if row is None else row.kind
-        of = (affected if first == ENGINE else "") if row is None else row.protocol
-        one = (None, "", "", None) if row is None else (first, row.about, row.actor, row.time)
-        for rows, key in ((kinds, (kind, of, affected)), (single, (kind, of, affected, *one))):
-            rows.setdefault(key, dict.fromkeys(FIGURES, 0.0))[figure] += usd
-    names = list(dict.fromkeys(name for _, name in totals))
+    for path, lost, _, told in seen:
+        for (figure, affected, first), usd in lost.items():
+            row = told.get(first)
+            kind = ("engine" if first == ENGINE else "outside") if row is None else row.kind
+            of = (affected if first == ENGINE else "") if row is None else row.protocol
+            one = (path, None, "", "", None) if row is None else (path, first, row.about, row.actor, row.time)
+            for rows, key in ((kinds, (kind, of, affected)), (single, (kind, of, affected, *one))):
+                rows.setdefault(key, dict.fromkeys(FIGURES, 0.0))[figure] += usd / len(seen)
+    names = list(dict.fromkeys(name for _, name in seen[0].totals))
+    totals = {key: sum(one.totals[key] for one in seen) / len(seen) for key in seen[0].totals}
     whole = {figure: sum(totals[figure, name] for name in names) for figure in FIGURES}
+    heads = (("first cause", pa.string()), ("of", pa.string()), ("affected", pa.string()))
+    more = (("path", pa.int64()), ("number", pa.int64()), ("about", pa.string()), ("actor", pa.string()), ("time", pa.float64()))
     return Attribution(
-        losses_table(kinds, whole, (("first cause", pa.string()), ("of", pa.string()), ("affected", pa.string()))),
-        losses_table(single, whole, (("first cause", pa.string()), ("of", pa.string()), ("affected", pa.string()),
-                                     ("number", pa.int64()), ("about", pa.string()), ("actor", pa.string()),
-                                     ("time", pa.float64()))),
+        losses_table(kinds, whole, heads),
+        losses_table(single, whole, (*heads, *more)),
         table(Column("protocol", "", names, kind=pa.string()),
               *(Column(figure, "USD", [totals[figure, name] for name in names], kind=pa.float64()) for figure in FIGURES)),
-        path,
+        tuple(one.path for one in seen),
     )
 
 

@@ -64,13 +64,13 @@ def parse_memory(text: str) -> float:
     return size
 
 
-def parse_paths(text: str) -> list[int]:
+def parse_paths(text: str, option: str = "--trace") -> list[int]:
     """Path numbers of a text such as "0,17"."""
     from delever.model.errors import InputError
 
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts or not all(part.isdecimal() for part in parts):
-        raise InputError("is no list of paths", "--trace", text, 'write path numbers from 0, for example "0,17"')
+        raise InputError("is no list of paths", option, text, 'write path numbers from 0, for example "0,17"')
     return sorted({int(part) for part in parts})
 
 

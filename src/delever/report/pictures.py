@@ -33,7 +33,8 @@ def of_attribution(found: Attribution) -> str:
     """Both figures by kind of first cause."""
     rows = found.table.to_pylist()
     names = [" ".join(part for part in (row["first cause"], row["of"], "→", row["affected"]) if part) for row in rows]
-    return bar_chart(f"First causes of what path {found.path} lost", names, {
+    what = f"path {found.paths[0]}" if len(found.paths) == 1 else f"{len(found.paths):,} paths, means"
+    return bar_chart(f"First causes of losses: {what}", names, {
         "liquidated": [row["liquidated"] for row in rows], "loss": [row["loss"] for row in rows]})
 
 
