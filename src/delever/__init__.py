@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         wall,
     )
     from delever.analysis.contagion import contagion
+    from delever.analysis.network import network
     from delever.examples import example
     from delever.ingest.own_import import import_book
     from delever.model.book import Book
@@ -57,6 +58,7 @@ __all__ = [
     "import_book",
     "liquidation_prices",
     "load",
+    "network",
     "open_run",
     "remainder_worlds",
     "replay",
@@ -83,6 +85,7 @@ _HOME = {
     "import_book": "delever.ingest.own_import",
     "liquidation_prices": "delever.analysis",
     "load": "delever.worlds",
+    "network": "delever.analysis.network",
     "remainder_worlds": "delever.analysis",
     "open_run": "delever.run.stress",
     "replay": "delever.run.replay",

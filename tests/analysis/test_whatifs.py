@@ -8,7 +8,7 @@ import pytest
 from delever.analysis import compare, liquidation_prices, sweep, wall
 from delever.analysis.comparison import moves_terms
 from delever.analysis.joint_shocks import parse_joint
-from delever.analysis.liquidation_prices import prices_of, sorted_by
+from delever.analysis.position_prices import prices_of, sorted_by
 from delever.analysis.relevering import relevered
 from delever.analysis.valuation import health, legs_of
 from delever.analysis.walls import joint_of

@@ -263,7 +263,7 @@ def test_show_prints_every_kind_of_result(run: Run, wall: Wall, check: Check, ca
     for result, word in ((run, "Losses"), (wall, "Eligible"), (check, "Who sees"), (run.paths, "liquidations")):
         show(result)
         assert word in capsys.readouterr().out
-    with pytest.raises(TypeError, match="neither a run"):
+    with pytest.raises(TypeError, match="neither a result"):
         show(3)
 
 

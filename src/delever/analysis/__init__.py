@@ -1,7 +1,8 @@
 """Uses of books and results: walls, criticality, checks, concentration, critical orders, comparisons.
 
 Beside them stand modules of formulas, for whoever asks about one position or one deficit without a world: `margin_prices`
-(where a position is liquidated), `adl` (who pays for a deficit), `leverage` (a book that a liquidation feed hints at).
+(where a position is liquidated), `adl` (who pays for a deficit), `leverage` (a book that a liquidation feed hints at), `clearing`
+(who can pay whom), `debtrank`, `overlap` (who loses by whose failure or sales), `fire_sales` (who sells to keep a ratio).
 Names are loaded on first use: a check does not wait for what a comparison needs.
 """
 
@@ -11,24 +12,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from delever.analysis import adl, leverage, margin_prices
+    from delever.analysis import adl, clearing, debtrank, fire_sales, leverage, margin_prices, overlap
     from delever.analysis.comparison import Comparison, compare
     from delever.analysis.critical import find_critical
     from delever.analysis.feedback import Criticality, criticality
     from delever.analysis.largest import concentration
-    from delever.analysis.liquidation_prices import liquidation_prices
+    from delever.analysis.position_prices import liquidation_prices
     from delever.analysis.remainders import remainder_worlds
     from delever.analysis.soundness import Check, check
     from delever.analysis.sweeps import Sweep, sweep
     from delever.analysis.walls import Wall, wall
 
-__all__ = ["Check", "Comparison", "Criticality", "Sweep", "Wall", "adl", "check", "compare", "concentration", "criticality",
-           "find_critical", "leverage", "liquidation_prices", "margin_prices", "remainder_worlds", "sweep", "wall"]
+__all__ = ["Check", "Comparison", "Criticality", "Sweep", "Wall", "adl", "check", "clearing", "compare", "concentration",
+           "criticality", "debtrank", "find_critical", "fire_sales", "leverage", "liquidation_prices", "margin_prices", "overlap",
+           "remainder_worlds", "sweep", "wall"]
 _HOME = {"Check": "soundness", "Comparison": "comparison", "Criticality": "feedback", "Sweep": "sweeps", "Wall": "walls",
          "check": "soundness", "compare": "comparison", "concentration": "largest", "criticality": "feedback",
-         "find_critical": "critical", "liquidation_prices": "liquidation_prices", "remainder_worlds": "remainders",
+         "find_critical": "critical", "liquidation_prices": "position_prices", "remainder_worlds": "remainders",
          "sweep": "sweeps", "wall": "walls"}
-_MODULES = ("adl", "leverage", "margin_prices")
+_MODULES = ("adl", "clearing", "debtrank", "fire_sales", "leverage", "margin_prices", "overlap")
 
 
 def __getattr__(name: str) -> object:

@@ -1,8 +1,9 @@
-"""`delever contagion`: how much of each protocol's loss came from the forced selling of the others."""
+"""`delever contagion`: how much of each protocol's loss came from the forced selling of the others; or the network of both."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
@@ -28,6 +29,25 @@ def run(text: str, settings: list[str], groups: list[str], paths: int | None, se
         else:
             section = Section("What came from whom", table, notes(world.scenario.paths), keys=3)
             Report(f"Contagion in {world.name}", (section,)).print()
+
+
+def run_network(text: str, settings: list[str], shock: str, chart: Path | None, as_json: bool) -> None:
+    """The command with --network: no run, but what is held where."""
+    with user_errors():
+        from delever.analysis.network import network
+        from delever.report.files import check_target, json_document, write_text
+        from delever.report.network import network_json, network_report
+        from delever.report.pictures import picture
+
+        check_target(chart, {".svg"})
+        world = load_world(text, parse_settings(settings))
+        found = network(world, shock)
+        if chart is not None:
+            write_text(picture(found), chart)
+        if as_json:
+            typer.echo(json_document("network", network_json(world.name, found)))
+        else:
+            network_report(world.name, found).print()
 
 
 def parse_groups(texts: Sequence[str]) -> dict[str, list[str]]:

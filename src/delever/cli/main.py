@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from delever import __version__
-from delever.cli import import_command
+from delever.cli import import_command, systemic
 from delever.cli.arguments import Base, Csv, Figure, Json, Outside, Owners, Parquet, Paths, Seed, Set, Strict, Threads, World
 from delever.cli.options import heed_signals
 from delever.cli.variants import ORDER, InOrder
@@ -189,6 +189,11 @@ def contagion(
     ] = None,
     paths: Paths = None,
     seed: Seed = None,
+    network: Annotated[
+        bool, typer.Option("--network", help="Without a run: overlaps weighted by depth, DebtRank, vulnerability to a shock.")
+    ] = False,
+    shock: Annotated[str, typer.Option(help='Of --network: "ETH -10 %".')] = "all -10 %",
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Of --network: its picture (.svg).")] = None,
     settings: Set = None,
     allow_outside: Outside = False,
     as_json: Json = False,
@@ -196,7 +201,10 @@ def contagion(
     """Say how much of each protocol's loss came from the others' forced selling."""
     from delever.cli import contagion as command
 
-    command.run(world, settings or [], group or [], paths, seed, as_json)
+    if network:
+        command.run_network(world, settings or [], shock, chart, as_json)
+    else:
+        command.run(world, settings or [], group or [], paths, seed, as_json)
 
 app.command("import", epilog=import_command.EXAMPLES)(import_command.import_book)
 
@@ -293,6 +301,9 @@ def shell(
     from delever.cli import shell as command
 
     command.run(context.parent.command if context.parent else None, world, settings or [], as_json)
+
+
+systemic.add_to(app)
 
 
 def main() -> None:

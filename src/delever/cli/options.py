@@ -139,7 +139,7 @@ def parse_memory(text: str) -> float:
     return size
 
 
-def parse_paths(text: str) -> list[int]:
+def parse_paths(text: str, option: str = "--trace") -> list[int]:
     """Path numbers of a text such as "0,17"."""
     from delever.ingest.numbers import whole
     from delever.model.errors import InputError
@@ -147,7 +147,7 @@ def parse_paths(text: str) -> list[int]:
     numbers = [whole(part) for part in text.split(",") if part.strip()]
     known = {number for number in numbers if number is not None}
     if not numbers or None in numbers:
-        raise InputError("is no list of paths", "--trace", text, 'write path numbers from 0, for example "0,17"')
+        raise InputError("is no list of paths", option, text, 'write path numbers from 0, for example "0,17"')
     return sorted(known)
 
 

@@ -93,7 +93,7 @@ def _chart(world: World, result: Wall) -> str:
 
 def _positions(world: World, shock: Shock, sort: str) -> pa.Table:
     """Position by position where it is liquidated, sorted."""
-    from delever.analysis.liquidation_prices import prices_of, sorted_by
+    from delever.analysis.position_prices import prices_of, sorted_by
     from delever.analysis.shocks import Walk
     from delever.analysis.walls import joint_of
     from delever.model.errors import InputError, nearest

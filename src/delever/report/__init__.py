@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from delever.report.criticality import criticality_json, criticality_report
     from delever.report.document import Remark, Remarks, Report, Section
     from delever.report.files import check_target, json_document, json_text, write_table, write_text
+    from delever.report.pictures import picture
     from delever.report.replay import replay_report
     from delever.report.sections import Extras
     from delever.report.stress import stress_json, stress_report, write_summary
@@ -32,6 +33,7 @@ __all__ = [
     "has_errors",
     "json_document",
     "json_text",
+    "picture",
     "replay_report",
     "show",
     "stress_json",
@@ -58,6 +60,7 @@ _HOME = {
     "has_errors": "check",
     "json_document": "files",
     "json_text": "files",
+    "picture": "pictures",
     "replay_report": "replay",
     "stress_json": "stress",
     "stress_report": "stress",
@@ -80,7 +83,7 @@ def __getattr__(name: str) -> object:
 
 
 def show(result: object, title: str = "") -> None:
-    """Print a run, a wall, a criticality, a check, a comparison, a sweep or a table as the commands do, with definitions.
+    """Print a run, a wall, a comparison, any other result or a table as the commands do: human numbers, units, definitions.
 
     A run shows its figures; what the command adds (concentration, remainders) are calls of their own.
     """
@@ -98,6 +101,7 @@ def _report(result: object, title: str) -> Report:
     from delever.report.stress import stress_report
     from delever.report.sweep import sweep_report
     from delever.report.wall import wall_report
+    from delever.run.result import Result
     from delever.run.stress import Run
 
     if isinstance(result, Sweep):
@@ -114,5 +118,7 @@ def _report(result: object, title: str) -> Report:
         return criticality_report(title or "the world", result)
     if isinstance(result, Check):
         return check_report(title or "the world", None, result)
-    raise TypeError(f"show: {type(result).__name__} is neither a run, a wall, a criticality, a check, a "
-                    "comparison, a sweep nor a table")
+    if isinstance(result, Result):
+        tables = [(name, value) for name, value in vars(result).items() if isinstance(value, pa.Table)]
+        return Report(title or repr(result), tuple(Section("" if name == "table" else name, value) for name, value in tables))
+    raise TypeError(f"show: {type(result).__name__} is neither a result nor a table")

@@ -33,7 +33,7 @@ from delever.core.tables import (
     BookTables,
     Touched,
 )
-from delever.engine.step import step
+from delever.engine.step import Phases, step
 from delever.model.errors import InputError
 from delever.run.assemble import Model, phases
 from delever.run.opened import opened
@@ -164,14 +164,20 @@ def legs_of(book: BookTables, account: int) -> list[tuple[int, int]]:
 
 def replay_model(model: Model, path: int, declined: bool = False) -> pa.Table:
     """Every transaction of one path of a model. declined: also what was offered and nobody took."""
-    if not 0 <= path < model.world.scenario.paths:
-        raise InputError(f"path {path} is not run", "path", path, f"paths are numbered 0 to {model.world.scenario.paths - 1}")
     chunk = phases(model, 1, ())
     recorder = Recorder(model, list(chunk.kinds), declined)
+    play(model, path, chunk, recorder)
+    return recorder.table()
+
+
+def play(model: Model, path: int, chunk: Phases, recorder: Recorder) -> State:
+    """One path to its end, before the eyes of a recorder."""
+    if not 0 <= path < model.world.scenario.paths:
+        raise InputError(f"path {path} is not run", "path", path, f"paths are numbered 0 to {model.world.scenario.paths - 1}")
     chunk, state = replace(chunk, recorder=recorder), new_state(model, path, 1, chunk)
     for _ in range(model.steps):
         step(chunk, state)
-    return recorder.table()
+    return state
 
 
 def replay(run: Any, path: int, declined: bool = False) -> pa.Table:
@@ -179,9 +185,15 @@ def replay(run: Any, path: int, declined: bool = False) -> pa.Table:
 
     InputError where the folder holds no run, or the world's files or the program are no longer what they were.
     """
+    return replay_model(model_of(run), path, declined)
+
+
+def model_of(run: Any) -> Model:
+    """The model of a run. run: the Run, or its folder; errors as of `replay`."""
     if not isinstance(run, (str, Path)):
-        return replay_model(run.model, path, declined)
-    return replay_model(opened(Path(run)).model, path, declined)
+        model: Model = run.model
+        return model
+    return opened(Path(run)).model
 
 
 def write_replay(table: pa.Table, folder: Path, path: int) -> Path:

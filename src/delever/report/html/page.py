@@ -14,7 +14,7 @@ from delever import __version__
 from delever.analysis.bearers import LEVEL
 from delever.analysis.comparison import changed, compared
 from delever.analysis.feedback import STEP, TO, criticality_of
-from delever.analysis.liquidation_prices import prices_of
+from delever.analysis.position_prices import prices_of
 from delever.analysis.shocks import Walk
 from delever.analysis.soundness import check
 from delever.analysis.walls import wall_of

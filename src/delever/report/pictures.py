@@ -1,0 +1,84 @@
+"""The picture of a result: self-contained SVG, one call whatever it is of."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from delever.analysis.attribution import Attribution
+from delever.analysis.clearing import Clearing
+from delever.analysis.debtrank import DebtRank
+from delever.analysis.fire_sales import FireSale, FireSales
+from delever.analysis.network import Network
+from delever.analysis.overlap import Overlap, Vulnerability
+from delever.report.bars import bar_chart
+from delever.report.lines import line_chart
+
+
+@singledispatch
+def picture(result: object) -> str:
+    """SVG of an attribution, a clearing, a fire sale or several, a network, an overlap, a vulnerability or a DebtRank."""
+    raise TypeError(f"picture: {type(result).__name__} is nothing that is drawn here")
+
+
+@picture.register
+def of_network(found: Network) -> str:
+    """DebtRank and systemicness by protocol, shares of all equity."""
+    return bar_chart("Share of all equity that falls with a protocol", found.table["protocol"].to_pylist(),
+                     {"DebtRank: if it sells all": found.table["DebtRank"].to_pylist(),
+                      f"systemicness: by its sales after {found.shock}": found.table["systemicness"].to_pylist()}, "share")
+
+
+@picture.register
+def of_attribution(found: Attribution) -> str:
+    """Both figures by kind of first cause."""
+    rows = found.table.to_pylist()
+    names = [" ".join(part for part in (row["first cause"], row["of"], "→", row["affected"]) if part) for row in rows]
+    what = f"path {found.paths[0]}" if len(found.paths) == 1 else f"{len(found.paths):,} paths, means"
+    return bar_chart(f"First causes of losses: {what}", names, {
+        "liquidated": [row["liquidated"] for row in rows], "loss": [row["loss"] for row in rows]})
+
+
+@picture.register
+def of_clearing(found: Clearing) -> str:
+    """What is due, and what is paid by both vectors."""
+    kinds = {"due": "due", "paid by the greatest vector": "pays", "by the least": "pays at least"}
+    return bar_chart("What is due and what is paid", found.table["name"].to_pylist(),
+                     {label: found.table[name].to_pylist() for label, name in kinds.items()})
+
+
+@picture.register
+def of_debtrank(found: DebtRank) -> str:
+    """DebtRank of everybody."""
+    return bar_chart("DebtRank: share of the whole that falls with each", found.table["name"].to_pylist(),
+                     {"DebtRank": found.table["DebtRank"].to_pylist()}, "share")
+
+
+@picture.register
+def of_fire_sale(found: FireSale) -> str:
+    """Step by step."""
+    count = found.table.num_rows
+    lines = {"failed": [value / count for value in found.steps["failed"].to_pylist()], "sold": found.steps["sold"].to_pylist()}
+    return line_chart("Failed and sold, share of all", "step", found.steps["step"].to_pylist(), lines, unit_x="")
+
+
+@picture.register
+def of_fire_sales(found: FireSales) -> str:
+    """By price impact."""
+    lines = {"failed": [value / found.holders for value in found.table["failed"].to_pylist()],
+             "sold": found.table["sold"].to_pylist()}
+    below = f"fall of the price when {100.0 * found.share:.4g} % of all is sold"
+    return line_chart("Failed and sold, share of all", below, found.table["fall"].to_pylist(), lines)
+
+
+@picture.register
+def of_overlap(found: Overlap) -> str:
+    """What the sale of all that each holds takes from the others."""
+    return bar_chart("What each takes from the others by selling all", found.table["name"].to_pylist(),
+                     {"takes": found.table["takes"].to_pylist()})
+
+
+@picture.register
+def of_vulnerability(found: Vulnerability) -> str:
+    """What the shock and all sales take from each."""
+    return bar_chart("Share of equity that is lost", found.table["name"].to_pylist(), {
+        "by the shock": found.table["direct"].to_pylist(), "by sales": found.table["indirect"].to_pylist()}, "share")
