@@ -148,7 +148,7 @@ scenario: {horizon: 10 min, step: 1 min, paths: 1, seed: 1, prices: {kind: logno
     result = CliRunner().invoke(app, ["attribute", str(tmp_path / "kept"), "--path", "0", "--json", "--chart", str(chart)])
     assert result.exit_code == 0, result.output
     found = json.loads(result.output)
-    assert found["by_kind"][0]["first cause"] == "liquidation" and found["totals"][0]["liquidated"] > 0.0
+    assert found["by_kind"][0]["first_cause"] == "liquidation" and found["totals"][0]["liquidated"] > 0.0
     assert "liquidation pool → pool" in chart.read_text()
     shown = CliRunner().invoke(app, ["attribute", str(tmp_path / "kept"), "--path", "0"])
     assert "First causes of losses in kept" in shown.output and "Path 0." in shown.output

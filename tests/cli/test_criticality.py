@@ -35,7 +35,7 @@ def test_json_and_csv_hold_every_level(found: Criticality, tmp_path: Path) -> No
     result = invoke("first", "--asset", "ETH", "--shock", "-40%", "--step", "4 %", "--csv", str(file), "--json")
     assert result.exit_code == 0, result.output
     said = json.loads(result.stdout)
-    assert said == json.loads(json.dumps(criticality_json("first", found)))
+    assert said.items() >= json.loads(json.dumps(criticality_json("first", found))).items()
     assert [row["n"] for row in said["levels"]] == found.levels["n"].to_pylist()
     assert pyarrow.csv.read_csv(file)["n"].to_pylist()[:-1] == pytest.approx(found.levels["n"].to_pylist()[:-1])
     assert said["above_1"] == found.runs.to_pylist()

@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from cli.test_systemic import BALANCES, DEBTS, MEANS
 from delever import templates
 from delever.analysis import check
 from delever.cli.main import app
 from delever.model.book import ACCOUNTS
 from delever.model.world import World
 from delever.report import check_json, json_document
+from ingest.test_lending_answers import subgraph
 from run.small import loan, one_market
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "json.md").read_text()
@@ -126,16 +128,39 @@ def test_what_ifs(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_contagion(both: str) -> None:
     held("contagion", typed("contagion", both, "--paths", "2"))
+    held("network", typed("contagion", both, "--network"))
 
 
 def test_import(elsewhere: Path) -> None:
     Path("loans.csv").write_text(LOANS)
-    held("import", typed("import", "loans.csv", "--as", "lending", "--total", "debt=6000"))
+    Path("answer.json").write_text(json.dumps(subgraph()))
+    held("import", typed("import", "loans.csv", "--as", "lending", "--total", "debt=6000"),
+         typed("import", "answer.json", "--as", "lending"))
 
 
 def test_replay(elsewhere: Path) -> None:
     typed("stress", "first", *BRIEF, "--out", "run")
     held("replay", typed("replay", "run", "--path", "0"))
+
+
+def test_what_a_run_says_beside_its_figures(both: str) -> None:
+    typed("stress", both, "--paths", "2", "--no-concentration", "--no-remainder", "--out", "run")
+    held("attribute", typed("attribute", "run"))
+    held("report", typed("report", "run"))
+
+
+def test_where_selling_feeds_on_itself(both: str) -> None:
+    thin = ("--set", "venues.eth_pool.reserves={ETH: 10_000, USD: 25m}")
+    held("criticality", typed("criticality", both, "--asset", "ETH", "--step", "10%"),
+         typed("criticality", "first", *thin, "--asset", "ETH", "--shock", "-20%", "--step", "2%"),
+         typed("criticality", "first", "--shock", "factor ETH -20 %", "--step", "10%"))
+
+
+def test_balance_sheets(elsewhere: Path) -> None:
+    for name, text in (("balances.csv", BALANCES), ("debts.csv", DEBTS), ("means.csv", MEANS)):
+        Path(name).write_text(text)
+    held("deleverage", typed("deleverage", "balances.csv", "--shock", "bond=-3 %"))
+    held("clear", typed("clear", "debts.csv", "means.csv"))
 
 
 def test_explain(elsewhere: Path) -> None:
@@ -145,4 +170,4 @@ def test_explain(elsewhere: Path) -> None:
 def test_every_command_that_prints_json_is_documented() -> None:
     headings = set(re.findall(r"^## delever (\w+)$", PAGE, re.MULTILINE))
     names = {str(command.name or command.callback.__name__) for command in app.registered_commands if command.callback}
-    assert headings == names - {"init"}
+    assert headings == names - {"init"} | {"network"}

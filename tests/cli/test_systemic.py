@@ -40,7 +40,7 @@ def test_one_impact_shows_every_holder(files: Path) -> None:
     result = invoke("deleverage", "balances.csv", "--shock", "bond=-3 %", "--fall", "0 %", "--steps", "2", "--json")
     found = json.loads(result.output)
     assert found["shock"] == {"bond": -0.03}
-    assert found["holders"][0]["paid back"] == pytest.approx(25.6)  # see tests/analysis/test_fire_sales.py
+    assert found["holders"][0]["paid_back"] == pytest.approx(25.6)  # see tests/analysis/test_fire_sales.py
     assert [row["failed"] for row in found["by_step"]] == [0, 0, 0]
     assert found["by_fall"][0]["sold"] == pytest.approx(20.6 / 0.97 / 100.0)
     shown = invoke("deleverage", "balances.csv", "--shock", "bond=-3 %", "--fall", "0 %")
@@ -56,7 +56,7 @@ def test_ratios_are_options(files: Path) -> None:
 def test_clearing_prints_both_vectors_and_draws(files: Path) -> None:
     result = invoke("clear", "debts.csv", "means.csv", "--alpha", "50 %", "--beta", "50 %", "--json", "--chart", "out.svg")
     found = json.loads(result.output)
-    assert [(row["pays"], row["pays at least"]) for row in found["debtors"]] == [(2.2, 1.0), (2.2, 1.0)]  # Rogers and Veraart
+    assert [(row["pays"], row["pays_at_least"]) for row in found["debtors"]] == [(2.2, 1.0), (2.2, 1.0)]  # Rogers and Veraart
     assert not found["unique"]
     assert "by the greatest vector" in (files / "out.svg").read_text()
     shown = invoke("clear", "debts.csv", "means.csv")

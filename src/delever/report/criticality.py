@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from delever import __version__
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.numbers import NONE, duration, magnitude, percent, price, signed_percent
 
@@ -158,7 +157,7 @@ def criticality_json(name: str, result: Criticality) -> dict[str, Any]:
         return found
 
     return {
-        "version": __version__, "world": name, "asset": result.asset, "price_usd": result.price, "market": result.market,
+        "world": name, "asset": result.asset, "price_usd": result.price, "market": result.market,
         "finding": headline(result), "definitions": {"n": RATIO, "lpd": RULE, "spiral": PLAYED},
         "levels": rows(result.levels), "above_1": rows(result.runs),
         "spectral_radius": {"at": result.peak, "value": result.radius, "loop": list(result.loop),

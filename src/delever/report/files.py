@@ -83,8 +83,8 @@ def json_text(value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, pa.Table):
-        return _plain(value.to_pylist())
+    if isinstance(value, pa.Table):  # columns are keys: their words are joined
+        return _plain(value.rename_columns([name.replace(" ", "_") for name in value.column_names]).to_pylist())
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

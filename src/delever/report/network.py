@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from delever import __version__
 from delever.report.document import Report, Section
 from delever.report.numbers import percent
 
@@ -32,6 +31,7 @@ def network_report(name: str, found: Network) -> Report:
 
 def network_json(name: str, found: Network) -> dict[str, Any]:
     """The same for machines."""
-    return {"version": __version__, "world": name, "shock": found.shock, "aggregate_vulnerability": found.aggregate,
-            "eigenvalue": found.eigenvalue, "protocols": found.table.to_pylist(), "pairs": found.pairs.to_pylist(),
-            "markets": found.markets.to_pylist(), "left_out": list(found.left_out), "assumptions": list(ASSUMED)}
+    protocols = found.table.rename_columns([str(column).lower() for column in found.table.column_names])
+    return {"world": name, "shock": found.shock, "aggregate_vulnerability": found.aggregate, "eigenvalue": found.eigenvalue,
+            "protocols": protocols, "pairs": found.pairs, "markets": found.markets,
+            "assumptions": [*ASSUMED, *(f"left out: {one}" for one in found.left_out)]}
