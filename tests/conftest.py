@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("DELEVER_CHECKED", "1")  # every call of a kernel looks at what it is given
+os.environ.pop("COLUMNS", None)  # workers are told one: output is as wide as where nobody says how wide
 
 import pytest
 from hypothesis import settings

@@ -35,6 +35,7 @@ from delever.model.errors import InputError
 from delever.run.pricing import lay_out
 from delever.venues.base import ProfileTable, stack
 from delever.venues.log_linear import LogLinear
+from draws import some
 
 pytestmark = pytest.mark.usefixtures("tables_of_their_own")
 
@@ -265,7 +266,7 @@ def test_a_perp_without_a_venue_has_no_basis_to_trade() -> None:
     assert bench.trade() == 0.0 and not bench.ledgers.tokens.any()
 
 
-@given(gap=st.floats(-0.2, 0.2), held=st.floats(-50.0, 50.0), cash=st.floats(-1e3, 1e5), spot=st.floats(0.0, 100.0),
+@given(gap=st.floats(-0.2, 0.2), held=st.floats(-50.0, 50.0), cash=st.floats(-1e3, 1e5), spot=some(0.0, 100.0),
        leverage=st.floats(0.5, 20.0), share=st.floats(0.05, 1.0), fee=st.sampled_from([0.0, 0.003]))
 def test_he_keeps_within_all_his_limits(gap: float, held: float, cash: float, spot: float, leverage: float, share: float,
                                         fee: float) -> None:

@@ -184,7 +184,7 @@ def test_the_commands_figures_are_the_librarys(pair: Path) -> None:
     found = json.loads(result.output)
     assert found["paths"] == 2
     table = contagion(dl.load(pair, set={"scenario.paths": 2})).to_pylist()
-    assert found["contagion"] == table
+    assert found["contagion"] == [{name.replace(" ", "_"): value for name, value in row.items()} for row in table]
     assert any(row["from there"] > 0.0 for row in table)
 
 

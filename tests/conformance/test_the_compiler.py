@@ -15,7 +15,6 @@ from conformance.house import every_kind, whole, world_with
 from delever import worlds
 from delever.analysis import check, liquidation_prices, wall
 from delever.core import jit
-from delever.run.assemble import assemble
 
 TESTS = Path(__file__).resolve().parents[1]
 CODE = "import json; from conformance.house import every_kind, whole; " \
@@ -46,7 +45,7 @@ def looked_at(role: str, kind: str) -> str:
     """What a check, a wall and a list of positions say of the small world with a mechanism."""
     world = world_with(role, kind)
     found = wall(world, "ETH", "-60%..0%")
-    said = [check(world).findings, found.table, found.accounts, liquidation_prices(assemble(world))]
+    said = [check(world).findings, found.table, found.accounts, liquidation_prices(world)]
     return hashlib.sha256(repr([one.to_pylist() for one in said]).encode()).hexdigest()
 
 

@@ -96,5 +96,5 @@ def test_what_lies_there_or_was_named_by_the_user_is_read(places: Path) -> None:
 
 def test_a_key_that_stands_twice_in_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "answer.json").write_text('{"positions": [{"size": 1, "size": 2}]}')
-    with pytest.raises(InputError, match="size stands twice in one object"):
+    with pytest.raises(InputError, match="stands twice in an object: 'size'"):
         Source(tmp_path).json("answer.json")

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from delever.analysis.walls import wall
 from delever.core.tables import HIT, SLOTS
 from delever.model.world import World
+from draws import some
 from run.small import fall, loan, one_market, steps
 
 HEALTHS = st.lists(st.floats(1.0001, 3.0), min_size=1, max_size=12)
-SHARES = st.floats(0.0, 0.7)
+SHARES = some(0.0, 0.7)
 
 
 def borrowers(healths: list[float], threshold: float = 0.85, share: float = 0.0) -> World:

@@ -144,7 +144,8 @@ def assemble(world: World, source: Source | None = None) -> Model:
     oracles = compose(world, layout, positions.reserves)
     answer = start_answers(oracles, price)
     used = oracles.seen_feed >= 0
-    seen = oracles.seen_constant + np.where(used, oracles.seen_sign * answer[oracles.seen_feed], 0.0).sum(1)
+    terms = oracles.seen_sign * answer[oracles.seen_feed] if len(answer) else np.zeros(used.shape)
+    seen = oracles.seen_constant + np.where(used, terms, 0.0).sum(1)
     scenario = world.scenario
     blocks = blocks_of(world)
     assert isinstance(scenario.prices, PriceSpec)

@@ -1,0 +1,190 @@
+"""The HTML report: every figure, right numbers; one file that asks nobody for anything and executes nothing it was given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import delever as dl
+from delever import templates, worlds
+from delever.analysis.bearers import Losses, bearers
+from delever.model.errors import InputError
+from delever.model.world import World
+from delever.report.html.losses import _title
+from delever.report.html.page import html_report
+from delever.run.collect import numbers
+from delever.run.stress import Run, stress
+from run.small import fall, loan, one_market
+
+MOST_SCRIPT, MOST_PAGE = 10_000, 3_000_000  # bytes
+
+
+class Page(HTMLParser):
+    """Tags with what is in them, and the text that a reader sees."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.seen, self.scripts, self.inside = "", "", ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.inside = tag if tag in ("script", "style") else self.inside
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = "" if tag == self.inside else self.inside
+
+    def handle_data(self, data: str) -> None:
+        if self.inside == "script":
+            self.scripts += data
+        elif not self.inside:
+            self.seen += data
+
+    def ids(self) -> list[str]:
+        return [str(found["id"]) for _, found in self.tags if "id" in found]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Lending and perps of the template after a fall that the exchange does not bear."""
+    folder = tmp_path_factory.mktemp("both")
+    for name, content in templates.files("both").items():
+        (folder / name).write_text(content.replace("BTC: -15 %, ETH: -20 %", "BTC: -60 %, ETH: -60 %"))
+    world = worlds.load(folder, {"scenario.paths": "6", "scenario.horizon": "7 h"})
+    return stress(world, folder / "run", threads=1)
+
+
+@pytest.fixture(scope="module")
+def text(both: Run) -> str:
+    return html_report(both)
+
+
+def test_every_section_and_figure_is_there(text: str) -> None:
+    ids = Page(text).ids()
+    assert len(ids) == len(set(ids))
+    for name in ("answer", "price", "feedback", "size", "bearers", "hinges", "change", "assumed", "proof", "wall-ETH", "wall-BTC",
+                 "branching-BTC", "losses", "who-pays", "layers-perps", "accounts"):
+        assert name in ids, name
+
+
+def test_it_asks_nobody_and_is_small(text: str) -> None:
+    page = Page(text)
+    assert len(text.encode()) < MOST_PAGE and 0 < len(page.scripts.encode()) < MOST_SCRIPT
+    policy = next(found["content"] for tag, found in page.tags if found.get("http-equiv") == "Content-Security-Policy")
+    assert policy and policy.startswith("default-src 'none'")
+    for tag, found in page.tags:
+        for name in ("src", "href", "xlink:href", "action"):
+            assert not found.get(name) or str(found[name]).startswith("#"), (tag, found)
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest|WebSocket", text)
+
+
+def test_each_figure_has_a_table_unit_and_notes(text: str) -> None:
+    figures = re.findall(r"<figure.*?</figure>", text, re.DOTALL)
+    assert len(figures) >= 6
+    for figure in figures:
+        assert figure.count("<svg") >= 2 and "Data table" in figure and 'class="sub"' in figure
+        assert "<dt>Source</dt>" in figure and "<dt>Horizon</dt>" in figure
+
+
+def test_the_mean_loss_of_the_page_is_that_of_the_paths(both: Run, text: str) -> None:
+    """By hand: shortfall of the lending protocol, and each layer of the exchange."""
+    layers = ("insurance_fund", "adl", "socialised_loss", "residual_shortfall")
+    total = numbers(both.paths, "shortfall.pool") + sum(numbers(both.paths, f"{name}.perps") for name in layers)
+    assert bearers(both).total == pytest.approx(total) and total.max() > 0.0
+    from delever.report.html.figure import usd
+
+    assert f"{usd(float(total.mean()))} lost on average" in Page(text).seen
+
+
+def test_names_are_text_and_nothing_is_executed() -> None:
+    evil = '<script>alert("x")</script>'
+    run = stress(one_market(loan(evil, 10.0, 8000.0), scenario={"events": [fall(0.2)]}, name="a & b"), keep=False, threads=1)
+    page = html_report(run)
+    assert "<script>alert" not in page and "&lt;script&gt;" in page
+    assert [tag for tag, _ in Page(page).tags].count("script") == 1
+
+
+def quiet(**more: Any) -> World:
+    return one_market(loan("a", 10.0, 1000.0), **more)
+
+
+def test_nothing_that_happens_is_said_and_one_path_has_no_interval() -> None:
+    page = Page(html_report(stress(quiet(), keep=False, threads=1)))
+    assert "No loss on any of 1 paths" in page.seen
+    assert "Nobody bears anything" in page.seen and "no interval: too few paths" in page.seen
+    assert not re.search(r"\bnan\b", page.seen)
+
+
+def test_a_book_of_which_no_price_reaches_anybody() -> None:
+    legs = [("a", "USD", "collateral", 100.0), ("a", "USD", "debt", 10.0)]
+    page = Page(html_report(stress(one_market(legs), keep=False, threads=1)))
+    assert "Nobody of the book can be brought to liquidation by the move of a single price." in page.seen
+
+
+def variants() -> Iterator[Run]:
+    venues = {"eth": {"kind": "log_linear", "pair": "ETH/USD", "depth": 2000.0}}
+    for closing in (0.5, 1.0):
+        world = one_market([leg for i in range(8) for leg in loan(f"a{i}", 100.0, 78_000.0 + 500.0 * i)], venues=venues,
+                           rules={"kind": "pro_rata", "close_factor": closing, "dust": 1.0, "full_below": 0.5},
+                           scenario={"events": [fall(0.1)], "paths": 3})
+        yield stress(world, keep=False, threads=1)
+
+
+def test_variants_stand_beside_the_baseline() -> None:
+    base, other = variants()
+    page = html_report(base, other, labels=["all at once"])
+    seen = Page(page).seen
+    assert "falls" in Page(page).ids() and "Selling takes ETH/USD" in seen
+    assert "all at once" in seen and "protocols.pool.rules.close_factor" in seen
+    assert re.search(r"\d+ of \d+ differences are more than sampling", seen)
+    short = stress(quiet(scenario={"paths": 2}), keep=False, threads=1)
+    with pytest.raises(InputError, match="has other paths than the first run"):
+        html_report(base, short)
+
+
+def test_it_is_written_into_the_run_s_folder(both: Run) -> None:
+    assert both.folder is not None
+    assert dl.open_run(both.folder).report() == both.folder / "report.html"
+    with pytest.raises(InputError, match="this run has no folder"):
+        replace(both, folder=None).report()
+
+
+def test_without_the_extra_it_says_which(monkeypatch: pytest.MonkeyPatch, both: Run) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "vl_convert", None)
+    with pytest.raises(InputError, match=r'pip install "delever\[report\]"'):
+        html_report(both)
+
+
+@pytest.mark.parametrize(("usd", "says"), [
+    ([0.0] * 4, "Nothing is lost on any of 4 paths"),
+    ([1e6] * 4, "Every path loses something; half of them more than 1M\u00a0USD"),
+    ([0.0] * 18 + [1e6, 3e6], "2 of 20 paths lose something; the worst 1 bear half of all that is lost"),
+    ([0.0, 0.0, 1e6, 1e6], "2 of 4 paths lose something, 1M\u00a0USD on average; the mean over all is 500k\u00a0USD"),
+])
+def test_titles_count(usd: list[float], says: str) -> None:
+    assert _title(np.array(usd), float(np.mean(usd))) == says
+
+
+def test_who_bears_adds_up_to_the_loss() -> None:
+    losses = Losses(("a", "a"), ("fund", "suppliers"), np.array([[1.0, 2.0], [3.0, 0.0]]))
+    assert losses.total.tolist() == [3.0, 3.0]
+    table = losses.table
+    assert isinstance(table, pa.Table) and table["mean_usd"].to_pylist() == [2.0, 1.0]
+    assert losses.mean[0] == 3.0
+
+
+def test_on_paper_it_needs_a_browser(both: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from delever.cli.report import print_page
+
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(InputError, match="needs a browser"):
+        print_page(tmp_path / "x.html", tmp_path / "x.pdf")
