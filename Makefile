@@ -29,12 +29,12 @@ $(READY): requirements.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY)  ## stress-test the embedded world; leaves runs/demo with summary.md and wall.svg
+demo: $(READY)  ## stress-test the embedded world; leaves runs/demo with report.html, summary.md and wall.svg
 	@rm -rf runs/demo
 	$(BIN)/delever wall first --asset ETH --shock -30%
 	$(BIN)/delever stress first --out runs/demo
 	@$(BIN)/delever wall first --asset ETH --shock -60%..0% --chart runs/demo/wall.svg > runs/demo/wall.txt
-	@echo "read runs/demo/summary.md, look at runs/demo/wall.svg"
+	$(BIN)/delever report runs/demo
 
 test: lint check-types check-layers  ## everything CI checks: style, types, layers, tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
