@@ -22,7 +22,7 @@ from delever.protocols.aave import Aave
 from delever.protocols.pro_rata import ProRata
 from delever.run.assemble import Model, assemble
 from delever.run.chunk import ChunkResult
-from delever.run.work import run_chunks
+from delever.run.work import SLOT_BYTES, Dispenser, run_chunks
 
 
 def cpu_seconds() -> float:
@@ -46,6 +46,7 @@ def measure(model: Model, threads: int, chunk: int | None, repeat: int) -> tuple
     column = {name: float(np.mean(table[name].to_numpy())) for name in table.column_names}
     liquidations = sum(v for k, v in column.items() if k.startswith("liquidations."))
     hit = sum(v for k, v in column.items() if k.startswith("accounts_liquidated."))
+    per_path = Dispenser(model, [(0, paths)], 4.0, threads, chunk).path_bytes + column["accounts_touched"] * SLOT_BYTES
     return {"threads": threads, "paths": paths, "steps": model.steps, "accounts": accounts, "seconds": round(seconds, 4),
             "spread": [round(min(wall), 4), round(max(wall), 4)], "cpu_per_wall": round(statistics.median(cpu) / seconds, 2),
             "ns_per_path_step": round(seconds / paths / model.steps * 1e9, 1),
@@ -54,6 +55,7 @@ def measure(model: Model, threads: int, chunk: int | None, repeat: int) -> tuple
             "per_path": {"liquidations": round(liquidations, 1), "touched": round(column["accounts_touched"], 1),
                          "health_checks": round(column["health_checks"], 1),
                          "oracle_answers": round(column.get("oracle_answers", 0.0), 1)},
+            "kib_per_path": round(per_path / 1024.0, 1),  # by which chunks are sized
             "largest_residual": max(float(np.max(table[n].to_numpy())) for n in table.column_names
                                     if n.startswith("residual."))}, table
 
