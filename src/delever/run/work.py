@@ -31,6 +31,7 @@ MEMORY = 2.0  # default budget [GiB]
 LEAST, LARGEST = 8, 1024  # paths of a chunk
 TOUCHED_AT_ONCE = 1_000_000  # accounts of a chunk that are copied: more leave the cache, fewer pay more calls a path
 SLOT_BYTES = 400  # of a touched account: its copy, its place in two lists, its entries in the wheels
+ALONE = 50_000  # path-steps below which one worker is quicker than making several, where nobody says how many
 DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 Progress = Callable[[str, int, int], None]  # (stage, done, of)
@@ -94,7 +95,8 @@ def run_chunks(model: Model, ranges: list[tuple[int, int]], workers: int | None 
     total, todo = model.world.scenario.paths, sum(b - a for a, b in ranges)
     if todo == 0:
         return []
-    count = min(workers or os.cpu_count() or 1, todo)
+    small = workers is None and todo * model.steps < ALONE
+    count = 1 if small else min(workers or os.cpu_count() or 1, todo)
     dispenser = Dispenser(model, ranges, memory or MEMORY, count, chunk)
     tell("compiling", 0, 1)
     every_kernel(model)
