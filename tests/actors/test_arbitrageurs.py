@@ -35,7 +35,7 @@ from delever.model.errors import InputError
 from delever.run.pricing import lay_out
 from delever.venues.base import ProfileTable, stack
 from delever.venues.log_linear import LogLinear
-from draws import some
+from stated import some
 
 pytestmark = pytest.mark.usefixtures("tables_of_their_own")
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from actors.redeem import COIN, DEEP, DUMPED, ETH, HOLDERS, USD, coin_world, ends, gained, price
 from delever.core.tables import IN_FLIGHT, ISSUER
 from delever.model.errors import InputError
-from draws import some
 from run.small import steps
+from stated import some
 
 LOW = 2.0 * math.log(DEEP / (DEEP + DUMPED))  # log price of the pool with DUMPED sold into it
 

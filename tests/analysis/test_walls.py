@@ -17,7 +17,7 @@ from delever.analysis.walls import AMOUNTS, wall_of
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import assemble
-from draws import some
+from stated import some
 
 from .conftest import Leg, staked
 

@@ -13,8 +13,8 @@ from delever.core.outcomes import LIQUIDATIONS, REPAID
 from delever.core.tables import ARBITRAGEURS, CASH, HOLDERS, ORDER_OWNERS, SLOTS, VENUES
 from delever.model.world import World
 from delever.run.chunk import simulate
-from draws import some
 from run.small import Mapping, everything, fall, last, loan, one_market, pool, steps
+from stated import some
 
 ETH, USD = 1, 0
 LIQUIDATORS = HOLDERS  # the first actor of these worlds

@@ -26,7 +26,6 @@ from delever.cli.options import parse_memory, parse_paths, parse_settings
 from delever.model.book import Book
 from delever.model.errors import InputError
 from delever.model.scenario import Order
-from delever.run.assemble import assemble
 from delever.run.stress import stress
 
 # --- texts on the command line ------------------------------------------------------------------------------
@@ -89,7 +88,7 @@ def of_extreme(value: Extreme, rng: Random) -> Any:
     if rng.random() < 0.4:
         return vars(check(world)) | {"model": None}
     if rng.random() < 0.4:
-        return vars(wall(world, "ETH", rng.choice(SHOCKS[:3]))), liquidation_prices(assemble(world))
+        return vars(wall(world, "ETH", rng.choice(SHOCKS[:3]))), liquidation_prices(world)
     return stress(world, threads=1, keep=False).tables if world.scenario.steps * world.scenario.paths <= SMALL else None
 
 
@@ -98,7 +97,7 @@ def of_extreme(value: Extreme, rng: Random) -> Any:
 CALLS: dict[str, tuple[Callable[..., Any], list[Any]]] = {
     "wall": (lambda world, *given: wall(world, *given), ["ETH", "-30%", None, None]),
     "several": (lambda world, *of: wall(world, None, *of), [{"ETH": "-30%"}, "5 %"]),
-    "prices": (lambda world, *_: liquidation_prices(assemble(world)), []),
+    "prices": (lambda world, *_: liquidation_prices(world), []),
     "compare": (lambda world, value, names, owners: compare(
         world, world.replace("scenario.prices.volatility.ETH", value), names=names, owners=owners, threads=1).table,
         ["x2", ["a"], "stay"]),

@@ -167,7 +167,7 @@ def test_without_the_extra_it_says_which(monkeypatch: pytest.MonkeyPatch, both: 
 @pytest.mark.parametrize(("usd", "says"), [
     ([0.0] * 4, "Nothing is lost on any of 4 paths"),
     ([1e6] * 4, "Every path loses something; half of them more than 1M\u00a0USD"),
-    ([0.0] * 18 + [1e6, 3e6], "2 of 20 paths lose something; the worst 1 bear half of all that is lost"),
+    ([0.0] * 18 + [1e6, 3e6], "2 of 20 paths lose something; the worst bears at least half of all that is lost"),
     ([0.0, 0.0, 1e6, 1e6], "2 of 4 paths lose something, 1M\u00a0USD on average; the mean over all is 500k\u00a0USD"),
 ])
 def test_titles_count(usd: list[float], says: str) -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from delever.analysis.walls import wall
 from delever.core.tables import HIT, SLOTS
 from delever.model.world import World
-from draws import some
 from run.small import fall, loan, one_market, steps
+from stated import some
 
 HEALTHS = st.lists(st.floats(1.0001, 3.0), min_size=1, max_size=12)
 SHARES = some(0.0, 0.7)

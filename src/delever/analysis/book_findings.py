@@ -143,6 +143,10 @@ def _venue_found(book: BookView, m: int) -> Iterator[Finding]:
     if abs(apart) > APART / 10:
         yield Finding(WARN if abs(apart) > APART else OK, "venue.apart", f"venue of {pair}",
                       f"{apart:+.3%}", "take both of one moment: arbitrage moves it there within its half-life")
+    if not venue.anchored and (venue.half_life is None or venue.half_life > model.step_length):
+        said = "never" if venue.half_life is None else f"half-life {venue.half_life / 60.0:,.3g} min"
+        yield Finding(OK, "venue.slow", f"venue of {pair}", said,
+                      "state a shorter half_life, or `follows: true`: makers quote around the outside price")
     held = sum(book.units[r] * float(model.layout.tree.rate[model.layout.asset(asset)])
                for r, (_, asset) in enumerate(model.positions.reserves)
                if _trades(book, r) and chain(model, asset)[:1] == [m])

@@ -70,7 +70,8 @@ def run(text: str, settings: list[str], shock: Shock, targets: Targets, as_json:
         if targets.chart is not None:
             write_text(chart, targets.chart)
         if as_json:
-            found = wall_json(world.name, shock.asset or ", ".join(result.assets), shock.text, result, others, _start(world, result))
+            names = ", ".join(result.assets)
+            found = wall_json(world.name, names, shock.text, result, others, _start(world, result))
             typer.echo(json_document("wall", found))
         else:
             wall_report(world.name, shock.asset or "", shock.text, result, others, _start(world, result), positions).print()

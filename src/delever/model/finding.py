@@ -31,6 +31,7 @@ CODES = {
     "price.apart": "price seen at the start is not the market's",
     "venue.apart": "venue stands beside the outside price",
     "venue.extrapolated": "depth is extrapolated beyond the last quote",
+    "venue.slow": "an outside move reaches this pool, and feeds that look at it, by half in its half-life",
     "venue.unused": "venues on which nothing of the world trades",
     # who acts
     "bid.too_low": "bids less than the least bid: is never included",

