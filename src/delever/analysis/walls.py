@@ -78,8 +78,8 @@ def wall(world: World, asset: str | None, shocks: Shocks | Mapping[str, Shocks],
          count: int | None = None) -> Wall:
     """The wall of an asset. shocks: a share, several, or text such as "-5%" or "-60%..0%" (steps of 5 %).
 
-    Without an asset of several at once: "ETH -30 %, WBTC -20 %", "all -20 %", "factor ETH -30 %", or shocks by asset
-    (joint_shocks.py). step, count: of ranges that do not say it themselves.
+    Without an asset of several at once: "ETH -30 %, WBTC -20 %", "all -20 %", "factor ETH -30 %", "12 March 2020", or shocks
+    by asset (joint_shocks.py). step, count: of ranges that do not say it themselves.
     An account with several legs stands in several rows: its collateral is divided among its debts in proportion to
     their value, its debts among its collateral likewise, but no pair of legs gets less than a call would take of it.
     """
