@@ -37,9 +37,9 @@ WORDS = {OF: "the protocol, market or asset", ASSET: "units of the asset", BASE:
 
 
 WORD_OF_DAYS = "days"
-SAID_OF_DAYS = ("From the day's start, UTC: the last price before midnight where there is one. A shock by the name of a day takes all "
-                "assets to their lows, since liquidations look at the worst moment: deeper than any moment was, for lows came at "
-                "different times, on one venue (assumption).")
+SAID_OF_DAYS = ("From the day's start, UTC: the last price before midnight where there is one. A shock by the name of a day "
+                "takes assets to their lows, since liquidations look at the worst moment. That is deeper than any moment was: "
+                "lows came at different times, each on one venue (assumption).")
 
 
 class Kind(NamedTuple):
