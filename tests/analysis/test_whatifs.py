@@ -130,6 +130,8 @@ def test_on_a_day_what_is_pegged_follows_and_only_its_peg_moves_by_itself() -> N
 def test_a_day_that_is_unknown_or_one_too_many_is_refused(first: World, text: str, line: str) -> None:
     with pytest.raises(InputError, match=line):
         parse_joint(text, assemble(first))
+    with pytest.raises(InputError, match="'FTX'; leave out the asset"):
+        wall(first, "ETH", "FTX")
 
 
 def test_steps_and_count_of_a_wall_are_settings(first: World) -> None:

@@ -20,6 +20,7 @@ from delever.analysis.margins import MarginBook, reached, unhealthy_positions
 from delever.analysis.shocks import FIVES, Shocks, Walk, parse_shocks
 from delever.analysis.tables import Column, named, table
 from delever.analysis.valuation import Legs, callable_now, chain, health, legs_of, market_of, sensitivity
+from delever.catalog.days import find
 from delever.core.jit import interpreted
 from delever.model.asset import price_usd
 from delever.model.book import COLLATERAL, DEBT
@@ -93,8 +94,9 @@ def joint_of(model: Model, asset: str | None, shocks: Shocks | Mapping[str, Shoc
             raise InputError("names no asset", "shock", shocks, REMEDY)
         return parse_joint(shocks, model, walk)
     market_of(model, asset, "asset")
-    if isinstance(shocks, Mapping):
-        raise InputError("names assets beside one that is shocked", "shock", ", ".join(shocks), "leave out the asset")
+    if isinstance(shocks, Mapping) or (isinstance(shocks, str) and find(shocks) is not None):
+        named = shocks if isinstance(shocks, str) else ", ".join(shocks)
+        raise InputError("names assets beside one that is shocked", "shock", named, "leave out the asset")
     return Joint((asset,), np.array([parse_shocks(shocks, walk=walk)]).T)
 
 
