@@ -37,7 +37,7 @@ WORDS = {OF: "the protocol, market or asset", ASSET: "units of the asset", BASE:
 
 
 WORD_OF_DAYS = "days"
-SAID_OF_DAYS = ("From the day's start, UTC: the last price before midnight where there is one. A shock by the name of a day "
+SAID_OF_DAYS = ("From the day's start, UTC: its open, or the last sample before midnight. A shock by the name of a day "
                 "takes assets to their lows, since liquidations look at the worst moment. That is deeper than any moment was: "
                 "lows came at different times, each on one venue (assumption).")
 
