@@ -2,7 +2,7 @@
 
 Start: the open of the day's first bar; of samples the last before midnight, UTC, or the day's first where the data begin with the
 day. Low: the lowest of the day, so never above the start. Figures are per cent, rounded to 0.1, of one venue or one average: a
-low of trades may be deeper than any oracle said, one of hourly samples is less deep. Prices in USDT count as dollars (assumption).
+low of trades may be deeper than any oracle said, one of hourly samples less deep. Prices in USDT count as dollars (assumption).
 Dollars are listed on the days that are about them alone: on others what the data have of them is noise. Left out: LINK on
 2020-03-12, whose low is a single print at 0.0001 USD, and USDe on 2025-10-10, whose low of 0.65 is known of one exchange alone.
 """
