@@ -111,6 +111,13 @@ def test_the_first_world_stands_alone_and_meets_nobody() -> None:
     assert found.aggregate == pytest.approx(sum(found.table["systemicness"].to_pylist()))
 
 
+def test_after_a_day_of_the_past_it_says_what_that_takes_together() -> None:
+    first = dl.load(dl.example("first"))
+    day, same = network(first, "12 March 2020"), network(first, "ETH -48 %, WBTC -44.4 %")
+    assert day.aggregate == same.aggregate > 0.0
+    assert same.said == () and "2020-03-12 (Black Thursday)" in day.said[0]
+
+
 @pytest.mark.parametrize(("shock", "says"), [("ETH +10 %", "is no fall"), ("ETH -60%..0%", "has several steps"),
                                              ("EHT -10 %", "did you mean ETH")])
 def test_a_shock_that_is_no_fall_is_refused(shock: str, says: str) -> None:

@@ -102,6 +102,38 @@ def test_all_and_a_factor_name_their_assets(first: World) -> None:
             parse_joint(text, model)
 
 
+def test_a_day_of_the_past_takes_each_asset_to_its_low(first: World) -> None:
+    """12 March 2020, from the bars: ETH 194.61 to 101.2, BTC 7,934.58 to 4,410 USD."""
+    model = assemble(first)
+    day = parse_joint("12 March 2020", model)
+    assert dict(zip(day.assets, day.moves[0].tolist(), strict=True)) == {"ETH": -0.48, "WBTC": -0.444}
+    assert len(day.said) == 1 and "WBTC as BTC; not named, so unmoved: USDC" in day.said[0]
+    for text in ("Black Thursday, WBTC -60 %", "WBTC -60 %, 12 March 2020", "WBTC -60 %; day 2020-03-12"):
+        mixed = parse_joint(text, model)
+        assert dict(zip(mixed.assets, mixed.moves[0].tolist(), strict=True)) == {"WBTC": -0.6, "ETH": -0.48}
+        assert "WBTC" not in mixed.said[0]
+    assert parse_joint("usdc depeg", model).assets == ("ETH", "WBTC", "USDC")
+    assert wall(first, None, "12 March 2020").totals.equals(wall(first, None, "ETH -48 %, WBTC -44.4 %").totals)
+
+
+def test_on_a_day_what_is_pegged_follows_and_only_its_peg_moves_by_itself() -> None:
+    model = assemble(staked(LEGS))
+    joint = parse_joint("Celsius", model)
+    assert dict(zip(joint.assets, joint.moves[0].tolist(), strict=True)) == {"ETH": -0.188, "stETH": -0.021}
+    assert parse_joint("FTX", model).assets == ("ETH",)
+
+
+@pytest.mark.parametrize(("text", "line"), [
+    ("12 March 2021", r"no such day: '12 March 2021'; days are 2020-03-12 \(Black Thursday\), .*2025-10-10"),
+    ("Black Friday", r"names no asset and its move: 'Black Friday'.*2022-11-08 \(FTX\)"),
+    ("all -5 %, FTX", "shocked twice"), ("SVB; FTX", "shocked twice")])
+def test_a_day_that_is_unknown_or_one_too_many_is_refused(first: World, text: str, line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        parse_joint(text, assemble(first))
+    with pytest.raises(InputError, match="'FTX'; leave out the asset"):
+        wall(first, "ETH", "FTX")
+
+
 def test_steps_and_count_of_a_wall_are_settings(first: World) -> None:
     assert wall(first, "ETH", "-40%..0%", step="20 %").totals["shock"].to_pylist() == [-0.4, -0.2, 0.0]
     assert wall(first, "ETH", "-40%..0%", count=5).totals["shock"].to_pylist() == [-0.4, -0.3, -0.2, -0.1, 0.0]

@@ -116,7 +116,7 @@ def test_stress(both: str) -> None:
 
 def test_wall(both: str) -> None:
     held("wall", typed("wall", both, "--asset", "ETH", "--shock", "-60%"),
-         typed("wall", "first", "--asset", "USDC", "--shock", "-5%"))
+         typed("wall", "first", "--asset", "USDC", "--shock", "-5%"), typed("wall", "first", "--shock", "FTX"))
 
 
 def test_what_ifs(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

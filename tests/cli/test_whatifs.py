@@ -96,7 +96,7 @@ def test_commas_in_numbers_and_lists_separate_no_values() -> None:
 
 def test_everything_has_an_explanation() -> None:
     for name in ("adl", "waterfall.adl", "half_life", "liquidators.rule", "Scenario", "events", "shortfall", "VaR (95 %)",
-                 "shortfall.aave", "insurance_fund_dry"):
+                 "shortfall.aave", "insurance_fund_dry", "days", "FTX", "12 March 2020"):
         assert explain(name).sections, name
     assert figures()["evar"].figure.reduce == "entropic"
     result = invoke("explain", "liquidaters")

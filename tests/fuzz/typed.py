@@ -31,7 +31,8 @@ from delever.run.stress import stress
 # --- texts on the command line ------------------------------------------------------------------------------
 
 SETTINGS = ["-10 %", "+3 points", "x0.5", "0.5", "24 h", "{kind: always}", "null", "[]", "1e3", "{ETH: 80 %}", "83 %"]
-SHOCKS = ["-30%", "-60%..0%", "-60%..0% by 2%", "-60%..0% in 13", "ETH -30 %, BTC -20 %", "all -20 %", "factor ETH -30 %", "x0.7"]
+SHOCKS = ["-30%", "-60%..0%", "-60%..0% by 2%", "-60%..0% in 13", "ETH -30 %, BTC -20 %", "all -20 %", "factor ETH -30 %", "x0.7",
+          "12 March 2020", "FTX, ETH -5 %"]
 WORDS = ["ETH threshold +3 points", "ETH volatility x1.5", "incentive to 7 %", "sell 50,000 ETH", "sell N ETH for USD", "2 GiB",
          "0,17", "a=b,c", "ETH=WETH", "scenario.seed=8"]
 PARSERS: tuple[Callable[[str], Any], ...] = (

@@ -16,7 +16,7 @@ market of the depth of both. Options are left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -55,6 +55,7 @@ class Network(Result):
     eigenvalue: float
     shock: str
     left_out: tuple[str, ...]  # protocols in which nobody has equity that a market could take
+    said: tuple[str, ...] = ()  # how the moves of the shock came about
 
     @property
     def main(self) -> pa.Table:
@@ -95,7 +96,7 @@ def network(world: World, shock: str | Mapping[str, Shocks] = SHOCK) -> Network:
     if not there.any():
         raise InputError("has nobody who owes and holds what a market prices", "network", world.name, "there is nothing to weigh")
     used = np.flatnonzero(every.held[there].any(axis=0))
-    return measured(model, every.only(there), used, fall, deep, str(shock), left)
+    return replace(measured(model, every.only(there), used, fall, deep, str(shock), left), said=joint.said)
 
 
 def measured(model: Model, have: Holdings, used: np.ndarray, fall: Floats, deep: Floats, shock: str, left: tuple[str, ...]

@@ -20,6 +20,7 @@ from delever.analysis.margins import MarginBook, reached, unhealthy_positions
 from delever.analysis.shocks import FIVES, Shocks, Walk, parse_shocks
 from delever.analysis.tables import Column, named, table
 from delever.analysis.valuation import Legs, callable_now, chain, health, legs_of, market_of, sensitivity
+from delever.catalog.days import find
 from delever.core.jit import interpreted
 from delever.model.asset import price_usd
 from delever.model.book import COLLATERAL, DEBT
@@ -78,8 +79,8 @@ def wall(world: World, asset: str | None, shocks: Shocks | Mapping[str, Shocks],
          count: int | None = None) -> Wall:
     """The wall of an asset. shocks: a share, several, or text such as "-5%" or "-60%..0%" (steps of 5 %).
 
-    Without an asset of several at once: "ETH -30 %, WBTC -20 %", "all -20 %", "factor ETH -30 %", or shocks by asset
-    (joint_shocks.py). step, count: of ranges that do not say it themselves.
+    Without an asset of several at once: "ETH -30 %, WBTC -20 %", "all -20 %", "factor ETH -30 %", "12 March 2020", or shocks
+    by asset (joint_shocks.py). step, count: of ranges that do not say it themselves.
     An account with several legs stands in several rows: its collateral is divided among its debts in proportion to
     their value, its debts among its collateral likewise, but no pair of legs gets less than a call would take of it.
     """
@@ -93,8 +94,9 @@ def joint_of(model: Model, asset: str | None, shocks: Shocks | Mapping[str, Shoc
             raise InputError("names no asset", "shock", shocks, REMEDY)
         return parse_joint(shocks, model, walk)
     market_of(model, asset, "asset")
-    if isinstance(shocks, Mapping):
-        raise InputError("names assets beside one that is shocked", "shock", ", ".join(shocks), "leave out the asset")
+    if isinstance(shocks, Mapping) or (isinstance(shocks, str) and find(shocks) is not None):
+        named = shocks if isinstance(shocks, str) else ", ".join(shocks)
+        raise InputError("names assets beside one that is shocked", "shock", named, "leave out the asset")
     return Joint((asset,), np.array([parse_shocks(shocks, walk=walk)]).T)
 
 

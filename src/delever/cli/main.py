@@ -84,7 +84,8 @@ def wall(
     shock: Annotated[
         str,
         typer.Option(help='A price move, "-5%" or "x0.7", or a range of them, "-60%..0%"; without --asset of several at once: '
-                     '"ETH -30 %, WBTC -20 %", "all -20 %", "factor ETH -30 %".'),
+                     '"ETH -30 %, WBTC -20 %", "all -20 %", "factor ETH -30 %", or a day by date or name, "12 March 2020", "FTX" '
+                     '(delever explain days).'),
     ],
     asset: Annotated[str | None, typer.Option(help="The asset that is shocked, e.g. ETH.")] = None,
     step: Annotated[str | None, typer.Option(metavar="SHARE", help='Step of a range, "2 %"; 5 % if not told.')] = None,
@@ -119,7 +120,8 @@ def criticality(
     asset: Annotated[str | None, typer.Option(help="The asset that falls, e.g. ETH.")] = None,
     shock: Annotated[
         str,
-        typer.Option(help='How far to look, "-30%", or "40%" for rises; without --asset of several: "ETH -30 %, WBTC -20 %".'),
+        typer.Option(help='How far to look, "-30%", or "40%" for rises; without --asset of several: "ETH -30 %, WBTC -20 %", '
+                     '"12 March 2020".'),
     ] = "-60%..0%",
     step: Annotated[str | None, typer.Option(metavar="SHARE", help='Between two prices, "2 %"; 1 % if not told.')] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Number of prices, in place of a step.")] = None,
@@ -192,7 +194,7 @@ def contagion(
     network: Annotated[
         bool, typer.Option("--network", help="Without a run: overlaps weighted by depth, DebtRank, vulnerability to a shock.")
     ] = False,
-    shock: Annotated[str, typer.Option(help='Of --network: "ETH -10 %".')] = "all -10 %",
+    shock: Annotated[str, typer.Option(help='Of --network: "ETH -10 %", "12 March 2020".')] = "all -10 %",
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Of --network: its picture (.svg).")] = None,
     settings: Set = None,
     allow_outside: Outside = False,
@@ -284,7 +286,9 @@ def sweep(
 
 @app.command()
 def explain(
-    name: Annotated[str, typer.Argument(metavar="[KIND|FIELD|FIGURE|CODE]", help="Of anything in a world or a result.")] = "",
+    name: Annotated[
+        str, typer.Argument(metavar="[KIND|FIELD|FIGURE|CODE]", help="Of anything in a world or a result; `days` of the past.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Say what a kind, a field, a figure or a code of findings is: unit, default, range, example, definition."""

@@ -26,7 +26,8 @@ def network_report(name: str, found: Network) -> Report:
     lead = (f"after {found.shock}, one round of sales takes {percent(found.aggregate)} of all equity (aggregate vulnerability); "
             f"largest eigenvalue of overlaps over equity {found.eigenvalue:.3g}: {growth}")
     left = (f"Left out, because nobody in them owes and holds what a market prices: {', '.join(found.left_out)}.",)
-    return Report(f"Network of {name}", tuple(sections), (*ASSUMED, *(left if found.left_out else ())), lead)
+    said = (f"{text[0].upper()}{text[1:]}." for text in found.said)
+    return Report(f"Network of {name}", tuple(sections), (*ASSUMED, *said, *(left if found.left_out else ())), lead)
 
 
 def network_json(name: str, found: Network) -> dict[str, Any]:
@@ -34,4 +35,4 @@ def network_json(name: str, found: Network) -> dict[str, Any]:
     protocols = found.table.rename_columns([str(column).lower() for column in found.table.column_names])
     return {"world": name, "shock": found.shock, "aggregate_vulnerability": found.aggregate, "eigenvalue": found.eigenvalue,
             "protocols": protocols, "pairs": found.pairs, "markets": found.markets,
-            "assumptions": [*ASSUMED, *(f"left out: {one}" for one in found.left_out)]}
+            "assumptions": [*ASSUMED, *found.said, *(f"left out: {one}" for one in found.left_out)]}

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from delever.catalog.days import DAYS, IN, SOURCES, Day, find
 from delever.core.columns import ASSET, BASE, OF, QUOTE, Column, Figure
 from delever.model.errors import InputError, nearest
 from delever.model.finding import CODES
@@ -33,6 +34,12 @@ REDUCED = {"mean": "mean over paths", "quantile": "quantile over paths", "tail_m
 # What stands for names that depend on a world.
 WORDS = {OF: "the protocol, market or asset", ASSET: "units of the asset", BASE: "units of the base asset",
          QUOTE: "units of the quote asset"}
+
+
+WORD_OF_DAYS = "days"
+SAID_OF_DAYS = ("From the day's start, UTC: its open, or the last sample before midnight. A shock by the name of a day "
+                "takes assets to their lows, since liquidations look at the worst moment. That is deeper than any moment was: "
+                "lows came at different times, each on one venue (assumption).")
 
 
 class Kind(NamedTuple):
@@ -94,6 +101,10 @@ def explain(name: str = "") -> Report:
 
 def _found(name: str) -> Iterator[Section | Remarks]:
     word, (first, _, rest) = name.casefold(), name.casefold().partition(".")
+    if word == WORD_OF_DAYS:
+        yield _days()
+    elif (day := find(name)) is not None:
+        yield _day(day)
     kinds_of = every_kind()
     for kind in kinds_of:
         if word in (kind.name.casefold(), f"{kind.role}.{kind.name}".casefold()):
@@ -108,6 +119,24 @@ def _found(name: str) -> Iterator[Section | Remarks]:
     yield from _figures(word)
     if word in CODES:
         yield Remarks(f"Code {word} of findings", (Remark("", CODES[word]),))
+
+
+def _days() -> Section:
+    coins = ("BTC", "ETH")
+    lows = [column(f"{coin} to its low", [day.moves[coin].low for day in DAYS], "share") for coin in coins]
+    closes = [column(f"{coin} to the close", [day.moves[coin].close for day in DAYS], "share") for coin in coins]
+    return Section("Days by name, for shocks", table_of(
+        column("day", [str(day.date) for day in DAYS]), column("called", [", ".join(day.names) for day in DAYS]), *lows, *closes,
+        column("assets", [", ".join(day.moves) for day in DAYS])), (SAID_OF_DAYS,), under="assets")
+
+
+def _day(day: Day) -> Section:
+    moves = day.moves
+    return Section(str(day), table_of(
+        column("asset", list(moves)), column("priced in", [IN.get(asset, "USD") for asset in moves]),
+        column("to its low", [move.low for move in moves.values()], "share"),
+        column("to the close", [move.close for move in moves.values()], "share"),
+        column("source", [SOURCES[move.cited] for move in moves.values()])), (SAID_OF_DAYS,), under="source")
 
 
 def _of(kind: Kind) -> str:
@@ -157,8 +186,8 @@ def _figures(word: str) -> Iterator[Section]:
 
 def _names() -> list[str]:
     every = every_kind()
-    return sorted({*(kind.name for kind in every), *ROLES, *CODES, *figures(), *(one.name for one in declared_columns()),
-                   *(row.field for kind in every for row in schema_rows([kind.spec]))})
+    return sorted({WORD_OF_DAYS, *(kind.name for kind in every), *ROLES, *CODES, *figures(),
+                   *(one.name for one in declared_columns()), *(row.field for kind in every for row in schema_rows([kind.spec]))})
 
 
 def _near(name: str) -> str:
@@ -175,7 +204,7 @@ def _contents() -> Report:
             known[name].figure.unit or known[name].column.unit for name in sorted(known)]),
             column("definition", [known[name].figure.meaning for name in sorted(known)])), under="definition"),
         Section("Codes of findings", table_of(column("code", list(CODES)), column("meaning", list(CODES.values())))),
-    ), ("delever explain KIND, ROLE.KIND, FIELD, KIND.FIELD, FIGURE or CODE",))
+    ), ("delever explain KIND, ROLE.KIND, FIELD, KIND.FIELD, FIGURE or CODE; days that a shock may name: delever explain days",))
 
 
 def reference_json(name: str) -> dict[str, Any]:

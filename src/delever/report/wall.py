@@ -291,6 +291,7 @@ def wall_json(
         "price_usd": start,
         "shock": shock,
         "moves": wall.moves.to_pylist(),
+        "to_know": list(wall.said),
         "definitions": {"eligible": ELIGIBLE, "liquidatable": LIQUIDATABLE,
                         **({"positions": POSITIONS} if "positions_usd" in wall.totals.column_names else {})},
         "findings": wall.findings.to_pylist(),
