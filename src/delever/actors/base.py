@@ -16,7 +16,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from delever.core.columns import OF, Column, Value, market_price, mean_of
+from delever.core.columns import OF, Column, Value, added, market_price, mean_of
 from delever.core.phase import Phase
 from delever.core.setting import Setting
 from delever.core.state import State
@@ -53,6 +53,13 @@ CALLS = "Liquidations"  # section of a report
 HELD = "at the end, after gas and with what is on its way over bridges, at market prices of the end"
 PROFIT = Column("liquidator_profit", "USD", f"what liquidators hold {HELD}")
 EARNED = PROFIT._replace(figures=mean_of(PROFIT.name, PROFIT.meaning), section=CALLS)  # where somebody lends
+END = "at market prices of the end"
+SPLIT = tuple(Column(name, "USD", f"{text}, {END}", mean_of(name, f"{text}, {END}"), section=CALLS) for name, text in (
+    ("liquidator_gains", "what liquidators gained before they paid for room in blocks: what they hold at the end, with what is "
+                         "on its way over bridges, and what they paid"),  # less the others it is the profit
+    ("liquidator_gas", "gas of liquidators' transactions that were carried out, at the least bid (base fee)"),
+    ("liquidator_tips", "what liquidators bid beyond the least for transactions that were carried out"),
+    ("liquidator_reverts", "fees of liquidators' transactions that were included and reverted")))
 EACH = Column("profit", "USD", f"what {OF} gained: what they hold {HELD}", mean_of("profit", f"what {OF} holds {HELD}"),
               section=CALLS)
 
@@ -67,6 +74,8 @@ class Earnings(Phase):
         self.holders = {name: setting.holder(name) for name, actor in setting.world.actors.items()
                         if getattr(actor, "bids", False)}  # by name: row of the token ledger
         self.column = EARNED if setting.world.lending else PROFIT
+        self.made_of = SPLIT if setting.world.lending else tuple(one._replace(figures=(), section="") for one in SPLIT)
+        self.pays = any(setting.networks)  # else gas is free
         self.everybody = {name: setting.holder(name) for name in setting.world.actors}
 
     def columns(self, state: State) -> list[Value]:
@@ -74,8 +83,17 @@ class Earnings(Phase):
         whole = Value(self.column, worth(state, list(self.holders.values())))
         several = self.holders if len(self.holders) > 1 else {}
         acted = {name: (state.ledgers.tokens[holder] != 0.0).any(axis=0) for name, holder in self.everybody.items()}
-        return [whole, *(Value(EACH, worth(state, [holder]), of=name) for name, holder in several.items()),
+        return [whole, *(self.split(state, whole.values) if self.pays else ()),
+                *(Value(EACH, worth(state, [holder]), of=name) for name, holder in several.items()),
                 *(Value(ACTED, did.astype(np.int64), of=name, place=f"actors.{name}") for name, did in acted.items())]
+
+    def split(self, state: State, profit: np.ndarray) -> list[Value]:
+        """What the profit [P] is made of, USD. Kinds of fees in the order of core/tables.py."""
+        usd = [market_price(state, int(a)) for a in state.networks.native]
+        paid = [added([fees[holder, c] * usd[c] for holder in self.holders.values() for c in range(len(usd))], state.paths)
+                for fees in state.tally.fees]
+        rows = (added([profit, *paid], state.paths), *paid)
+        return [Value(column, row) for column, row in zip(self.made_of, rows, strict=True)]
 
 
 def worth(state: State, holders: list[int]) -> np.ndarray:

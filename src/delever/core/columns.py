@@ -27,6 +27,7 @@ Reduce = Literal[
     "tail_mean",  # of the worst 1 - `level` of the paths
     "entropic",  # entropic value at risk at `level`
     "share_above",  # of paths whose value is above `level`
+    "yearly_share_above",  # that in a year: in one of so many independent stretches as long as the run, each as risky
     "share_where",  # of paths on which it happened: the value is not nan
     "mean_where",  # over the paths on which it happened
     "mean_positive",  # over the paths with more than nothing
@@ -46,6 +47,7 @@ class Figure(NamedTuple):
     minus: str = ""  # name of a column of the same mechanism that is taken off before
     label: str = ""  # what a report calls it; its name in words where empty
     under: str = ""  # in a table with a row a label: the heading of its column
+    years: float = 0.0  # that the run is long, of what is made yearly
 
 
 class Column(NamedTuple):

@@ -7,7 +7,20 @@ from typing import TypeVar
 import numpy as np
 
 from delever.core.exchange_tables import COVERABILITY, LAYERS, ROUNDS, Closings, Flows, Safety
-from delever.core.tables import BOOKED, HOLDERS, Halts, Ledgers, Lots, Markets, Reserves, Sales, Tally, Touched, Transactions
+from delever.core.tables import (
+    BOOKED,
+    FEES,
+    HOLDERS,
+    Halts,
+    Ledgers,
+    Lots,
+    Markets,
+    Reserves,
+    Sales,
+    Tally,
+    Touched,
+    Transactions,
+)
 
 Columns = TypeVar("Columns", bound=tuple[np.ndarray, ...])
 
@@ -87,10 +100,10 @@ def new_sales(size: int) -> Sales:
     return Sales(*(np.zeros(size, kind) for kind in (i, i, i, i, i, i, f, f)))
 
 
-def new_tally(assets: int, paths: int) -> Tally:
+def new_tally(assets: int, networks: int, actors: int, paths: int) -> Tally:
     """Counts at zero."""
-    counts = [np.zeros(paths, np.int64) for _ in Tally._fields[:-2]]
-    return Tally(*[*counts, np.zeros(paths), np.zeros((assets, paths))])
+    counts = [np.zeros(paths, np.int64) for _ in Tally._fields[:-3]]
+    return Tally(*[*counts, np.zeros(paths), np.zeros((assets, paths)), np.zeros((FEES, HOLDERS + actors, networks, paths))])
 
 
 def new_halts(protocols: int, markets: int, networks: int, feeds: int, bridges: int, paths: int) -> Halts:

@@ -12,6 +12,7 @@ import numpy as np
 
 from delever.core.columns import ASSET, Column, Figure, Value, mean_of, of_protocol
 from delever.core.jit import kernel
+from delever.core.options import YEAR
 from delever.core.outcomes import DEFICITS, OUTCOMES, REPAID, SEIZED
 from delever.core.state import State
 from delever.core.tables import (
@@ -32,15 +33,18 @@ from delever.core.tables import (
 MATERIAL = 0.01  # share of all debt from which a shortfall is a failure, not an accident
 ANY = 1.0  # shortfall from which there is any bad debt [USD]: less is rounding
 LOSSES, CALLS = "Losses", "Liquidations"  # sections of a report
-OF_MATERIAL = "probability_of_shortfall"
+OF_MATERIAL = ("probability_of_shortfall", "psl")  # figures by that share
 SHORT = "shortfall: debt written off, or owed beyond the collateral at the end, at the prices protocols see"
 BARE = "debt without collateral, written off or still open"
 BAD_DEBT = Column("bad_debt", "USD", BARE, mean_of("bad_debt", BARE), "sum", LOSSES)
 SHORTFALL = Column("shortfall", "USD", SHORT.removeprefix("shortfall: "), (
     Figure("probability_of_any_bad_debt", "share_above", "paths with any bad debt: a shortfall of more than 1 USD", "share",
            ANY, label="P(any bad debt)"),
-    Figure(OF_MATERIAL, "share_above", "paths whose shortfall exceeds 1 % of all debt at the start", "share",
+    Figure("probability_of_shortfall", "share_above", "paths whose shortfall exceeds 1 % of all debt at the start", "share",
            label="P(shortfall > 1 % of debt)"),
+    Figure("psl", "yearly_share_above", "P(shortfall > 1 % of debt), p, made yearly: 1 - (1 - p)^(1 / years of the run). "
+           "Assumption: every stretch of a year that is as long as the run is as risky, and independent of the others",
+           "share", label="PSL (annualised)"),
     Figure("var", "quantile", f"95th percentile over paths of {SHORT}. Convention: the smallest loss that at least 95 % of "
            "paths do not exceed (a loss is positive, no interpolation, no mean taken off)", level=0.95, label="VaR (95 %)"),
     Figure("expected_shortfall", "tail_mean", "mean shortfall of the worst 5 % of paths", level=0.95,
@@ -127,7 +131,8 @@ def losses(state: State) -> tuple[np.ndarray, np.ndarray]:
 def said_of(state: State, number: int, bare: np.ndarray, short: np.ndarray, owed: float) -> list[Value]:
     """Bad debt and shortfall of one; their figures are of all lending protocols together. See `losses`; owed: [USD]."""
     booked = state.ledgers.totals[DEFICITS, number]
-    figures = tuple(figure._replace(level=MATERIAL * owed) if figure.name == OF_MATERIAL else figure
+    years = state.step * state.step_length / YEAR
+    figures = tuple(figure._replace(level=MATERIAL * owed, years=years) if figure.name in OF_MATERIAL else figure
                     for figure in SHORTFALL.figures)
     return [Value(BAD_DEBT, booked + bare[number], number),
             Value(SHORTFALL._replace(figures=figures), booked + short[number], number)]

@@ -142,6 +142,10 @@ class Touched(NamedTuple):
     until: np.ndarray  # [slots] end of a cool-down [s]
 
 
+LEAST, BEYOND, FAILED = range(3)  # fees of what was carried out: the least, what was bid beyond it; of what reverted
+FEES = 3
+
+
 class Tally(NamedTuple):
     """What is counted on each path."""
 
@@ -157,6 +161,7 @@ class Tally(NamedTuple):
     mover: np.ndarray  # [P] number of the last transaction of this step that moved a price or an answer; 0: none has
     gas: np.ndarray  # [P] fees paid, units of the native asset
     forced: np.ndarray  # [A, P] units of each traded asset that liquidators sold
+    fees: np.ndarray  # [FEES, holders, networks, P] what each of them paid for what, units of the native asset
 
 
 class Transactions(NamedTuple):

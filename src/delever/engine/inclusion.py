@@ -16,10 +16,13 @@ from delever.core.phase import Phase
 from delever.core.route import route_halted
 from delever.core.state import Queue, State
 from delever.core.tables import (
+    BEYOND,
     BLOCK_BUILDERS,
     EXECUTED,
+    FAILED,
     HALTED,
     INCLUDED,
+    LEAST,
     OFFERED,
     REVERTED,
     WAITING,
@@ -214,7 +217,7 @@ def close(n: int, rows: Transactions, networks: Networks, liquidates: np.ndarray
     blocks of it so far.
     """
     path, kind, state, bid, network, actor = rows.path, rows.kind, rows.state, rows.bid, rows.network, rows.actor
-    executed, cascade, longest = tally.executed, tally.cascade, tally.longest
+    executed, cascade, longest, fees = tally.executed, tally.cascade, tally.longest, tally.fees
     for p in range(active.shape[0]):
         if tally.called[p] > 0:
             wake[p] = time
@@ -233,6 +236,12 @@ def close(n: int, rows: Transactions, networks: Networks, liquidates: np.ndarray
                 tokens[actor[i], networks.native[c], p] -= cost
                 tokens[BLOCK_BUILDERS, networks.native[c], p] += cost
                 tally.gas[p] += cost
+                if state[i] == REVERTED:
+                    fees[FAILED, actor[i], c, p] += cost
+                else:
+                    least = networks.gas[c, kind[i]] * networks.base_fee[c, p] * 1e-9
+                    fees[LEAST, actor[i], c, p] += least
+                    fees[BEYOND, actor[i], c, p] += cost - least
         elif state[i] == WAITING and bid[i] >= networks.base_fee[c, p]:
             every = networks.every[c]
             wake[p] = min(wake[p], time if every == 1 else ((clock // every + 1) * every - 0.5) * tick)
@@ -246,7 +255,7 @@ def close(n: int, rows: Transactions, networks: Networks, liquidates: np.ndarray
 CASCADE = Column("cascade_length", "blocks", "longest row of blocks with liquidations", (
     Figure("cascade_length", "quantile", "95th percentile over paths of the longest row of blocks with liquidations",
            level=0.95),), section="Liquidations")
-FAILED = Column("reverted", "count", "included transactions that reverted")
+UNDONE = Column("reverted", "count", "included transactions that reverted")
 SPENT = Column("gas", "native", "fees paid")
 UNFIT = Column("found_no_room", "count", "transactions that found no room in a block, or bid too little")
 
@@ -283,4 +292,4 @@ class Inclusion(Phase):
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
         tally = state.tally
-        return [Value(CASCADE, tally.longest), Value(FAILED, tally.reverted), Value(SPENT, tally.gas), Value(UNFIT, tally.unfit)]
+        return [Value(CASCADE, tally.longest), Value(UNDONE, tally.reverted), Value(SPENT, tally.gas), Value(UNFIT, tally.unfit)]

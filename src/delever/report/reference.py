@@ -7,7 +7,7 @@ that depend on a world, such as those of terms that follow something, stand in t
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from delever.catalog.days import DAYS, IN, SOURCES, Day, find
@@ -18,6 +18,7 @@ from delever.model.schema import MODEL, Row, schema_rows
 from delever.model.spec import Spec
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.run.collect import in_words
+from delever.run.measures import MEASURES, known_as, measures_named
 from delever.waterfall.base import LayerPhase, served_columns
 from delever.worlds import ROLES, kinds
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 REDUCED = {"mean": "mean over paths", "quantile": "quantile over paths", "tail_mean": "mean of the worst paths",
            "entropic": "entropic value at risk", "share_above": "share of paths above a level",
+           "yearly_share_above": "share of paths above a level, made yearly",
            "share_where": "share of paths on which it happened", "mean_where": "mean over the paths on which it happened",
            "mean_positive": "mean over the paths with more than nothing",
            "median_where": "median over the paths on which it happened", "largest": "largest on any path"}
@@ -117,6 +119,7 @@ def _found(name: str) -> Iterator[Section | Remarks]:
     if fields:
         yield _fields(f"Fields named {name}", [row for _, row in fields], [_of(kind) for kind, _ in fields])
     yield from _figures(word)
+    yield from _measures(word)
     if word in CODES:
         yield Remarks(f"Code {word} of findings", (Remark("", CODES[word]),))
 
@@ -172,22 +175,42 @@ def _figures(word: str) -> Iterator[Section]:
     if name is not None:
         figure, of = known[name]
         rows = [("definition", figure.meaning), ("unit", figure.unit or of.unit),
-                ("how", REDUCED[figure.reduce] + (f", level {figure.level:g}" if figure.level else "")),
+                ("how", _how(figure)),
                 ("of the column", f"{of.name}: {of.meaning}"), ("heading", of.section), ("called", figure.label or name)]
-        yield Section(f"Figure {name}", table_of(column("what", [row[0] for row in rows]),
-                                                 column("said", [row[1] for row in rows])))
+        rows += [("known as", f"{one.called} of {one.who}") for one in known_as(name)]
+        yield _told(f"Figure {name}", rows)
     for one in declared_columns():
         if one.name == base:
             rows = [("meaning", one.meaning), ("unit", one.unit), ("figures", ", ".join(f.name for f in one.figures) or "none"),
                     ("over protocols", one.over or "each by itself")]
-            yield Section(f"Column {one.name} of results", table_of(
-                column("what", [row[0] for row in rows]), column("said", [row[1] for row in rows])))
+            yield _told(f"Column {one.name} of results", rows)
+
+
+def _measures(word: str) -> Iterator[Section]:
+    """What others publish under that name, or somebody of that name."""
+    known = figures()
+    for one in measures_named(word):
+        figure, of = known[one.figure]
+        yield _told(f"{one.called} of {one.who}", [
+            ("they define", one.meant), ("horizon", one.horizon), ("used", one.since),
+            ("figure of a run", f"{one.figure}: {figure.label or one.figure.replace('_', ' ')}"), ("how", _how(figure)),
+            ("of the column", of.name), ("unit", figure.unit or of.unit), ("differs", one.differs)])
+
+
+def _told(heading: str, rows: Sequence[tuple[str, str]]) -> Section:
+    """Rows of what is said about something."""
+    return Section(heading, table_of(column("what", [row[0] for row in rows]), column("said", [row[1] for row in rows])))
+
+
+def _how(figure: Figure) -> str:
+    return REDUCED[figure.reduce] + (f", level {figure.level:g}" if figure.level else "")
 
 
 def _names() -> list[str]:
     every = every_kind()
-    return sorted({WORD_OF_DAYS, *(kind.name for kind in every), *ROLES, *CODES, *figures(),
-                   *(one.name for one in declared_columns()), *(row.field for kind in every for row in schema_rows([kind.spec]))})
+    return sorted({WORD_OF_DAYS, *(kind.name for kind in every), *ROLES, *CODES, *figures(), *(one.name for one in declared_columns()),
+                   *(name.casefold() for one in MEASURES for name in (one.who, one.called)),
+                   *(row.field for kind in every for row in schema_rows([kind.spec]))})
 
 
 def _near(name: str) -> str:
@@ -204,7 +227,12 @@ def _contents() -> Report:
             known[name].figure.unit or known[name].column.unit for name in sorted(known)]),
             column("definition", [known[name].figure.meaning for name in sorted(known)])), under="definition"),
         Section("Codes of findings", table_of(column("code", list(CODES)), column("meaning", list(CODES.values())))),
-    ), ("delever explain KIND, ROLE.KIND, FIELD, KIND.FIELD, FIGURE or CODE; days that a shock may name: delever explain days",))
+        Section("Measures of others", table_of(
+            column("who", [one.who for one in MEASURES]), column("measure", [one.called for one in MEASURES]),
+            column("figure", [one.figure for one in MEASURES]), column("they define", [one.meant for one in MEASURES])),
+            under="they define", keys=2),
+    ), ("delever explain KIND, ROLE.KIND, FIELD, KIND.FIELD, FIGURE, CODE or MEASURE (gauntlet, psl); days "
+        "that a shock may name: delever explain days",))
 
 
 def reference_json(name: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ LABELS = {
     "evar": "EVaR (99 %, entropic)",
     "probability_of_any_bad_debt": "P(any bad debt)",
     "probability_of_shortfall": "P(shortfall > 1 % of debt)",
+    "psl": "PSL (annualised)",
     "lar": "LaR (95 %)",
     "expected_shortfall": "expected shortfall (5 %)",
 }

@@ -12,9 +12,10 @@ from delever.actors.base import Actor
 from delever.report.asked import asked_section, findings_remarks
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.files import write_text
-from delever.report.mechanisms import declared_sections, tables_json
+from delever.report.mechanisms import INTERVAL, declared_sections, interval, tables_json, with_unit
 from delever.report.numbers import TINY, duration, percent
 from delever.report.sections import NO_EXTRAS, Extras, extra_sections
+from delever.run.measures import MEASURES, known_as
 
 if TYPE_CHECKING:
     from delever.model.world import World
@@ -31,7 +32,8 @@ def stress_report(name: str, run: Run, extras: Extras = NO_EXTRAS) -> Report:
     """The summary, who it hinges on, what it hinges on, and what of it is assumed."""
     paths = run.paths.num_rows
     sections: list[Section | Remarks] = [*findings_remarks("Warnings", run.findings, "warn"),
-                                         *summary_sections(run.summary, paths, run), *extra_sections(extras)]
+                                         *summary_sections(run.summary, paths, run), *named_section(run.summary, paths),
+                                         *extra_sections(extras)]
     sections.append(asked_section(run.asked))
     sections.append(Remarks("What is estimated and what is assumed", tuple(assumptions(run.world))))
     notes = []
@@ -62,6 +64,25 @@ def summary_sections(summary: pa.Table, paths: int, run: Run | None = None) -> l
         text = f"{residual['value']:.1e} of turnover, {residual['definition'].split(', as')[0]}"
         sections.append(Remarks(residual["section"], (Remark("conservation", text),)))
     return sections
+
+
+def named_section(summary: pa.Table, paths: int) -> list[Section]:
+    """Figures by what others call them; nothing where nobody lends."""
+    rows = {str(row["figure"]): row for row in summary.to_pylist()}
+    found = [(one, rows[one.figure]) for one in MEASURES if one.figure in rows]
+    if not found:
+        return []
+    shown = [
+        column("measure", [f"{one.who} {one.called}" for one, _ in found]),
+        column("figure", [row["label"] for _, row in found]),
+        column("value", [with_unit(row["value"], row["unit"]) for _, row in found], right=True),
+        column(INTERVAL, [interval(row["low"], row["high"], row["unit"]) for _, row in found]) if paths > 1 else None,
+        column("their horizon", [one.horizon for one, _ in found]),
+        column("horizon", [row["horizon"] for _, row in found]),
+    ]
+    asked = ", ".join(f'"{name}"' if " " in name else name for name in dict.fromkeys(one.who.casefold() for one, _ in found))
+    note = f"Figures that come nearest, over the horizon of this run. Where a run differs from theirs: delever explain {asked}."
+    return [Section("Named measures", table_of(*(c for c in shown if c is not None)), (note,))]
 
 
 def _markets(rows: dict[str, dict[str, Any]]) -> list[Section | Remarks]:
@@ -140,10 +161,15 @@ def stress_json(name: str, run: Run, extras: Extras = NO_EXTRAS) -> dict[str, An
         "seed": scenario.seed,
         "findings": run.findings.to_pylist(),
         "asked": run.asked.to_pylist(),
-        "figures": {row.pop("figure"): row for row in run.summary.to_pylist()},
+        "figures": {row.pop("figure"): row for row in map(_named, run.summary.to_pylist())},
         **tables_json(run),
         **extras.for_json(),
     }
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    """A figure, with what others call it."""
+    return row | {"known_as": [f"{one.who} {one.called}" for one in known_as(row["figure"])]}
 
 
 def write_summary(report: Report, folder: Path) -> Path:

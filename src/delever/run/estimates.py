@@ -43,6 +43,12 @@ def share(hit: np.ndarray) -> Estimate:
     return p, (centre - half) / scale if p > 0.0 else 0.0, (centre + half) / scale if p < 1.0 else 1.0
 
 
+def yearly(chance: Estimate, years: float) -> Estimate:
+    """Of something that happens by chance in so many years: that it does in one, every stretch of it being as risky."""
+    value, low, high = (1.0 - (1.0 - p) ** (1.0 / years) for p in chance)
+    return value, low, high
+
+
 def tail_mean(x: np.ndarray, level: float) -> Estimate:
     """Mean of the worst (1 - level) of the paths, at least one of them."""
     return mean(worst(x, level))

@@ -13,7 +13,19 @@ from delever.core.columns import Column, Figure
 from delever.core.loans import debt_of
 from delever.run.assemble import Model
 from delever.run.collect import Declared, declared, numbers, together
-from delever.run.estimates import Estimate, entropic, least_bound, mean, ordered_at, quantile, share, tail, tail_mean, worst
+from delever.run.estimates import (
+    Estimate,
+    entropic,
+    least_bound,
+    mean,
+    ordered_at,
+    quantile,
+    share,
+    tail,
+    tail_mean,
+    worst,
+    yearly,
+)
 
 SCHEMA = pa.schema([
     ("figure", pa.string()), ("value", pa.float64()), ("unit", pa.string()), ("low", pa.float64()), ("high", pa.float64()),
@@ -24,11 +36,13 @@ SCHEMA = pa.schema([
     pa.field("under", pa.string(), metadata={"meaning": "in a table with a row a label: its column"}),
     pa.field("tail", pa.int64(), metadata={"meaning": "paths that it rests on, where those are not all"})])
 UNKNOWN: Estimate = (math.nan, math.nan, math.nan)
-VALUES: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {  # over the last axis; the others leave paths out
-    "mean": lambda x, level: np.asarray(x.mean(-1)), "quantile": ordered_at,
-    "tail_mean": lambda x, level: np.asarray(worst(x, level).mean(-1)), "entropic": lambda x, level: least_bound(x, level)[0],
-    "share_above": lambda x, level: np.asarray((x > level).mean(-1)),
-    "share_where": lambda x, level: np.asarray((~np.isnan(x)).mean(-1)), "largest": lambda x, level: np.asarray(x.max(-1))}
+VALUES: dict[str, Callable[[np.ndarray, Figure], np.ndarray]] = {  # over the last axis; the others leave paths out
+    "mean": lambda x, figure: np.asarray(x.mean(-1)), "quantile": lambda x, figure: ordered_at(x, figure.level),
+    "tail_mean": lambda x, figure: np.asarray(worst(x, figure.level).mean(-1)),
+    "entropic": lambda x, figure: least_bound(x, figure.level)[0],
+    "share_above": lambda x, figure: np.asarray((x > figure.level).mean(-1)),
+    "yearly_share_above": lambda x, figure: np.asarray(1.0 - (x <= figure.level).mean(-1) ** (1.0 / figure.years)),
+    "share_where": lambda x, figure: np.asarray((~np.isnan(x)).mean(-1)), "largest": lambda x, figure: np.asarray(x.max(-1))}
 TAILS = ("quantile", "tail_mean", "entropic")
 
 
@@ -114,7 +128,7 @@ def resampled(one: Declared, figure: Figure, values: np.ndarray) -> np.ndarray:
     """A figure's value on each of several samples [n]. values: [n, paths]."""
     vectorised = VALUES.get(figure.reduce)
     if vectorised is not None:
-        return vectorised(values, figure.level)
+        return vectorised(values, figure)
     return np.array([reduced(row, figure, figure.unit or one.column.unit)[0] for row in values])
 
 
@@ -147,6 +161,7 @@ def reduced(values: np.ndarray, figure: Figure, unit: str) -> Estimate:
         "mean": lambda: mean(values), "quantile": lambda: quantile(values, figure.level),
         "tail_mean": lambda: tail_mean(values, figure.level), "entropic": lambda: entropic(values, figure.level),
         "share_above": lambda: share(values > figure.level),
+        "yearly_share_above": lambda: yearly(share(values > figure.level), figure.years),
         "share_where": lambda: share(some), "largest": lambda: (float(values.max()), math.nan, math.nan)}
     return reduce[figure.reduce]()
 

@@ -157,7 +157,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
         moves=np.zeros(len(layout.pairs)), opens=open_kinds(model.world, chunk.everybody),
         queue=Queue(np.empty(1024, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64), False),
         ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths, len(model.world.actors)),
-        tally=new_tally(assets, paths),
+        tally=new_tally(assets, len(setting.networks), len(model.world.actors), paths),
     )
     for phase in each_once(vars(chunk).values()):
         phase.reserve(state)
