@@ -114,6 +114,21 @@ def test_the_same_answer_twice_is_two_accounts_named_by_their_files(elsewhere: P
     assert [line.split(",")[0] for line in Path("book.csv").read_text().splitlines()[1:]] == ['"a"', '"a"', '"b"', '"b"']
 
 
+def test_files_of_one_name_in_folders_are_accounts_named_by_these(elsewhere: Path) -> None:
+    """None is lost: a file read later does not take the place of one that is called as it."""
+    for name in ("d0", "d1"):
+        Path(name).mkdir()
+        Path(name, "risk.json").write_text(json.dumps(RISK))
+        Path(name, "balance.json").write_text(json.dumps(BALANCE))
+    files = [f"{name}/{part}.json" for name in ("d0", "d1") for part in ("risk", "balance")]
+    code, out, _ = typed("import", *files, "--as", "perps", "--total", "accounts=2", "--out", "book.csv")
+    assert code == 0 and "2 accounts, 2 positions" in out
+    assert [line.split(",")[0] for line in Path("book.csv").read_text().splitlines()[1:]] == ['"d0"', '"d0"', '"d1"', '"d1"']
+    Path("d0", "again.json").write_text(json.dumps(RISK))
+    twice = typed("import", *files, "d0/again.json", "--as", "perps", "--out", "b.csv")[2]
+    assert "d0 has the same answer of two accounts" in twice
+
+
 def test_rows_of_another_protocol_are_left_out_by_name(elsewhere: Path) -> None:
     Path("book.csv").write_text("protocol,account,asset,side,amount\naave,a,ETH,debt,1\nspark,b,ETH,debt,2\n")
     code, out, _ = typed("import", "book.csv", "--as", "lending", "--protocol", "aave", "--out", "own.csv")

@@ -200,7 +200,7 @@ def _answers(answers: Mapping[str, Any], choice: Choice) -> OwnBook:
     value: Any = next(iter(answers.values()))
     if len(answers) > 1:  # parts of one account, or accounts, told by whether something is there twice
         apart = len(kinds) != len(set(kinds)) or not kinds
-        value = {Path(file).stem: one for file, one in answers.items()} if apart else list(answers.values())
+        value = _by_name(answers) if apart else list(answers.values())
     read = read_export(value, ", ".join(answers), account=choice.account, coin=choice.coin)
     names = choice.names
     positions = sum(1 for name in read.table["instrument"].to_pylist() if name)
@@ -208,6 +208,24 @@ def _answers(answers: Mapping[str, Any], choice: Choice) -> OwnBook:
     said = [f"{', '.join(answers)}: {', '.join(read.exchanges)}, {owners} accounts, {positions} positions"]
     unknown = ["the world's names: symbols are as the exchange has them, see --name"] if not names else []
     return OwnBook(_with_names(read.table, names), said, {}, list(read.notes), unknown)
+
+
+def _by_name(answers: Mapping[str, Any]) -> dict[str, Any]:
+    """Answers of several accounts by the names of their files; of files with one name by their folders, an account each."""
+    files = [Path(file) for file in answers]
+    if len({file.stem for file in files}) == len(files):
+        return {file.stem: one for file, one in zip(files, answers.values(), strict=True)}
+    found: dict[str, list[Any]] = {}
+    for file, one in zip(files, answers.values(), strict=True):
+        found.setdefault(str(file.parent), []).append(one)
+    for folder, parts in found.items():
+        kinds = [kind for one in parts for kind in set(kinds_of(one))]
+        if len(kinds) != len(set(kinds)):
+            raise InputError("has the same answer of two accounts, and other files are called so too", folder, None,
+                             "give each account a folder, or each file a name of its own: accounts are called by them")
+    short = [Path(folder).name for folder in found]
+    names = short if len(set(short)) == len(short) else list(found)
+    return dict(zip(names, found.values(), strict=True))
 
 
 def _only(found: OwnBook, protocol: str) -> None:

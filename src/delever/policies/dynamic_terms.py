@@ -242,6 +242,7 @@ class Moving(Phase):
         self.stated, self.written = np.ones((n, paths)), np.full((n, paths), np.nan)
         self.highest, self.lowest = np.full((n, paths), -np.inf), np.full((n, paths), np.inf)
         self.there, self.restated = np.zeros(n, np.bool_), -1  # which stand where they should
+        self.next = 0  # step in which something may happen, unless somebody states a term anew
 
     def reserve(self, state: State) -> None:
         """See Phase. Series that will move; what is looked at, at the start."""
@@ -268,6 +269,8 @@ class Moving(Phase):
         """Once a step: announce, bring into force, move."""
         if self.samples:
             self.sample(state)
+        if state.step < self.next and self.restated == state.restated:
+            return
         due = [i for i, one in enumerate(self.ones) if (state.step - 1) % one.every == 0]
         if due:
             self.look(state)
@@ -281,6 +284,10 @@ class Moving(Phase):
                 self.target[i], self.there[i] = one.pending.popleft()[1], False
             if not self.there[i]:
                 self.move(i, one, state)
+        moving = [state.step + 1] if not self.there.all() else []
+        pending = [one.pending[0][0] for one in self.ones if one.pending]
+        announced = [state.step + one.every - (state.step - 1) % one.every for one in self.ones]
+        self.next = min([*moving, *pending, *announced])
 
     def move(self, i: int, one: One, state: State) -> None:
         """One term towards where it should stand, from what is stated now."""

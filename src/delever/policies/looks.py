@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from delever.core.elementary import exp_
-from delever.core.jit import kernel
+from delever.core.jit import helper, kernel
 from delever.core.market import sale_within
 from delever.core.route import log_usd_price
 from delever.core.setting import Setting
@@ -34,6 +34,12 @@ def can_be_looked_at(source: str, asset: int, setting: Setting) -> bool:
     return source != "depth" or bool(setting.profiles.has_venue[tree.chain[asset, 0]])
 
 
+@helper
+def faded(variance: float, move: float, keep: float, a_year: float) -> float:
+    """The variance after a log-move of one step. a_year: steps."""
+    return keep * variance + (1.0 - keep) * (move * move * a_year)
+
+
 @kernel
 def sample(whole: np.ndarray, looks: np.ndarray, step_length: float, last: np.ndarray, variance: np.ndarray,
            liquidity: Liquidity) -> None:
@@ -43,12 +49,18 @@ def sample(whole: np.ndarray, looks: np.ndarray, step_length: float, last: np.nd
     for i in range(whole.shape[0]):
         if whole[i, SOURCE] != REALISED:
             continue
-        asset, before, known, keep = whole[i, ASSET], last[i], variance[i], looks[i, KEEP]
+        asset, before, known, keep, a_year = whole[i, ASSET], last[i], variance[i], looks[i, KEEP], YEAR / step_length
+        if tree.length[asset] == 1:  # most are: a row of prices, which is quick
+            rate, price = tree.log_rate[asset], markets.price[tree.chain[asset, 0]]
+            for p in range(before.shape[0]):
+                now = rate + price[p]
+                known[p] = faded(known[p], now - before[p], keep, a_year)
+                before[p] = now
+            continue
         for p in range(before.shape[0]):
             now = log_usd_price(asset, p, tree, markets.price)
-            move = now - before[p]
+            known[p] = faded(known[p], now - before[p], keep, a_year)
             before[p] = now
-            known[p] = keep * known[p] + (1.0 - keep) * (move * move * (YEAR / step_length))
 
 
 @kernel

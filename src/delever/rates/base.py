@@ -119,26 +119,21 @@ class RatesPhase(Phase):
         self.rates(state.step_length)
         grow(self.number, state.step_length, self.kept, self.used, self.rate, state.reserves)
         np.maximum(self.highest, self.rate, out=self.highest)
-        np.minimum(self.least, self.cash(state), out=self.least)
-
-    def cash(self, state: State) -> np.ndarray:
-        """Of its reserves now [n, P]."""
-        found = np.empty_like(self.used)
-        cash_in(self.number, state.reserves, state.ledgers, found)
-        return found
+        drain(self.number, state.reserves, state.ledgers, self.least)
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
         utilise(self.number, state.reserves, state.ledgers, self.used)
-        least = np.minimum(self.least, self.cash(state))
+        least = self.least.copy()
+        drain(self.number, state.reserves, state.ledgers, least)
         return [Value(column, values[i], int(state.reserves.protocol[r]), int(state.reserves.asset[r]))
                 for i, r in enumerate(self.number)
                 for column, values in ((USED, self.used), (HIGHEST, self.highest * YEAR), (LOWEST, least))]
 
 
 @kernel
-def cash_in(number: np.ndarray, reserves: Reserves, ledgers: Ledgers, found: np.ndarray) -> None:
-    """Cash of these reserves. number: [n]; found: [n, P], written."""
+def drain(number: np.ndarray, reserves: Reserves, ledgers: Ledgers, least: np.ndarray) -> None:
+    """The least cash that these reserves have had. number: [n]; least: [n, P], written."""
     for i in range(number.shape[0]):
-        for p in range(found.shape[1]):
-            found[i, p] = cash_of(number[i], p, reserves, ledgers)
+        for p in range(least.shape[1]):
+            least[i, p] = min(least[i, p], cash_of(number[i], p, reserves, ledgers))

@@ -208,7 +208,8 @@ def _how(figure: Figure) -> str:
 
 def _names() -> list[str]:
     every = every_kind()
-    return sorted({WORD_OF_DAYS, *(kind.name for kind in every), *ROLES, *CODES, *figures(), *(one.name for one in declared_columns()),
+    return sorted({WORD_OF_DAYS, *(kind.name for kind in every), *ROLES, *CODES, *figures(),
+                   *(one.name for one in declared_columns()),
                    *(name.casefold() for one in MEASURES for name in (one.who, one.called)),
                    *(row.field for kind in every for row in schema_rows([kind.spec]))})
 
