@@ -129,7 +129,7 @@ def test_the_summary_in_the_folder_is_markdown_with_whole_tables(run: Run, tmp_p
     file = write_summary(stress_report("first", run), tmp_path)
     text = file.read_text(encoding="utf-8")
     losses = text.split("## Losses\n\n")[1].split("\n\n")[0].splitlines()
-    assert len(losses) == 2 + 8
+    assert len(losses) == 2 + 9
     assert len({row.replace("\\|", "").count("|") for row in losses}) == 1
     assert [f.name for f in tmp_path.iterdir()] == ["summary.md"]
 

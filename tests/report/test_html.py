@@ -18,8 +18,12 @@ from delever import templates, worlds
 from delever.analysis.bearers import Losses, bearers
 from delever.model.errors import InputError
 from delever.model.world import World
+from delever.report.comparison import surely
+from delever.report.html.deleveraged import deleveraged
+from delever.report.html.figure import Given
 from delever.report.html.losses import _title
 from delever.report.html.page import html_report
+from delever.report.stress import worst_path
 from delever.run.collect import numbers
 from delever.run.stress import Run, stress
 from run.small import fall, loan, one_market
@@ -72,7 +76,7 @@ def test_every_section_and_figure_is_there(text: str) -> None:
     ids = Page(text).ids()
     assert len(ids) == len(set(ids))
     for name in ("answer", "price", "feedback", "size", "bearers", "hinges", "change", "assumed", "proof", "wall-ETH", "wall-BTC",
-                 "branching-BTC", "losses", "who-pays", "layers-perps", "accounts"):
+                 "losses", "who-pays", "layers-perps", "accounts"):
         assert name in ids, name
 
 
@@ -156,6 +160,28 @@ def test_it_is_written_into_the_run_s_folder(both: Run) -> None:
     assert dl.open_run(both.folder).report() == both.folder / "report.html"
     with pytest.raises(InputError, match="this run has no folder"):
         replace(both, folder=None).report()
+
+
+def test_whom_deleveraging_closed_is_named(both: Run) -> None:
+    """By hand: 60 and 30 USD of one account on two of six paths, nothing of another."""
+    adl = pa.table({"path": [0, 0, 3], "protocol": ["perps"] * 3, "account": ["001", "002", "001"], "haircut": [60.0, 0.0, 30.0],
+                    "notional": [600.0, 100.0, 300.0]})
+    found = deleveraged(Given(replace(both, adl=adl)))
+    assert found is not None and found.title == "001 on perps bears 100\u00a0% of what auto-deleveraging takes"
+    assert "001 on perps: 15\u00a0USD taken, closed on 33.3\u00a0% of paths" in found.svg
+    assert deleveraged(Given(replace(both, adl=adl.slice(0, 0)))) is None
+
+
+def test_a_run_names_its_worst_path(both: Run) -> None:
+    worst = int(np.argmax(bearers(both).total))
+    assert worst_path(both)[0].startswith(f"Worst path: {worst} loses ")
+    assert worst_path(stress(quiet(), keep=False, threads=1)) == []
+
+
+@pytest.mark.parametrize(("difference", "sure"), [(2e-11, False), (2e-3, True)])
+def test_what_rounding_makes_is_no_difference(difference: float, sure: bool) -> None:
+    low, high = 0.5 * difference, 2.0 * difference
+    assert surely({"baseline": 4e-10, "value": 4e-10 + difference, "difference": difference, "low": low, "high": high}) is sure
 
 
 def test_without_the_extra_it_says_which(monkeypatch: pytest.MonkeyPatch, both: Run) -> None:

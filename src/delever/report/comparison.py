@@ -22,6 +22,7 @@ PAIRED = (
     "All worlds see the same paths (common random numbers). difference: to the baseline, path by path; its 95 % interval is that "
     "of a bootstrap that draws the same paths of both. bold: the interval leaves out 0. Intervals are sampling error alone."
 )
+ROUNDING = 1e-9  # of a figure, or in its unit where it is less than one
 MOST = 14  # figures that are shown where none is named
 
 
@@ -51,9 +52,10 @@ def any_moves(rows: Sequence[dict[str, Any]], figure: str) -> bool:
 
 
 def surely(row: dict[str, Any]) -> bool:
-    """Whether the interval of a difference leaves out 0."""
+    """Whether the interval of a difference leaves out 0, and the difference is more than what rounding makes."""
     low, high = row["low"], row["high"]
-    return known(low) and known(high) and (low > 0.0 or high < 0.0)
+    size = max(abs(value) for value in (row["baseline"], row["value"], 1.0) if known(value))
+    return known(low) and known(high) and (low > 0.0 or high < 0.0) and abs(row["difference"]) > ROUNDING * size
 
 
 def comparison_report(result: Comparison, figures: Sequence[str] = ()) -> Report:

@@ -13,7 +13,7 @@ from delever.report.asked import asked_section, findings_remarks
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.files import write_text
 from delever.report.mechanisms import INTERVAL, declared_sections, interval, tables_json, with_unit
-from delever.report.numbers import TINY, duration, percent
+from delever.report.numbers import TINY, duration, magnitude, percent
 from delever.report.sections import NO_EXTRAS, Extras, extra_sections
 from delever.run.measures import MEASURES, known_as
 
@@ -39,9 +39,22 @@ def stress_report(name: str, run: Run, extras: Extras = NO_EXTRAS) -> Report:
     notes = []
     if run.folder is not None:
         notes.append(f"Run folder, with one row a path in paths.parquet: {run.folder}")
+        notes += worst_path(run)
         if run.trace.num_rows:
             notes.append("Every step of the traced paths: trace.parquet there")
     return Report(f"Stress test of {name} (delever {__version__})", tuple(sections), tuple(notes), lead(run.world, paths))
+
+
+def worst_path(run: Run) -> list[str]:
+    """The path that loses most, and how to see it; empty where none loses a dollar."""
+    from delever.analysis.bearers import bearers
+
+    total = bearers(run).total
+    worst = int(total.argmax()) if len(total) else 0
+    if not len(total) or total[worst] < 1.0:
+        return []
+    return [f"Worst path: {worst} loses {magnitude(float(total[worst]))} USD; delever replay {run.folder} --path {worst}, or "
+            f"delever report {run.folder}"]
 
 
 def lead(world: World, paths: int) -> str:

@@ -20,7 +20,7 @@ from delever.analysis.soundness import check
 from delever.analysis.walls import wall_of
 from delever.model.errors import InputError
 from delever.report.files import CONCENTRATION, check_target, write_text
-from delever.report.html import answer, bearers, branching, change, falls, hinges, layers, losses, walls
+from delever.report.html import answer, bearers, branching, change, deleveraged, falls, hinges, layers, losses, walls
 from delever.report.html.figure import Card, Figure, Given, html_table
 from delever.report.html.theme import PALETTE, needed
 from delever.report.numbers import human
@@ -160,7 +160,7 @@ def figures_of(given: Given) -> dict[str, list[Figure]]:
         "price": [*walls.walls(given)],
         "feedback": [*branching.branching(given), falls.falls(given)],
         "size": [losses.losses(given)],
-        "bearers": [bearers.who_pays(given), *layers.layers(given)],
+        "bearers": [bearers.who_pays(given), *layers.layers(given), deleveraged.deleveraged(given)],
         "hinges": [hinges.concentration(given)],
     }
     return {name: [figure for figure in figures if figure is not None] for name, figures in found.items()}
