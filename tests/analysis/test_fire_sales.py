@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from delever.analysis.fire_sales import Rule, Run, depth_of, fire_sale, sheets, sheets_from, sheets_table
 from delever.model.errors import InputError
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "eba_2018" / "banks.py"
-DATA = Path(os.environ.get("DELEVER_DATA", "/nowhere"), "eba_2018", "EBA_2018.csv")
-with_data = pytest.mark.skipif(not DATA.exists(), reason="DELEVER_DATA has no eba_2018")
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "eba_2018" / "banks.py"
+FOLDER = Path(os.environ.get("DELEVER_DATA") or ROOT.parent / "shared" / "data")
+DATA = FOLDER / "eba_2018" / "EBA_2018.csv"
+with_data = pytest.mark.skipif(not DATA.exists() and not os.environ.get("CI"), reason="eba_2018 is not here (DELEVER_DATA)")
 
 
 @with_data
@@ -32,7 +34,9 @@ def test_the_published_exercise_of_48_banks(buffer: float, fall: float, failed: 
 
 
 @with_data
-def test_the_example_prints_what_was_published_and_writes_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_prints_what_was_published_and_writes_its_files(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DELEVER_DATA", str(FOLDER))
     runpy.run_path(str(EXAMPLE))["main"](["--write", str(tmp_path)])
     printed = capsys.readouterr().out
     assert "48 banks, government bonds -20 %, threshold" in printed and "60.5 %" in printed
