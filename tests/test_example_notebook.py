@@ -108,3 +108,9 @@ def test_frames_are_the_main_table(run_through: tuple[list[Any], dict[str, Any]]
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(InputError, match=rf'Run.{method}: {package} is not installed.*pip install "delever\[notebook\]"'):
             getattr(run, method)()
+
+
+def test_a_result_without_a_picture_says_where_there_is_one() -> None:
+    found = dl.criticality(dl.load(dl.example("first")), "ETH", "-4%", step="2 %")
+    with pytest.raises(InputError, match=r"Criticality\.plot has no picture in a notebook; its command draws one with --chart"):
+        found.plot()

@@ -156,9 +156,9 @@ def check_assets(assets: Assets) -> None:
             _check_perp(name, asset, assets)
             continue
         key = "peg" if asset.peg is not None else "wraps"
-        if asset.below != USD and asset.below not in assets:
-            remedy = nearest(asset.below, {*assets, USD})
-            raise InputError("unknown asset", path=("assets", name, key), value=asset.below, remedy=remedy)
+        stated = next((other for other in (asset.peg, asset.wraps) if other is not None), USD)
+        if stated != USD and stated not in assets:
+            raise InputError("unknown asset", path=("assets", name, key), value=stated, remedy=nearest(stated, {*assets, USD}))
         wrapped = assets[asset.peg].wraps if asset.peg is not None and asset.peg != USD else None
         if wrapped is not None:
             remedy = f"peg to {wrapped}, which it wraps"

@@ -47,8 +47,9 @@ class Result:
         return self._chart(self._needs("altair", "plot"), figures)
 
     def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
-        """Its picture. alt: the module altair."""
-        raise NotImplementedError
+        """Its picture. alt: the module altair. InputError: it has none of this kind."""
+        raise InputError("has no picture in a notebook", f"{type(self).__name__}.plot", None,
+                         "its command draws one with --chart FILE.svg; `.main` is its table")
 
     def _needs(self, package: str, method: str) -> Any:
         """An optional package."""
