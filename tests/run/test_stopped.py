@@ -19,6 +19,8 @@ from delever.model.errors import InputError, RunWarning, StoppedError
 from delever.run import chunk
 from delever.run import replay as replays
 from delever.run import stress as runs
+from delever.run.parts import DIGITS, NAME
+from delever.run.seal import digest
 from delever.run.stress import stress
 from run.forks import Forks
 from run.small import everything
@@ -60,7 +62,7 @@ def typed(out: str, paths: int, threads: int, *more: str) -> list[str]:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_run_at_once_and_tidily(number: int, code: int, threads: int, delever: Forks) -> None:
-    """Its first chunks take a minute; they are not waited for."""
+    """Chunks that are being simulated are not waited for; one that was finished before is kept whole."""
     out = delever.folder / f"signal{number}-{threads}"
     process = delever.start(*typed(out.name, 3000, threads))
     assert delever.wait((out / "manifest.json").exists)
@@ -70,7 +72,10 @@ def test_a_signal_ends_a_run_at_once_and_tidily(number: int, code: int, threads:
     assert delever.end() == (code, "delever: interrupted; the same command goes on where it stopped\n")
     assert time.monotonic() - start < 20.0
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
-    assert [path.name for path in out.iterdir()] == ["manifest.json"]
+    assert {path.name for path in out.iterdir()} - {"parts"} == {"manifest.json"}
+    for part in out.glob("parts/*"):
+        named = NAME.fullmatch(part.name)
+        assert named and digest(part.read_bytes())[:DIGITS] == named[3]
 
 
 def test_a_killed_worker_is_one_line_and_the_same_command_goes_on(delever: Forks) -> None:
