@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from delever.analysis.contagion import contagion
     from delever.analysis.network import network
+    from delever.analysis.outcomes import outcomes
     from delever.examples import example
     from delever.ingest.own_import import import_book
     from delever.model.book import Book
@@ -60,6 +61,7 @@ __all__ = [
     "load",
     "network",
     "open_run",
+    "outcomes",
     "remainder_worlds",
     "replay",
     "show",
@@ -86,6 +88,7 @@ _HOME = {
     "liquidation_prices": "delever.analysis",
     "load": "delever.worlds",
     "network": "delever.analysis.network",
+    "outcomes": "delever.analysis.outcomes",
     "remainder_worlds": "delever.analysis",
     "open_run": "delever.run.stress",
     "replay": "delever.run.replay",

@@ -165,6 +165,19 @@ def replay(
 
 
 @app.command()
+def outcomes(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, as stress made it.")],
+    csv: Csv = None,
+    parquet: Parquet = None,
+    as_json: Json = False,
+) -> None:
+    """Say by what people are judged: time unhealthy, regret, markouts, who lost what, recovery, buffers left unused."""
+    from delever.cli import outcomes as command
+
+    command.run(run, csv, parquet, as_json)
+
+
+@app.command()
 def report(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN...", help="Folder of a run; further ones are compared with the first.")

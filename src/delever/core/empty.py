@@ -119,9 +119,11 @@ def new_ledgers(assets: int, reserves: int, protocols: int, outcomes: int, paths
                    turnover=np.zeros((assets, paths)))
 
 
-def new_flows(reserves: int, paths: int) -> Flows:
+def new_flows(protocols: int, reserves: int, paths: int) -> Flows:
     """Nothing has happened."""
-    return Flows(*(np.zeros((reserves, paths)) for _ in Flows._fields))
+    liquidated, taken, deleveraged, haircut, slippage = (np.zeros((reserves, paths)) for _ in range(5))
+    closed, worth = (np.zeros((2, reserves, paths)) for _ in range(2))
+    return Flows(liquidated, taken, deleveraged, haircut, slippage, closed, worth, np.zeros((protocols, paths)))
 
 
 def new_closings(size: int) -> Closings:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, InstanceOf, model_validator
 
 from .errors import InputError, show
+from .judged import Judged
 from .quantity import Amount, Count, Seconds, Text, Whole
 from .spec import Spec
 
@@ -61,6 +62,7 @@ class Scenario(Spec):
         examples=["{kind: lognormal, volatility: {ETH: 80 %}}"], description="how outside prices move"
     )
     events: tuple[InstanceOf[Spec], ...] = Field((), description="what happens besides, and when")
+    judged: Judged = Field(Judged(), description="by what its outcomes are judged")
 
     @model_validator(mode="before")
     @classmethod

@@ -19,6 +19,19 @@ def mean(x: np.ndarray) -> Estimate:
     return m, m - half, m + half
 
 
+def ratio(x: np.ndarray, y: np.ndarray) -> Estimate:
+    """Mean of x over mean of y, with the normal interval of its linear part (the delta method); nan where y is nothing.
+
+        standard error = sd(x - R y) / (mean(y) sqrt(n)),   R = mean(x) / mean(y)
+    """
+    below = float(y.mean())
+    if not below:
+        return math.nan, math.nan, math.nan
+    r = float(x.mean()) / below
+    half = Z * float((x - r * y).std(ddof=1)) / (abs(below) * math.sqrt(len(x))) if len(x) > 1 else math.nan
+    return r, r - half, r + half
+
+
 def quantile(x: np.ndarray, level: float) -> Estimate:
     """Empirical quantile (the smallest value that a share `level` of paths do not exceed), with the order-statistic
     interval; nan where the paths are too few to bound it."""

@@ -1,0 +1,230 @@
+"""Markouts: what was closed by force, at the price some time later against the price at which it was closed.
+
+    loss(h) = units x P(t + h) - what their owner had for them        [USD], + is a loss for who was closed
+
+Of lending `units` are the collateral that was seized, and what the owner had for it is the debt that was repaid, at its own price
+then: at 0 s the loss is what the call cost. P is the market price. Of exchanges a call is a fill on the book, or the hand-over
+to the
+vault at the price at which the account is left with nothing. Steps are the clock: t is the end of the step in which it happened,
+t + h
+the end of the first step that is at least h later; what would lie beyond the horizon is not counted.
+Source: markouts as market makers and exchanges measure fills; of one step all closings of a path and reserve are one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from delever.core.columns import OF, Column, Value
+from delever.core.elementary import exp_
+from delever.core.exchange_tables import Closings, Flows, Margins
+from delever.core.jit import kernel
+from delever.core.outcomes import REPAID, SEIZED
+from delever.core.phase import Phase
+from delever.core.route import usd_price
+from delever.core.state import State
+from delever.core.tables import (
+    COVERED,
+    DEBTS,
+    DEFICIT,
+    DEPOSITS,
+    OWN_DEBTS,
+    OWN_DEPOSITS,
+    STOLEN,
+    Ledgers,
+    Reserves,
+    Tree,
+)
+
+LAGS = (0.0, 60.0, 300.0, 900.0, 3600.0)  # [s]
+NAMES = ("0s", "1min", "5min", "15min", "1h")  # of them
+KINDS = ("loans", "longs", "shorts", "adl_longs", "adl_shorts")  # who was closed
+LOANS, LONGS, SHORTS, ADL_LONGS, ADL_SHORTS = range(5)
+MARKOUT = Column("markout", "USD", f"of those of {OF} who were closed: what that was worth so much later, less what they had "
+                                   f"for it, "
+                 "at market prices; above 0 they lost by it")
+CLOSED = Column("markout_value", "USD", f"of those of {OF} who were closed: what of it is counted so much later, at market "
+                                        f"prices when it "
+                "was closed; what came too late is not")
+
+
+class Rows(NamedTuple):
+    """What was closed in a step: a row a path, protocol and thing."""
+
+    path: np.ndarray  # [rows]
+    protocol: np.ndarray  # [rows]
+    kind: np.ndarray  # [rows] place in KINDS
+    what: np.ndarray  # [rows] the perp's market; an asset, where in_usd is 0
+    in_usd: np.ndarray  # [rows] unit of the market's price then [USD]
+    units: np.ndarray  # [rows] signed
+    had: np.ndarray  # [rows] what their owner had for them [USD]; 0 where that is a row of its own
+    value: np.ndarray  # [rows] when closed [USD]
+
+
+class Before(NamedTuple):
+    """What had been closed when it was last looked at."""
+
+    done: np.ndarray  # [3, protocols, P] repaid, seized, forced [USD]
+    moved: np.ndarray  # [2, R, P] units: of lending seized and repaid, of exchanges positions > 0 and < 0
+    worth: np.ndarray  # [2, R, P] of positions [USD]
+
+
+def new_rows(size: int) -> Rows:
+    """Room for so many."""
+    return Rows(*(np.zeros(size, np.int64) for _ in range(4)), *(np.zeros(size) for _ in range(4)))
+
+
+@kernel
+def changed(totals: np.ndarray, forced: np.ndarray, done: np.ndarray, moved: np.ndarray) -> int:
+    """Paths [P] on which something was closed since the last time, one after the other; how many."""
+    n = 0
+    for p in range(forced.shape[1]):
+        new = False
+        for k in range(forced.shape[0]):
+            new = new or (totals[REPAID, k, p] != done[0, k, p] or totals[SEIZED, k, p] != done[1, k, p]
+                          or forced[k, p] != done[2, k, p])
+        if new:
+            moved[n] = p
+            n += 1
+            for k in range(forced.shape[0]):
+                done[0, k, p], done[1, k, p], done[2, k, p] = totals[REPAID, k, p], totals[SEIZED, k, p], forced[k, p]
+    return n
+
+
+@kernel
+def gather(n_paths: int, picked: np.ndarray, ledgers: Ledgers, flows: Flows, reserves: Reserves, margins: Margins, tree: Tree,
+           market: np.ndarray, before: Before, rows: Rows) -> int:
+    """What was closed on these paths since the last time; the number of rows. market: [M, P] log market prices."""
+    booked, n = ledgers.booked, 0
+    for j in range(n_paths):
+        p = picked[j]
+        for r in range(reserves.protocol.shape[0]):
+            number = reserves.protocol[r]
+            if margins.weight[r] < 0.0:
+                gone = booked[DEFICIT, r, p] + booked[COVERED, r, p] - booked[STOLEN, r, p]
+                for side in range(2):
+                    total = (booked[OWN_DEPOSITS, r, p] - booked[DEPOSITS, r, p] if side == 0 else
+                             booked[OWN_DEBTS, r, p] - booked[DEBTS, r, p] - gone)
+                    units = total - before.moved[side, r, p]
+                    if units == 0.0:
+                        continue
+                    before.moved[side, r, p] = total
+                    rows.path[n], rows.protocol[n], rows.kind[n], rows.what[n] = p, number, LOANS, reserves.asset[r]
+                    rows.in_usd[n], rows.had[n] = 0.0, 0.0
+                    rows.units[n] = units if side == 0 else -units
+                    rows.value[n] = units * usd_price(reserves.asset[r], p, tree, market) if side else 0.0
+                    n += 1
+            elif margins.perp[r] and margins.market[r] >= 0:
+                for side in range(2):
+                    units = flows.closed[side, r, p] - before.moved[side, r, p]
+                    if units == 0.0:
+                        continue
+                    before.moved[side, r, p] = flows.closed[side, r, p]
+                    rows.path[n], rows.protocol[n], rows.kind[n], rows.what[n] = p, number, LONGS + side, margins.market[r]
+                    rows.in_usd[n], rows.units[n] = margins.in_usd[number, p], units
+                    rows.had[n] = flows.worth[side, r, p] - before.worth[side, r, p]
+                    rows.value[n] = abs(units) * exp_(market[margins.market[r], p]) * margins.in_usd[number, p]
+                    before.worth[side, r, p] = flows.worth[side, r, p]
+                    n += 1
+    return n
+
+
+@kernel
+def gather_winners(first: int, last: int, closings: Closings, reserves: Reserves, margins: Margins, market: np.ndarray,
+                   rows: Rows,
+                   n: int) -> int:
+    """The same of positions first..last-1 that auto-deleveraging closed."""
+    for i in range(first, last):
+        r, p = closings.reserve[i], closings.path[i]
+        if margins.market[r] < 0:
+            continue
+        units, in_usd = closings.units[i], closings.in_usd[i]
+        rows.path[n], rows.protocol[n], rows.what[n] = p, reserves.protocol[r], margins.market[r]
+        rows.kind[n] = ADL_LONGS if units > 0.0 else ADL_SHORTS
+        rows.in_usd[n], rows.units[n], rows.had[n] = in_usd, units, units * closings.price[i] * in_usd
+        rows.value[n] = abs(units) * exp_(market[margins.market[r], p]) * in_usd
+        n += 1
+    return n
+
+
+@kernel
+def mark(rows: Rows, tree: Tree, market: np.ndarray, loss: np.ndarray, value: np.ndarray) -> None:
+    """Add what these rows are worth now. loss, value: [kinds, protocols, P] of one lag."""
+    for i in range(rows.path.shape[0]):
+        p, what = rows.path[i], rows.what[i]
+        price = usd_price(what, p, tree, market) if rows.in_usd[i] == 0.0 else exp_(market[what, p]) * rows.in_usd[i]
+        loss[rows.kind[i], rows.protocol[i], p] += rows.units[i] * price - rows.had[i]
+        value[rows.kind[i], rows.protocol[i], p] += rows.value[i]
+
+
+def steps_of(seconds: float, step_length: float) -> int:
+    """Whole steps that take at least so long."""
+    return math.ceil(seconds / step_length - 1e-9)
+
+
+class Markouts(Phase):
+    """Closings by force, path by path, marked at each of LAGS."""
+
+    def __init__(self, lends: np.ndarray, inverse: np.ndarray) -> None:
+        """lends: [protocols] true: no exchange; inverse: [protocols] true: its long is short of dollars, see Positions.sense."""
+        self.lends, self.inverse = lends, inverse
+        self.before: Before | None = None
+        self.pending: dict[int, Rows] = {}  # by step
+        self.n_closings = 0
+
+    def observe(self, state: State) -> None:
+        """Once a step: what was closed in it, and what earlier closings are worth now."""
+        if self.before is None:
+            self._begin(state)
+        assert self.before is not None
+        found = self._gather(state)
+        if found is not None:
+            self.pending[state.step] = found
+        if not self.pending:
+            return
+        for k, lag in enumerate(self.lags):
+            rows = self.pending.get(state.step - lag)
+            if rows is not None:
+                mark(rows, state.tree, state.markets.price, self.loss[k], self.value[k])
+        self.pending.pop(state.step - self.lags[-1], None)
+
+    def _begin(self, state: State) -> None:
+        protocols, reserves = state.flows.forced.shape[0], len(state.reserves.protocol)
+        self.before = Before(np.zeros((3, protocols, state.paths)), *(np.zeros((2, reserves, state.paths)) for _ in range(2)))
+        self.lags = [steps_of(lag, state.step_length) for lag in LAGS]
+        self.loss, self.value = (np.zeros((len(LAGS), len(KINDS), protocols, state.paths)) for _ in range(2))
+        self.moved, self.room = np.zeros(state.paths, np.int64), new_rows(0)
+
+    def _gather(self, state: State) -> Rows | None:
+        """What was closed in this step; nothing on most."""
+        assert self.before is not None
+        count = changed(state.ledgers.totals, state.flows.forced, self.before.done, self.moved)
+        if count == 0:
+            return None
+        most = 2 * count * len(state.reserves.protocol) + state.n_closings - self.n_closings
+        if len(self.room.path) < most:
+            self.room = new_rows(2 * most)
+        market = state.markets.price
+        n = gather(count, self.moved, state.ledgers, state.flows, state.reserves, state.margins, state.tree, market, self.before,
+                   self.room)
+        n = gather_winners(self.n_closings, state.n_closings, state.closings, state.reserves, state.margins, market, self.room, n)
+        self.n_closings = state.n_closings
+        return Rows(*(column[:n].copy() for column in self.room)) if n else None
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py: by protocol, kind and lag."""
+        if self.before is None:
+            self._begin(state)
+        out = []
+        for number, lends in enumerate(self.lends):
+            for kind in (LOANS,) if lends else (LONGS, SHORTS, ADL_LONGS, ADL_SHORTS):
+                name = KINDS[kind]
+                if self.inverse[number]:
+                    name = name.replace("long", "?").replace("short", "long").replace("?", "short")
+                for k, lag in enumerate(NAMES):
+                    out += [Value(MARKOUT, self.loss[k, kind, number], number, of=f"{name}.{lag}"),
+                            Value(CLOSED, self.value[k, kind, number], number, of=f"{name}.{lag}")]
+        return out

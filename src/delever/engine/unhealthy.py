@@ -1,0 +1,202 @@
+"""How long accounts stand unhealthy, how much they owe meanwhile, and which liquidations would not have been needed.
+
+    account-hours    accounts left below their threshold at the end of a step, x the length of the step
+    debt-hours       what they owe then x the length of the step; of exchanges the size of their positions
+    regretted        an account that was called for the first time, and that would be healthy so long after (or at the end) with
+    what
+                     it held before the call, at what its protocol then sees: interest and funding counted, terms as they then are
+
+Accounts without any collateral left are bad debt, and stand nowhere. LLAMMA's loans are watched by their own rules and not
+looked at.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from delever.core.columns import OF, Column, Value, mean_of
+from delever.core.exchange_tables import Margins
+from delever.core.health import account_health
+from delever.core.jit import kernel
+from delever.core.margin import equity_of
+from delever.core.phase import Phase
+from delever.core.seen_prices import price_path, value_coins
+from delever.core.state import State
+from delever.core.tables import HIT, STANDING, BookTables, Reserves, SeenPrices, Touched, Tree
+
+HOUR = 3600.0  # [s]
+SECTION = "Outcomes"  # of a report
+STOOD = Column("unhealthy_account_hours", "account-hours", "time that accounts stood below their threshold or maintenance "
+               "margin, as looked at at the end of each step, added up over accounts", mean_of(
+                   "unhealthy_account_hours", "account-hours below the threshold or maintenance margin"), "sum", SECTION)
+OWED = Column("unhealthy_debt_hours", "USD-hours", "the same, each account weighted with what it owed then; of exchanges with "
+              "the size of its positions", mean_of("unhealthy_debt_hours", "the same times what they owed, or their positions"),
+              "sum", SECTION)
+WINDOW, END = range(2)  # when a liquidation is judged
+WHEN = ("window", "end")
+JUDGED = Column("first_calls", "count", f"accounts of {OF} called for the first time that are judged so much later")
+JUDGED_USD = Column("first_calls_usd", "USD", f"debt or positions of {OF} closed since those calls, at prices seen then")
+REGRETTED = Column("regretted", "count", f"of those accounts of {OF} the ones that would then be healthy, had nobody called them")
+REGRETTED_USD = Column("regretted_usd", "USD", f"debt or positions of {OF} that were closed since those calls, for nothing")
+
+
+@kernel
+def dwell(n: int, standing: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves, margins: Margins,
+          seen: SeenPrices, tree: Tree, market: np.ndarray, stamp: np.ndarray, step: int, count: np.ndarray,
+          owed: np.ndarray) -> None:
+    """Who stands unhealthy, and what they owe [USD]. count, owed: [protocols, P], added to; stamp: [P] step of the prices."""
+    first = book.first_debt[0]
+    for j in range(n):
+        slot = standing[j]
+        p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
+        if stamp[p] != step:
+            stamp[p] = step
+            price_path(p, seen.log_price, seen.like, seen.price, seen.unit, tree, market)
+        number, total = book.protocol[g], 0.0
+        for k in range(first, first + book.debts[g]):
+            r = book.reserve[g, k]
+            if book.margin[g]:
+                total += abs(touched.amount[slot, k]) * seen.price[p, r] * margins.in_usd[number, p]
+            else:
+                total += max(touched.amount[slot, k], 0.0) * reserves.borrow_index[r, p] * seen.price[p, r]
+        count[number, p] += 1.0
+        owed[number, p] += total
+
+
+@kernel
+def note(slots: np.ndarray, touched: Touched, noted: np.ndarray, step: int, account: np.ndarray, before: np.ndarray, at: int
+         ) -> int:
+    """Copy accounts that are called and were never liquidated, each once a step; where the next copy goes."""
+    for slot in slots:
+        if touched.flags[slot] & HIT != 0 or noted[slot] == step:
+            continue
+        noted[slot], account[at] = step, slot
+        for k in range(before.shape[1]):
+            before[at, k] = touched.amount[slot, k]
+        at += 1
+    return at
+
+
+@kernel
+def keep_hit(first: int, last: int, touched: Touched, step: int, account: np.ndarray, when: np.ndarray,
+             before: np.ndarray) -> int:
+    """Of copies first..last-1 those whose account was liquidated stay; where the next one goes."""
+    at = first
+    for i in range(first, last):
+        if touched.flags[account[i]] & HIT == 0:
+            continue
+        account[at], when[at] = account[i], step
+        for k in range(before.shape[1]):
+            before[at, k] = before[i, k]
+        at += 1
+    return at
+
+
+@kernel
+def judge(first: int, last: int, account: np.ndarray, before: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves,
+          margins: Margins, seen: SeenPrices, tree: Tree, market: np.ndarray, stamp: np.ndarray, step: int,
+          out: np.ndarray) -> None:
+    """Whether accounts first..last-1 would be healthy now as they were before. out: [4, protocols, P] as the columns."""
+    legs = book.first_debt[0]
+    for i in range(first, last):
+        slot = account[i]
+        p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
+        if stamp[p] != step:
+            stamp[p] = step
+            price_path(p, seen.log_price, seen.like, seen.price, seen.unit, tree, market)
+        number, closed = book.protocol[g], 0.0
+        if book.margin[g]:
+            backing, burden = equity_of(i, p, g, before, book, margins, seen.price)
+        else:
+            backing, burden = account_health(i, p, g, before, book, reserves, seen.price)
+        for k in range(legs, legs + book.debts[g]):
+            r = book.reserve[g, k]
+            if book.margin[g]:
+                units = abs(before[i, k]) - abs(touched.amount[slot, k])
+                closed += max(units, 0.0) * seen.price[p, r] * margins.in_usd[number, p]
+            else:
+                units = (before[i, k] - touched.amount[slot, k]) * reserves.borrow_index[r, p]
+                closed += max(units, 0.0) * seen.price[p, r]
+        out[0, number, p] += 1.0
+        out[1, number, p] += closed
+        if backing >= burden:
+            out[2, number, p] += 1.0
+            out[3, number, p] += closed
+
+
+class Unhealthy(Phase):
+    """Accounts that stand unhealthy, and those that were called for the first time."""
+
+    def __init__(self, window: int) -> None:
+        """window: steps after which a liquidation is judged."""
+        self.window = window
+        self.owed = np.zeros((0, 0))  # [protocols, P] owed by accounts that stand unhealthy now [USD]
+
+    def _begin(self, state: State) -> None:
+        shape = (state.flows.forced.shape[0], state.paths)
+        self.hours, self.debt_hours, self.now, self.owed = (np.zeros(shape) for _ in range(4))
+        self.stamp, self.noted = np.full(state.paths, -1), np.zeros(0, np.int64)
+        self.outcome = np.zeros((len(WHEN), 4, *shape))
+        self.account, self.when, self.before = np.zeros(64, np.int64), np.zeros(64, np.int64), np.zeros(
+            (64, state.book.amount.shape[1]))
+        self.kept = self.copied = self.judged = 0  # accounts liquidated; with those called in this step; judged after the window
+        self.some = False  # somebody stands
+
+    def note(self, state: State, first: int, last: int) -> None:
+        """In a block: rows first..last-1, and exchanges' called accounts, are about to be called."""
+        if not len(self.owed):
+            self._begin(state)
+        pool, size = state.pool, last - first + state.n_called
+        if len(self.noted) < len(pool.due):
+            self.noted = np.concatenate([self.noted, np.zeros(len(pool.due) - len(self.noted), np.int64)])
+        if len(self.account) < self.copied + size:
+            more = max(len(self.account), size)
+            self.account, self.when = (np.concatenate([x, np.zeros(more, np.int64)]) for x in (self.account, self.when))
+            self.before = np.concatenate([self.before, np.zeros((more, self.before.shape[1]))])
+        for slots in (state.transactions.ref[first:last], pool.called[:state.n_called].astype(np.int64)):
+            if len(slots):
+                self.copied = note(slots, pool.touched, self.noted, state.step, self.account, self.before, self.copied)
+
+    def observe(self, state: State) -> None:
+        """Once a step."""
+        if not len(self.owed):
+            self._begin(state)
+        standing = int(state.watch.counts[STANDING])
+        if standing or self.some:
+            self._dwell(state, standing)
+        if self.copied > self.kept:
+            self.kept = self.copied = keep_hit(self.kept, self.copied, state.pool.touched, state.step, self.account, self.when,
+                                               self.before)
+        due = int(np.searchsorted(self.when[:self.kept], state.step - self.window, "right"))
+        if due > self.judged:
+            self._judge(state, self.judged, due, WINDOW)
+            self.judged = due
+
+    def _dwell(self, state: State, standing: int) -> None:
+        self.now[:], self.owed[:], self.some = 0.0, 0.0, standing > 0
+        if not standing:
+            return
+        value_coins(state)
+        dwell(standing, state.pool.standing, state.pool.touched, state.book, state.reserves, state.margins, state.seen,
+              state.tree,
+              state.markets.price, self.stamp, state.step, self.now, self.owed)
+        self.hours += self.now * (state.step_length / HOUR)
+        self.debt_hours += self.owed * (state.step_length / HOUR)
+
+    def _judge(self, state: State, first: int, last: int, when: int) -> None:
+        value_coins(state)
+        judge(first, last, self.account, self.before, state.pool.touched, state.book, state.reserves, state.margins, state.seen,
+              state.tree, state.markets.price, self.stamp, state.step, self.outcome[when])
+
+    def columns(self, state: State) -> list[Value]:
+        """See core/columns.py."""
+        if not len(self.owed):
+            self._begin(state)
+        self.outcome[END] = 0.0
+        if self.kept:
+            self._judge(state, 0, self.kept, END)
+        of = (JUDGED, JUDGED_USD, REGRETTED, REGRETTED_USD)
+        return [value for n in range(len(self.owed)) for value in (
+            Value(STOOD, self.hours[n], n), Value(OWED, self.debt_hours[n], n),
+            *(Value(column, self.outcome[when, i, n], n, of=name) for when, name in enumerate(WHEN)
+              for i, column in enumerate(of)))]
