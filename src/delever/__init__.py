@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         sweep,
         wall,
     )
+    from delever.analysis.change import change
     from delever.analysis.contagion import contagion
     from delever.analysis.network import network
     from delever.analysis.outcomes import outcomes
@@ -48,6 +49,7 @@ __all__ = [
     "InputError",
     "StoppedError",
     "World",
+    "change",
     "check",
     "compare",
     "concentration",
@@ -76,6 +78,7 @@ _HOME = {
     "InputError": "delever.model.errors",
     "StoppedError": "delever.model.errors",
     "World": "delever.model.world",
+    "change": "delever.analysis.change",
     "check": "delever.analysis",
     "compare": "delever.analysis",
     "concentration": "delever.analysis",

@@ -165,6 +165,31 @@ def replay(
 
 
 @app.command()
+def change(
+    first: Annotated[str, typer.Argument(metavar="FIRST", help="Folder of a run, or a world: where it stood.")],
+    second: Annotated[str, typer.Argument(metavar="SECOND", help="Folder of a run, or a world: where it stands.")],
+    figure: Figure = None,
+    method: Annotated[
+        str, typer.Option(metavar="sequential|shapley", help="Group by group in an order, or the mean over all orders: 2^n "
+                                                             "worlds.")
+    ] = "sequential",
+    order: Annotated[
+        str | None, typer.Option(metavar="GROUPS", help="Of sequential: prices,positions,parameters,scenario if not told.")
+    ] = None,
+    threads: Threads = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the waterfalls (.svg).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say why figures changed: by prices, positions, parameters, scenario, and the program's version; parts add up exactly."""
+    from delever.cli import change as command
+
+    way = command.Way(figure or [], method, order, threads)
+    command.run(first, second, way, command.Targets(csv, parquet, chart), as_json)
+
+
+@app.command()
 def outcomes(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, as stress made it.")],
     csv: Csv = None,

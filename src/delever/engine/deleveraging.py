@@ -78,23 +78,30 @@ def roll(row: int, time: float, totals: np.ndarray, forced: np.ndarray, lends: n
 
 @kernel
 def look(time: float, markets: Markets, has_venue: np.ndarray, bands: np.ndarray, owed: np.ndarray, most: float,
-         begun: np.ndarray, out: np.ndarray) -> None:
-    """Note who is out of its band. bands: prices [log], depth; owed: [protocols, P] [USD], most: [USD]; out: [3, P] [s]."""
+         begun: np.ndarray,
+         worst: np.ndarray, out: np.ndarray) -> None:
+    """Note who is out of its band. bands: prices [log], depth; owed: [protocols, P] [USD], most: [USD]; out: [3, P] [s].
+
+    worst: [3, P] scratch: largest gap [log], what the unhealthy owe [USD], least depth.
+    """
+    worst[:2], worst[2] = 0.0, 1.0
+    for m in range(has_venue.shape[0]):
+        if has_venue[m]:
+            start = markets.start[m] - markets.start_exogenous[m]
+            price, outside, bids, asks = markets.price[m], markets.exogenous[m], markets.depth[0, m], markets.depth[1, m]
+            for p in range(begun.shape[0]):
+                gap = abs(price[p] - outside[p] - start)
+                worst[0, p] = gap if gap > worst[0, p] else worst[0, p]
+                worst[2, p] = bids[p] if bids[p] < worst[2, p] else worst[2, p]
+                worst[2, p] = asks[p] if asks[p] < worst[2, p] else worst[2, p]
+    for n in range(owed.shape[0]):
+        for p in range(begun.shape[0]):
+            worst[1, p] += owed[n, p]
     for p in range(begun.shape[0]):
-        if begun[p] > time:
-            continue
-        for m in range(has_venue.shape[0]):
-            if has_venue[m]:
-                gap = markets.price[m, p] - markets.start[m] - (markets.exogenous[m, p] - markets.start_exogenous[m])
-                if abs(gap) > bands[0]:
-                    out[0, p] = time
-                if min(markets.depth[0, m, p], markets.depth[1, m, p]) < 1.0 - bands[1]:
-                    out[2, p] = time
-        total = 0.0
-        for n in range(owed.shape[0]):
-            total += owed[n, p]
-        if total > most:
-            out[1, p] = time
+        if begun[p] <= time:
+            out[0, p] = time if worst[0, p] > bands[0] else out[0, p]
+            out[1, p] = time if worst[1, p] > most else out[1, p]
+            out[2, p] = time if worst[2, p] < 1.0 - bands[1] else out[2, p]
 
 
 class Deleveraging(Phase):
@@ -113,6 +120,7 @@ class Deleveraging(Phase):
         self.ring = np.zeros((self.window, *shape))
         self.depth, self.lasts, self.start = np.zeros(shape), np.zeros(shape), np.full(shape, np.inf)
         self.begun, self.out = np.full(state.paths, np.inf), np.full((len(WHAT), state.paths), -1.0)
+        self.worst = np.zeros((len(WHAT), state.paths))
 
     def observe(self, state: State) -> None:
         """Once a step."""
@@ -121,7 +129,8 @@ class Deleveraging(Phase):
         time = state.step * state.step_length
         if roll(state.step % self.window, time, state.ledgers.totals, state.flows.forced, self.lends, self.base, self.share,
                 self.ring, self.depth, self.start, self.lasts, self.begun):
-            look(time, state.markets, state.profiles.has_venue, self.bands, self.unhealthy.owed, self.most, self.begun, self.out)
+            look(time, state.markets, state.profiles.has_venue, self.bands, self.unhealthy.owed, self.most, self.begun,
+                 self.worst, self.out)
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""

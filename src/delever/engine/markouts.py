@@ -38,11 +38,13 @@ from delever.core.tables import (
     Reserves,
     Tree,
 )
+from delever.engine.unhealthy import Unhealthy
 
 LAGS = (0.0, 60.0, 300.0, 900.0, 3600.0)  # [s]
 NAMES = ("0s", "1min", "5min", "15min", "1h")  # of them
 KINDS = ("loans", "longs", "shorts", "adl_longs", "adl_shorts")  # who was closed
 LOANS, LONGS, SHORTS, ADL_LONGS, ADL_SHORTS = range(5)
+NO_ROWS = (0, 0)
 MARKOUT = Column("markout", "USD", f"of those of {OF} who were closed: what that was worth so much later, less what they had "
                                    f"for it, "
                  "at market prices; above 0 they lost by it")
@@ -57,8 +59,8 @@ class Rows(NamedTuple):
     path: np.ndarray  # [rows]
     protocol: np.ndarray  # [rows]
     kind: np.ndarray  # [rows] place in KINDS
-    what: np.ndarray  # [rows] the perp's market; an asset, where in_usd is 0
-    in_usd: np.ndarray  # [rows] unit of the market's price then [USD]
+    what: np.ndarray  # [rows] the perp's market; of loans an asset
+    in_usd: np.ndarray  # [rows] unit of the market's price then [USD]; of loans 1
     units: np.ndarray  # [rows] signed
     had: np.ndarray  # [rows] what their owner had for them [USD]; 0 where that is a row of its own
     value: np.ndarray  # [rows] when closed [USD]
@@ -96,9 +98,9 @@ def changed(totals: np.ndarray, forced: np.ndarray, done: np.ndarray, moved: np.
 
 @kernel
 def gather(n_paths: int, picked: np.ndarray, ledgers: Ledgers, flows: Flows, reserves: Reserves, margins: Margins, tree: Tree,
-           market: np.ndarray, before: Before, rows: Rows) -> int:
-    """What was closed on these paths since the last time; the number of rows. market: [M, P] log market prices."""
-    booked, n = ledgers.booked, 0
+           market: np.ndarray, before: Before, rows: Rows, n: int) -> int:
+    """What was closed on these paths since the last time, from row n on; the number of rows. market: [M, P] log market prices."""
+    booked = ledgers.booked
     for j in range(n_paths):
         p = picked[j]
         for r in range(reserves.protocol.shape[0]):
@@ -113,7 +115,7 @@ def gather(n_paths: int, picked: np.ndarray, ledgers: Ledgers, flows: Flows, res
                         continue
                     before.moved[side, r, p] = total
                     rows.path[n], rows.protocol[n], rows.kind[n], rows.what[n] = p, number, LOANS, reserves.asset[r]
-                    rows.in_usd[n], rows.had[n] = 0.0, 0.0
+                    rows.in_usd[n], rows.had[n] = 1.0, 0.0
                     rows.units[n] = units if side == 0 else -units
                     rows.value[n] = units * usd_price(reserves.asset[r], p, tree, market) if side else 0.0
                     n += 1
@@ -151,13 +153,22 @@ def gather_winners(first: int, last: int, closings: Closings, reserves: Reserves
 
 
 @kernel
-def mark(rows: Rows, tree: Tree, market: np.ndarray, loss: np.ndarray, value: np.ndarray) -> None:
-    """Add what these rows are worth now. loss, value: [kinds, protocols, P] of one lag."""
-    for i in range(rows.path.shape[0]):
-        p, what = rows.path[i], rows.what[i]
-        price = usd_price(what, p, tree, market) if rows.in_usd[i] == 0.0 else exp_(market[what, p]) * rows.in_usd[i]
-        loss[rows.kind[i], rows.protocol[i], p] += rows.units[i] * price - rows.had[i]
-        value[rows.kind[i], rows.protocol[i], p] += rows.value[i]
+def mark(spans: np.ndarray, rows: Rows, step: int, tree: Tree, market: np.ndarray, asked: np.ndarray, price: np.ndarray,
+         loss: np.ndarray, value: np.ndarray) -> None:
+    """Add what rows are worth now. spans: [lags, 2] first row and the one behind the last; loss, value: [lags, kinds, protocols,
+    P].
+
+    asked, price: [2, markets or assets, P] the step in which a price was last asked for, and it: most are asked for at every lag.
+    """
+    for lag in range(spans.shape[0]):
+        for i in range(spans[lag, 0], spans[lag, 1]):
+            p, what, kind, number, side = rows.path[i], rows.what[i], rows.kind[i], rows.protocol[i], rows.kind[i] != LOANS
+            if asked[side, what, p] != step:
+                asked[side, what, p] = step
+                price[side, what, p] = exp_(market[what, p]) if side else usd_price(what, p, tree, market)
+            worth = rows.units[i] * price[side, what, p] * rows.in_usd[i]
+            loss[lag, kind, number, p] += worth - rows.had[i]
+            value[lag, kind, number, p] += rows.value[i]
 
 
 def steps_of(seconds: float, step_length: float) -> int:
@@ -168,51 +179,74 @@ def steps_of(seconds: float, step_length: float) -> int:
 class Markouts(Phase):
     """Closings by force, path by path, marked at each of LAGS."""
 
-    def __init__(self, lends: np.ndarray, inverse: np.ndarray) -> None:
-        """lends: [protocols] true: no exchange; inverse: [protocols] true: its long is short of dollars, see Positions.sense."""
-        self.lends, self.inverse = lends, inverse
+    def __init__(self, lends: np.ndarray, inverse: np.ndarray, unhealthy: Unhealthy, own: bool) -> None:
+        """lends: [protocols] true: no exchange; inverse: [protocols] true: its long is short of dollars, see Positions.sense.
+
+        unhealthy: knows whether anybody was called; own: some rules call accounts that they watch themselves.
+        """
+        self.lends, self.inverse, self.unhealthy, self.own = lends, inverse, unhealthy, own
         self.before: Before | None = None
-        self.pending: dict[int, Rows] = {}  # by step
-        self.n_closings = 0
+        self.steps: dict[int, tuple[int, int]] = {}  # rows of each step that is still to be marked
+        self.rows, self.n_rows, self.n_closings = new_rows(64), 0, 0
 
     def observe(self, state: State) -> None:
         """Once a step: what was closed in it, and what earlier closings are worth now."""
         if self.before is None:
             self._begin(state)
-        assert self.before is not None
-        found = self._gather(state)
-        if found is not None:
-            self.pending[state.step] = found
-        if not self.pending:
+        if self.unhealthy.called or state.n_lots or self.own:  # else nothing can have been closed
+            self.unhealthy.called = False
+            self._gather(state)
+        if not self.steps:
             return
+        some = False
         for k, lag in enumerate(self.lags):
-            rows = self.pending.get(state.step - lag)
-            if rows is not None:
-                mark(rows, state.tree, state.markets.price, self.loss[k], self.value[k])
-        self.pending.pop(state.step - self.lags[-1], None)
+            self.spans[k] = span = self.steps.get(state.step - lag, NO_ROWS)
+            some = some or span is not NO_ROWS
+        if some:
+            mark(self.spans, self.rows, state.step, state.tree, state.markets.price, self.asked, self.price, self.loss,
+                 self.value)
+            self.steps.pop(state.step - self.lags[-1], None)
 
     def _begin(self, state: State) -> None:
         protocols, reserves = state.flows.forced.shape[0], len(state.reserves.protocol)
         self.before = Before(np.zeros((3, protocols, state.paths)), *(np.zeros((2, reserves, state.paths)) for _ in range(2)))
         self.lags = [steps_of(lag, state.step_length) for lag in LAGS]
         self.loss, self.value = (np.zeros((len(LAGS), len(KINDS), protocols, state.paths)) for _ in range(2))
-        self.moved, self.room = np.zeros(state.paths, np.int64), new_rows(0)
+        most = max(len(state.markets.price), len(state.tree.rate))
+        self.asked, self.price = np.zeros((2, most, state.paths), np.int32), np.zeros((2, most, state.paths))
+        self.moved, self.spans = np.zeros(state.paths, np.int64), np.zeros((len(LAGS), 2), np.int64)
 
-    def _gather(self, state: State) -> Rows | None:
+    def _gather(self, state: State) -> None:
         """What was closed in this step; nothing on most."""
         assert self.before is not None
         count = changed(state.ledgers.totals, state.flows.forced, self.before.done, self.moved)
         if count == 0:
-            return None
-        most = 2 * count * len(state.reserves.protocol) + state.n_closings - self.n_closings
-        if len(self.room.path) < most:
-            self.room = new_rows(2 * most)
+            return
+        self._make_room(2 * count * len(state.reserves.protocol) + state.n_closings - self.n_closings)
         market = state.markets.price
         n = gather(count, self.moved, state.ledgers, state.flows, state.reserves, state.margins, state.tree, market, self.before,
-                   self.room)
-        n = gather_winners(self.n_closings, state.n_closings, state.closings, state.reserves, state.margins, market, self.room, n)
-        self.n_closings = state.n_closings
-        return Rows(*(column[:n].copy() for column in self.room)) if n else None
+                   self.rows, self.n_rows)
+        if state.n_closings > self.n_closings:
+            n = gather_winners(self.n_closings, state.n_closings, state.closings, state.reserves, state.margins, market,
+                               self.rows, n)
+            self.n_closings = state.n_closings
+        if n > self.n_rows:
+            self.steps[state.step] = (self.n_rows, n)
+            self.n_rows = n
+
+    def _make_room(self, more: int) -> None:
+        """For so many rows: those of steps that have been marked go, and the table is lengthened where that is not enough."""
+        if self.n_rows + more <= len(self.rows.path):
+            return
+        first = min((rows[0] for rows in self.steps.values()), default=self.n_rows)
+        kept = self.n_rows - first
+        before, size = self.rows, len(self.rows.path)
+        if 2 * (kept + more) > size:  # at least half of it is free afterwards
+            self.rows = new_rows(2 * (kept + more))
+        for old, new in zip(before, self.rows, strict=True):
+            new[:kept] = old[first:self.n_rows].copy()
+        self.steps = {step: (a - first, b - first) for step, (a, b) in self.steps.items()}
+        self.n_rows = kept
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py: by protocol, kind and lag."""

@@ -15,14 +15,14 @@ from __future__ import annotations
 import numpy as np
 
 from delever.core.columns import OF, Column, Value, mean_of
-from delever.core.exchange_tables import Margins
+from delever.core.empty import longer
 from delever.core.health import account_health
-from delever.core.jit import kernel
+from delever.core.jit import helper, kernel
 from delever.core.margin import equity_of
 from delever.core.phase import Phase
 from delever.core.seen_prices import price_path, value_coins
 from delever.core.state import State
-from delever.core.tables import HIT, STANDING, BookTables, Reserves, SeenPrices, Touched, Tree
+from delever.core.tables import HIT, STANDING, Accounts, BookTables, SeenPrices, Touched, Tree
 
 HOUR = 3600.0  # [s]
 SECTION = "Outcomes"  # of a report
@@ -41,11 +41,16 @@ REGRETTED_USD = Column("regretted_usd", "USD", f"debt or positions of {OF} that 
 
 
 @kernel
-def dwell(n: int, standing: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves, margins: Margins,
-          seen: SeenPrices, tree: Tree, market: np.ndarray, stamp: np.ndarray, step: int, count: np.ndarray,
-          owed: np.ndarray) -> None:
-    """Who stands unhealthy, and what they owe [USD]. count, owed: [protocols, P], added to; stamp: [P] step of the prices."""
+def dwell(n: int, standing: np.ndarray, accounts: Accounts, seen: SeenPrices, tree: Tree, market: np.ndarray, stamp: np.ndarray,
+          step: int, hours: float, owed: np.ndarray, stood: np.ndarray) -> None:
+    """Add so many hours for each account that stands unhealthy. stamp: [P] step of the prices; stood: [2, protocols, P] as
+    columns.
+
+    owed: [protocols, P] what they owe now [USD].
+    """
+    touched, book, reserves, margins = accounts.touched, accounts.book, accounts.reserves, accounts.margins
     first = book.first_debt[0]
+    owed[:] = 0.0
     for j in range(n):
         slot = standing[j]
         p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
@@ -59,45 +64,56 @@ def dwell(n: int, standing: np.ndarray, touched: Touched, book: BookTables, rese
                 total += abs(touched.amount[slot, k]) * seen.price[p, r] * margins.in_usd[number, p]
             else:
                 total += max(touched.amount[slot, k], 0.0) * reserves.borrow_index[r, p] * seen.price[p, r]
-        count[number, p] += 1.0
+        stood[0, number, p] += hours
+        stood[1, number, p] += total * hours
         owed[number, p] += total
 
 
+@helper
+def copy_legs(g: int, book: BookTables, source: np.ndarray, i: int, target: np.ndarray, at: int) -> None:
+    """The legs that an account of signature g has, row i of the one to row `at` of the other."""
+    for k in range(book.collaterals[g]):
+        target[at, k] = source[i, k]
+    for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
+        target[at, k] = source[i, k]
+
+
 @kernel
-def note(slots: np.ndarray, touched: Touched, noted: np.ndarray, step: int, account: np.ndarray, before: np.ndarray, at: int
-         ) -> int:
+def note(slots: np.ndarray, touched: Touched, book: BookTables, noted: np.ndarray, step: int, account: np.ndarray,
+         before: np.ndarray, at: int) -> int:
     """Copy accounts that are called and were never liquidated, each once a step; where the next copy goes."""
     for slot in slots:
         if touched.flags[slot] & HIT != 0 or noted[slot] == step:
             continue
         noted[slot], account[at] = step, slot
-        for k in range(before.shape[1]):
-            before[at, k] = touched.amount[slot, k]
+        copy_legs(book.signature[touched.account[slot]], book, touched.amount, slot, before, at)
         at += 1
     return at
 
 
 @kernel
-def keep_hit(first: int, last: int, touched: Touched, step: int, account: np.ndarray, when: np.ndarray,
+def keep_hit(first: int, last: int, touched: Touched, book: BookTables, step: int, account: np.ndarray, when: np.ndarray,
              before: np.ndarray) -> int:
     """Of copies first..last-1 those whose account was liquidated stay; where the next one goes."""
     at = first
     for i in range(first, last):
-        if touched.flags[account[i]] & HIT == 0:
+        slot = account[i]
+        if touched.flags[slot] & HIT == 0:
             continue
-        account[at], when[at] = account[i], step
-        for k in range(before.shape[1]):
-            before[at, k] = before[i, k]
+        if at < i:
+            account[at] = slot
+            copy_legs(book.signature[touched.account[slot]], book, before, i, before, at)
+        when[at] = step
         at += 1
     return at
 
 
 @kernel
-def judge(first: int, last: int, account: np.ndarray, before: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves,
-          margins: Margins, seen: SeenPrices, tree: Tree, market: np.ndarray, stamp: np.ndarray, step: int,
-          out: np.ndarray) -> None:
-    """Whether accounts first..last-1 would be healthy now as they were before. out: [4, protocols, P] as the columns."""
-    legs = book.first_debt[0]
+def judge(first: int, last: int, account: np.ndarray, before: np.ndarray, accounts: Accounts, seen: SeenPrices, tree: Tree,
+          market: np.ndarray, stamp: np.ndarray, step: int, when: int, outcome: np.ndarray) -> None:
+    """Whether accounts first..last-1 would be healthy now as they were before. outcome: [2, 4, protocols, P] as columns."""
+    touched, book, reserves, margins = accounts.touched, accounts.book, accounts.reserves, accounts.margins
+    out, legs = outcome[when], book.first_debt[0]
     for i in range(first, last):
         slot = account[i]
         p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
@@ -130,11 +146,12 @@ class Unhealthy(Phase):
     def __init__(self, window: int) -> None:
         """window: steps after which a liquidation is judged."""
         self.window = window
+        self.called = False  # whether anybody was about to be called in this step
         self.owed = np.zeros((0, 0))  # [protocols, P] owed by accounts that stand unhealthy now [USD]
 
     def _begin(self, state: State) -> None:
         shape = (state.flows.forced.shape[0], state.paths)
-        self.hours, self.debt_hours, self.now, self.owed = (np.zeros(shape) for _ in range(4))
+        self.stood, self.owed = np.zeros((2, *shape)), np.zeros(shape)
         self.stamp, self.noted = np.full(state.paths, -1), np.zeros(0, np.int64)
         self.outcome = np.zeros((len(WHEN), 4, *shape))
         self.account, self.when, self.before = np.zeros(64, np.int64), np.zeros(64, np.int64), np.zeros(
@@ -147,15 +164,19 @@ class Unhealthy(Phase):
         if not len(self.owed):
             self._begin(state)
         pool, size = state.pool, last - first + state.n_called
+        self.called = True
         if len(self.noted) < len(pool.due):
-            self.noted = np.concatenate([self.noted, np.zeros(len(pool.due) - len(self.noted), np.int64)])
+            self.noted = longer((self.noted,), len(pool.due))[0]
         if len(self.account) < self.copied + size:
-            more = max(len(self.account), size)
-            self.account, self.when = (np.concatenate([x, np.zeros(more, np.int64)]) for x in (self.account, self.when))
-            self.before = np.concatenate([self.before, np.zeros((more, self.before.shape[1]))])
-        for slots in (state.transactions.ref[first:last], pool.called[:state.n_called].astype(np.int64)):
-            if len(slots):
-                self.copied = note(slots, pool.touched, self.noted, state.step, self.account, self.before, self.copied)
+            self.account, self.when, self.before = longer((self.account, self.when, self.before), self.copied + size)
+        if last > first:
+            self._note(state, state.transactions.ref[first:last])
+        if state.n_called:
+            self._note(state, pool.called[:state.n_called].astype(np.int64))
+
+    def _note(self, state: State, slots: np.ndarray) -> None:
+        """Copy the accounts in these slots."""
+        self.copied = note(slots, state.pool.touched, state.book, self.noted, state.step, self.account, self.before, self.copied)
 
     def observe(self, state: State) -> None:
         """Once a step."""
@@ -165,28 +186,24 @@ class Unhealthy(Phase):
         if standing or self.some:
             self._dwell(state, standing)
         if self.copied > self.kept:
-            self.kept = self.copied = keep_hit(self.kept, self.copied, state.pool.touched, state.step, self.account, self.when,
+            self.kept = self.copied = keep_hit(self.kept, self.copied, state.pool.touched, state.book, state.step, self.account,
+                                               self.when,
                                                self.before)
-        due = int(np.searchsorted(self.when[:self.kept], state.step - self.window, "right"))
-        if due > self.judged:
+        if self.judged < self.kept and self.when[self.judged] <= state.step - self.window:
+            due = int(np.searchsorted(self.when[:self.kept], state.step - self.window, "right"))
             self._judge(state, self.judged, due, WINDOW)
             self.judged = due
 
     def _dwell(self, state: State, standing: int) -> None:
-        self.now[:], self.owed[:], self.some = 0.0, 0.0, standing > 0
-        if not standing:
-            return
+        self.some = standing > 0
         value_coins(state)
-        dwell(standing, state.pool.standing, state.pool.touched, state.book, state.reserves, state.margins, state.seen,
-              state.tree,
-              state.markets.price, self.stamp, state.step, self.now, self.owed)
-        self.hours += self.now * (state.step_length / HOUR)
-        self.debt_hours += self.owed * (state.step_length / HOUR)
+        dwell(standing, state.pool.standing, state.accounts, state.seen, state.tree, state.markets.price, self.stamp, state.step,
+              state.step_length / HOUR, self.owed, self.stood)
 
     def _judge(self, state: State, first: int, last: int, when: int) -> None:
         value_coins(state)
-        judge(first, last, self.account, self.before, state.pool.touched, state.book, state.reserves, state.margins, state.seen,
-              state.tree, state.markets.price, self.stamp, state.step, self.outcome[when])
+        judge(first, last, self.account, self.before, state.accounts, state.seen, state.tree, state.markets.price, self.stamp,
+              state.step, when, self.outcome)
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
@@ -197,6 +214,6 @@ class Unhealthy(Phase):
             self._judge(state, 0, self.kept, END)
         of = (JUDGED, JUDGED_USD, REGRETTED, REGRETTED_USD)
         return [value for n in range(len(self.owed)) for value in (
-            Value(STOOD, self.hours[n], n), Value(OWED, self.debt_hours[n], n),
+            Value(STOOD, self.stood[0, n], n), Value(OWED, self.stood[1, n], n),
             *(Value(column, self.outcome[when, i, n], n, of=name) for when, name in enumerate(WHEN)
               for i, column in enumerate(of)))]

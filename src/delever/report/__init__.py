@@ -94,7 +94,9 @@ def _report(result: object, title: str) -> Report:
     import pyarrow as pa
 
     from delever.analysis import Check, Comparison, Criticality, Sweep, Wall
+    from delever.analysis.change import Change
     from delever.analysis.outcomes import Outcomes
+    from delever.report.change import change_report
     from delever.report.check import check_report
     from delever.report.comparison import comparison_report
     from delever.report.criticality import criticality_report
@@ -118,6 +120,8 @@ def _report(result: object, title: str) -> Report:
         return wall_report(title or "the world", "", "", result)
     if isinstance(result, Criticality):
         return criticality_report(title or "the world", result)
+    if isinstance(result, Change):
+        return change_report(result)
     if isinstance(result, Outcomes):
         return outcomes_report(title or "the run", result)
     if isinstance(result, Check):

@@ -31,6 +31,7 @@ def probes_of(model: Model) -> list[Probe]:
         inverse[of[name]] |= sense < 0.0
     unhealthy = Unhealthy(steps_of(judged.regret_after, model.step_length))
     window = steps_of(judged.event_within, model.step_length)
+    own = any(getattr(protocol.rules, "watches", False) for protocol in world.protocols.values())
     bands = (log_band(judged.price_band), judged.health_band, judged.depth_band)
     events = Deleveraging(lends, exposure(model), unhealthy, window, judged.event_share, bands)
-    return [unhealthy, Markouts(lends, inverse), events]
+    return [unhealthy, Markouts(lends, inverse, unhealthy, own), events]
