@@ -129,7 +129,8 @@ def test_the_markout_of_deleveraged_shorts_is_that_of_the_table_of_closings() ->
     for name, lag in zip(NAMES, LAGS, strict=True):
         after = steps_of(lag, 60.0) * 60.0
         for path in range(7):
-            rows = [row for row in run.adl.to_pylist() if row["path"] == path and row["units"] < 0.0 and row["time"] + after <= ends]
+            rows = [row for row in run.adl.to_pylist() if row["path"] == path and row["units"] < 0.0
+                    and row["time"] + after <= ends]
             loss = sum(row["units"] * (price_at(run, path, row["time"] + after) - row["price"]) for row in rows)
             assert run.paths[f"markout.perps.adl_shorts.{name}"][path].as_py() == pytest.approx(loss, rel=1e-9, abs=1e-6)
     assert sum(run.paths["markout_value.perps.adl_shorts.0s"].to_pylist()) > 1e5

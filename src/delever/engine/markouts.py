@@ -162,7 +162,8 @@ def mark(spans: np.ndarray, rows: Rows, step: int, tree: Tree, market: np.ndarra
     """
     for lag in range(spans.shape[0]):
         for i in range(spans[lag, 0], spans[lag, 1]):
-            p, what, kind, number, side = rows.path[i], rows.what[i], rows.kind[i], rows.protocol[i], rows.kind[i] != LOANS
+            p, what, kind, number = rows.path[i], rows.what[i], rows.kind[i], rows.protocol[i]
+            side = 0 if kind == LOANS else 1
             if asked[side, what, p] != step:
                 asked[side, what, p] = step
                 price[side, what, p] = exp_(market[what, p]) if side else usd_price(what, p, tree, market)

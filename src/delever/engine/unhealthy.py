@@ -152,7 +152,7 @@ class Unhealthy(Phase):
     def _begin(self, state: State) -> None:
         shape = (state.flows.forced.shape[0], state.paths)
         self.stood, self.owed = np.zeros((2, *shape)), np.zeros(shape)
-        self.stamp, self.noted = np.full(state.paths, -1), np.zeros(0, np.int64)
+        self.stamp, self.noted = np.full(state.paths, -1), np.zeros(64, np.int64)
         self.outcome = np.zeros((len(WHEN), 4, *shape))
         self.account, self.when, self.before = np.zeros(64, np.int64), np.zeros(64, np.int64), np.zeros(
             (64, state.book.amount.shape[1]))
