@@ -149,6 +149,16 @@ def test_what_a_run_says_beside_its_figures(both: str) -> None:
     held("report", typed("report", "run"))
 
 
+def test_outcomes_and_why_they_changed(both: str) -> None:
+    quick = ("--paths", "2", "--no-concentration", "--no-remainder")
+    typed("stress", both, *quick, "--out", "run")
+    typed("stress", both, *quick, "--out", "run2", "--set", "assets.ETH.price=-10 %")
+    held("outcomes", typed("outcomes", "run"))
+    found = typed("change", "run", "run2")
+    assert found["notes"] == []
+    held("change", {**found, "notes": ["somewhat"]})
+
+
 def test_where_selling_feeds_on_itself(both: str) -> None:
     thin = ("--set", "venues.eth_pool.reserves={ETH: 10_000, USD: 25m}")
     held("criticality", typed("criticality", both, "--asset", "ETH", "--step", "10%"),

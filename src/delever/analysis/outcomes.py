@@ -106,7 +106,8 @@ def _of_protocol(run: Run, judged: Judged, name: str, base: float) -> Iterator[R
 
     shed, depth, start = of("closed_by_force"), of("event_depth"), of("event_start")
     some = ~np.isnan(start)
-    event = (f"{judged.event_share:.4g} of the {owed} at the start closed by force within {duration(judged.event_within)} "
+    event = (f"{100.0 * judged.event_share:.4g} % of the {owed} at the start closed by force within "
+             f"{duration(judged.event_within)} "
              "(assumption)")
     yield (name, "unhealthy_account_hours", "time unhealthy", mean(of("unhealthy_account_hours")), "account-hours",
            f"accounts below the {limit} at the end of a step, times its length; mean over paths")

@@ -69,7 +69,9 @@ def heading(rows: Sequence[dict[str, Any]]) -> str:
     top = max(rows, key=lambda one: abs(one["change"]))
     if not top["change"]:
         return f"{name}: unchanged"
-    return f"{name}: {signed(last - row['before'], unit)}, most by {top['part']} ({signed(top['change'], unit)})"
+    whole = f"{name}: {signed(last - row['before'], unit)}"
+    sure = top["low"] is None or top["low"] > 0.0 or top["high"] < 0.0
+    return f"{whole}, most by {top['part']} ({signed(top['change'], unit)})" if sure else f"{whole}, no part beyond sampling"
 
 
 def change_json(found: Change) -> dict[str, Any]:
