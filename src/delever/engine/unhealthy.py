@@ -70,50 +70,69 @@ def dwell(n: int, standing: np.ndarray, accounts: Accounts, seen: SeenPrices, tr
 
 
 @helper
-def copy_legs(g: int, book: BookTables, source: np.ndarray, i: int, target: np.ndarray, at: int) -> None:
-    """The legs that an account of signature g has, row i of the one to row `at` of the other."""
+def pack(slot: int, touched: Touched, book: BookTables, legs: np.ndarray, at: int) -> int:
+    """Put the legs that an account has one after the other, from place `at` on; the place behind them."""
+    g = book.signature[touched.account[slot]]
     for k in range(book.collaterals[g]):
-        target[at, k] = source[i, k]
+        legs[at] = touched.amount[slot, k]
+        at += 1
     for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
-        target[at, k] = source[i, k]
+        legs[at] = touched.amount[slot, k]
+        at += 1
+    return at
+
+
+@helper
+def unpack(g: int, book: BookTables, legs: np.ndarray, at: int, row: np.ndarray) -> None:
+    """The same legs in their places again: the first row of `row` [1, legs]."""
+    for k in range(book.collaterals[g]):
+        row[0, k] = legs[at]
+        at += 1
+    for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
+        row[0, k] = legs[at]
+        at += 1
 
 
 @kernel
 def note(slots: np.ndarray, touched: Touched, book: BookTables, noted: np.ndarray, step: int, account: np.ndarray,
-         before: np.ndarray, at: int) -> int:
-    """Copy accounts that are called and were never liquidated, each once a step; where the next copy goes."""
+         start: np.ndarray, legs: np.ndarray, at: int) -> int:
+    """Copy accounts that are called and were never liquidated, each once a step; where the next copy goes.
+
+    start: [copies + 1] where the legs of each begin.
+    """
     for slot in slots:
         if touched.flags[slot] & HIT != 0 or noted[slot] == step:
             continue
         noted[slot], account[at] = step, slot
-        copy_legs(book.signature[touched.account[slot]], book, touched.amount, slot, before, at)
+        start[at + 1] = pack(slot, touched, book, legs, start[at])
         at += 1
     return at
 
 
 @kernel
-def keep_hit(first: int, last: int, touched: Touched, book: BookTables, step: int, account: np.ndarray, when: np.ndarray,
-             before: np.ndarray) -> int:
+def keep_hit(first: int, last: int, touched: Touched, step: int, account: np.ndarray, when: np.ndarray, start: np.ndarray,
+             legs: np.ndarray) -> int:
     """Of copies first..last-1 those whose account was liquidated stay; where the next one goes."""
-    at = first
+    at, begin = first, start[first]
     for i in range(first, last):
-        slot = account[i]
-        if touched.flags[slot] & HIT == 0:
-            continue
-        if at < i:
-            account[at] = slot
-            copy_legs(book.signature[touched.account[slot]], book, before, i, before, at)
-        when[at] = step
-        at += 1
+        slot, end = account[i], start[i + 1]
+        if touched.flags[slot] & HIT != 0:
+            account[at], when[at] = slot, step
+            if at < i:
+                for k in range(end - begin):
+                    legs[start[at] + k] = legs[begin + k]
+            start[at + 1] = start[at] + (end - begin)
+            at += 1
+        begin = end
     return at
 
 
 @kernel
-def judge(first: int, last: int, account: np.ndarray, before: np.ndarray, accounts: Accounts, seen: SeenPrices, tree: Tree,
-          market: np.ndarray, stamp: np.ndarray, step: int, when: int, outcome: np.ndarray) -> None:
+def judge(first: int, last: int, account: np.ndarray, start: np.ndarray, legs: np.ndarray, row: np.ndarray, accounts: Accounts,
+          seen: SeenPrices, tree: Tree, market: np.ndarray, stamp: np.ndarray, step: int, when: int, outcome: np.ndarray) -> None:
     """Whether accounts first..last-1 would be healthy now as they were before. outcome: [2, 4, protocols, P] as columns."""
     touched, book, reserves, margins = accounts.touched, accounts.book, accounts.reserves, accounts.margins
-    out, legs = outcome[when], book.first_debt[0]
+    out, debts = outcome[when], book.first_debt[0]
     for i in range(first, last):
         slot = account[i]
         p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
@@ -121,17 +140,18 @@ def judge(first: int, last: int, account: np.ndarray, before: np.ndarray, accoun
             stamp[p] = step
             price_path(p, seen.log_price, seen.like, seen.price, seen.unit, tree, market)
         number, closed = book.protocol[g], 0.0
+        unpack(g, book, legs, start[i], row)
         if book.margin[g]:
-            backing, burden = equity_of(i, p, g, before, book, margins, seen.price)
+            backing, burden = equity_of(0, p, g, row, book, margins, seen.price)
         else:
-            backing, burden = account_health(i, p, g, before, book, reserves, seen.price)
-        for k in range(legs, legs + book.debts[g]):
+            backing, burden = account_health(0, p, g, row, book, reserves, seen.price)
+        for k in range(debts, debts + book.debts[g]):
             r = book.reserve[g, k]
             if book.margin[g]:
-                units = abs(before[i, k]) - abs(touched.amount[slot, k])
+                units = abs(row[0, k]) - abs(touched.amount[slot, k])
                 closed += max(units, 0.0) * seen.price[p, r] * margins.in_usd[number, p]
             else:
-                units = (before[i, k] - touched.amount[slot, k]) * reserves.borrow_index[r, p]
+                units = (row[0, k] - touched.amount[slot, k]) * reserves.borrow_index[r, p]
                 closed += max(units, 0.0) * seen.price[p, r]
         out[0, number, p] += 1.0
         out[1, number, p] += closed
@@ -154,8 +174,8 @@ class Unhealthy(Phase):
         self.stood, self.owed = np.zeros((2, *shape)), np.zeros(shape)
         self.stamp, self.noted = np.full(state.paths, -1), np.zeros(64, np.int64)
         self.outcome = np.zeros((len(WHEN), 4, *shape))
-        self.account, self.when, self.before = np.zeros(64, np.int64), np.zeros(64, np.int64), np.zeros(
-            (64, state.book.amount.shape[1]))
+        self.account, self.when = np.zeros(64, np.int64), np.zeros(64, np.int64)
+        self.start, self.legs, self.scratch = np.zeros(64, np.int64), np.zeros(64), np.zeros((1, state.book.amount.shape[1]))
         self.kept = self.copied = self.judged = 0  # accounts liquidated; with those called in this step; judged after the window
         self.some = False  # somebody stands
 
@@ -167,8 +187,9 @@ class Unhealthy(Phase):
         self.called = True
         if len(self.noted) < len(pool.due):
             self.noted = longer((self.noted,), len(pool.due))[0]
-        if len(self.account) < self.copied + size:
-            self.account, self.when, self.before = longer((self.account, self.when, self.before), self.copied + size)
+        if len(self.account) < self.copied + size + 1:
+            self.account, self.when, self.start = longer((self.account, self.when, self.start), self.copied + size + 1)
+        self.legs = longer((self.legs,), int(self.start[self.copied]) + size * self.scratch.shape[1])[0]
         if last > first:
             self._note(state, state.transactions.ref[first:last])
         if state.n_called:
@@ -176,7 +197,8 @@ class Unhealthy(Phase):
 
     def _note(self, state: State, slots: np.ndarray) -> None:
         """Copy the accounts in these slots."""
-        self.copied = note(slots, state.pool.touched, state.book, self.noted, state.step, self.account, self.before, self.copied)
+        self.copied = note(slots, state.pool.touched, state.book, self.noted, state.step, self.account, self.start, self.legs,
+                           self.copied)
 
     def observe(self, state: State) -> None:
         """Once a step."""
@@ -186,9 +208,8 @@ class Unhealthy(Phase):
         if standing or self.some:
             self._dwell(state, standing)
         if self.copied > self.kept:
-            self.kept = self.copied = keep_hit(self.kept, self.copied, state.pool.touched, state.book, state.step, self.account,
-                                               self.when,
-                                               self.before)
+            self.kept = self.copied = keep_hit(self.kept, self.copied, state.pool.touched, state.step, self.account, self.when,
+                                               self.start, self.legs)
         if self.judged < self.kept and self.when[self.judged] <= state.step - self.window:
             due = int(np.searchsorted(self.when[:self.kept], state.step - self.window, "right"))
             self._judge(state, self.judged, due, WINDOW)
@@ -202,7 +223,8 @@ class Unhealthy(Phase):
 
     def _judge(self, state: State, first: int, last: int, when: int) -> None:
         value_coins(state)
-        judge(first, last, self.account, self.before, state.accounts, state.seen, state.tree, state.markets.price, self.stamp,
+        judge(first, last, self.account, self.start, self.legs, self.scratch, state.accounts, state.seen, state.tree,
+              state.markets.price, self.stamp,
               state.step, when, self.outcome)
 
     def columns(self, state: State) -> list[Value]:
