@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from delever.analysis.contagion import contagion
     from delever.analysis.network import network
+    from delever.analysis.solvency import solvency
     from delever.examples import example
     from delever.ingest.own_import import import_book
     from delever.model.book import Book
@@ -63,6 +64,7 @@ __all__ = [
     "remainder_worlds",
     "replay",
     "show",
+    "solvency",
     "stress",
     "sweep",
     "wall",
@@ -90,6 +92,7 @@ _HOME = {
     "open_run": "delever.run.stress",
     "replay": "delever.run.replay",
     "show": "delever.report",
+    "solvency": "delever.analysis.solvency",
     "stress": "delever.run.stress",
     "sweep": "delever.analysis",
     "wall": "delever.analysis",

@@ -139,6 +139,28 @@ def criticality(
 
 
 @app.command()
+def solvency(
+    world: World,
+    shock: Annotated[
+        str | None,
+        typer.Option(help='Also after a shock: "ETH -30 %", "all -20 %", "factor ETH -30 %", "12 March 2020", ranges too; with '
+                     '--asset "-30%".'),
+    ] = None,
+    asset: Annotated[str | None, typer.Option(help="The asset that is shocked, e.g. ETH.")] = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw what is short by protocol (.svg).")] = None,
+    settings: Set = None,
+    allow_outside: Outside = False,
+    as_json: Json = False,
+) -> None:
+    """Say what protocols are worth at the oracles' prices, the market's, and at what collateral would fetch."""
+    from delever.cli import solvency as command
+
+    command.run(world, settings or [], command.Asked(asset, shock, csv, parquet, chart), as_json)
+
+
+@app.command()
 def check(
     world: World, settings: Set = None, allow_outside: Outside = False, as_json: Json = False, strict: Strict = False
 ) -> None:

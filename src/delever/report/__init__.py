@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from delever.report.pictures import picture
     from delever.report.replay import replay_report
     from delever.report.sections import Extras
+    from delever.report.solvency import solvency_json, solvency_report
     from delever.report.stress import stress_json, stress_report, write_summary
     from delever.report.wall import wall_json, wall_report
 
@@ -36,6 +37,8 @@ __all__ = [
     "picture",
     "replay_report",
     "show",
+    "solvency_json",
+    "solvency_report",
     "stress_json",
     "stress_report",
     "wall_chart",
@@ -62,6 +65,8 @@ _HOME = {
     "json_text": "files",
     "picture": "pictures",
     "replay_report": "replay",
+    "solvency_json": "solvency",
+    "solvency_report": "solvency",
     "stress_json": "stress",
     "stress_report": "stress",
     "wall_chart": "chart",
@@ -93,11 +98,12 @@ def show(result: object, title: str = "") -> None:
 def _report(result: object, title: str) -> Report:
     import pyarrow as pa
 
-    from delever.analysis import Check, Comparison, Criticality, Sweep, Wall
+    from delever.analysis import Check, Comparison, Criticality, Solvency, Sweep, Wall
     from delever.report.check import check_report
     from delever.report.comparison import comparison_report
     from delever.report.criticality import criticality_report
     from delever.report.document import Report, Section
+    from delever.report.solvency import solvency_report
     from delever.report.stress import stress_report
     from delever.report.sweep import sweep_report
     from delever.report.wall import wall_report
@@ -116,6 +122,8 @@ def _report(result: object, title: str) -> Report:
         return wall_report(title or "the world", "", "", result)
     if isinstance(result, Criticality):
         return criticality_report(title or "the world", result)
+    if isinstance(result, Solvency):
+        return solvency_report(title or "the world", result)
     if isinstance(result, Check):
         return check_report(title or "the world", None, result)
     if isinstance(result, Result):
