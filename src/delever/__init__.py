@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         wall,
     )
     from delever.analysis.contagion import contagion
+    from delever.analysis.limits import static_checks
     from delever.analysis.network import network
     from delever.analysis.solvency import solvency
     from delever.examples import example
@@ -65,6 +66,7 @@ __all__ = [
     "replay",
     "show",
     "solvency",
+    "static_checks",
     "stress",
     "sweep",
     "wall",
@@ -93,6 +95,7 @@ _HOME = {
     "replay": "delever.run.replay",
     "show": "delever.report",
     "solvency": "delever.analysis.solvency",
+    "static_checks": "delever.analysis.limits",
     "stress": "delever.run.stress",
     "sweep": "delever.analysis",
     "wall": "delever.analysis",

@@ -161,6 +161,33 @@ def solvency(
 
 
 @app.command()
+def limits(
+    world: World,
+    share: Annotated[str, typer.Option(help="Of a cap, and of what is supplied: liquidated at once.")] = "25 %",
+    slippage: Annotated[
+        str | None, typer.Option(help="That this may lose; what the asset's incentive pays for, if not told.")
+    ] = None,
+    shock: Annotated[
+        str | None, typer.Option(help='Before it, for collateral factors: "ETH -20 %", "12 March 2020"; all -20 % if not told.')
+    ] = None,
+    asset: Annotated[str | None, typer.Option(help="The only collateral whose factors are shown.")] = None,
+    caps: Annotated[str | None, typer.Option(metavar="UNITS", help='Caps to try, of --asset: "10k, 20k, 50k".')] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the factors by cap as CSV.")] = None,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the factors by cap as Parquet.")] = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the factors by cap (.svg).")] = None,
+    settings: Set = None,
+    allow_outside: Outside = False,
+    as_json: Json = False,
+    strict: Strict = False,
+) -> None:
+    """Hold loan terms and caps against oracles, spirals and depth; show which collateral backs which debt."""
+    from delever.cli import limits as command
+
+    asked = command.Asked(share, slippage, shock, asset, caps, csv, parquet, chart)
+    command.run(world, settings or [], asked, as_json, strict)
+
+
+@app.command()
 def check(
     world: World, settings: Set = None, allow_outside: Outside = False, as_json: Json = False, strict: Strict = False
 ) -> None:

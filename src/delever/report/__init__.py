@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from delever.report.criticality import criticality_json, criticality_report
     from delever.report.document import Remark, Remarks, Report, Section
     from delever.report.files import check_target, json_document, json_text, write_table, write_text
+    from delever.report.limits import limits_json, limits_report
     from delever.report.pictures import picture
     from delever.report.replay import replay_report
     from delever.report.sections import Extras
@@ -34,6 +35,8 @@ __all__ = [
     "has_errors",
     "json_document",
     "json_text",
+    "limits_json",
+    "limits_report",
     "picture",
     "replay_report",
     "show",
@@ -63,6 +66,8 @@ _HOME = {
     "has_errors": "check",
     "json_document": "files",
     "json_text": "files",
+    "limits_json": "limits",
+    "limits_report": "limits",
     "picture": "pictures",
     "replay_report": "replay",
     "solvency_json": "solvency",
@@ -99,10 +104,12 @@ def _report(result: object, title: str) -> Report:
     import pyarrow as pa
 
     from delever.analysis import Check, Comparison, Criticality, Solvency, Sweep, Wall
+    from delever.analysis.limits import Limits
     from delever.report.check import check_report
     from delever.report.comparison import comparison_report
     from delever.report.criticality import criticality_report
     from delever.report.document import Report, Section
+    from delever.report.limits import limits_report
     from delever.report.solvency import solvency_report
     from delever.report.stress import stress_report
     from delever.report.sweep import sweep_report
@@ -122,6 +129,8 @@ def _report(result: object, title: str) -> Report:
         return wall_report(title or "the world", "", "", result)
     if isinstance(result, Criticality):
         return criticality_report(title or "the world", result)
+    if isinstance(result, Limits):
+        return limits_report(title or "the world", result)
     if isinstance(result, Solvency):
         return solvency_report(title or "the world", result)
     if isinstance(result, Check):

@@ -16,6 +16,7 @@ from delever.model.errors import InputError, nearest
 from delever.model.finding import CODES
 from delever.model.schema import MODEL, Row, schema_rows
 from delever.model.spec import Spec
+from delever.report import limits, solvency
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.run.collect import in_words
 from delever.run.measures import MEASURES, known_as, measures_named
@@ -38,6 +39,8 @@ WORDS = {OF: "the protocol, market or asset", ASSET: "units of the asset", BASE:
          QUOTE: "units of the quote asset"}
 
 
+SAID = {"equity": solvency.EQUITY, "at exit": solvency.AT_EXIT, "solvency gap": solvency.GAP, "free option": limits.FREE,
+        "toxic frontier": limits.FRONTIER, "collateral factor": limits.FACTOR}  # words of analyses
 WORD_OF_DAYS = "days"
 SAID_OF_DAYS = ("From the day's start, UTC: its open, or the last sample before midnight. A shock by the name of a day "
                 "takes assets to their lows, since liquidations look at the worst moment. That is deeper than any moment was: "
@@ -120,6 +123,8 @@ def _found(name: str) -> Iterator[Section | Remarks]:
         yield _fields(f"Fields named {name}", [row for _, row in fields], [_of(kind) for kind, _ in fields])
     yield from _figures(word)
     yield from _measures(word)
+    if word in SAID:
+        yield Remarks(f"In words: {name}", (Remark("", SAID[word]),))
     if word in CODES:
         yield Remarks(f"Code {word} of findings", (Remark("", CODES[word]),))
 
@@ -208,7 +213,7 @@ def _how(figure: Figure) -> str:
 
 def _names() -> list[str]:
     every = every_kind()
-    return sorted({WORD_OF_DAYS, *(kind.name for kind in every), *ROLES, *CODES, *figures(),
+    return sorted({WORD_OF_DAYS, *SAID, *(kind.name for kind in every), *ROLES, *CODES, *figures(),
                    *(one.name for one in declared_columns()),
                    *(name.casefold() for one in MEASURES for name in (one.who, one.called)),
                    *(row.field for kind in every for row in schema_rows([kind.spec]))})
@@ -227,6 +232,8 @@ def _contents() -> Report:
         Section("Figures", table_of(column("figure", sorted(known)), column("unit of it", [
             known[name].figure.unit or known[name].column.unit for name in sorted(known)]),
             column("definition", [known[name].figure.meaning for name in sorted(known)])), under="definition"),
+        Section("Words of analyses", table_of(column("word", list(SAID)), column("meaning", list(SAID.values()))),
+                under="meaning"),
         Section("Codes of findings", table_of(column("code", list(CODES)), column("meaning", list(CODES.values())))),
         Section("Measures of others", table_of(
             column("who", [one.who for one in MEASURES]), column("measure", [one.called for one in MEASURES]),
