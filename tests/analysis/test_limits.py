@@ -258,3 +258,10 @@ def test_tables_say_their_units_and_mistakes_are_one_line() -> None:
                         ({"shock": "ETH -20%..0%"}, "several steps"), ({"slippage": "x"}, "slippage")):
         with pytest.raises(InputError, match=said):
             static_checks(world(), **given)  # type: ignore[arg-type]
+
+
+def test_the_plot_has_a_point_a_cap() -> None:
+    pytest.importorskip("altair")
+    found = static_checks(world())
+    rows: Any = found.plot().to_dict()["data"]["values"]
+    assert [row["factor"] for row in rows] == found.factors["factor"].to_pylist()

@@ -340,3 +340,12 @@ def test_real_books_add_up_and_exit_prices_are_below(real: Any) -> None:
     for row in found.table.to_pylist():
         assert row["equity_exit_usd"] < row["equity_market_usd"] <= 0.0
         assert row["locked_usd"] > 0.0
+
+
+def test_the_plot_has_a_bar_a_protocol_price_and_shock() -> None:
+    pytest.importorskip("altair")
+    found = solvency(world({"pool": lending((100.0, 185_000.0))}), "ETH -10 %")
+    rows: Any = found.plot().to_dict()["data"]["values"]
+    assert [(row["shock"], row["prices"]) for row in rows] == [
+        (shock, prices) for shock in (0.0, -0.1) for prices in ("oracle", "market", "exit")]
+    assert rows[-1]["short"] == -last(found, "equity_exit_usd")

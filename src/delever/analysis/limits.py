@@ -28,6 +28,7 @@ from delever.model.quantity import SHARE
 from delever.model.world import World
 from delever.run.asked import findings_table
 from delever.run.assemble import Model, assemble
+from delever.run.plots import factor_by_cap
 from delever.run.result import Result
 
 LIQUIDATED = 0.25  # share of a cap that is liquidated at once, if not told; assumption, not an estimate
@@ -56,6 +57,10 @@ class Limits(Result):
     def main(self) -> pa.Table:
         """See Result."""
         return self.factors
+
+    def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
+        """See Result: factors by cap."""
+        return factor_by_cap(alt, self.factors)
 
     def __repr__(self) -> str:
         return (f"Limits: {self.findings.num_rows} findings on {self.terms.num_rows} terms of collateral; "

@@ -22,8 +22,9 @@ Units of debt count at the market's price. Assumptions: nobody trades back meanw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +41,7 @@ from delever.core.jit import interpreted
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
+from delever.run.plots import short_by_protocol
 from delever.run.result import Result
 
 ROUNDS = 2000  # of falling prices, at most
@@ -66,6 +68,10 @@ class Solvency(Result):
     def main(self) -> pa.Table:
         """See Result."""
         return self.table
+
+    def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
+        """See Result: what is short by protocol."""
+        return short_by_protocol(alt, self.table)
 
     def __repr__(self) -> str:
         last = self.totals.to_pylist()[-1]
