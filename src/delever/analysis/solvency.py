@@ -30,7 +30,6 @@ import numpy as np
 import pyarrow as pa
 
 from delever.analysis.exits import Exits
-from delever.analysis.joint_shocks import parse_joint
 from delever.analysis.sellers import BASES, EXIT, Flows, Sellers, sellers_of
 from delever.analysis.shocks import FIVES, Shocks, Walk
 from delever.analysis.solvency_tables import accounts_table, figures, markets_table, unsold_table
@@ -44,6 +43,7 @@ from delever.run.assemble import Model, assemble
 from delever.run.plots import short_by_protocol
 from delever.run.result import Result
 
+Shock = Shocks | Mapping[str, Shocks]
 ROUNDS = 2000  # of falling prices, at most
 STILL = 1e-13  # share of a price that is no change
 
@@ -80,7 +80,7 @@ class Solvency(Result):
                 f"oracles' prices, {last['equity_exit_usd']:,.0f} at exit")
 
 
-def solvency(world: World, shock: str | Mapping[str, Shocks] | None = None, asset: str | None = None) -> Solvency:
+def solvency(world: World, shock: Shock | None = None, asset: str | None = None) -> Solvency:
     """Equity of every protocol at three prices, now and after a shock.
 
     shock: as the wall's: "ETH -30 %", "all -20 %", "factor ETH -30 %", "12 March 2020", ranges too, or shocks by asset; with
@@ -89,13 +89,13 @@ def solvency(world: World, shock: str | Mapping[str, Shocks] | None = None, asse
     return solvency_of(assemble(world), shock, asset)
 
 
-def solvency_of(model: Model, shock: str | Mapping[str, Shocks] | None, asset: str | None = None, walk: Walk = FIVES) -> Solvency:
+def solvency_of(model: Model, shock: Shock | None, asset: str | None = None, walk: Walk = FIVES) -> Solvency:
     """The same for a world that is assembled already."""
     if shock is None and asset is not None:
         raise InputError("is shocked by nothing", "asset", asset, 'say how: shock "-30%"')
     names, moves, lead, said = tuple[str, ...](), np.zeros((1, 0)), 0, tuple[str, ...]()
     if shock is not None:
-        joint = joint_of(model, asset, shock, walk) if asset is not None else parse_joint(shock, model, walk)
+        joint = joint_of(model, asset, shock, walk)
         some = joint.moves[(joint.moves != 0.0).any(axis=1)]
         names, moves, lead, said = joint.assets, np.vstack([np.zeros(len(joint.assets)), some]), joint.lead, joint.said
     with interpreted(0):  # a few trades: Python is sooner done than the compiler is loaded
@@ -104,9 +104,19 @@ def solvency_of(model: Model, shock: str | Mapping[str, Shocks] | None, asset: s
     def every(name: str) -> pa.Table:
         return pa.concat_tables([getattr(look, name) for look in looks])
 
-    asked = "" if shock is None else shock if isinstance(shock, str) else ", ".join(f"{one} {how}" for one, how in shock.items())
-    return Solvency(every("table"), every("totals"), looks[-1].accounts, every("markets"), every("unsold"),
-                    asked if asset is None else f"{asset} {asked}", (*said, *_granted(model)))
+    return Solvency(every("table"), every("totals"), looks[-1].accounts, every("markets"), every("unsold"), _asked(shock, asset),
+                    (*said, *_granted(model)))
+
+
+def _asked(shock: Shock | None, asset: str | None) -> str:
+    """The shock as it was asked for, in words."""
+    if shock is None:
+        return ""
+    if isinstance(shock, Mapping):
+        return ", ".join(f"{name} {_asked(how, None)}" for name, how in shock.items())
+    moves = [] if isinstance(shock, str) else np.atleast_1d(np.array(shock, float)).tolist()
+    said = shock if isinstance(shock, str) else ", ".join(f"{100.0 * move:+.4g} %" for move in moves)
+    return said if asset is None else f"{asset} {said}"
 
 
 def prices_after(model: Model, names: tuple[str, ...], moves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

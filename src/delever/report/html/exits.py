@@ -12,7 +12,8 @@ from delever.report.solvency import AT_EXIT
 if TYPE_CHECKING:
     from delever.analysis import Solvency
 
-PRICES = (("exit", "at exit prices", "loss"), ("market", "at the market's", "c2"), ("oracle", "by the oracles", "ink"))
+PRICES = (("exit", "at exit prices", "loss", 2.5), ("market", "at the market's", "c2", 6.0),
+          ("oracle", "by the oracles", "ink", 1.5))  # basis, words, colour, width: what is often one line is seen as two
 
 
 def exits(given: Given) -> list[Figure]:
@@ -25,7 +26,7 @@ def figure(asset: str, found: Solvency) -> Figure:
     rows = sorted(found.totals.to_pylist(), key=lambda row: row["shock"])
     points = [{"x": row["shock"], "usd": -row[f"equity_{name}_usd"], "c": C[colour],
                "d": f"{asset} {signed(row['shock'])}: {usd(-row[f'equity_{name}_usd'])} short {words}"}
-              for name, words, colour in PRICES for row in rows]
+              for name, words, colour, _ in PRICES for row in rows]
 
     def make(narrow: bool) -> Any:
         alt = needed()
@@ -33,9 +34,10 @@ def figure(asset: str, found: Solvency) -> Figure:
                   axis=alt.Axis(labelExpr=NOW + PERCENT, tickCount=5 if narrow else 7))
         y = alt.Y("usd:Q", title="short, USD", axis=alt.Axis(labelExpr=MONEY, tickCount=4), scale=alt.Scale(zero=True))
         colour = alt.Color("c:N", scale=None)
-        lines = chart(points).mark_line(strokeWidth=2.5, aria=False).encode(x=x, y=y, color=colour)
-        dots = chart(points).mark_point(size=60, filled=True).encode(x=x, y=y, color=colour, description="d:N")
-        return alt.layer(lines, dots).properties(height=210 if narrow else 240)
+        lines = [chart([one for one in points if one["c"] == C[tint]]).mark_line(strokeWidth=wide, aria=False).encode(
+            x=x, y=y, color=colour) for *_, tint, wide in PRICES]
+        dots = chart(points).mark_point(size=50, filled=True).encode(x=x, y=y, color=colour, description="d:N")
+        return alt.layer(*lines, dots).properties(height=210 if narrow else 240)
 
     at = min(rows, key=lambda row: abs(row["shock"] - SAID))
     part = at["hidden_debt_usd"] / at["debt_usd"] if at["debt_usd"] else 0.0
@@ -44,10 +46,10 @@ def figure(asset: str, found: Solvency) -> Figure:
              f"{usd(at['debt_usd'])} owed would be short: {usd(hides)} of it by selling")
     return Figure(
         f"exits-{asset}", title, f"Owed beyond what stands against it by price of {asset}, all protocols, USD", drawn(make),
-        (("At exit", AT_EXIT),
+        (("At exit", AT_EXIT.removeprefix("At exit: ")),
          ("Leaves out", "owners who answer, outsiders who trade back, time: an upper bound"),
          ("Hidden", f"{at['hidden']:,} accounts with {pct(part)} of all debt: short at exit, not by the oracles"),
          ("Horizon", "none: an instant"),
          ("Source", f"delever solvency --asset {asset}")),
         html_table(found.table, f"Solvency by move of {asset}"),
-        tuple((colour, words, "line") for _, words, colour in PRICES))
+        tuple((colour, words, "line") for _, words, colour, _ in PRICES))
