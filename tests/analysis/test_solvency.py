@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,10 @@ from delever.model.book import Book
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.worlds import load
+from reference.worlds_coins import coin_world
+from reference.worlds_derived import derived_world
+from reference.worlds_llamma import llamma_world
+from reference.worlds_venues import venues_world
 
 from .conftest import Leg, staked
 
@@ -114,6 +119,14 @@ def test_a_pool_with_an_end_buys_no_more_and_what_is_left_is_named() -> None:
     assert (row["protocol"], row["asset"], row["why"]) == ("pool", "ETH", "its venues bid for no more")
     assert row["usd"] == pytest.approx((100.0 - sold) * PRICE, rel=1e-9)
     assert found.markets.to_pylist()[0]["depth_used"] == pytest.approx(1.0)
+
+
+def test_a_pool_that_bids_nothing_uses_all_of_nothing() -> None:
+    """Its only position stands above the price."""
+    above = {"kind": "uniswap_v3", "pair": "ETH/USD", "fee": 0, "positions": [[76_100, 76_500, 5e21]]}
+    found = solvency(world({"pool": lending((100.0, 185_000.0))}, {"eth": above}))
+    assert last(found, "equity_exit_usd") == -185_000.0
+    assert (found.markets.to_pylist()[0]["depth_used"], found.unsold.to_pylist()[0]["why"]) == (1.0, "its venues bid for no more")
 
 
 def test_a_book_of_bids_has_a_gap_that_is_a_number() -> None:
@@ -261,7 +274,6 @@ def test_exit_prices_are_never_better_than_the_markets_and_depth_never_worse(see
     for row, other in zip(found.table.to_pylist(), deeper.table.to_pylist(), strict=True):
         slack = 1e-9 * row["debt_usd"]
         assert row["equity_exit_usd"] <= row["equity_market_usd"] + slack
-        assert row["equity_exit_usd"] <= row["equity_alone_usd"] + slack
         assert row["collateral_exit_usd"] <= row["collateral_market_usd"] + slack
         assert other["equity_exit_usd"] >= row["equity_exit_usd"] - slack
 
@@ -312,6 +324,21 @@ def test_protocols_add_up_to_the_total() -> None:
                 assert total[name] == pytest.approx(sum(row[name] for row in mine), rel=1e-9)
 
 
+@pytest.mark.parametrize("draw", [venues_world, derived_world, coin_world, llamma_world], ids=lambda draw: draw.__name__)
+@pytest.mark.parametrize("seed", [2])
+def test_worlds_of_every_kind_have_figures(draw: Callable[[int], World], seed: int) -> None:
+    """Venues apart, derived assets, inverse perps and options, bands: finite, depth not used twice, totals of all protocols."""
+    drawn = draw(seed)
+    base = next(name for name, one in drawn.assets.items() if one.price is not None and abs(one.price - 1.0) > 0.05)
+    found = solvency(drawn, f"{base} -25 %")
+    for row in found.table.to_pylist():
+        assert all(np.isfinite(value) for value in row.values() if isinstance(value, float))
+        assert row["equity_exit_usd"] <= 0.0
+    assert all(row["depth_used"] <= 1.0 + 1e-9 for row in found.markets.to_pylist())
+    assert found.totals["equity_exit_usd"][-1].as_py() == pytest.approx(
+        sum(row["equity_exit_usd"] for row in found.table.to_pylist() if row["shock"] != 0.0), rel=1e-9)
+
+
 def test_lenders_are_owed_loans_and_cash_also_by_accounts_that_the_book_lacks() -> None:
     stated = lending((100.0, 150_000.0), cash={"USDC": 20_000.0}, borrowed={"USDC": 400_000.0})
     found = solvency(world({"pool": stated}))
@@ -325,6 +352,7 @@ def test_columns_say_their_unit() -> None:
         for field in one.schema:
             assert b"unit" in (field.metadata or {}) or pa.types.is_string(field.type), field.name
     assert repr(found).startswith("Solvency of 1 protocol after ETH -10 %: equity ")
+    assert solvency(world({"pool": lending((100.0, 185_000.0))}), -0.1, "ETH").shock == "ETH -10 %"
 
 
 @pytest.mark.parametrize(("shock", "asset", "said"), [("ETHH -5 %", None, "did you mean ETH"), ("-5%", "USD", "has no market"),

@@ -174,10 +174,11 @@ def fetched(sellers: Sellers, exits: Exits, who: np.ndarray) -> tuple[np.ndarray
     brings, flows = exits.trade(sellers.ways, np.zeros(len(sellers.ways)))
     for _ in range(ROUNDS):
         room = np.bincount(sellers.of, sellers.units * brings[sellers.way] * sellers.price, count)
-        share = np.clip((sellers.debt[EXIT] - sellers.cash) / np.where(room > 0.0, room, np.inf), 0.0, 1.0)
+        must = (sellers.debt[EXIT] - sellers.cash) / np.where(room > 0.0, room, 1.0)
+        share = np.where(room > 0.0, np.clip(must, 0.0, 1.0), 1.0)  # who gets nothing for all he has offers all of it
         sold = np.bincount(sellers.way[selling], (sellers.units * share[sellers.of])[selling], len(sellers.ways))
         before, (brings, flows) = brings, exits.trade(sellers.ways, sold)
-        if not (brings < before * (1.0 - STILL)).any():
+        if (np.abs(brings - before) <= STILL * before).all():
             break
     return np.bincount(sellers.of, sellers.units * brings[sellers.way] * sellers.price, count) + sellers.cash, flows
 

@@ -100,7 +100,8 @@ def markets_table(model: Model, exits: Exits, flows: Flows, shock: float) -> pa.
         usd = exits.usd(layout.assets[int(layout.tree.quote[m])])
         given.append(usd * flow.given * (1.0 if bought else pair.price))
         got.append(usd * flow.got * (pair.price if bought else 1.0))
-        used.append(flow.got / (pair.asks if bought else pair.bids))
+        there = pair.asks if bought else pair.bids
+        used.append(flow.got / there if there > 0.0 else 1.0)  # of nothing all is used
     return table(
         Column("shock", "share", np.full(len(rows), shock)),
         Column("market", "", [layout.pairs[m] for m, _ in rows], kind=pa.string()),
