@@ -29,7 +29,9 @@ if TYPE_CHECKING:
         wall,
     )
     from delever.analysis.contagion import contagion
+    from delever.analysis.limits import static_checks
     from delever.analysis.network import network
+    from delever.analysis.solvency import solvency
     from delever.examples import example
     from delever.ingest.own_import import import_book
     from delever.model.book import Book
@@ -63,6 +65,8 @@ __all__ = [
     "remainder_worlds",
     "replay",
     "show",
+    "solvency",
+    "static_checks",
     "stress",
     "sweep",
     "wall",
@@ -90,6 +94,8 @@ _HOME = {
     "open_run": "delever.run.stress",
     "replay": "delever.run.replay",
     "show": "delever.report",
+    "solvency": "delever.analysis.solvency",
+    "static_checks": "delever.analysis.limits",
     "stress": "delever.run.stress",
     "sweep": "delever.analysis",
     "wall": "delever.analysis",

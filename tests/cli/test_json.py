@@ -156,6 +156,14 @@ def test_where_selling_feeds_on_itself(both: str) -> None:
          typed("criticality", "first", "--shock", "factor ETH -20 %", "--step", "10%"))
 
 
+def test_what_collateral_would_fetch(both: str) -> None:
+    held("solvency", typed("solvency", both, "--shock", "all -60 %"))
+
+
+def test_limits(both: str) -> None:
+    held("limits", typed("limits", both))
+
+
 def test_balance_sheets(elsewhere: Path) -> None:
     for name, text in (("balances.csv", BALANCES), ("debts.csv", DEBTS), ("means.csv", MEANS)):
         Path(name).write_text(text)

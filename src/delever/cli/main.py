@@ -139,6 +139,55 @@ def criticality(
 
 
 @app.command()
+def solvency(
+    world: World,
+    shock: Annotated[
+        str | None,
+        typer.Option(help='Also after a shock: "ETH -30 %", "all -20 %", "factor ETH -30 %", "12 March 2020", ranges too; with '
+                     '--asset "-30%".'),
+    ] = None,
+    asset: Annotated[str | None, typer.Option(help="The asset that is shocked, e.g. ETH.")] = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw what is short by protocol (.svg).")] = None,
+    settings: Set = None,
+    allow_outside: Outside = False,
+    as_json: Json = False,
+) -> None:
+    """Say what protocols are worth at the oracles' prices, the market's, and at what collateral would fetch."""
+    from delever.cli import solvency as command
+
+    command.run(world, settings or [], command.Asked(asset, shock, csv, parquet, chart), as_json)
+
+
+@app.command()
+def limits(
+    world: World,
+    share: Annotated[str, typer.Option(help="Of a cap, and of what is supplied: liquidated at once.")] = "25 %",
+    slippage: Annotated[
+        str | None, typer.Option(help="That this may lose; what the asset's incentive pays for, if not told.")
+    ] = None,
+    shock: Annotated[
+        str | None, typer.Option(help='Before it, for collateral factors: "ETH -20 %", "12 March 2020"; all -20 % if not told.')
+    ] = None,
+    asset: Annotated[str | None, typer.Option(help="The only collateral whose factors are shown.")] = None,
+    caps: Annotated[str | None, typer.Option(metavar="UNITS", help='Caps to try, of --asset: "10k, 20k, 50k".')] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the factors by cap as CSV.")] = None,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the factors by cap as Parquet.")] = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the factors by cap (.svg).")] = None,
+    settings: Set = None,
+    allow_outside: Outside = False,
+    as_json: Json = False,
+    strict: Strict = False,
+) -> None:
+    """Hold loan terms and caps against oracles, spirals and depth; show which collateral backs which debt."""
+    from delever.cli import limits as command
+
+    asked = command.Asked(share, slippage, shock, asset, caps, csv, parquet, chart)
+    command.run(world, settings or [], asked, as_json, strict)
+
+
+@app.command()
 def check(
     world: World, settings: Set = None, allow_outside: Outside = False, as_json: Json = False, strict: Strict = False
 ) -> None:

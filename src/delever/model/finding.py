@@ -23,6 +23,14 @@ CODES = {
     "emode.unknown": "e-mode categories without parameters",
     "parameters.unused": "parameters of assets that nobody has",
     "waterfall.none": "no default waterfall: what closed accounts owe stays as deficit",
+    # limits: terms against oracles, calls and depth (delever limits)
+    "limit.cap_beyond_depth": "of what the cap allows a share cannot be liquidated within the slippage that is allowed",
+    "limit.factor_exceeded": "loan to value above the highest that leaves no bad debt after the shock",
+    "limit.fixed_price": "collateral seen at a price that is never renewed",
+    "limit.free_option": "who borrows at a price that its feed has not corrected yet may gain by leaving both behind",
+    "limit.spiral": "threshold beyond the toxic frontier: every liquidation lowers health",
+    "limit.spiral_of_largest": "threshold beyond the toxic frontier of the largest loan: selling it lowers its health",
+    "limit.supply_beyond_depth": "of what is supplied a share cannot be liquidated within the slippage that is allowed",
     # prices and markets
     "asset.unused": "assets that nothing in the world uses",
     "feed.unused": "feeds that no oracle uses",

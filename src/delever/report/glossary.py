@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from delever.report import limits, solvency
+
 WORDS: dict[str, str] = {
     "health factor": "collateral times thresholds over what is owed, both at prices seen; below 1 an account may be liquidated",
     "eligible": "debt of accounts that may be liquidated at a price: all of it, whatever a single call may repay",
@@ -35,6 +37,12 @@ WORDS: dict[str, str] = {
     "horizon": "time from the book's moment until the end of a run",
     "estimate": "fitted to data, which are named",
     "assumption": "chosen, not measured: try others",
+    "equity": solvency.EQUITY,
+    "at exit": solvency.AT_EXIT,
+    "solvency gap": solvency.GAP,
+    "free option": limits.FREE,
+    "toxic frontier": limits.FRONTIER,
+    "collateral factor": limits.FACTOR,
     "95 % interval": "range that holds the true figure in 95 of 100 runs of other seeds: sampling error alone",
     "few paths": "an interval that rests on fewer paths than it takes to believe it",
 }

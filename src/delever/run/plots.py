@@ -41,6 +41,27 @@ def by_health(alt: Any, accounts: pa.Table) -> Any:
         color=alt.Color("protocol:N"), tooltip=["protocol:N", "health_factor:O", "accounts:Q", "debt_usd:Q"])
 
 
+def short_by_protocol(alt: Any, protocols: pa.Table) -> Any:
+    """Bars by protocol, a panel a shock: what is short at the oracle's prices, the market's and at exit."""
+    rows = [{"shock": row["shock"], "protocol": row["protocol"], "prices": basis, "short": -row[f"equity_{basis}_usd"]}
+            for row in protocols.to_pylist() for basis in ("oracle", "market", "exit")]
+    return alt.Chart(alt.Data(values=rows)).mark_bar().encode(
+        x=alt.X("short:Q", axis=alt.Axis(format=MONEY), title="owed beyond what stands against it [USD]"),
+        y=alt.Y("protocol:N", title=None), yOffset=alt.YOffset("prices:N", sort=["oracle", "market", "exit"]),
+        color=alt.Color("prices:N"), row=alt.Row("shock:O", header=alt.Header(format=SHARE)),
+        tooltip=["protocol:N", "prices:N", "short:Q"])
+
+
+def factor_by_cap(alt: Any, factors: pa.Table) -> Any:
+    """A line a collateral: its highest collateral factor over the cap, in what is supplied now."""
+    rows = [{"collateral": f"{row['protocol']} {row['asset']}", **{key: row[key] for key in ("times", "factor", "cap")}}
+            for row in factors.to_pylist()]
+    return alt.Chart(alt.Data(values=rows)).mark_line(point=True).encode(
+        x=alt.X("times:Q", title="cap, times what is supplied now"),
+        y=alt.Y("factor:Q", axis=alt.Axis(format=SHARE), title="highest collateral factor without bad debt"),
+        color=alt.Color("collateral:N"), tooltip=["collateral:N", "cap:Q", "factor:Q"])
+
+
 def exceedance(alt: Any, paths: pa.Table, column: str | None = None) -> Any:
     """On which share of paths a column is at least so much. column: by default the first in USD that is not the same on all."""
     names = list(dict.fromkeys(one.column.name for one in declared(paths) if one.column.over and one.column.unit == USD))
