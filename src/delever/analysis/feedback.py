@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from delever.analysis.branching import PERCENT, Branching, Level, Spiral
-from delever.analysis.joint_shocks import Joint
+from delever.analysis.joint_shocks import Joint, effects
 from delever.analysis.loops import shares, spectral_radius, strongest_loop
 from delever.analysis.shocks import Shocks, Walk, parse_shocks
 from delever.analysis.tables import Column, table
+from delever.analysis.valuation import market_of, sensitivity
 from delever.analysis.walls import joint_of
 from delever.model.asset import price_usd
 from delever.model.errors import InputError
@@ -49,6 +50,8 @@ class Criticality(Result):
     radius: float  # its spectral radius
     loop: tuple[str, ...]  # kinds of forced sale that lead to each other, the last to the first
     loop_ratio: float  # its growth a turn
+    asked: pa.Table  # what is stated, and what of it is used, as of a wall
+    findings: pa.Table  # as those of a check
     said: tuple[str, ...] = ()
 
     @property
@@ -85,9 +88,11 @@ def criticality_of(model: Model, asset: str | None, shocks: Shocks | Mapping[str
     loop, ratio = strongest_loop(levels[top].matrix)
     start = price_usd(lead, model.world.assets)
     rows = _levels(branching, levels, spirals, radii, start)
+    asked, findings = effects(model, joint, sensitivity(model)[:, [market_of(model, name, "shock") for name in joint.assets]])
     return Criticality(rows, _runs(rows), _matrix(branching, levels[top], float(joint.moves[top, joint.lead])),
                        _pace(branching, levels), lead, start, model.layout.rows[branching.main],
                        float(joint.moves[top, joint.lead]), radii[top], tuple(levels[top].kinds[i].words for i in loop), ratio,
+                       asked, findings,
                        (*joint.said, *_left_out(model)))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from delever.cli.options import load_world, parse_settings, user_errors
+from delever.cli.options import end_if_strict, load_world, parse_settings, user_errors
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Targets:
     chart: Path | None
 
 
-def run(text: str, settings: list[str], way: Way, targets: Targets, as_json: bool) -> None:
+def run(text: str, settings: list[str], way: Way, targets: Targets, as_json: bool, strict: bool = False) -> None:
     """The command."""
     with user_errors():
         from delever.report.criticality import criticality_json, criticality_report
@@ -54,3 +54,4 @@ def run(text: str, settings: list[str], way: Way, targets: Targets, as_json: boo
             typer.echo(json_document("criticality", criticality_json(world.name, found)))
         else:
             criticality_report(world.name, found).print()
+        end_if_strict(found.findings.to_pylist(), strict)

@@ -131,11 +131,13 @@ def criticality(
     settings: Set = None,
     allow_outside: Outside = False,
     as_json: Json = False,
+    strict: Strict = False,
 ) -> None:
     """Say at which prices selling feeds on itself, how far it then runs, and along which loop."""
     from delever.cli import criticality as command
 
-    command.run(world, settings or [], command.Way(asset, shock, step, count), command.Targets(csv, parquet, chart), as_json)
+    targets = command.Targets(csv, parquet, chart)
+    command.run(world, settings or [], command.Way(asset, shock, step, count), targets, as_json, strict)
 
 
 @app.command()
@@ -157,11 +159,12 @@ def replay(
     ] = None,
     declined: Annotated[bool, typer.Option("--declined", help="Also what was offered and nobody took.")] = False,
     as_json: Json = False,
+    strict: Strict = False,
 ) -> None:
     """Play one path of a run again, alone; print and write every transaction."""
     from delever.cli import replay as command
 
-    command.run(run, path, out, declined, as_json)
+    command.run(run, path, out, declined, as_json, strict)
 
 
 @app.command()
@@ -199,14 +202,15 @@ def contagion(
     settings: Set = None,
     allow_outside: Outside = False,
     as_json: Json = False,
+    strict: Strict = False,
 ) -> None:
     """Say how much of each protocol's loss came from the others' forced selling."""
     from delever.cli import contagion as command
 
     if network:
-        command.run_network(world, settings or [], shock, chart, as_json)
+        command.run_network(world, settings or [], shock, chart, as_json, strict)
     else:
-        command.run(world, settings or [], group or [], paths, seed, as_json)
+        command.run(world, settings or [], group or [], paths, seed, as_json, strict)
 
 app.command("import", epilog=import_command.EXAMPLES)(import_command.import_book)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from delever.report.asked import findings_remarks
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.numbers import NONE, duration, magnitude, percent, price, signed_percent
 
@@ -49,7 +50,8 @@ def headline(result: Criticality) -> str:
 
 def criticality_report(name: str, result: Criticality) -> Report:
     """For people."""
-    sections: list[Section | Remarks] = [_levels(result), _spirals(result)]
+    sections: list[Section | Remarks] = [*findings_remarks("Warnings", result.findings, "warn"), _levels(result),
+                                         _spirals(result)]
     sections += [_runs(result)] if result.runs.num_rows else []
     sections += [_matrix(result)] if result.matrix.num_rows else []
     sections += [_pace(result)]
@@ -162,4 +164,5 @@ def criticality_json(name: str, result: Criticality) -> dict[str, Any]:
         "levels": rows(result.levels), "above_1": rows(result.runs),
         "spectral_radius": {"at": result.peak, "value": result.radius, "loop": list(result.loop),
                             "loop_ratio": result.loop_ratio},
-        "matrix": rows(result.matrix), "pace": rows(result.pace), "to_know": list(result.said)}
+        "matrix": rows(result.matrix), "pace": rows(result.pace), "to_know": list(result.said),
+        "asked": rows(result.asked), "findings": rows(result.findings)}
