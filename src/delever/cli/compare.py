@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from delever.cli.options import baseline_of, end_if_strict, interrupted, load_world, parse_settings, user_errors
+from delever.cli.options import baseline_of, check_output, end_if_strict, interrupted, load_world, parse_settings, user_errors
 from delever.cli.progress import bar
 from delever.cli.variants import variants_of, world_of
 
@@ -43,10 +43,9 @@ class Output:
 
     def check(self) -> None:
         """Before the work, so that a mistyped file name costs nothing."""
-        from delever.report.files import check_target
 
         for path, suffixes in ((self.csv, {".csv"}), (self.parquet, {".parquet"}), (self.chart, {".svg"})):
-            check_target(path, suffixes)
+            check_output(path, suffixes)
 
     def owners_are(self) -> Owners:
         """As `compare` names them."""

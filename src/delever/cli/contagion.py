@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from delever.cli.options import end_if_strict, load_world, parse_settings, user_errors
+from delever.cli.options import check_output, end_if_strict, load_world, parse_settings, user_errors
 from delever.cli.progress import bar
 
 
@@ -40,11 +40,11 @@ def run_network(text: str, settings: list[str], shock: str, chart: Path | None, 
     """The command with --network: no run, but what is held where."""
     with user_errors():
         from delever.analysis.network import network
-        from delever.report.files import check_target, json_document, write_text
+        from delever.report.files import json_document, write_text
         from delever.report.network import network_json, network_report
         from delever.report.pictures import picture
 
-        check_target(chart, {".svg"})
+        check_output(chart, {".svg"})
         world = load_world(text, parse_settings(settings))
         found = network(world, shock)
         if chart is not None:

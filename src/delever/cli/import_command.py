@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from delever.cli.arguments import Json, Strict
+from delever.cli.arguments import Force, Json, Strict
 
 EXAMPLES = """Examples:
 
@@ -74,6 +74,7 @@ def import_book(
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep what is fetched as a JSON file that import reads again.")
     ] = None,
+    force: Force = False,
     as_json: Json = False,
     strict: Strict = False,
 ) -> None:

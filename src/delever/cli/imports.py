@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from delever.cli.options import end_if_strict, user_errors
+from delever import templates
+from delever.cli.init import KINDS
+from delever.cli.options import end_if_strict, not_there, user_errors
 
 if TYPE_CHECKING:
     from delever.ingest.own_import import OwnBook
@@ -60,6 +62,9 @@ def run(files: Sequence[str], choice: Choice) -> None:
         from delever.model.book import Book, write_table
         from delever.report import json_document
 
+        for target, option in ((choice.out, "--out"), (choice.save, "--save")):  # before the work
+            if target is not None:
+                _may_be_written(target, files, option)
         fetched, unsaid = _fetched(choice)
         found = import_book(
             files,
@@ -83,7 +88,6 @@ def run(files: Sequence[str], choice: Choice) -> None:
         if not choice.part:
             hold(found.stated, tolerance, ", ".join(names), "is the protocol's own", PART)
         if choice.out is not None:
-            _may_be_written(choice.out, files)
             write_table(found.table, choice.out)
         findings = findings_of(found, ", ".join(files))
         if choice.as_json:
@@ -149,7 +153,6 @@ def _fetched(choice: Choice) -> tuple[dict[str, Any], list[str]]:
 
         if not found:
             raise InputError("needs --exchange or --rpc", "--save", remedy="it keeps what is fetched; a file is there already")
-        _may_be_written(choice.save, [], "--save")
         choice.save.write_text(json.dumps(next(iter(found.values())), indent=1), encoding="utf-8")
     return found, unknown
 
@@ -194,13 +197,21 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     return out
 
 
-def _may_be_written(out: Path, files: Sequence[str], option: str = "--out") -> None:
+def _may_be_written(out: Path, files: Sequence[str], option: str) -> None:
     from delever.model.errors import InputError
 
     if any(out.resolve() == Path(file).resolve() for file in files):
         raise InputError("is what is read", option, str(out), "name another file")
     if not out.parent.is_dir():
         raise InputError("is in a folder that is not there", option, str(out), f"make {out.parent}")
+    if not _is_template(out):
+        not_there(out, option)
+
+
+def _is_template(out: Path) -> bool:
+    """Whether it is a book that `delever init` left and nobody has changed: there for being written over."""
+    kinds = [files for files in map(templates.files, KINDS) if out.name in files]
+    return out.is_file() and any(out.read_bytes() == files[out.name].encode() for files in kinds)
 
 
 def _print(

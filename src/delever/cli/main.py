@@ -11,7 +11,22 @@ import typer
 
 from delever import __version__
 from delever.cli import import_command, systemic
-from delever.cli.arguments import Base, Csv, Figure, Json, Outside, Owners, Parquet, Paths, Seed, Set, Strict, Threads, World
+from delever.cli.arguments import (
+    Base,
+    Csv,
+    Figure,
+    Force,
+    Json,
+    Outside,
+    Owners,
+    Parquet,
+    Paths,
+    Seed,
+    Set,
+    Strict,
+    Threads,
+    World,
+)
 from delever.cli.options import heed_signals
 from delever.cli.variants import ORDER, InOrder
 
@@ -104,6 +119,7 @@ def wall(
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the wall of a range of shocks (.svg).")] = None,
     settings: Set = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: Json = False,
     strict: Strict = False,
 ) -> None:
@@ -130,6 +146,7 @@ def criticality(
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the branching ratio by price (.svg).")] = None,
     settings: Set = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: Json = False,
     strict: Strict = False,
 ) -> None:
@@ -158,6 +175,7 @@ def replay(
         Path | None, typer.Option(metavar="FILE", help="Where its transactions are written (.parquet), instead of into RUN.")
     ] = None,
     declined: Annotated[bool, typer.Option("--declined", help="Also what was offered and nobody took.")] = False,
+    force: Force = False,
     as_json: Json = False,
     strict: Strict = False,
 ) -> None:
@@ -177,6 +195,7 @@ def report(
     ] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What each further run is called.")] = None,
     pdf: Annotated[Path | None, typer.Option(metavar="FILE", help="The same on paper (.pdf), by an installed browser.")] = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write what a run says as one HTML file: the answer first, every figure defined."""
@@ -201,6 +220,7 @@ def contagion(
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Of --network: its picture (.svg).")] = None,
     settings: Set = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: Json = False,
     strict: Strict = False,
 ) -> None:
@@ -254,6 +274,7 @@ def compare(
     parquet: Parquet = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the differences with their intervals (.svg).")] = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: Json = False,
     strict: Strict = False,
 ) -> None:
@@ -278,6 +299,7 @@ def sweep(
     parquet: Parquet = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a heat map over two fields (.svg).")] = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: Json = False,
     strict: Strict = False,
 ) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ STRICT = 3  # of a command with warnings, where --strict asks for it
 STOPPED = 75  # of a run that ended from outside and may be tried again: EX_TEMPFAIL of sysexits.h
 BY_SIGNAL = 128  # with the number of the signal added, as shells count
 OUTSIDE: ContextVar[bool] = ContextVar("allow_outside", default=False)  # the option of every command that reads a world
+FORCE: ContextVar[bool] = ContextVar("force", default=False)  # the option of every command that writes a file
 
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
@@ -154,6 +156,28 @@ def parse_paths(text: str, option: str = "--trace") -> list[int]:
 def heed_outside(allowed: bool) -> None:
     """What --allow-outside says of the worlds that the command reads."""
     OUTSIDE.set(allowed)
+
+
+def heed_force(allowed: bool) -> None:
+    """What --force says of the files that the command writes."""
+    FORCE.set(allowed)
+
+
+def check_output(path: Path | None, suffixes: Collection[str]) -> None:
+    """Refuse a file that cannot be written, before the work; one that is there already is written over with --force alone."""
+    from delever.report.files import check_target
+
+    check_target(path, suffixes)
+    if path is not None:
+        not_there(path, "output file")
+
+
+def not_there(path: Path, where: str) -> None:
+    """Refuse a file that is there already, unless --force says otherwise."""
+    from delever.model.errors import InputError
+
+    if os.path.lexists(path) and not FORCE.get():
+        raise InputError("is there already", where, str(path), "name another file, or write over it with --force")
 
 
 def world_file(text: str) -> Path:

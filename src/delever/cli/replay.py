@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from delever.cli.options import end_if_strict, user_errors
+from delever.cli.options import check_output, end_if_strict, user_errors
 
 SHOWN = 60  # transactions that are printed; the file has all
 
@@ -14,13 +14,13 @@ SHOWN = 60  # transactions that are printed; the file has all
 def run(folder: Path, path: int, out: Path | None, declined: bool, as_json: bool, strict: bool = False) -> None:
     """The command."""
     with user_errors():
-        from delever.report.files import check_target, json_document, write_table
+        from delever.report.files import json_document, write_table
         from delever.report.replay import replay_report
         from delever.run.asked import asked_table, findings_of, findings_table
         from delever.run.opened import opened
         from delever.run.replay import asked_of_path, replay_model, write_replay
 
-        check_target(out, {".parquet"})
+        check_output(out, {".parquet"})
         run = opened(folder)
         table = replay_model(run.model, path, declined)
         rows = asked_of_path(run, path)
