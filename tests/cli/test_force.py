@@ -14,8 +14,9 @@ from delever.cli.main import app
 WALL = ["wall", "first", "--asset", "ETH", "--shock", "-40%..0% by 20%"]
 BRIEF = ["--paths", "2", "--threads", "1"]
 LOANS = "wallet,token,kind,qty\na,ETH,collateral,5\na,USDC,debt,6000\n"
-RUN = ["stress", "first", *BRIEF, "--no-concentration", "--no-remainder", "--set", "scenario.events=[{kind: price, change: {ETH: -30 %}}]",
-       "--set", "scenario.horizon=20 min", "--out", "run"]
+CRASH = "scenario.events=[{kind: price, change: {ETH: -30 %}}]"
+RUN = ["stress", "first", *BRIEF, "--no-concentration", "--no-remainder", "--set", CRASH, "--set", "scenario.horizon=20 min",
+       "--out", "run"]
 WRITES = [
     (WALL, "--csv", "w.csv"), (WALL, "--parquet", "w.parquet"), (WALL, "--accounts", "a.csv"), (WALL, "--chart", "w.svg"),
     (WALL, "--positions", "p.csv"),

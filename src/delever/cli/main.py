@@ -253,8 +253,8 @@ def compare(
     world: World,
     what: Annotated[
         list[str] | None,
-        typer.Option(metavar="TEXT", help='Begin a variant: "WBTC threshold +3 points", or a label for the --set and --with '
-                     "behind it."),
+        typer.Option(metavar="TEXT", help='Begin a variant: "WBTC threshold +3 points", "WBTC LT 75 %", "eth_pool depth x0.5", '
+                     "or a label for the --set and --with behind it."),
     ] = None,
     settings: Annotated[
         list[str] | None,

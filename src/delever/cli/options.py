@@ -131,7 +131,7 @@ def parse_memory(text: str) -> float:
     """GiB of a text such as "2 GiB" or "500 MB"."""
     from delever.model.errors import InputError
 
-    match = re.fullmatch(r"\s*([0-9.,_]+)\s*([A-Za-z]*)\s*", text)
+    match = re.fullmatch(r"\s*(\d{1,3}(?:,\d{3})+(?:\.\d*)?|[0-9._]+)\s*([A-Za-z]*)\s*", text)
     try:
         size = float(match[1].replace(",", "").replace("_", "")) * _BYTES[match[2]] / 2**30 if match else 0.0
     except (KeyError, ValueError):
@@ -146,7 +146,8 @@ def parse_paths(text: str, option: str = "--trace") -> list[int]:
     from delever.ingest.numbers import whole
     from delever.model.errors import InputError
 
-    numbers = [whole(part) for part in text.split(",") if part.strip()]
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    numbers = [None if len(part) > 1 and part[0] == "0" else whole(part) for part in parts]  # 1,000 is no list
     known = {number for number in numbers if number is not None}
     if not numbers or None in numbers:
         raise InputError("is no list of paths", option, text, 'write path numbers from 0, for example "0,17"')
