@@ -9,9 +9,17 @@ import typer
 
 from delever.cli.arguments import Force, Json, Strict
 
-EXAMPLES = """Examples:
+EXAMPLES = """Several accounts: of a table a column says whose each row is. Of an exchange one file of {"NAME": its answer, ...}, where
+an answer of parts is {"positions": ..., "balance": ...}; or a file each of one kind of answer, accounts called by the files'
+names; or a folder each, where the files of one account lie together. Of a lending protocol pages of one book.
+
+Examples:
 
 delever import loans.csv --as lending --out book.parquet --total debt.USDC=2,100,000
+
+delever import accounts.json --as perps --out positions.csv
+
+delever import desk1/*.json desk2/*.json --as perps --out positions.csv
 
 delever import page1.json page2.json --as lending --out book.parquet
 
