@@ -12,6 +12,7 @@ from delever.analysis.seen_prices import SeenPrice
 from delever.analysis.valuation import Health, Legs, chain, remainders
 from delever.model.book import COLLATERAL, DEBT
 from delever.model.finding import OK, WARN, Finding
+from delever.model.new_assets import feed_line, feed_of, pool_line
 from delever.model.parameters import categories_of, look_up
 from delever.model.world import World
 from delever.run.assemble import Model
@@ -105,13 +106,20 @@ def prices_found(book: BookView, seen: list[SeenPrice]) -> Iterator[Finding]:
         if not sight.stated and (part <= SMALL or (sight.protocol, sight.asset) in book.remainders):
             small.setdefault(sight.protocol, []).append(sight.asset)
         elif not sight.stated:
-            yield Finding(WARN, "oracle.none", where, f"{part:.2%} {of_what}", "name its feeds there, if any")
+            yield Finding(WARN, "oracle.none", where, f"{part:.2%} {of_what}", _feed_to_state(book.model.world, sight))
         if abs(sight.gap) > max(sight.deviation or 0.0, 1e-6):
             yield Finding(WARN if part > SMALL else OK, "price.apart", where,
                           f"{sight.seen:.8g} against {sight.market:.8g} USD, {sight.gap:+.3%}",
                           "give answer and price of one moment, or know why they differ: the feed is due at once")
     for protocol, assets in small.items():
         yield Finding(OK, "oracle.none", f"oracles.{protocol}", ", ".join(assets), "remainders and small shares: none")
+
+
+def _feed_to_state(world: World, sight: SeenPrice) -> str:
+    """The remedy, as lines of the world."""
+    feed = feed_of(world, sight.asset)
+    new = "" if feed in world.feeds else f" and `{feed_line(feed, sight.asset)}` in feeds"
+    return f"write `{sight.asset}: {feed}` in oracles.{sight.protocol}{new}, or know that it sees every move at once"
 
 
 def markets_found(book: BookView) -> Iterator[Finding]:
@@ -128,7 +136,7 @@ def markets_found(book: BookView) -> Iterator[Finding]:
         if max(held, owed) > SMALL:
             yield Finding(WARN, "market.no_venue", pair,
                           f"{held:.2%} of collateral, {owed:.2%} of debt {and_positions}trade there",
-                          f"add a venue of {pair}, or accept that no trade moves its price")
+                          f"write `{pool_line(pair)}` in venues, or accept that no trade moves its price")
         elif max(held, owed) > 0.0:
             small.append(pair)
     if small:

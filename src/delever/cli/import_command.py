@@ -9,9 +9,9 @@ import typer
 
 from delever.cli.arguments import Force, Json, Strict
 
-EXAMPLES = """Several accounts: of a table a column says whose each row is. Of an exchange one file of {"NAME": its answer, ...}, where
-an answer of parts is {"positions": ..., "balance": ...}; or a file each of one kind of answer, accounts called by the files'
-names; or a folder each, where the files of one account lie together. Of a lending protocol pages of one book.
+EXAMPLES = """Several accounts: of a table a column says whose each row is. Of an exchange one file of {"NAME": its answer, ...},
+where an answer of parts is {"positions": ..., "balance": ...}; or a file each of one kind of answer, accounts called by the
+files' names; or a folder each, where the files of one account lie together. Of a lending protocol pages of one book.
 
 Examples:
 

@@ -69,7 +69,7 @@ def user_errors() -> Iterator[None]:
         if not isinstance(error, (InputError, StoppedError)):
             raise
         line = " ".join(str(error).split())
-        print(f"delever: {line}", file=sys.stderr)
+        print("\n".join([f"delever: {line}", *getattr(error, "lines", ())]), file=sys.stderr)
         raise typer.Exit(STOPPED if isinstance(error, StoppedError) else USER_ERROR) from None
 
 
