@@ -54,7 +54,8 @@ def without_terms(error: InputError, book: Book, world: WorldParts, protocol: st
 
 def _error(what: str, where: str, value: str, remedy: str, found: Block) -> InputError:
     places = ", ".join(".".join(keys) for keys in found)
-    return InputError(what, where, value, f"{remedy}{'' if remedy.endswith('?') else ';'} what is new needs lines in {places}:", lines=(*_as_yaml(found), HOW))
+    joint = "" if remedy.endswith("?") else ";"
+    return InputError(what, where, value, f"{remedy}{joint} what is new needs lines in {places}:", lines=(*_as_yaml(found), HOW))
 
 
 def lacking(world: WorldParts, protocol: str, new: Iterable[tuple[str, str]]) -> Block:
