@@ -59,6 +59,13 @@ class Criticality(Result):
         """See Result."""
         return self.levels
 
+    @property
+    def top(self) -> dict[str, Any]:
+        """The level at which n is highest, the step that it is counted over with it."""
+        rows = self.levels.to_pylist()
+        k = max(range(len(rows) - 1), key=lambda k: float(rows[k]["n"]))
+        return rows[k] | {"step": abs(rows[k + 1]["shock"] - rows[k]["shock"])}
+
     def __repr__(self) -> str:
         ratios = [(n, at) for n, at in zip(self.levels["n"].to_pylist(), self.levels["shock"].to_pylist(), strict=True)
                   if n is not None]
@@ -144,6 +151,10 @@ def _levels(branching: Branching, levels: Sequence[Level], spirals: Sequence[Spi
                "that would be sold on the main market", pa.float64()),
         Column("penalty", "share", [level.penalty for level in levels] + empty, "P: mean incentive or fee of L", pa.float64()),
         Column("depth_usd", "USD", depth + empty, "D: what must be sold for a fall of 1 %", pa.float64()),
+        Column("accounts", "1", [level.accounts for level in levels] + empty, "that the step to the next level takes from; n "
+               "rests on them", pa.int64()),
+        Column("largest", "share", [level.largest if level.accounts else None for level in levels] + empty, "of what it "
+               "takes, the largest one's", pa.float64()),
         Column("spectral_radius", "1", list(radii) + empty, "of the branching matrix over all assets, protocols and venues",
                pa.float64()),
         Column("due_usd", "USD", [spiral.due for spiral in spirals], "sold by force by a shock of this size alone"),

@@ -35,6 +35,7 @@ CODES = {
     "oracle.none": "no oracle is stated: it is seen at the market",
     "price.apart": "price seen at the start is not the market's",
     "venue.apart": "venue stands beside the outside price",
+    "venue.bounded": "more than its positions hold may have to be traded: the rest finds nobody",
     "venue.extrapolated": "depth is extrapolated beyond the last quote",
     "venue.slow": "an outside move reaches this pool, and feeds that look at it, by half in its half-life",
     "venue.unused": "venues on which nothing of the world trades",
