@@ -108,3 +108,21 @@ def test_an_exchange_s_new_perp_and_collateral_are_asked_for_at_once(tmp_path: P
     world = load(folder)
     assert world.assets["SOL-PERP"].perp == "SOL" and world.assets["DOGE"].price == 20.0
     assert check(world).findings.num_rows
+
+
+COINS = """account,instrument,size,entry_price,margin_mode,collateral,collateral_asset
+a,ETH,3,3300,cross,4000,USD
+b,BTCUSDT,-3,94000,cross,90000,USD
+c,DOGE,5,0.3,cross,9,USD
+"""
+
+
+def test_symbols_of_an_exchange_are_the_world_s_perps_under_other_names(tmp_path: Path) -> None:
+    """Coins that have a perp need nothing but its name; one that has none needs the coin, its perp, and the name too."""
+    error = refused(folder_of("perps", COINS, "positions.csv", tmp_path))
+    assert "import it with --name ETH=ETH-PERP --name BTCUSDT=BTC-PERP --name DOGE=DOGE-PERP" in str(error)
+    assert "  DOGE-PERP: {perp: DOGE}" in error.lines and any(line.startswith("  DOGE: {price") for line in error.lines)
+    assert not any("BTC" in line or "ETH:" in line for line in error.lines)
+    (tmp_path / "known").mkdir()
+    known = refused(folder_of("perps", COINS.replace("c,DOGE", "c,ETH"), "positions.csv", tmp_path / "known"))
+    assert str(known).endswith("import it with --name ETH=ETH-PERP --name BTCUSDT=BTC-PERP") and known.lines == ()

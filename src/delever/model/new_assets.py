@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
-from .asset import USD
+from .asset import USD, perps
 from .book import COLLATERAL, POSITION, Book
 from .book_rows import HEADER, row_error
 from .errors import InputError, nearest
@@ -19,6 +20,7 @@ from .parameters import look_up
 from .parts import WorldParts
 
 Block = dict[tuple[str, ...], list[str]]  # keys of the world -> lines below them
+MISSPELT = 0.8  # likeness of two names that are one, misspelt; SOL-PERP and ETH-PERP have 0.63
 HOW = "# each below its key, inside of {...} with a comma; capitals are yours to state, other figures are those of the templates"
 
 
@@ -46,10 +48,39 @@ def without_terms(error: InputError, book: Book, world: WorldParts, protocol: st
     """An error of an exchange's book, with all that the world lacks where it is of an instrument or collateral without terms."""
     if error.what not in (NO_INSTRUMENT, NO_COLLATERAL):
         return error
-    known = {*look_up(world.protocols[protocol].parameters), world.protocols[protocol].unit}
+    terms, unit = look_up(world.protocols[protocol].parameters), world.protocols[protocol].unit
     pairs = book.legs.group_by(["asset", "side"], use_threads=False).aggregate([]).to_pylist()
-    found = lacking(world, protocol, [(pair["asset"], pair["side"]) for pair in pairs if pair["asset"] not in known])
-    return _error(error.what, error.where, str(error.value), error.remedy, found) if found else error
+    traded = perps(world.assets, options=True)
+    new = [(pair["asset"], pair["side"]) for pair in pairs if pair["asset"] not in
+           ([name for name in terms if name in traded] if pair["side"] == POSITION else [*terms, unit])]
+    names = {asset: perp_of(world, asset) for asset, side in new if side == POSITION}
+    renamed = " ".join(f"--name {asset}={perp}" for asset, perp in names.items() if asset != perp)
+    meant = f"{error.remedy} " if error.remedy.startswith("did you mean") else "positions are in perps: "
+    remedy = f"{meant}import it with {renamed}" if renamed else error.remedy
+    called = [(names[asset] if side == POSITION else asset, side) for asset, side in new]
+    found = lacking(world, protocol, [(asset, side) for asset, side in called if side != POSITION or asset not in terms])
+    if found:
+        return _error(error.what, error.where, str(error.value), remedy, found)
+    return InputError(error.what, error.where, error.value, remedy)
+
+
+def coin_of(symbol: str) -> str:
+    """What a perp's symbol is of.
+
+    >>> [coin_of(symbol) for symbol in ("SOL-PERP", "BTCUSDT", "ETH-USD-SWAP", "DOGE")]
+    ['SOL', 'BTC', 'ETH', 'DOGE']
+    """
+    return re.sub(r"[-_/:]?(PERP(ETUAL)?|USDT|USDC|USD|SWAP)([-_/:].*)?$", "", symbol, flags=re.IGNORECASE) or symbol
+
+
+def perp_of(world: WorldParts, symbol: str) -> str:
+    """The perp that an exchange's symbol means: one of the world's, of a coin's own name COIN-PERP, else what it is called."""
+    coin = coin_of(symbol)
+    if symbol in perps(world.assets, options=True):
+        return symbol
+    there = [perp for perp, of in perps(world.assets).items() if of == coin] or get_close_matches(
+        symbol, perps(world.assets), 1, MISSPELT)
+    return there[0] if there else f"{symbol}-PERP" if coin == symbol else symbol
 
 
 def _error(what: str, where: str, value: str, remedy: str, found: Block) -> InputError:
@@ -92,13 +123,10 @@ def _coin(found: Block, world: WorldParts, protocol: str, asset: str, held: bool
 
 def _perp(found: Block, world: WorldParts, protocol: str, asset: str) -> None:
     """What positions are in: the perp, and the asset that it follows."""
-    follows = re.sub(r"[-_/:](PERP|USDT?C?|SWAP).*$", "", asset, flags=re.IGNORECASE) or asset
     if asset not in world.assets:
-        if follows == asset:
-            follows = "UNDERLYING"
-        else:
-            _price(found, world, follows)
-            _moves(found, world, follows)
+        follows = coin_of(asset)
+        _price(found, world, follows)
+        _moves(found, world, follows)
         _add(found, ("assets",), f"{asset}: {{perp: {follows}}}")
     if asset not in look_up(world.protocols[protocol].parameters):
         _add(found, ("protocols", protocol, "parameters"), f"{asset}: {{max_leverage: LEVERAGE}}  # such as 20")
