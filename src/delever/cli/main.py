@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from delever import __version__
-from delever.cli import import_command, systemic
+from delever.cli import import_command, monitor, systemic
 from delever.cli.arguments import (
     Base,
     Csv,
@@ -334,6 +334,7 @@ def shell(
 
 
 systemic.add_to(app)
+monitor.add_to(app)
 
 
 def main() -> None:
