@@ -11,7 +11,22 @@ import typer
 
 from delever import __version__
 from delever.cli import import_command, monitor, systemic
-from delever.cli.arguments import Base, Csv, Figure, Json, Outside, Owners, Parquet, Paths, Seed, Set, Strict, Threads, World
+from delever.cli.arguments import (
+    Base,
+    Csv,
+    Figure,
+    Force,
+    Json,
+    Outside,
+    Owners,
+    Parquet,
+    Paths,
+    Seed,
+    Set,
+    Strict,
+    Threads,
+    World,
+)
 from delever.cli.options import heed_signals
 from delever.cli.variants import ORDER, InOrder
 
@@ -104,6 +119,7 @@ def wall(
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the wall of a range of shocks (.svg).")] = None,
     settings: Set = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: Json = False,
     strict: Strict = False,
 ) -> None:
@@ -130,12 +146,15 @@ def criticality(
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the branching ratio by price (.svg).")] = None,
     settings: Set = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: Json = False,
+    strict: Strict = False,
 ) -> None:
     """Say at which prices selling feeds on itself, how far it then runs, and along which loop."""
     from delever.cli import criticality as command
 
-    command.run(world, settings or [], command.Way(asset, shock, step, count), command.Targets(csv, parquet, chart), as_json)
+    targets = command.Targets(csv, parquet, chart)
+    command.run(world, settings or [], command.Way(asset, shock, step, count), targets, as_json, strict)
 
 
 @app.command()
@@ -205,12 +224,14 @@ def replay(
         Path | None, typer.Option(metavar="FILE", help="Where its transactions are written (.parquet), instead of into RUN.")
     ] = None,
     declined: Annotated[bool, typer.Option("--declined", help="Also what was offered and nobody took.")] = False,
+    force: Force = False,
     as_json: Json = False,
+    strict: Strict = False,
 ) -> None:
     """Play one path of a run again, alone; print and write every transaction."""
     from delever.cli import replay as command
 
-    command.run(run, path, out, declined, as_json)
+    command.run(run, path, out, declined, as_json, strict)
 
 
 @app.command()
@@ -223,6 +244,7 @@ def report(
     ] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What each further run is called.")] = None,
     pdf: Annotated[Path | None, typer.Option(metavar="FILE", help="The same on paper (.pdf), by an installed browser.")] = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write what a run says as one HTML file: the answer first, every figure defined."""
@@ -247,15 +269,17 @@ def contagion(
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Of --network: its picture (.svg).")] = None,
     settings: Set = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: Json = False,
+    strict: Strict = False,
 ) -> None:
     """Say how much of each protocol's loss came from the others' forced selling."""
     from delever.cli import contagion as command
 
     if network:
-        command.run_network(world, settings or [], shock, chart, as_json)
+        command.run_network(world, settings or [], shock, chart, as_json, strict)
     else:
-        command.run(world, settings or [], group or [], paths, seed, as_json)
+        command.run(world, settings or [], group or [], paths, seed, as_json, strict)
 
 app.command("import", epilog=import_command.EXAMPLES)(import_command.import_book)
 
@@ -278,8 +302,8 @@ def compare(
     world: World,
     what: Annotated[
         list[str] | None,
-        typer.Option(metavar="TEXT", help='Begin a variant: "WBTC threshold +3 points", or a label for the --set and --with '
-                     "behind it."),
+        typer.Option(metavar="TEXT", help='Begin a variant: "WBTC threshold +3 points", "WBTC LT 75 %", "eth_pool depth x0.5", '
+                     "or a label for the --set and --with behind it."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -299,6 +323,7 @@ def compare(
     parquet: Parquet = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the differences with their intervals (.svg).")] = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: Json = False,
     strict: Strict = False,
 ) -> None:
@@ -323,6 +348,7 @@ def sweep(
     parquet: Parquet = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a heat map over two fields (.svg).")] = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: Json = False,
     strict: Strict = False,
 ) -> None:

@@ -20,6 +20,7 @@ from delever.ingest.numbers import fault, limits
 from .errors import InputError, show
 
 NUMBER = re.compile(r"([+-]?(?:\d{1,3}(?:,\d{3})+|\d[\d_]*|(?=\.\d))(?:\.\d*)?(?:[eE][+-]?\d+)?)(.*)", re.DOTALL)
+GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.0*)?")  # 1,5 is no whole number
 MOST_WHOLE = 2**63 - 1
 MULTIPLES = {"k": 1e3, "m": 1e6, "bn": 1e9}
 
@@ -129,7 +130,9 @@ Number = Annotated[float, Unit("1", "a number", "0.5")]
 
 def _whole(least: int) -> BeforeValidator:
     def read(value: object) -> int:
-        text = value.replace(",", "").replace("_", "").strip() if isinstance(value, str) else value
+        text = value.strip().replace("_", "") if isinstance(value, str) else value
+        if isinstance(text, str) and GROUPED.fullmatch(text):
+            text = text.replace(",", "")
         try:
             if isinstance(text, bool) or not isinstance(text, (int, float, str)) or float(text) != int(float(text)):
                 raise ValueError
