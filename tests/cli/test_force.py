@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from cli.test_systemic import BALANCES, DEBTS, MEANS
@@ -26,6 +27,7 @@ WRITES = [
     (["deleverage", "balances.csv", "--shock", "bond=-3 %", "--fall", "0 %, 5 %"], "--chart", "d.svg"),
     (["clear", "debts.csv", "means.csv"], "--chart", "c.svg"), (["contagion", "both", "--network"], "--chart", "n.svg"),
     (["replay", "run", "--path", "0"], "--out", "r.parquet"), (["report", "run"], "--out", "r.html"),
+    (["solvency", "first"], "--csv", "e.csv"), (["limits", "first"], "--csv", "l.csv"),
     (["attribute", "run"], "--chart", "a.svg"), (["import", "loans.csv", "--as", "lending"], "--out", "book.csv"),
 ]
 
@@ -93,3 +95,9 @@ def test_what_is_fetched_is_not_fetched_where_it_cannot_be_kept(folder: Path, mo
     (folder / "kept.json").write_text("mine")
     monkeypatch.setattr("delever.ingest.ccxt_fetch.fetch", lambda *_: pytest.fail("was asked"))
     assert "--save is there already" in typed("import", "--exchange", "okx", "--as", "perps", "--save", "kept.json")[1]
+
+
+def test_every_command_that_writes_files_can_be_forced() -> None:
+    for name, command in get_command(app).commands.items():
+        of_files = [one.name for one in command.params if getattr(one, "metavar", None) == "FILE"]
+        assert not of_files or "--force" in {text for one in command.params for text in one.opts}, name

@@ -170,6 +170,7 @@ def solvency(
     parquet: Parquet = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw what is short by protocol (.svg).")] = None,
     settings: Set = None,
+    force: Force = False,
     allow_outside: Outside = False,
     as_json: Json = False,
 ) -> None:
@@ -195,6 +196,7 @@ def limits(
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the factors by cap as Parquet.")] = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the factors by cap (.svg).")] = None,
     settings: Set = None,
+    force: Force = False,
     allow_outside: Outside = False,
     as_json: Json = False,
     strict: Strict = False,
