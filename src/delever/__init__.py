@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from delever.analysis.contagion import contagion
     from delever.analysis.network import network
+    from delever.analysis.reverse import reverse
     from delever.examples import example
     from delever.ingest.own_import import import_book
     from delever.model.book import Book
@@ -62,6 +63,7 @@ __all__ = [
     "open_run",
     "remainder_worlds",
     "replay",
+    "reverse",
     "show",
     "stress",
     "sweep",
@@ -89,6 +91,7 @@ _HOME = {
     "remainder_worlds": "delever.analysis",
     "open_run": "delever.run.stress",
     "replay": "delever.run.replay",
+    "reverse": "delever.analysis.reverse",
     "show": "delever.report",
     "stress": "delever.run.stress",
     "sweep": "delever.analysis",

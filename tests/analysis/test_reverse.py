@@ -1,4 +1,4 @@
-"""Reverse stress: closed forms of one loan and one pool, what a bracket means, depth against cost, limits as people write them."""
+"""Reverse stress: closed forms of one loan and one pool, what a bracket means, depth against cost, limits as written."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ ANY_CALL = "liquidations > 0.5"
 
 
 def one_loan(eth: float = ETH, scenario: dict[str, Any] | None = None, **changes: Any) -> World:
-    """A loan of USDC on ETH; a pool x y = k, centred on the outside price, is where its coins are sold and what its oracle reads."""
-    pool = {"kind": "constant_product", "pair": "ETH/USD", "fee": 0, "follows": True, "reserves": {"ETH": eth, "USD": eth * PRICE}}
+    """A loan of USDC on ETH; a pool x y = k, centred on the outside price, is its venue and what its oracle reads."""
+    pool = {"kind": "constant_product", "pair": "ETH/USD", "fee": 0, "follows": True,
+            "reserves": {"ETH": eth, "USD": eth * PRICE}}
     terms = {"liquidation_threshold": THRESHOLD, "incentive": 0.05}
     return load({
         "name": "one loan", "as_of": "2024-01-15T12:00:00Z", "assets": {"ETH": {"price": PRICE}, "USDC": {"price": 1}},
@@ -115,7 +116,8 @@ def test_the_limit_breaks_at_the_size_found_and_not_at_the_lower_bracket(distanc
         [("a", "collateral", "ETH", COINS), ("a", "debt", "USDC", COINS * THRESHOLD * PRICE * distance)]))
     row = reverse(world, ANY_CALL, by).table.to_pylist()[0]
     for size, breaks in ((row["size"], True), (row["bracket_low"], False)):
-        event = {"shock ETH": {"kind": "price", "change": {"ETH": -size}}, "order ETH": {"kind": "order", "order": f"sell {size} ETH"},
+        event = {"shock ETH": {"kind": "price", "change": {"ETH": -size}},
+                 "order ETH": {"kind": "order", "order": f"sell {size} ETH"},
                  "oracle eth": {"kind": "feed", "feed": "eth", "does": "lies", "factor": 1.0 - size, "lasting": "10 min"}}[by]
         assert bool(outcomes(world.replace("scenario.events", [event]))["liquidations.pool"][0].as_py()) is breaks
 
@@ -141,10 +143,10 @@ def test_more_depth_asks_for_a_larger_order() -> None:
 
 
 def test_a_larger_share_of_paths_asks_for_a_larger_shock_and_the_interval_holds_it() -> None:
-    world = one_loan(scenario={"paths": 40, "prices": {"kind": "lognormal", "volatility": {"ETH": "3000 %"}}})
+    world = one_loan(scenario={"paths": 20, "prices": {"kind": "lognormal", "volatility": {"ETH": "3000 %"}}})
     sizes = []
-    for share in (0.2, 0.5, 0.8):
-        row = only(reverse(world, ANY_CALL, "shock ETH", share=share, paths=40))
+    for share in (0.25, 0.5, 0.75):
+        row = only(reverse(world, ANY_CALL, "shock ETH", share=share))
         assert row["low"] <= row["size"] <= row["high"]
         assert row["share"] >= share
         sizes.append(row["size"])
@@ -173,10 +175,6 @@ def test_what_breaks_and_holds_again_is_said() -> None:
     assert edge is not None
     assert edge[0] < 1.9 <= edge[1]
     assert relapses(grid, edge, lambda size: 1.9 < size < 3.5 or size > 4.5) == [4.0]
-    # on a run: the liquidator sells what he seized at once, so after a small push of the feed the lowest price is lower than
-    # after one by so much that nothing is left to seize for
-    found = only(reverse(one_loan(), "seized_collateral < 1", "shock ETH"))
-    assert found["found"] == "already"
 
 
 # --- limits ------------------------------------------------------------------------------------------------------------
@@ -199,7 +197,8 @@ def test_limits_are_broken_where_a_run_says_so(limit: str, breaks: Any) -> None:
 
 
 @pytest.mark.parametrize(("limit", "said"), [
-    ("nonsense", "is no limit"), ("fund runs dry", "no protocol has a waterfall"), ("price of ETH < 3000", "is 2000 at the start"),
+    ("nonsense", "is no limit"), ("fund runs dry", "no protocol has a waterfall"),
+    ("price of ETH < 3000", "is 2000 at the start"),
     ("price of EHT < 10", "did you mean ETH"), ("bad_dept > 5", "did you mean bad_debt"), ("bad debt > 5 apples", "is no number"),
     ("liquidated < 5", "write liquidated > 5")])
 def test_bad_limits_are_answered(limit: str, said: str) -> None:

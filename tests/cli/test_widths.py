@@ -25,6 +25,7 @@ RUNS = [["stress", "first", "--paths", "2", "--out", "lent", *QUICK, "--order", 
         ["stress", "both", "--paths", "2", "--out", "run"], ["replay", "run", "--path", "0"],
         ["contagion", "both", "--paths", "2"], ["compare", "first", "--paths", "2", "--base", QUICK[1], "--base",
                                                 QUICK[3], "--what", "three points less", "--set", f"{FIELD}=-3 points"],
+        ["reverse", "first", "--paths", "2", "--set", "scenario.events=[]", *QUICK[2:], "--limit", "any bad debt"],
         ["sweep", "first", "--paths", "2", *QUICK, "--over", f"{FIELD}=-3 points,-1 points", "--over",
          "scenario.prices.volatility.ETH=x1,x2"]]
 

@@ -36,5 +36,5 @@ def first_edge(grid: Sequence[float], does: Callable[[float], bool], close: floa
 
 
 def relapses(grid: Sequence[float], edge: Edge, does: Callable[[float], bool]) -> list[float]:
-    """Sizes of the grid beyond the edge that do not do it after all: it is monotone at the sizes looked at where there are none."""
+    """Sizes of the grid beyond the edge that do not do it after all; none: it is monotone at the sizes looked at."""
     return [size for size in grid if size > edge[1] and not does(size)]

@@ -5,7 +5,8 @@
     oracle       a feed reports the price times 1 + size for a time; protocols see it, markets do not size: share
     outage       a network, bridge, venue or exchange is down, or a feed stops                        size: seconds
     congestion   the base fee of a network is multiplied for a time                                   size: factor
-Falls are tried, and rises where something that is owed, or a perp, follows them. Sizes are positive; `sign` says the way.
+Falls are tried, and rises where something that is owed, or a perp, follows them; of pegs and dollars, unless named, falls
+alone. Sizes are positive; `sign` says the way.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def shocks(model: Model, of: str, timing: Timing) -> Iterator[Lever]:
         return
     world = model.world
     for name in [name for name in (*moving(model), *_pegged(model)) if world.assets[name].follows is None]:
-        yield from _directions(model, name, timing)
+        yield from _directions(model, name, timing, rises=name in moving(model))
     if len(moving(model)) > 1:
         yield from _directions(model, ALL, timing)
 
@@ -116,16 +117,17 @@ def _pegged(model: Model) -> list[str]:
     """Pegged assets, and dollars: they may lose their peg."""
     dollars = [name for name in bases(model) if name not in moving(model)]
     held = {asset for _, asset in model.positions.reserves}
-    return [name for name in model.layout.markets if model.world.assets[name].peg is not None or (name in dollars and name in held)]
+    pegs = [name for name, asset in model.world.assets.items() if asset.peg is not None]
+    return [name for name in model.layout.markets if name in pegs or (name in dollars and name in held)]
 
 
-def _directions(model: Model, text: str, timing: Timing) -> Iterator[Lever]:
-    """Down, and up where that may hurt; a direction that states a move goes its own way alone."""
+def _directions(model: Model, text: str, timing: Timing, rises: bool = True) -> Iterator[Lever]:
+    """Down, and up where that may hurt and `rises`; a direction that states a move goes its own way alone."""
     if NUMBER.search(text) and (text not in model.layout.assets):
         joint, ways = parse_joint(text, model, where="by shock"), [0]
     else:
         joint, ways = parse_joint(f"{text} {UNIT_MOVE}", model, where="by shock"), [-1]
-        ways += [1] if any(_hurts_rising(model, name) for name in joint.assets) else []
+        ways += [1] if rises and any(_hurts_rising(model, name) for name in joint.assets) else []
     if len(joint.moves) > 1:
         raise InputError("is a range", "by shock", text, "name one direction, such as ETH -30 %, WBTC -20 %")
     log_moves = np.log1p(joint.moves[0])
@@ -142,7 +144,7 @@ def _shock(model: Model, text: str, joint: Joint, direction: np.ndarray, sign: i
 
     def events(size: float) -> list[Spec]:
         moves = np.expm1(direction * math.log1p(sign * size))
-        changed = {name: float(move) for name, move in zip(assets, moves, strict=True) if move != 0.0}
+        changed = {name: f"{float(move) * 100.0!r} %" for name, move in zip(assets, moves, strict=True) if move != 0.0}
         pegs = {name: move for name, move in changed.items() if of[name].peg is not None}
         others = {name: move for name, move in changed.items() if name not in pegs}
         return [kind(at=timing.at, change=change) for kind, change in ((Price, others), (Peg, pegs)) if change]

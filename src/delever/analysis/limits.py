@@ -32,7 +32,8 @@ DRY = re.compile(r"(?:the\s+)?(?P<layer>[\w\s]+?)(?:\s+of\s+(?P<of>\S+))?\s+runs
 PRICE = re.compile(r"price\s+of\s+(?P<asset>\S+)\s*<\s*(?P<value>.+)", re.IGNORECASE)
 BEYOND = re.compile(r"(?P<what>[^<>]+?)\s*(?P<sign>[<>])\s*(?P<value>[^<>=]+)")
 OF_DEBT = re.compile(r"(?P<number>.+?)\s+of\s+(?:all\s+)?(?:debt|positions|it)", re.IGNORECASE)
-REMEDY = 'write "any bad debt", "bad debt > 1 % of debt", "liquidated > 20 %", "fund runs dry", "price of stETH < 0.9" or "NAME > 5m"'
+REMEDY = ('write "any bad debt", "bad debt > 1 % of debt", "liquidated > 20 %", "fund runs dry", "price of stETH < 0.9" '
+          'or "NAME > 5m"')
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,8 @@ def _dry(text: str, layer: str, of: str | None, model: Model, where: str) -> Lim
         raise InputError("unknown protocol", where, of, nearest(of, model.world.protocols))
     if not any(kind == name and of in (None, protocol) for kind, protocol in there):
         kinds = sorted({kind.replace("_", " ") for kind, _ in there})
-        raise InputError("no such layer", where, layer, f"there are {', '.join(kinds)}" if kinds else "no protocol has a waterfall")
+        remedy = f"there are {', '.join(kinds)}" if kinds else "no protocol has a waterfall"
+        raise InputError("no such layer", where, layer, remedy)
 
     def broken(paths: pa.Table) -> np.ndarray:
         mine = [one.field for one in declared(paths) if one.column.name == f"{name}_dry" and of in (None, one.protocol)]

@@ -30,6 +30,7 @@ from delever.model.quantity import SHARE
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
 from delever.run.estimates import Z, share
+from delever.run.plots import by_size
 from delever.run.result import Result
 
 ROUGH = 1.05  # of the bracket of an end of the interval
@@ -57,11 +58,11 @@ POINTS = pa.schema([("by", pa.string()), ("of", pa.string()), ("sign", pa.int64(
                     ("paths", pa.int64()), ("share", pa.float64())])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Reverse(Result):
     """What breaks a limit.
 
-    table: a row a thing that may be done, by its kind, of a kind the smallest first.
+    table: a row a thing that may be done, by its kind, of a kind the smallest first (orders by their worth).
     points: every size that was run; of a path-by-path limit the share of its paths that break it.
     """
 
@@ -80,6 +81,10 @@ class Reverse(Result):
     def main(self) -> pa.Table:
         """See Result."""
         return self.table
+
+    def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
+        """See Result: sizes with their intervals, a panel a kind."""
+        return by_size(alt, self.table)
 
     @property
     def cheapest(self) -> pa.Table:
@@ -115,7 +120,9 @@ def reverse(world: World, limit: str, by: str | Iterable[str] = USUAL, share: fl
     base = run_model(model, 0, count)
     found = parse_limit(limit, model, base)
     already = Point(found.broken(base))
-    rows, points, said = [], [], []
+    rows: list[dict[str, Any]] = []
+    points: list[dict[str, Any]] = []
+    said: list[str] = []
     for number, lever in enumerate(chosen):
         if progress is not None:
             progress(f"{lever.by}: {lever.name}", number, len(chosen))
@@ -123,10 +130,17 @@ def reverse(world: World, limit: str, by: str | Iterable[str] = USUAL, share: fl
         rows.append(search.row())
         points += search.rows()
         said += lever.said
-    rows.sort(key=lambda row: (WAYS.index(row["by"]), row["size"] if row["size"] is not None else math.inf))
+    rows.sort(key=lambda row: (WAYS.index(row["by"]), *_rank(row)))
     said += _warnings(rows, world, count, least)
     return Reverse(world.name, found.text, found.definition, least, count, world.scenario.horizon, timing,
-                   pa.Table.from_pylist(rows, schema=SCHEMA), pa.Table.from_pylist(points, schema=POINTS), tuple(dict.fromkeys(said)))
+                   pa.Table.from_pylist(rows, schema=SCHEMA), pa.Table.from_pylist(points, schema=POINTS),
+                   tuple(dict.fromkeys(said)))
+
+
+def _rank(row: dict[str, Any]) -> tuple[bool, float]:
+    """Among those of its kind: what breaks the limit first, by size; orders of several assets by what they are worth."""
+    size = row["capital_usd"] if row["by"] == "order" and row["found"] == BREAKS else row["size"]
+    return row["found"] == HOLDS, 0.0 if row["found"] == HOLDS else float(size)
 
 
 def _warnings(rows: Sequence[dict[str, Any]], world: World, paths: int, least: float) -> Iterable[str]:
@@ -135,8 +149,9 @@ def _warnings(rows: Sequence[dict[str, Any]], world: World, paths: int, least: f
         yield f"the limit is broken before anything is done{own}"
     for row in rows:
         if row["found"] == BREAKS and not row["monotone"]:
-            yield (f"{row['by']}, {row['what']}: not monotone, the limit holds again at "
-                   f"{', '.join(f'{size:.6g}' for size in row['holds_again_at'])}")
+            again = [f"{size * 100.0:.6g} %" if row["unit"] == "share" else f"{size:.6g} {row['unit']}"
+                     for size in row["holds_again_at"]]
+            yield f"{row['by']}, {row['what']}: not monotone, the limit holds again at {', '.join(again)}"
     if paths * min(least, 1.0 - least) < 3.0 and paths > 1 and least < 1.0:
         yield f"a share of {least * 100:g} % of {paths} paths rests on very few of them: take more"
 
@@ -161,7 +176,7 @@ class Search:
         self.ends = (math.floor(least * count - half), math.ceil(least * count + half) + 1)  # ranks, from 1
 
     def breaks(self, size: float, needed: int) -> bool:
-        """Whether a size breaks the limit on so many paths; no more are run than decide it, all where more are asked for than are."""
+        """Whether a size breaks the limit on so many paths; no more are run than decide it, all where it asks for more."""
         point = self.points.setdefault(size, Point())
         if not self.limit.by_path:
             if not len(point.broken):
@@ -169,7 +184,9 @@ class Search:
             return bool(point.broken.any())
         done = len(point.broken)
         everything = needed > self.paths
-        while (hit := int(point.broken.sum())) < needed and done < self.paths and (everything or hit + self.paths - done >= needed):
+        while (hit := int(point.broken.sum())) < needed and done < self.paths:
+            if not everything and hit + self.paths - done < needed:
+                break
             until = self.paths if everything else min(self.paths, max(2 * done, done + needed - hit))
             point.broken = np.append(point.broken, self.limit.broken(self.outcomes(size, done, until)))
             done = until
@@ -184,14 +201,18 @@ class Search:
         """The bracket for so many paths."""
         return first_edge(self.lever.grid, lambda size: self.breaks(size, needed), close, self.lever.apart)
 
-    def end(self, rank: int) -> float:
-        """An end of the interval; nan: the paths are too few, or it lies beyond what was tried."""
-        if not self.limit.by_path or not 1 <= rank <= self.paths:
-            return math.nan
-        if int(self.already.broken.sum()) >= rank:
-            return 0.0
-        edge = self.edge(rank, ROUGH)
-        return math.nan if edge is None else edge[1]
+    def interval(self) -> Edge:
+        """Of the size, over paths, its ends known to 5 %; nan: paths are too few, or an end lies beyond what was tried."""
+        found = []
+        for end, rank in enumerate(self.ends):
+            if not self.limit.by_path or not 1 <= rank <= self.paths:
+                found.append(math.nan)
+            elif int(self.already.broken.sum()) >= rank:
+                found.append(0.0)
+            else:
+                edge = self.edge(rank, ROUGH)
+                found.append(math.nan if edge is None else edge[end])
+        return found[0], found[1]
 
     def row(self) -> dict[str, Any]:
         """What is found."""
@@ -207,11 +228,11 @@ class Search:
         if edge is None:
             return row | {"cost_of": lever.cost(lever.grid[-1]).said}
         again = relapses(lever.grid, edge, lambda size: self.breaks(size, self.needed))
-        low, high = (self.end(rank) for rank in self.ends)
+        low, high = self.interval()
         self.breaks(edge[1], self.paths + 1)  # on all paths: a share of those that decided it would be biased
         cost = lever.cost(edge[1])
         return row | {
-            "found": BREAKS, "size": edge[1], "bracket_low": edge[0], "low": min(low, edge[1]), "high": max(high, edge[1]),
+            "found": BREAKS, "size": edge[1], "bracket_low": edge[0], "low": low, "high": high,
             "monotone": not again, "holds_again_at": again, "cost_usd": cost.loss, "capital_usd": cost.capital,
             "cost_of": cost.said, "deviations": lever.deviations(edge[1])} | self.shares(self.points[edge[1]])
 

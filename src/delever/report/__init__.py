@@ -94,10 +94,12 @@ def _report(result: object, title: str) -> Report:
     import pyarrow as pa
 
     from delever.analysis import Check, Comparison, Criticality, Sweep, Wall
+    from delever.analysis.reverse import Reverse
     from delever.report.check import check_report
     from delever.report.comparison import comparison_report
     from delever.report.criticality import criticality_report
     from delever.report.document import Report, Section
+    from delever.report.reverse import reverse_report
     from delever.report.stress import stress_report
     from delever.report.sweep import sweep_report
     from delever.report.wall import wall_report
@@ -116,6 +118,8 @@ def _report(result: object, title: str) -> Report:
         return wall_report(title or "the world", "", "", result)
     if isinstance(result, Criticality):
         return criticality_report(title or "the world", result)
+    if isinstance(result, Reverse):
+        return reverse_report(result)
     if isinstance(result, Check):
         return check_report(title or "the world", None, result)
     if isinstance(result, Result):
