@@ -27,7 +27,8 @@ RUNS = [["stress", "first", "--paths", "2", "--out", "lent", *QUICK, "--order", 
                                                 QUICK[3], "--what", "three points less", "--set", f"{FIELD}=-3 points"],
         ["reverse", "first", "--paths", "2", "--set", "scenario.events=[]", *QUICK[2:], "--limit", "any bad debt"],
         ["sweep", "first", "--paths", "2", *QUICK, "--over", f"{FIELD}=-3 points,-1 points", "--over",
-         "scenario.prices.volatility.ETH=x1,x2"]]
+         "scenario.prices.volatility.ETH=x1,x2"],
+        ["sweep", "first", "--paths", "2", *QUICK, "--over", "depth=x0.5,x1", "--over", "leverage=x1,x1.1"]]
 
 
 @pytest.fixture

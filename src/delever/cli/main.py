@@ -294,7 +294,10 @@ def compare(
 @app.command()
 def sweep(
     world: World,
-    over: Annotated[list[str], typer.Option(metavar="FIELD=A,B,C", help="A field and its values; may be given several times.")],
+    over: Annotated[
+        list[str], typer.Option(metavar="FIELD=A,B,C", help="A field and its values, or volatility, depth, leverage or latency and "
+                                'factors, "depth=x0.5,x1,x2"; may be given several times.')
+    ],
     owners: Owners = "stay",
     settings: Set = None,
     paths: Paths = None,
@@ -308,7 +311,7 @@ def sweep(
     as_json: Json = False,
     strict: Strict = False,
 ) -> None:
-    """Run every combination of values on the same paths; print a table, with two fields a map."""
+    """Run every combination of values on the same paths: a table, with two fields a map, and the steepest steps."""
     from delever.cli import compare as command
 
     output = command.Output(settings or [], paths, seed, owners, threads, csv, parquet, chart, figure or [], as_json, strict)
