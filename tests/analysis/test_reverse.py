@@ -169,6 +169,12 @@ def test_what_is_broken_before_anything_is_done_says_so() -> None:
     assert "scenario.events=[]" in found.said[0]
 
 
+def test_a_shock_to_a_price_that_no_venue_follows_says_so() -> None:
+    found = reverse(one_loan().replace("venues.uni.follows", False), "price of ETH < 1500", "shock ETH")
+    assert only(found)["found"] == "holds"
+    assert "a shock to ETH moves nothing there" in found.said[0]
+
+
 def test_what_breaks_and_holds_again_is_said() -> None:
     grid = [1.0, 2.0, 3.0, 4.0, 5.0]
     edge = first_edge(grid, lambda size: 1.9 < size < 3.5 or size > 4.5)

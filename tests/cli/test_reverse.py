@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import delever as dl
 from delever.analysis.reverse import Reverse
 from delever.cli.main import app
+from delever.report import picture
 from delever.report.reverse import headline, reverse_chart, reverse_json, reverse_report, said
 
 CALM = ("--set", "scenario.events=[]", "--set", "scenario.horizon=20 min", "--paths", "2")
@@ -51,6 +52,7 @@ def test_the_finding_comes_first_and_what_holds_is_listed(found: Reverse, capsys
     assert "ethereum down: up to 20 min" in printed
     assert "as if it looked at this venue alone" in " ".join(printed.split())
     assert "ETH sold" in reverse_report(found).markdown()
+    assert picture(found) == reverse_chart(found)
     assert reverse_chart(found).count("<circle") == sum(row == "breaks" for row in found.table["found"].to_pylist())
 
 
@@ -59,6 +61,14 @@ def test_what_is_not_monotone_is_marked() -> None:
     result = invoke("first", *CALM, "--limit", "repaid.aave.USDC > 20m", "--by", "shock ETH")
     assert any(line.startswith("ETH falls") and " * " in line for line in result.stdout.splitlines())
     assert "not monotone, the limit holds again at 60 %, 95 %" in result.stdout
+
+
+def test_its_words_are_explained() -> None:
+    for word, says in (("reverse stress", "smallest s with"), ("limit", "any bad debt"),
+                       ("graceful", "relative change of the input"), ("cost", "N x price - proceeds"), ("latency", "heartbeat")):
+        result = CliRunner().invoke(app, ["explain", word])
+        assert result.exit_code == 0
+        assert says in " ".join(result.stdout.split())
 
 
 def test_a_notebook_draws_it(found: Reverse) -> None:

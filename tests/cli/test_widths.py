@@ -20,6 +20,7 @@ LOOKS = [["--help"], *HELP, ["check", "first"], ["check", "both"], ["wall", "fir
          ["wall", "first", "--asset", "ETH", "--shock", "-40%", "--positions", "positions.csv"],
          ["explain"], ["explain", "liquidators"], ["explain", "half_life"], ["explain", "shortfall"],
          ["explain", "order.never_ran"], ["explain", "days"], ["explain", "FTX"],
+         ["explain", "reverse stress"], ["explain", "graceful"],
          ["import", "loans.csv", "--as", "lending"], ["init", "new", "--perps"]]
 RUNS = [["stress", "first", "--paths", "2", "--out", "lent", *QUICK, "--order", "sell 5 ETH"],
         ["stress", "both", "--paths", "2", "--out", "run"], ["replay", "run", "--path", "0"],

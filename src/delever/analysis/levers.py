@@ -150,8 +150,19 @@ def _shock(model: Model, text: str, joint: Joint, direction: np.ndarray, sign: i
         return [kind(at=timing.at, change=change) for kind, change in ((Price, others), (Peg, pegs)) if change]
 
     led = () if len(assets) == 1 else (f"{text}: sizes are those of {assets[lead]}", *joint.said)
+    led += tuple(f"nobody brings {pair} to its outside price (no half-life, no `follows`): a shock to {name} moves nothing there"
+                 for name, pair in _stuck(model, assets))
     return Lever("shock", text, sign, "share", FALLS if sign < 0 else RISES, events, unpriced("a shock is nobody's"),
                  lambda size: deviations(model, assets, direction * math.log1p(sign * size)), said=led)
+
+
+def _stuck(model: Model, assets: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Assets whose venue does not follow its outside price by itself, and their pairs."""
+    for name in assets:
+        m = model.layout.markets.index(name)
+        venue = model.venues[m]
+        if venue is not None and not venue.anchored and venue.half_life is None:
+            yield name, model.layout.pairs[m]
 
 
 def deviations(model: Model, assets: Sequence[str], log_moves: np.ndarray) -> float:

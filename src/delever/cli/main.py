@@ -295,8 +295,8 @@ def compare(
 def sweep(
     world: World,
     over: Annotated[
-        list[str], typer.Option(metavar="FIELD=A,B,C", help="A field and its values, or volatility, depth, leverage or latency and "
-                                'factors, "depth=x0.5,x1,x2"; may be given several times.')
+        list[str], typer.Option(metavar="FIELD=A,B,C", help="A field and its values, or volatility, depth, leverage or latency "
+                                'and factors, "depth=x0.5,x1,x2"; may be given several times.')
     ],
     owners: Owners = "stay",
     settings: Set = None,

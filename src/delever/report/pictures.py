@@ -10,13 +10,15 @@ from delever.analysis.debtrank import DebtRank
 from delever.analysis.fire_sales import FireSale, FireSales
 from delever.analysis.network import Network
 from delever.analysis.overlap import Overlap, Vulnerability
+from delever.analysis.reverse import Reverse
 from delever.report.bars import bar_chart
 from delever.report.lines import line_chart
+from delever.report.reverse import reverse_chart
 
 
 @singledispatch
 def picture(result: object) -> str:
-    """SVG of an attribution, a clearing, a fire sale or several, a network, an overlap, a vulnerability or a DebtRank."""
+    """SVG of an attribution, a clearing, fire sales, a network, an overlap, a vulnerability, a DebtRank or a reverse stress."""
     raise TypeError(f"picture: {type(result).__name__} is nothing that is drawn here")
 
 
@@ -26,6 +28,12 @@ def of_network(found: Network) -> str:
     return bar_chart("Share of all equity that falls with a protocol", found.table["protocol"].to_pylist(),
                      {"DebtRank: if it sells all": found.table["DebtRank"].to_pylist(),
                       f"systemicness: by its sales after {found.shock}": found.table["systemicness"].to_pylist()}, "share")
+
+
+@picture.register
+def of_reverse(found: Reverse) -> str:
+    """Smallest sizes with their intervals."""
+    return reverse_chart(found)
 
 
 @picture.register

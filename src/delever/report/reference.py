@@ -17,6 +17,7 @@ from delever.model.finding import CODES
 from delever.model.schema import MODEL, Row, schema_rows
 from delever.model.spec import Spec
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
+from delever.report.terms import TERMS, told
 from delever.run.collect import in_words
 from delever.run.measures import MEASURES, known_as, measures_named
 from delever.waterfall.base import LayerPhase, served_columns
@@ -120,6 +121,8 @@ def _found(name: str) -> Iterator[Section | Remarks]:
         yield _fields(f"Fields named {name}", [row for _, row in fields], [_of(kind) for kind, _ in fields])
     yield from _figures(word)
     yield from _measures(word)
+    if (lines := told(word)):
+        yield Remarks(f"{name}, of analyses", tuple(Remark("", line) for line in lines))
     if word in CODES:
         yield Remarks(f"Code {word} of findings", (Remark("", CODES[word]),))
 
@@ -208,7 +211,7 @@ def _how(figure: Figure) -> str:
 
 def _names() -> list[str]:
     every = every_kind()
-    return sorted({WORD_OF_DAYS, *(kind.name for kind in every), *ROLES, *CODES, *figures(),
+    return sorted({WORD_OF_DAYS, *TERMS, *(kind.name for kind in every), *ROLES, *CODES, *figures(),
                    *(one.name for one in declared_columns()),
                    *(name.casefold() for one in MEASURES for name in (one.who, one.called)),
                    *(row.field for kind in every for row in schema_rows([kind.spec]))})
@@ -232,6 +235,7 @@ def _contents() -> Report:
             column("who", [one.who for one in MEASURES]), column("measure", [one.called for one in MEASURES]),
             column("figure", [one.figure for one in MEASURES]), column("they define", [one.meant for one in MEASURES])),
             under="they define", keys=2),
+        Remarks("Words of analyses", (Remark("", ", ".join(TERMS)),)),
     ), ("delever explain KIND, ROLE.KIND, FIELD, KIND.FIELD, FIGURE, CODE or MEASURE (gauntlet, psl); days "
         "that a shock may name: delever explain days",))
 
