@@ -108,7 +108,7 @@ def test_what_no_venue_moves_is_not_priced() -> None:
     assert row["cost_of"] == "not priced: it reads no venue of this world"
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(st.floats(0.3, 0.9), st.sampled_from(["shock ETH", "order ETH", "oracle eth"]))
 def test_the_limit_breaks_at_the_size_found_and_not_at_the_lower_bracket(distance: float, by: str) -> None:
     """Both sides of the edge, by runs of their own."""
@@ -122,7 +122,7 @@ def test_the_limit_breaks_at_the_size_found_and_not_at_the_lower_bracket(distanc
         assert bool(outcomes(world.replace("scenario.events", [event]))["liquidations.pool"][0].as_py()) is breaks
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.floats(100.0, 1e6), st.floats(1.0, 50.0), st.floats(1e-3, 1.0))
 def test_more_depth_never_makes_an_order_cheaper(eth: float, more: float, share: float) -> None:
     """The order that moves the price so far, and what it costs, rise with the depth of the pool."""
@@ -143,14 +143,14 @@ def test_more_depth_asks_for_a_larger_order() -> None:
 
 
 def test_a_larger_share_of_paths_asks_for_a_larger_shock_and_the_interval_holds_it() -> None:
-    world = one_loan(scenario={"paths": 20, "prices": {"kind": "lognormal", "volatility": {"ETH": "3000 %"}}})
+    world = one_loan(scenario={"paths": 20, "horizon": "5 min", "prices": {"kind": "lognormal", "volatility": {"ETH": "3000 %"}}})
     sizes = []
-    for share in (0.25, 0.5, 0.75):
+    for share in (0.25, 0.75):
         row = only(reverse(world, ANY_CALL, "shock ETH", share=share))
         assert row["low"] <= row["size"] <= row["high"]
         assert row["share"] >= share
         sizes.append(row["size"])
-    assert sizes[0] < sizes[1] < sizes[2]
+    assert sizes[0] < sizes[1]
 
 
 def test_sizes_are_those_of_each_path_ordered() -> None:

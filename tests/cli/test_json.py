@@ -159,7 +159,7 @@ def test_where_selling_feeds_on_itself(both: str) -> None:
 def test_what_breaks_a_limit(elsewhere: Path) -> None:
     calm = ("--set", "scenario.events=[]", "--set", "scenario.horizon=20 min", "--paths", "2")
     held("reverse", typed("reverse", "first", *calm, "--limit", "liquidations > 0.5", "--by", "order ETH, oracle eth_usd"),
-         typed("reverse", "first", *calm, "--limit", "seized.aave.USDC < 1", "--by", "shock all"),
+         typed("reverse", "first", *calm, "--limit", "seized.aave.USDC < 1", "--by", "order ETH"),
          typed("reverse", "first", *calm, "--limit", "repaid.aave.USDC > 20m", "--by", "shock ETH"))
 
 
