@@ -170,6 +170,10 @@ def test_balance_sheets(elsewhere: Path) -> None:
     held("clear", typed("clear", "debts.csv", "means.csv"))
 
 
+def test_monitor(elsewhere: Path) -> None:
+    held("monitor", typed("monitor", "first", "--once"))
+
+
 def test_explain(elsewhere: Path) -> None:
     held("explain", typed("explain", "evar"), typed("explain", "liquidators"))
 

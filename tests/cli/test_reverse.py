@@ -64,8 +64,8 @@ def test_what_is_not_monotone_is_marked() -> None:
 
 
 def test_its_words_are_explained() -> None:
-    for word, says in (("reverse stress", "smallest s with"), ("limit", "any bad debt"),
-                       ("graceful", "relative change of the input"), ("cost", "N x price - proceeds"), ("latency", "heartbeat")):
+    for word, says in (("reverse stress", "smallest size"), ("limit", "any bad debt"), ("graceful", "above 2"),
+                       ("cost", "slippage and fees"), ("latency", "heartbeat")):
         result = CliRunner().invoke(app, ["explain", word])
         assert result.exit_code == 0
         assert says in " ".join(result.stdout.split())

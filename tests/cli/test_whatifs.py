@@ -8,18 +8,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
 
 import delever as dl
+from delever.analysis.comparison import Comparison
 from delever.analysis.largest import concentration
 from delever.cli.compare import parse_over
 from delever.cli.main import app
 from delever.cli.progress import lines
 from delever.cli.variants import Variant, variants_of
 from delever.model.errors import InputError
+from delever.report.comparison import chosen_figures, label_of
+from delever.report.glossary import CALLED, WORDS, meaning_of
+from delever.report.mechanisms import at_a_loss
 from delever.report.reference import explain, figures
 from delever.run.stress import Run
 
@@ -96,8 +101,10 @@ def test_commas_in_numbers_and_lists_separate_no_values() -> None:
 
 def test_everything_has_an_explanation() -> None:
     for name in ("adl", "waterfall.adl", "half_life", "liquidators.rule", "Scenario", "events", "shortfall", "VaR (95 %)",
-                 "shortfall.aave", "insurance_fund_dry", "days", "FTX", "12 March 2020"):
+                 "shortfall.aave", "insurance_fund_dry", "days", "FTX", "12 March 2020", "cascade length", "seized_collateral",
+                 *WORDS, *CALLED):
         assert explain(name).sections, name
+    assert meaning_of("Liquidatable") == meaning_of("liq. now") == ("liquidatable now", WORDS["liquidatable now"])
     assert figures()["evar"].figure.reduce == "entropic"
     result = invoke("explain", "liquidaters")
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
@@ -164,3 +171,25 @@ def test_results_show_themselves_in_a_notebook(run: Run) -> None:
         if "pandas" not in sys.modules:
             with pytest.raises(InputError, match=r"delever\[notebook\]"):
                 result.to_pandas()
+
+
+def test_who_bore_what_stands_in_every_comparison_that_has_a_waterfall() -> None:
+    def row(figure: str, baseline: float, value: float, under: str = "") -> dict[str, Any]:
+        return {"variant": "less", "figure": figure, "label": figure.partition(".")[0], "under": under, "unit": "USD",
+                "protocol": "x", "baseline": baseline, "value": value, "difference": value - baseline, "low": -1.0, "high": 1.0,
+                "tail": None, "definition": "", "horizon": "1 d"}
+
+    rows = [*(row(f"moved{i}.x", 1.0, 3.0) | {"low": 1.0} for i in range(30)), row("fund.x", 5.0, 2.0, "bore"),
+            row("ADL.x", 0.0, 3.0, "bore"), row("idle.x", 0.0, 0.0, "bore")]
+    table = pa.Table.from_pylist([{"figure": row["figure"]} for row in rows])
+    nothing = pa.table({"variant": []})
+    made = Comparison("w", ("less",), 9, table, pa.Table.from_pylist(rows), nothing, nothing, nothing)
+    shown = chosen_figures(made)
+    assert shown[:2] == ["fund.x", "ADL.x"] and len(shown) == 14 and "idle.x" not in shown
+    assert label_of(rows[30]) == "fund bore (x)"
+
+
+def test_liquidators_who_end_below_zero_are_explained_where_the_interval_says_so() -> None:
+    assert at_a_loss([{"figure": "liquidator_profit", "high": -1.0}]) and not at_a_loss(
+        [{"figure": "liquidator_profit", "high": 0.0}, {"figure": "bad_debt", "high": -1.0}])
+    assert not at_a_loss([{"figure": "liquidator_profit", "high": float("nan")}])

@@ -19,8 +19,8 @@ LOOKS = [["--help"], *HELP, ["check", "first"], ["check", "both"], ["wall", "fir
          ["wall", "both", "--asset", "USDC", "--shock", "-5%"], ["wall", "both", "--shock", "ETH -60%..0%, BTC -40%..0%"],
          ["wall", "first", "--asset", "ETH", "--shock", "-40%", "--positions", "positions.csv"],
          ["explain"], ["explain", "liquidators"], ["explain", "half_life"], ["explain", "shortfall"],
-         ["explain", "order.never_ran"], ["explain", "days"], ["explain", "FTX"],
-         ["explain", "reverse stress"], ["explain", "graceful"],
+         ["explain", "order.never_ran"], ["explain", "n"], ["monitor", "both", "--once"], ["explain", "days"], ["explain", "FTX"],
+         ["explain", "reverse stress"],
          ["import", "loans.csv", "--as", "lending"], ["init", "new", "--perps"]]
 RUNS = [["stress", "first", "--paths", "2", "--out", "lent", *QUICK, "--order", "sell 5 ETH"],
         ["stress", "both", "--paths", "2", "--out", "run"], ["replay", "run", "--path", "0"],

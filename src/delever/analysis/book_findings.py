@@ -17,6 +17,7 @@ from delever.model.world import World
 from delever.run.assemble import Model
 
 SMALL = 0.01  # share of the book that is not worth a warning
+LATE = 0.1  # of the horizon: a venue that comes halfway to the outside in more than that sees little of a crash (assumption)
 APART = 1e-3  # of a venue's price from the outside price at the start, share
 
 
@@ -145,7 +146,8 @@ def _venue_found(book: BookView, m: int) -> Iterator[Finding]:
                       f"{apart:+.3%}", "take both of one moment: arbitrage moves it there within its half-life")
     if not venue.anchored and (venue.half_life is None or venue.half_life > model.step_length):
         said = "never" if venue.half_life is None else f"half-life {venue.half_life / 60.0:,.3g} min"
-        yield Finding(OK, "venue.slow", f"venue of {pair}", said,
+        late = venue.half_life is None or venue.half_life > LATE * model.world.scenario.horizon
+        yield Finding(WARN if late else OK, "venue.slow", f"venue of {pair}", said,
                       "state a shorter half_life, or `follows: true`: makers quote around the outside price")
     held = sum(book.units[r] * float(model.layout.tree.rate[model.layout.asset(asset)])
                for r, (_, asset) in enumerate(model.positions.reserves)

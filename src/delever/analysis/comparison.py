@@ -130,7 +130,7 @@ def compared(world: World, labels: Sequence[str], runs: Sequence[Run], settings:
         difference = values[k] - values[0]
         columns += [Column(label, "", values[k]), Column(f"{label}: difference", "", difference),
                     Column(f"{label}: low", "", low[k - 1]), Column(f"{label}: high", "", high[k - 1])]
-        long += [{"variant": label, **{key: row[key] for key in ("figure", "label", "unit", "protocol")},
+        long += [{"variant": label, **{key: row[key] for key in ("figure", "label", "under", "unit", "protocol")},
                   "baseline": row["value"],
                   "value": float(values[k][i]), "difference": float(difference[i]), "low": float(low[k - 1][i]),
                   "high": float(high[k - 1][i]), "tail": row["tail"], "definition": row["definition"],

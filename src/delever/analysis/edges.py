@@ -20,7 +20,7 @@ def first_edge(grid: Sequence[float], does: Callable[[float], bool], close: floa
     it is. Where the smallest size does it the bracket begins at 0.
 
     >>> first_edge([1.0, 2.0, 4.0], lambda size: size >= 3.0)
-    (2.99661, 3.00982)
+    (2.98582, 3.00204)
     """
     low = 0.0
     for high in grid:

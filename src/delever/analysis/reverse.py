@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,13 @@ from delever.model.errors import InputError
 from delever.model.quantity import SHARE
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
-from delever.run.estimates import Z, share
+from delever.run.estimates import share
 from delever.run.plots import by_size
 from delever.run.result import Result
 
-ROUGH = 1.05  # of the bracket of an end of the interval
+ROUGH = 1.02  # of the bracket of an end of the interval
 USUAL = ("shock", "order", "oracle", "outage")
+OUTSIDE = 0.025  # on either side of an interval of 95 %
 ALREADY, BREAKS, HOLDS = "already", "breaks", "holds"
 Tell = Callable[[str, int, int], None]
 SCHEMA = pa.schema([
@@ -156,6 +158,25 @@ def _warnings(rows: Sequence[dict[str, Any]], world: World, paths: int, least: f
         yield f"a share of {least * 100:g} % of {paths} paths rests on very few of them: take more"
 
 
+def ranks(paths: int, least: float) -> tuple[int, int]:
+    """Ranks, from 1, between which the value lies that a share of all paths does not exceed, with 95 %; 0, paths + 1: too few.
+
+    The number of paths at or below it is binomial:  P(B < low) <= 2.5 %  and  P(B >= high) <= 2.5 %.
+
+    >>> ranks(20, 0.5), ranks(3, 0.5), ranks(20, 1.0)
+    ((6, 15), (0, 4), (20, 21))
+    """
+    if least >= 1.0:
+        return paths, paths + 1
+    log_all, odds = math.lgamma(paths + 1), (math.log(least), math.log1p(-least))
+    chance = [math.exp(log_all - math.lgamma(k + 1) - math.lgamma(paths - k + 1) + k * odds[0] + (paths - k) * odds[1])
+              for k in range(paths + 1)]
+    below = list(accumulate(chance))  # P(B <= k)
+    low = sum(part <= OUTSIDE for part in below)
+    above = list(accumulate(reversed(chance)))  # P(B >= paths - k)
+    return low, paths + 1 - sum(part <= OUTSIDE for part in above)
+
+
 @dataclass
 class Point:
     """What was found at one size: whether each path that was run breaks the limit."""
@@ -170,10 +191,8 @@ class Search:
         """least: share of paths on which the limit must break."""
         self.model, self.lever, self.limit, self.already, self.paths, self.least = model, lever, limit, already, paths, least
         self.points: dict[float, Point] = {}
-        count = paths if limit.by_path else 1
-        half = Z * math.sqrt(count * least * (1.0 - least))
-        self.needed = max(1, math.ceil(least * count - 1e-9)) if limit.by_path else 1
-        self.ends = (math.floor(least * count - half), math.ceil(least * count + half) + 1)  # ranks, from 1
+        self.needed = max(1, math.ceil(least * paths - 1e-9)) if limit.by_path else 1
+        self.ends = ranks(paths, least)
 
     def breaks(self, size: float, needed: int) -> bool:
         """Whether a size breaks the limit on so many paths; no more are run than decide it, all where it asks for more."""
@@ -202,7 +221,7 @@ class Search:
         return first_edge(self.lever.grid, lambda size: self.breaks(size, needed), close, self.lever.apart)
 
     def interval(self) -> Edge:
-        """Of the size, over paths, its ends known to 5 %; nan: paths are too few, or an end lies beyond what was tried."""
+        """Of the size, over paths, its ends known to 2 %; nan: paths are too few, or an end lies beyond what was tried."""
         found = []
         for end, rank in enumerate(self.ends):
             if not self.limit.by_path or not 1 <= rank <= self.paths:

@@ -56,7 +56,7 @@ def world_of(base: World, variant: Variant, common: Mapping[str, str]) -> tuple[
 
     world = base
     for file in variant.files:
-        world = _with(world, Path(file), common)
+        world = with_file(world, Path(file), common)
     settings = list(parse_settings(variant.settings).items())
     if not variant.files and not settings:
         assert variant.label is not None
@@ -66,7 +66,7 @@ def world_of(base: World, variant: Variant, common: Mapping[str, str]) -> tuple[
     return variant.label or ", ".join([*(Path(file).stem for file in variant.files), *variant.settings]), world
 
 
-def _with(world: World, file: Path, common: Mapping[str, str]) -> World:
+def with_file(world: World, file: Path, common: Mapping[str, str]) -> World:
     """The world of a file, or this one with the fields that a file states laid over."""
     from delever.ingest.files import exists, text
     from delever.model.load import mapping_from_yaml
