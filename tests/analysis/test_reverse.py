@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 import delever as dl
 from delever.analysis.edges import first_edge, relapses
 from delever.analysis.levers import deviations
-from delever.analysis.limits import parse_limit
 from delever.analysis.push_costs import push_cost, sale_cost
 from delever.analysis.reverse import Reverse, reverse
 from delever.analysis.samples import run_model
+from delever.analysis.stated_limits import parse_limit
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import assemble

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from delever.analysis.edges import Edge, first_edge
-from delever.analysis.limits import material
 from delever.analysis.samples import run_model, with_events
+from delever.analysis.stated_limits import material
 from delever.events.order import OrderEvent
 from delever.model.errors import InputError, nearest
 from delever.model.scenario import Order

@@ -24,8 +24,8 @@ import pyarrow as pa
 from delever.analysis.critical import PATHS
 from delever.analysis.edges import CLOSE, Edge, first_edge, relapses
 from delever.analysis.levers import WAYS, Lever, Timing, levers
-from delever.analysis.limits import Limit, parse_limit
 from delever.analysis.samples import run_model, with_events
+from delever.analysis.stated_limits import Limit, parse_limit
 from delever.model.errors import InputError
 from delever.model.quantity import SHARE
 from delever.model.world import World
@@ -103,7 +103,7 @@ def reverse(world: World, limit: str, by: str | Iterable[str] = USUAL, share: fl
             at: float = 0.0, lasting: float = 600.0, progress: Tell | None = None) -> Reverse:
     """The smallest size of each thing that breaks a limit, and what it costs.
 
-    limit: see limits.py. by: "shock", "order", "oracle", "outage", "congestion", alone or with a name: "order stETH",
+    limit: see stated_limits.py. by: "shock", "order", "oracle", "outage", "congestion", alone or with a name: "order stETH",
     "shock all", "shock ETH -30 %, WBTC -20 %". share: of paths on which the limit must break, 0.5: the median. paths: at most
     20 of the world's, if not told otherwise. at: when [s]; lasting: of a push or a crowd [s]. The world's own events stay.
     """
