@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from delever.analysis.contagion import contagion
     from delever.analysis.limits import static_checks
     from delever.analysis.network import network
+    from delever.analysis.reverse import reverse
     from delever.analysis.solvency import solvency
     from delever.examples import example
     from delever.ingest.own_import import import_book
@@ -64,6 +65,7 @@ __all__ = [
     "open_run",
     "remainder_worlds",
     "replay",
+    "reverse",
     "show",
     "solvency",
     "static_checks",
@@ -93,6 +95,7 @@ _HOME = {
     "remainder_worlds": "delever.analysis",
     "open_run": "delever.run.stress",
     "replay": "delever.run.replay",
+    "reverse": "delever.analysis.reverse",
     "show": "delever.report",
     "solvency": "delever.analysis.solvency",
     "static_checks": "delever.analysis.limits",

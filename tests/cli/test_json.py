@@ -167,6 +167,13 @@ def test_limits(both: str) -> None:
     held("limits", typed("limits", both))
 
 
+def test_what_breaks_a_limit(elsewhere: Path) -> None:
+    calm = ("--set", "scenario.events=[]", "--set", "scenario.horizon=20 min", "--paths", "2")
+    held("reverse", typed("reverse", "first", *calm, "--limit", "liquidations > 0.5", "--by", "order ETH, oracle eth_usd"),
+         typed("reverse", "first", *calm, "--limit", "seized.aave.USDC < 1", "--by", "order ETH"),
+         typed("reverse", "first", *calm, "--limit", "repaid.aave.USDC > 20m", "--by", "shock ETH"))
+
+
 def test_balance_sheets(elsewhere: Path) -> None:
     for name, text in (("balances.csv", BALANCES), ("debts.csv", DEBTS), ("means.csv", MEANS)):
         Path(name).write_text(text)

@@ -209,6 +209,38 @@ def limits(
 
 
 @app.command()
+def reverse(
+    world: World,
+    limit: Annotated[
+        str, typer.Option(help='What must not happen: "any bad debt", "bad debt > 1 % of debt", "liquidated > 20 %", "fund runs '
+                          'dry", "price of stETH < 0.9", or a figure or column of a run, "lar > 5m".')
+    ],
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WAYS", help='Of shock, order, oracle, outage, congestion, alone or with a name: "order stETH", '
+                     '"shock all", "shock ETH -30 %, WBTC -20 %"; all but congestion if not told.'),
+    ] = None,
+    share: Annotated[str, typer.Option(help="Share of paths on which the limit must break; 50 %: the median.")] = "50 %",
+    at: Annotated[str, typer.Option(metavar="TIME", help="When it happens, from the start.")] = "0 s",
+    lasting: Annotated[str, typer.Option(metavar="TIME", help="How long a push of a feed or a crowd lasts.")] = "10 min",
+    paths: Annotated[int | None, typer.Option(min=1, help="Number of price paths, instead of 20 of the world's.")] = None,
+    seed: Seed = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the sizes with their intervals (.svg).")] = None,
+    settings: Set = None,
+    force: Force = False,
+    allow_outside: Outside = False,
+    as_json: Json = False,
+) -> None:
+    """Search the smallest and the cheapest shock, order, push of a feed or outage that breaks a limit."""
+    from delever.cli import reverse as command
+
+    command.run(world, settings or [], command.Asked(limit, by or [], share, paths, seed, at, lasting),
+                command.Targets(csv, parquet, chart), as_json)
+
+
+@app.command()
 def check(
     world: World, settings: Set = None, allow_outside: Outside = False, as_json: Json = False, strict: Strict = False
 ) -> None:
@@ -339,7 +371,10 @@ def compare(
 @app.command()
 def sweep(
     world: World,
-    over: Annotated[list[str], typer.Option(metavar="FIELD=A,B,C", help="A field and its values; may be given several times.")],
+    over: Annotated[
+        list[str], typer.Option(metavar="FIELD=A,B,C", help="A field and its values, or volatility, depth, leverage or latency "
+                                'and factors, "depth=x0.5,x1,x2"; may be given several times.')
+    ],
     owners: Owners = "stay",
     settings: Set = None,
     paths: Paths = None,
@@ -354,7 +389,7 @@ def sweep(
     as_json: Json = False,
     strict: Strict = False,
 ) -> None:
-    """Run every combination of values on the same paths; print a table, with two fields a map."""
+    """Run every combination of values on the same paths: a table, with two fields a map, and the steepest steps."""
     from delever.cli import compare as command
 
     output = command.Output(settings or [], paths, seed, owners, threads, csv, parquet, chart, figure or [], as_json, strict)

@@ -105,11 +105,13 @@ def _report(result: object, title: str) -> Report:
 
     from delever.analysis import Check, Comparison, Criticality, Solvency, Sweep, Wall
     from delever.analysis.limits import Limits
+    from delever.analysis.reverse import Reverse
     from delever.report.check import check_report
     from delever.report.comparison import comparison_report
     from delever.report.criticality import criticality_report
     from delever.report.document import Report, Section
     from delever.report.limits import limits_report
+    from delever.report.reverse import reverse_report
     from delever.report.solvency import solvency_report
     from delever.report.stress import stress_report
     from delever.report.sweep import sweep_report
@@ -133,6 +135,8 @@ def _report(result: object, title: str) -> Report:
         return limits_report(title or "the world", result)
     if isinstance(result, Solvency):
         return solvency_report(title or "the world", result)
+    if isinstance(result, Reverse):
+        return reverse_report(result)
     if isinstance(result, Check):
         return check_report(title or "the world", None, result)
     if isinstance(result, Result):

@@ -117,3 +117,16 @@ def over_fields(alt: Any, table: pa.Table, fields: Sequence[str], values: Sequen
         return chart.mark_line(point=True).encode(x=x, y=alt.Y("value:Q", title=figure.replace("_", " ")), tooltip=tooltip)
     return chart.mark_rect().encode(x=x, y=alt.Y("field1:O", sort=list(values[1]), title=short[fields[1]]),
                                     color=alt.Color("value:Q", title=figure.replace("_", " ")), tooltip=tooltip)
+
+
+def by_size(alt: Any, table: pa.Table) -> Any:
+    """A panel a kind of thing that may be done: the smallest size of each that breaks a limit, with its interval."""
+    rows = [{key: None if isinstance(row[key], float) and np.isnan(row[key]) else row[key]
+             for key in ("by", "what", "size", "low", "high", "unit", "cost_usd")}
+            for row in table.to_pylist() if row["size"] > 0.0]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("what:N", title=None), tooltip=["what:N", "size:Q", "unit:N", "low:Q", "high:Q", "cost_usd:Q"])
+    size = alt.X("size:Q", scale=alt.Scale(type="log"), title="smallest size that breaks it")
+    drawn = alt.layer(base.mark_rule().encode(x=alt.X("low:Q", scale=alt.Scale(type="log")), x2="high:Q"),
+                      base.mark_point(filled=True).encode(x=size))
+    return drawn.facet(row=alt.Row("by:N", title=None)).resolve_scale(x="independent", y="independent")
