@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from delever.analysis.samples import plainly
 from delever.analysis.tables import Column, table
 from delever.model.errors import InputError, nearest
 from delever.model.world import World
@@ -53,7 +54,7 @@ def contagion_paths(world: World, groups: Groups | None = None, progress: Tell |
                     ) -> pa.Table:
     """A row a path: columns `figure.affected` of the world as it is, `figure.affected.without.source` with it spared."""
     sides = sides_of(world, groups or {})
-    model = assemble(world)
+    model = assemble(plainly(world))
     runs = [("", list(sides), []), *((f".without.{source}", [name for name in sides if name != source], sides[source])
                                      for source in sides)]
     if len(sides) > 2:
