@@ -20,7 +20,7 @@ from delever.model.finding import WARN, Finding
 from delever.model.relative import OF_SHARES, quantity_at
 from delever.model.world import World
 from delever.run.asked import findings_table
-from delever.run.figures import made_of, name_of, resampled, weights_of
+from delever.run.figures import counted, made_of, name_of, resampled
 from delever.run.plots import intervals as drawn_intervals
 from delever.run.result import Result
 from delever.run.store import describe
@@ -153,7 +153,7 @@ def intervals(runs: Sequence[Run], figures: Sequence[str], seed: int) -> tuple[n
     found = np.full((RESAMPLES if paths > 1 else 1, len(runs), len(figures)), np.nan)
     made = [{name_of(one, figure): (one, figure, values) for one, figure, values, _ in made_of(run.model, run.paths)}
             for run in runs]
-    weights = [weights_of(run.paths) for run in runs]
+    weights = [counted(run.paths) for run in runs]
     some = max(1, AT_ONCE // paths)
     for first in range(0, RESAMPLES if paths > 1 else 0, some):
         rows = draw.integers(0, paths, (min(some, RESAMPLES - first), paths))

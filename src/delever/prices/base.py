@@ -10,6 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+import numpy as np
+
 from delever.core.state import State
 from delever.ingest.source import Source
 from delever.model.errors import InputError
@@ -53,3 +55,8 @@ class PricePhase(ABC):
     @abstractmethod
     def move(self, state: State) -> None:
         """Add the increments of state.step."""
+
+
+def plainly(path: np.ndarray, plain: float) -> np.ndarray:
+    """Which paths are drawn as the world states where a share `plain` of them is: evenly, by their numbers."""
+    return np.asarray(np.floor((path + 1) * plain) > np.floor(path * plain))

@@ -25,7 +25,7 @@ from delever.model.world import World
 from delever.run.assemble import Model
 from delever.run.collect import Declared, declared, numbers
 from delever.run.estimates import effective, mean_at
-from delever.run.figures import weights_of
+from delever.run.figures import counted
 from delever.run.store import describe
 
 FEWEST = 10  # paths of a tail that an interval may rest on
@@ -143,7 +143,7 @@ def came_about(world: World, paths: pa.Table) -> list[Asked]:
 
 def outcomes(kind: str, place: str, spec: Any, said: Sequence[Declared], paths: pa.Table) -> Iterator[Asked]:
     """A row a column that is of it. That an actor gave or got anything counts where he says nothing better."""
-    w = weights_of(paths)
+    w = counted(paths)
     better = [one for one in said if one.column.name != "acted"] or said
     for one in better:
         values = np.nan_to_num(numbers(paths, one.field))
@@ -200,7 +200,7 @@ def few_paths(summary: pa.Table) -> list[Finding]:
 
 def drawn_around(paths: pa.Table) -> list[Finding]:
     """That paths count by weights, and what they are worth; none where all count alike."""
-    w = weights_of(paths)
+    w = counted(paths)
     if w is None:
         return []
     said = f"for means {len(w):,} paths are worth {effective(w):,.0f} that count alike; weights {w.min():.3g} to {w.max():.3g}"
