@@ -94,16 +94,20 @@ def _report(result: object, title: str) -> Report:
     import pyarrow as pa
 
     from delever.analysis import Check, Comparison, Criticality, Sweep, Wall
+    from delever.analysis.tails import Tails
     from delever.report.check import check_report
     from delever.report.comparison import comparison_report
     from delever.report.criticality import criticality_report
     from delever.report.document import Report, Section
     from delever.report.stress import stress_report
     from delever.report.sweep import sweep_report
+    from delever.report.tails import tails_report
     from delever.report.wall import wall_report
     from delever.run.result import Result
     from delever.run.stress import Run
 
+    if isinstance(result, Tails):
+        return tails_report(title or result.of, result)
     if isinstance(result, Sweep):
         return sweep_report(result)
     if isinstance(result, Comparison):
