@@ -156,6 +156,13 @@ def test_where_selling_feeds_on_itself(both: str) -> None:
          typed("criticality", "first", "--shock", "factor ETH -20 %", "--step", "10%"))
 
 
+def test_far_tails(elsewhere: Path) -> None:
+    """Every path of a crash loses, so that 500 have a tail."""
+    crash = ("--set", "scenario.events=[{kind: price, change: {ETH: -50 %}}]", "--set", "scenario.horizon=20 min")
+    typed("stress", "first", "--no-concentration", "--no-remainder", "--paths", "500", *crash, "--out", "run")
+    held("tails", typed("tails", "run"))
+
+
 def test_balance_sheets(elsewhere: Path) -> None:
     for name, text in (("balances.csv", BALANCES), ("debts.csv", DEBTS), ("means.csv", MEANS)):
         Path(name).write_text(text)

@@ -142,7 +142,7 @@ def to_know(found: Fit, x: np.ndarray) -> list[str]:
         said.append(f"the shape is {LEAST_SHAPE:g} or less: maximum likelihood has no normal errors there, so no interval")
     if found.shape < 0.0:
         end = found.threshold - found.scale / found.shape
-        said.append(f"the tail ends at {end:,.6g} USD; the worst path lost {x.max():,.6g}")
+        said.append(f"the tail ends at {end:,.0f} USD; the worst path lost {x.max():,.0f}")
     return said
 
 

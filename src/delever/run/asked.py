@@ -156,6 +156,7 @@ def outcomes(kind: str, place: str, spec: Any, said: Sequence[Declared], paths: 
 
 # --- findings -------------------------------------------------------------------------------------------------------------
 
+FAR = 0.01  # share of paths beyond var_99
 NEVER = {"order": "order.never_ran", "event": "event.no_effect", "policy": "policy.never_acted"}
 IN_PART = {"order": "order.in_part", "event": "event.in_part"}
 UNUSED = {"feeds": "feed.unused", "venues": "venue.unused", "assets": "asset.unused"}
@@ -198,13 +199,17 @@ def few_paths(summary: pa.Table) -> list[Finding]:
     return [Finding(OK, "figure.few_paths", "summary", ", ".join(weak), "run more paths")] if weak else []
 
 
-def drawn_around(paths: pa.Table) -> list[Finding]:
-    """That paths count by weights, and what they are worth; none where all count alike."""
+def drawn_around(paths: pa.Table, summary: pa.Table) -> list[Finding]:
+    """That paths count by weights, and what they are worth; a warning where fewer tell of the worst 1 % than drawn plainly."""
     w = counted(paths)
     if w is None:
         return []
     said = f"for means {len(w):,} paths are worth {effective(w):,.0f} that count alike; weights {w.min():.3g} to {w.max():.3g}"
-    return [Finding(OK, "paths.weighted", "scenario.tail", said, "figures count by them; history and timeline hold all as drawn")]
+    return [Finding(OK, "paths.weighted", "scenario.tail", said, "figures count by them; history and timeline hold all as drawn"),
+            *(Finding(WARN, "paths.drawn_in_vain", "scenario.tail",
+                      f"{row['figure']} rests on paths worth {row['tail']:,}, drawn plainly on {FAR * len(w):,.0f}",
+                      "take a smaller move, another stretch, or leave it out")
+              for row in summary.to_pylist() if row["figure"] == "var_99" and row["tail"] < FAR * len(w))]
 
 
 def underbidding(world: World) -> Iterator[Finding]:

@@ -82,7 +82,7 @@ class Run(Result):
     def found(self) -> list[Finding]:
         """What had no effect or was left out, and what rests on few paths."""
         return [*findings_of(self.world, self.done), *notes_found(self.model.source.notes), *few_paths(self.summary),
-                *drawn_around(self.paths)]
+                *drawn_around(self.paths, self.summary)]
 
     @property
     def findings(self) -> pa.Table:
