@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         wall,
     )
     from delever.analysis.contagion import contagion
+    from delever.analysis.leaning import lean
     from delever.analysis.network import network
     from delever.analysis.tails import tails
     from delever.examples import example
@@ -57,6 +58,7 @@ __all__ = [
     "find_critical",
     "html_report",
     "import_book",
+    "lean",
     "liquidation_prices",
     "load",
     "network",
@@ -85,6 +87,7 @@ _HOME = {
     "find_critical": "delever.analysis",
     "html_report": "delever.report.html.page",
     "import_book": "delever.ingest.own_import",
+    "lean": "delever.analysis.leaning",
     "liquidation_prices": "delever.analysis",
     "load": "delever.worlds",
     "network": "delever.analysis.network",
