@@ -29,10 +29,12 @@ if TYPE_CHECKING:
         wall,
     )
     from delever.analysis.contagion import contagion
+    from delever.analysis.leaning import lean
     from delever.analysis.limits import static_checks
     from delever.analysis.network import network
     from delever.analysis.reverse import reverse
     from delever.analysis.solvency import solvency
+    from delever.analysis.tails import tails
     from delever.examples import example
     from delever.ingest.own_import import import_book
     from delever.model.book import Book
@@ -59,6 +61,7 @@ __all__ = [
     "find_critical",
     "html_report",
     "import_book",
+    "lean",
     "liquidation_prices",
     "load",
     "network",
@@ -71,6 +74,7 @@ __all__ = [
     "static_checks",
     "stress",
     "sweep",
+    "tails",
     "wall",
     "write_report",
 ]
@@ -89,6 +93,7 @@ _HOME = {
     "find_critical": "delever.analysis",
     "html_report": "delever.report.html.page",
     "import_book": "delever.ingest.own_import",
+    "lean": "delever.analysis.leaning",
     "liquidation_prices": "delever.analysis",
     "load": "delever.worlds",
     "network": "delever.analysis.network",
@@ -101,6 +106,7 @@ _HOME = {
     "static_checks": "delever.analysis.limits",
     "stress": "delever.run.stress",
     "sweep": "delever.analysis",
+    "tails": "delever.analysis.tails",
     "wall": "delever.analysis",
     "write_report": "delever.report.html.page",
 }

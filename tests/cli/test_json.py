@@ -174,6 +174,13 @@ def test_what_breaks_a_limit(elsewhere: Path) -> None:
          typed("reverse", "first", *calm, "--limit", "repaid.aave.USDC > 20m", "--by", "shock ETH"))
 
 
+def test_far_tails(elsewhere: Path) -> None:
+    """Every path of a crash loses, so that 500 have a tail."""
+    crash = ("--set", "scenario.events=[{kind: price, change: {ETH: -50 %}}]", "--set", "scenario.horizon=20 min")
+    typed("stress", "first", "--no-concentration", "--no-remainder", "--paths", "500", *crash, "--out", "run")
+    held("tails", typed("tails", "run"))
+
+
 def test_balance_sheets(elsewhere: Path) -> None:
     for name, text in (("balances.csv", BALANCES), ("debts.csv", DEBTS), ("means.csv", MEANS)):
         Path(name).write_text(text)

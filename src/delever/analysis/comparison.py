@@ -20,7 +20,7 @@ from delever.model.finding import WARN, Finding
 from delever.model.relative import OF_SHARES, quantity_at
 from delever.model.world import World
 from delever.run.asked import findings_table
-from delever.run.figures import made_of, name_of, resampled
+from delever.run.figures import counted, made_of, name_of, resampled
 from delever.run.plots import intervals as drawn_intervals
 from delever.run.result import Result
 from delever.run.store import describe
@@ -166,14 +166,15 @@ def samples(runs: Sequence[Run], figures: Sequence[str], seed: int) -> np.ndarra
     found = np.full((RESAMPLES if paths > 1 else 1, len(runs), len(figures)), np.nan)
     made = [{name_of(one, figure): (one, figure, values) for one, figure, values, _ in made_of(run.model, run.paths)}
             for run in runs]
+    weights = [counted(run.paths) for run in runs]
     some = max(1, AT_ONCE // paths)
     for first in range(0, RESAMPLES if paths > 1 else 0, some):
         rows = draw.integers(0, paths, (min(some, RESAMPLES - first), paths))
-        for k, of_run in enumerate(made):
+        for k, (of_run, w) in enumerate(zip(made, weights, strict=True)):
             for i, name in enumerate(figures):
                 if name in of_run:
                     one, figure, values = of_run[name]
-                    found[first:first + len(rows), k, i] = resampled(one, figure, values[rows])
+                    found[first:first + len(rows), k, i] = resampled(one, figure, values[rows], None if w is None else w[rows])
     return found
 
 

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from delever.analysis.samples import plainly
 from delever.analysis.tables import Column, table
 from delever.model.errors import InputError, nearest
 from delever.model.world import World
@@ -73,7 +74,7 @@ def contagion(world: World, groups: Groups | None = None, progress: Tell | None 
     groups: protocols that count as one, such as {"aave": ["aave_v2", "aave_v3"]}; others stand alone, under their names.
     """
     sides = sides_of(world, groups or {})
-    model = assemble(world)
+    model = assemble(plainly(world))
     runs = [("", list(sides), []), *((f".without.{source}", [name for name in sides if name != source], sides[source])
                                      for source in sides)]
     if len(sides) > 2:

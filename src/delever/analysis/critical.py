@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from delever.analysis.edges import Edge, first_edge
-from delever.analysis.samples import run_model, with_events
+from delever.analysis.samples import plainly, run_model, with_events
 from delever.analysis.stated_limits import material
 from delever.events.order import OrderEvent
 from delever.model.errors import InputError, nearest
@@ -46,7 +46,7 @@ def find_critical(world: World, order: Order | str, paths: int | None = None) ->
     given = Order.parse(ANY_SIZE.sub(r"\g<1>1", order)) if isinstance(order, str) else order
     own, others = _split(world, given)
     count = min(world.scenario.paths, PATHS if paths is None else max(1, paths))
-    search = Search(assemble(world), own, given, others, count)
+    search = Search(assemble(plainly(world)), own, given, others, count)
     found = {"runaway": search.edge(search.runs_away), "bad_debt": search.edge(search.fails)}
     asset, horizon = given.asset, world.scenario.horizon
     return {

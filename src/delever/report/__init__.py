@@ -106,6 +106,7 @@ def _report(result: object, title: str) -> Report:
     from delever.analysis import Check, Comparison, Criticality, Solvency, Sweep, Wall
     from delever.analysis.limits import Limits
     from delever.analysis.reverse import Reverse
+    from delever.analysis.tails import Tails
     from delever.report.check import check_report
     from delever.report.comparison import comparison_report
     from delever.report.criticality import criticality_report
@@ -115,10 +116,13 @@ def _report(result: object, title: str) -> Report:
     from delever.report.solvency import solvency_report
     from delever.report.stress import stress_report
     from delever.report.sweep import sweep_report
+    from delever.report.tails import tails_report
     from delever.report.wall import wall_report
     from delever.run.result import Result
     from delever.run.stress import Run
 
+    if isinstance(result, Tails):
+        return tails_report(title or result.of, result)
     if isinstance(result, Sweep):
         return sweep_report(result)
     if isinstance(result, Comparison):

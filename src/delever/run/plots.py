@@ -14,6 +14,7 @@ import pyarrow as pa
 from delever.model.asset import USD
 from delever.model.errors import InputError, nearest
 from delever.run.collect import declared, together
+from delever.run.figures import counted
 
 MOST_POINTS = 500  # of a curve
 PANELS = 8  # figures of a comparison
@@ -69,8 +70,10 @@ def exceedance(alt: Any, paths: pa.Table, column: str | None = None) -> Any:
         raise InputError("unknown column", "plot", column, nearest(column, names))
     moving = [name for name in names if np.ptp(together(paths, name)) > 0.0]
     column = column or (moving or names)[0]
-    values = np.sort(together(paths, column))
-    share = 1.0 - np.arange(len(values)) / len(values)
+    values, w = together(paths, column), counted(paths)
+    order = np.argsort(values, kind="stable")
+    values, w = values[order], np.ones(len(order)) if w is None else w[order]
+    share = np.cumsum(w[::-1])[::-1] / w.sum()
     at = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_POINTS)).astype(int))
     rows = [{"value": float(values[i]), "share": float(share[i])} for i in at]
     return alt.Chart(alt.Data(values=rows)).mark_line(interpolate="step-before").encode(

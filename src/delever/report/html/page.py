@@ -75,6 +75,10 @@ def html_report(run: Run, *others: Run, labels: Sequence[str] = ()) -> str:
 
 def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -> Given:
     """Walls, liquidation prices, concentration and comparison of a run."""
+    for one in (run, *others):
+        if one.world.scenario.tail is not None:
+            raise InputError("draws paths around a move, and pictures count paths", "scenario.tail", one.world.name,
+                             "report a run without it (--set scenario.tail=null); figures of this one: delever stress")
     missing: dict[str, str] = {}
     found = {asset: wall_of(run.model, asset, SHOCKS) for asset in leading(run)}
     concentration = None
