@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from delever.analysis.comparison import Comparison, compare
     from delever.analysis.critical import find_critical
     from delever.analysis.feedback import Criticality, criticality
+    from delever.analysis.first_passage import FirstPassage, first_passage
     from delever.analysis.largest import concentration
     from delever.analysis.position_prices import liquidation_prices
     from delever.analysis.remainders import remainder_worlds
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
     from delever.analysis.sweeps import Sweep, sweep
     from delever.analysis.walls import Wall, wall
 
-__all__ = ["Check", "Comparison", "Criticality", "Sweep", "Wall", "adl", "check", "clearing", "compare", "concentration",
-           "criticality", "debtrank", "find_critical", "fire_sales", "leverage", "liquidation_prices", "margin_prices", "overlap",
-           "remainder_worlds", "sweep", "wall"]
-_HOME = {"Check": "soundness", "Comparison": "comparison", "Criticality": "feedback", "Sweep": "sweeps", "Wall": "walls",
-         "check": "soundness", "compare": "comparison", "concentration": "largest", "criticality": "feedback",
-         "find_critical": "critical", "liquidation_prices": "position_prices", "remainder_worlds": "remainders",
-         "sweep": "sweeps", "wall": "walls"}
+__all__ = ["Check", "Comparison", "Criticality", "FirstPassage", "Sweep", "Wall", "adl", "check", "clearing", "compare",
+           "concentration", "criticality", "debtrank", "find_critical", "fire_sales", "first_passage", "leverage",
+           "liquidation_prices", "margin_prices", "overlap", "remainder_worlds", "sweep", "wall"]
+_HOME = {"Check": "soundness", "Comparison": "comparison", "Criticality": "feedback", "FirstPassage": "first_passage",
+         "Sweep": "sweeps", "Wall": "walls", "check": "soundness", "compare": "comparison", "concentration": "largest",
+         "criticality": "feedback", "find_critical": "critical", "first_passage": "first_passage",
+         "liquidation_prices": "position_prices", "remainder_worlds": "remainders", "sweep": "sweeps", "wall": "walls"}
 _MODULES = ("adl", "clearing", "debtrank", "fire_sales", "leverage", "margin_prices", "overlap")
 
 
