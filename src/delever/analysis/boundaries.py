@@ -18,7 +18,7 @@ import numpy as np
 
 from delever.analysis.margins import MarginBook
 from delever.analysis.position_prices import FALLS, RISES, nearest
-from delever.analysis.valuation import Legs, health, legs_of, sensitivity
+from delever.analysis.valuation import Legs, health, legs_of
 from delever.run.assemble import Model
 
 NOTHING = 1e-12  # share of an account's amounts that is nothing
@@ -82,15 +82,14 @@ def moving_markets(model: Model, jumps: np.ndarray) -> np.ndarray:
     return out
 
 
-def boundaries(model: Model, moving: np.ndarray, interest: bool = True) -> Boundaries:
-    """Of all accounts. moving: [M] bool; interest: constant rates grow amounts, until the horizon at the start's weights."""
-    moves = sensitivity(model) * moving
-    return _with_margin(model, moves, _of_lending(model, moves, amounts_of(model, moves, interest)))
+def boundaries(model: Model, moves: np.ndarray, amounts: Amounts) -> Boundaries:
+    """Of all accounts. moves: [R, M] of reserves, by markets that move; amounts: of the lending accounts."""
+    return _with_margin(model, moves, _of_lending(model, moves, amounts))
 
 
-def amounts_of(model: Model, moves: np.ndarray, interest: bool = True) -> Amounts:
-    """What lending accounts have to spare, by what moves it. moves: [R, M]."""
-    constant = np.array([interest and asset not in model.world.protocols[name].rates for name, asset in model.positions.reserves])
+def amounts_of(model: Model, moves: np.ndarray) -> Amounts:
+    """What lending accounts have to spare, by what moves it; constant rates let it grow. moves: [R, M]."""
+    constant = np.array([asset not in model.world.protocols[name].rates for name, asset in model.positions.reserves])
     supply, borrow = (np.where(constant, rate, 0.0) for rate in (model.positions.supply_rate, model.positions.borrow_rate))
     return Amounts(legs_of(model), model.seen_price(), moves, supply, borrow)
 
@@ -110,7 +109,7 @@ def _of_lending(model: Model, moves: np.ndarray, amounts: Amounts) -> Boundaries
                      [OWES_NOTHING, UNKNOWN, NOW, NEVER, PRICE], BASKET)
     has = kind == PRICE
     vectors, driver = _drivers(amounts.vectors[up] - amounts.vectors[down], has, moves.shape[1])
-    kind[has & (np.count_nonzero(vectors, axis=1)[driver] > 1)] = RATIO
+    kind[_follows_several(vectors, driver)] = RATIO
     value = legs.total(now.value, ~legs.debt)
     with np.errstate(divide="ignore", invalid="ignore"):
         leverage = np.where(value > now.debt, value / (value - now.debt), np.inf)
@@ -126,6 +125,11 @@ def _drivers(vectors: np.ndarray, has: np.ndarray, markets: int) -> tuple[np.nda
     found, number = np.unique(vectors[has], axis=0, return_inverse=True)
     driver[has] = number.ravel()
     return found, driver
+
+
+def _follows_several(vectors: np.ndarray, driver: np.ndarray) -> np.ndarray:
+    """[A] bool: has a driver of more than one market."""
+    return np.asarray(np.append(np.count_nonzero(vectors, axis=1), 0)[driver] > 1)
 
 
 def _with_margin(model: Model, moves: np.ndarray, found: Boundaries) -> Boundaries:
@@ -165,7 +169,7 @@ def _with_margin(model: Model, moves: np.ndarray, found: Boundaries) -> Boundari
     with np.errstate(invalid="ignore"):
         distance = np.where(has, np.abs(np.log(np.where(down, fall, rise))), np.nan)
     vectors, driver = _drivers(np.where(down[:, None], vector, -vector), has, moves.shape[1])
-    kind[has & (np.count_nonzero(vectors, axis=1)[driver] > 1)] = RATIO
+    kind[_follows_several(vectors, driver)] = RATIO
     pull = np.stack([np.bincount(own, value * moves[reserve, m], count) for m in range(moves.shape[1])], axis=1)
     size = book.size_of(standing)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -84,14 +84,17 @@ def case_of(model: Model, asked: Asked) -> Case:
     jumps = moves_by_events(model)
     moving = moving_markets(model, jumps)
     moves = sensitivity(model) * moving
-    found, amounts, law = boundaries(model, moving), amounts_of(model, moves), law_of(model, jumps)
+    amounts, law = amounts_of(model, moves), law_of(model, jumps)
+    found = boundaries(model, moves, amounts)
     size = np.ones(len(moving)) if law is None else law.scale(np.eye(len(moving))) + 1e-9
-    weigh = np.abs(found.pull) * size * moving
+    follows = np.abs(found.pull)  # of accounts with a driver what that follows: what moves both sides alike is nothing to them
+    follows[found.one] = np.abs(found.vectors[found.driver[found.one]])
+    weigh = follows * size * moving
     market = np.where(weigh.max(axis=1, initial=0.0) > 0.0, weigh.argmax(axis=1), -1)
     counted = np.ones(len(found.kind), np.bool_)
     if asked.asset is not None:
         m = market_of(model, asked.asset, "asset")
-        counted = np.abs(found.pull[:, m]) > 0.0
+        counted = follows[:, m] > 0.0
         market = np.where(counted, m, -1)
     closed = np.zeros(len(counted), np.bool_)
     if law is not None and not asked.simulate and len(found.vectors):

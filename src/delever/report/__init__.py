@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from delever.report.criticality import criticality_json, criticality_report
     from delever.report.document import Remark, Remarks, Report, Section
     from delever.report.files import check_target, json_document, json_text, write_table, write_text
+    from delever.report.passage import passage_json, passage_report
+    from delever.report.passage_chart import passage_chart
     from delever.report.pictures import picture
     from delever.report.replay import replay_report
     from delever.report.sections import Extras
@@ -33,6 +35,9 @@ __all__ = [
     "has_errors",
     "json_document",
     "json_text",
+    "passage_chart",
+    "passage_json",
+    "passage_report",
     "picture",
     "replay_report",
     "show",
@@ -60,6 +65,9 @@ _HOME = {
     "has_errors": "check",
     "json_document": "files",
     "json_text": "files",
+    "passage_chart": "passage_chart",
+    "passage_json": "passage",
+    "passage_report": "passage",
     "picture": "pictures",
     "replay_report": "replay",
     "stress_json": "stress",
@@ -93,11 +101,12 @@ def show(result: object, title: str = "") -> None:
 def _report(result: object, title: str) -> Report:
     import pyarrow as pa
 
-    from delever.analysis import Check, Comparison, Criticality, Sweep, Wall
+    from delever.analysis import Check, Comparison, Criticality, FirstPassage, Sweep, Wall
     from delever.report.check import check_report
     from delever.report.comparison import comparison_report
     from delever.report.criticality import criticality_report
     from delever.report.document import Report, Section
+    from delever.report.passage import passage_report
     from delever.report.stress import stress_report
     from delever.report.sweep import sweep_report
     from delever.report.wall import wall_report
@@ -116,6 +125,8 @@ def _report(result: object, title: str) -> Report:
         return wall_report(title or "the world", "", "", result)
     if isinstance(result, Criticality):
         return criticality_report(title or "the world", result)
+    if isinstance(result, FirstPassage):
+        return passage_report(title or "the world", result)
     if isinstance(result, Check):
         return check_report(title or "the world", None, result)
     if isinstance(result, Result):

@@ -46,7 +46,7 @@ def by_leverage(alt: Any, accounts: pa.Table, curve: pa.Table) -> Any:
     keys = ("protocol", "asset", "leverage", "probability")
     points = [{key: row[key] for key in (*keys, "account", "boundary")} for row in accounts.to_pylist()
               if row["probability"] and row["leverage"]]
-    lines = [{**{key: row[key] for key in keys}, "kind": f"{row['protocol']}: {row['asset']}, {row['side']}"}
+    lines = [{**{key: row[key] for key in keys}, "kind": f"{row['protocol']}: {row['price']}, {row['side']}"}
              for row in curve.to_pylist()]
     x = alt.X("leverage:Q", scale=alt.Scale(type="log"))
     y = alt.Y("probability:Q", axis=alt.Axis(format=SHARE), title="probability of reaching the boundary")
