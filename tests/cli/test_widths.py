@@ -18,6 +18,7 @@ LOOKS = [["--help"], *HELP, ["check", "first"], ["check", "both"], ["wall", "fir
          ["wall", "first", "--asset", "ETH", "--shock", "-60%..0%"], ["wall", "both", "--shock", "all -40 %"],
          ["wall", "both", "--asset", "USDC", "--shock", "-5%"], ["wall", "both", "--shock", "ETH -60%..0%, BTC -40%..0%"],
          ["wall", "first", "--asset", "ETH", "--shock", "-40%", "--positions", "positions.csv"],
+         ["passage", "both", "--no-events"],
          ["explain"], ["explain", "liquidators"], ["explain", "half_life"], ["explain", "shortfall"],
          ["explain", "order.never_ran"], ["explain", "n"], ["monitor", "both", "--once"], ["explain", "days"], ["explain", "FTX"],
          ["import", "loans.csv", "--as", "lending"], ["init", "new", "--perps"]]

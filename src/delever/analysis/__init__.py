@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from delever.analysis.comparison import Comparison, compare
     from delever.analysis.critical import find_critical
     from delever.analysis.feedback import Criticality, criticality
-    from delever.analysis.first_passage import FirstPassage, first_passage
     from delever.analysis.largest import concentration
+    from delever.analysis.passage import FirstPassage, first_passage
     from delever.analysis.position_prices import liquidation_prices
     from delever.analysis.remainders import remainder_worlds
     from delever.analysis.soundness import Check, check
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Check", "Comparison", "Criticality", "FirstPassage", "Sweep", "Wall", "adl", "check", "clearing", "compare",
            "concentration", "criticality", "debtrank", "find_critical", "fire_sales", "first_passage", "leverage",
            "liquidation_prices", "margin_prices", "overlap", "remainder_worlds", "sweep", "wall"]
-_HOME = {"Check": "soundness", "Comparison": "comparison", "Criticality": "feedback", "FirstPassage": "first_passage",
+_HOME = {"Check": "soundness", "Comparison": "comparison", "Criticality": "feedback", "FirstPassage": "passage",
          "Sweep": "sweeps", "Wall": "walls", "check": "soundness", "compare": "comparison", "concentration": "largest",
-         "criticality": "feedback", "find_critical": "critical", "first_passage": "first_passage",
+         "criticality": "feedback", "find_critical": "critical", "first_passage": "passage",
          "liquidation_prices": "position_prices", "remainder_worlds": "remainders", "sweep": "sweeps", "wall": "walls"}
 _MODULES = ("adl", "clearing", "debtrank", "fire_sales", "leverage", "margin_prices", "overlap")
 

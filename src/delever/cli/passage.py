@@ -55,7 +55,7 @@ def passage(
         check_target(curve, {".csv", ".parquet"})
         check_target(chart, {".svg"})
         loaded = load_world(world, parse_settings(settings or []))
-        from delever.analysis.first_passage import first_passage
+        from delever.analysis.passage import first_passage
         from delever.report.passage_chart import passage_chart
 
         found = first_passage(loaded, horizon, asset, paths, simulate, continuous, not no_events)

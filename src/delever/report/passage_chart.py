@@ -19,6 +19,7 @@ WIDTH, HEIGHT, TOP, BOTTOM = 1080.0, 500.0, 128.0, 62.0
 PANELS = ((74.0, 520.0), (618.0, 1064.0))  # from, to: distance, probability
 RARE = 1e-6  # probability at which the axis ends
 MOST = 1000.0  # leverage
+LONGEST = 48  # letters of a kind of position
 TICKS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 Row = dict[str, Any]
 
@@ -42,16 +43,15 @@ def _body(name: str, result: FirstPassage, points: list[Row], lines: dict[str, l
     yield text(24, 28, headline(result), size=16, weight="bold")
     yield text(24, 50, f"{name}, within {duration(result.horizon)}. Lines: positions of one price at its volatility, without "
                "events; points: accounts, as large as they owe", fill=GREY)
-    at = 24.0
     for number, label in enumerate(lines):
-        yield f'<rect x="{at:.1f}" y="66" width="12" height="12" fill="{COLOURS[number % len(COLOURS)]}"/>'
-        yield text(at + 18, 77, label)
-        at += 36 + 7.0 * len(label)
+        across, down = 24.0 + (WIDTH - 24.0) / 3 * (number % 3), 64.0 + 18.0 * (number // 3)
+        yield f'<rect x="{across:.1f}" y="{down:g}" width="12" height="12" fill="{COLOURS[number % len(COLOURS)]}"/>'
+        yield text(across + 18, down + 11, label if len(label) <= LONGEST else label[: LONGEST - 1] + "…", size=12)
     furthest = min(1.0, max((abs(row["move"]) for row in points), default=1.0))
     step = nice(max(furthest, 0.01) / 5)
     ceiling = step * math.ceil(furthest / step - 1e-9)
     distance = [(k * step, percent(k * step)) for k in range(round(ceiling / step) + 1)]
-    chances = [(10.0**k, percent(10.0**k)) for k in range(round(math.log10(RARE)), 1)]
+    chances = [(10.0**k, f"{100.0 * 10.0**k:.10g} %") for k in range(round(math.log10(RARE)), 1)]
 
     def linear(value: float) -> float:
         return min(abs(value), ceiling) / ceiling
