@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from delever.analysis.boundaries import BASKET, NOW, PRICE, RATIO, UNKNOWN, WORDS
+from delever.analysis.boundaries import NOW, UNKNOWN, WORDS
 from delever.analysis.passage_case import AMOUNTS, FEWEST, Asked, Case, Told, book_amounts, case_of, passages, tell
 from delever.analysis.passage_paths import Followed
 from delever.analysis.price_alone import moves_alone
@@ -31,7 +31,7 @@ from delever.run.assemble import Model, assemble
 from delever.run.plots import by_leverage
 from delever.run.result import Result
 
-METHODS = ("closed form", "simulated", "none needed")
+METHODS = ("closed form", "simulated", "none needed", "not told")
 LEVELS = (0.5, 0.95, 0.99)  # of quantiles
 
 
@@ -114,7 +114,7 @@ def accounts_table(case: Case, told: Told) -> pa.Table:
     """A row an account."""
     found, positions, model = case.found, case.model.positions, case.model
     at = np.flatnonzero(case.counted)
-    ways = np.where(case.closed, 0, np.where(np.isin(found.kind, (PRICE, RATIO, BASKET)), 1, 2))
+    ways = np.select([case.closed, case.open, found.kind != UNKNOWN], [0, 1, 2], 3)
     alone = moves_alone(model, found, case.amounts, case.moves, case.market)
     with np.errstate(divide="ignore", invalid="ignore"):
         when = np.where(told.probability > 0.0, told.time / told.probability, np.nan)
@@ -155,7 +155,7 @@ def optional(values: np.ndarray) -> pa.Array:
 def book_table(case: Case, told: Told, followed: Followed) -> pa.Table:
     """A row a protocol and amount, and of all protocols."""
     found, names = case.found, list(case.model.world.protocols)
-    amount = np.split(book_amounts(case), 2, axis=1)[0] * case.counted[:, None]  # [A, protocols x AMOUNTS]
+    amount = np.split(book_amounts(case), 2, axis=1)[0] * case.known[:, None]  # [A, protocols x AMOUNTS]
     now = (found.kind == NOW) @ amount
     expected = np.nan_to_num(told.probability) @ amount
     by_path = np.split(followed.totals[-1], 2)[0] + now[:, None]  # [protocols x AMOUNTS, P]
@@ -171,7 +171,7 @@ def book_table(case: Case, told: Told, followed: Followed) -> pa.Table:
         Column("protocol", "", [name for name in (*names, "all") for _ in AMOUNTS], kind=pa.string()),
         Column("what", "", [name.removesuffix("_usd") for name, _ in AMOUNTS] * (len(names) + 1), kind=pa.string()),
         Column("unit", "", [unit for _, unit in AMOUNTS] * (len(names) + 1), kind=pa.string()),
-        Column("whole", "", with_all(whole), "of the book"),
+        Column("whole", "", with_all(whole), "of accounts that are told"),
         Column("now", "", with_all(now), "of accounts that are liquidatable now"),
         Column("expected", "", with_all(expected), "of accounts that reach their boundary within the horizon, mean"),
         *(Column(f"q{round(level * 100)}", "", values, "its quantile over the price paths") for level, values in
@@ -204,16 +204,15 @@ def times_table(case: Case, followed: Followed, marks: list[int]) -> pa.Table:
 def to_know(case: Case) -> Iterator[str]:
     """What a reader must know of this world."""
     found, model = case.found, case.model
-    counted, open_ones = case.counted, case.counted & ~case.closed
-    if (counted & (found.kind == UNKNOWN)).any():
-        yield (f"{(counted & (found.kind == UNKNOWN)).sum():,} accounts are left out: with options, or in bands that are traded "
-               "before a loan is closed")
-    if (open_ones & found.one).any() and case.law is not None and not case.asked.simulate:
-        yield (f"{(open_ones & found.one).sum():,} accounts have a closed form but for the scenario's price events, and are "
+    left = int((case.counted & ~case.known).sum())
+    if left:
+        yield f"{left:,} accounts are left out: with options, or in bands that are traded before a loan is closed"
+    if (case.open & found.one).any() and case.law is not None and not case.asked.simulate:
+        yield (f"{(case.open & found.one).sum():,} accounts have a closed form but for the scenario's price events, and are "
                "simulated; without events: --no-events, events=False")
     if case.law is None:
         yield f"prices are of kind {model.world.scenario.prices.kind}: no closed form, no vega, no curve"
-    if case.paths < FEWEST and open_ones.any():
+    if case.paths < FEWEST and case.open.any():
         yield f"{case.paths:,} different price paths: simulated accounts have no Greeks"
     others = sorted({event.kind for event in model.world.scenario.events} - {"price", "peg", "default"})
     if others:

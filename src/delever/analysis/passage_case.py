@@ -74,6 +74,16 @@ class Case:
     paths: int
 
     @property
+    def known(self) -> np.ndarray:
+        """[A] bool: counted, and told."""
+        return np.asarray(self.counted & (self.found.kind != UNKNOWN))
+
+    @property
+    def open(self) -> np.ndarray:
+        """[A] bool: counted, and simulated."""
+        return np.asarray(self.counted & ~self.closed & np.isin(self.found.kind, (PRICE, RATIO, BASKET)))
+
+    @property
     def horizon(self) -> float:
         """[s]."""
         return self.model.steps * self.model.step_length
@@ -146,7 +156,7 @@ def simulated(case: Case, told: Told, marks: list[int]) -> Followed:
     """On the price paths: the book, and into `told` the accounts without a closed form."""
     found, model, paths = case.found, case.model, case.paths
     all_of = np.flatnonzero(case.counted & np.isin(found.kind, (PRICE, RATIO, BASKET)))
-    open_ones = all_of[~case.closed[all_of]]
+    open_ones = np.flatnonzero(case.open)
     amount = book_amounts(case)
     shift = np.zeros((len(open_ones), len(model.layout.markets)))
     near = np.full(shift.shape[1], PLAIN) if case.law is None else NEAR * np.sqrt(model.steps) * case.law.scale(

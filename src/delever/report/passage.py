@@ -41,7 +41,7 @@ def headline(result: FirstPassage) -> str:
     rows = {row["what"]: row for row in result.book.to_pylist() if row["protocol"] == "all"}
     accounts, within = rows["accounts"], duration(result.horizon)
     if not accounts["whole"]:
-        return f"Nobody moves with {result.asset}" if result.asset else "The book has no account"
+        return f"No account hangs on the price of {result.asset}" if result.asset else "No account hangs on outside prices alone"
     many = f"{magnitude(accounts['expected'])} of {accounts['whole']:,.0f} accounts are expected to reach their boundary"
     amounts = [f"{magnitude(rows[what]['expected'])} USD of {what}" for what in ("debt", "positions") if rows[what]["whole"]]
     now = f", {accounts['now']:,.0f} of them are there now" if accounts["now"] else ""
@@ -50,12 +50,13 @@ def headline(result: FirstPassage) -> str:
 
 def passage_report(name: str, result: FirstPassage) -> Report:
     """For people."""
-    sections: list[Section | Remarks] = [_book(result)]
+    there = any(row["whole"] for row in result.book.to_pylist())
+    sections: list[Section | Remarks] = [_book(result)] if there else []
     near = nearest(result.accounts.to_pylist())
     sections += [_accounts(near, result), _greeks(near)] if near else []
     sections += [_bands(result)] if result.leverage.num_rows else []
     sections += [_curve(result)] if result.curve.num_rows else []
-    sections += [_times(result)]
+    sections += [_times(result)] if there else []
     if result.said:
         sections.append(Remarks("To know", tuple(Remark("", f"{text[0].upper()}{text[1:]}.") for text in result.said)))
     of = f": {result.asset}" if result.asset else ""
@@ -78,7 +79,8 @@ def _book(result: FirstPassage) -> Section:
     columns += [column(label, [magnitude(row[key]) for row in shown], right=True) for key, label in labels.items()]
     told = result.accounts["method"].to_pylist()
     notes = (f"accounts in closed form: {told.count('closed form'):,}, simulated: {told.count('simulated'):,}, on "
-             f"{result.paths:,} price paths, of which the quantiles are", "collateral of margin accounts: their equity")
+             f"{result.paths:,} price paths, of which the quantiles are",
+             *(("collateral of margin accounts: their equity",) if any(row["what"] == "positions" for row in shown) else ()))
     return Section("What of the book reaches its boundary", table_of(*columns), notes, keys=2)
 
 
