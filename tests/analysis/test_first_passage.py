@@ -169,8 +169,8 @@ def test_the_book_is_the_sum_of_its_accounts(closed: dict[str, dict[str, Any]]) 
     assert times[-1]["debt_usd"] == pytest.approx(table["all", "debt"]["expected"], rel=1e-9)
     assert times[-1]["accounts"] == pytest.approx(table["all", "accounts"]["expected"], rel=1e-9)
     simulated = dl.first_passage(mixed_world(), simulate=True, paths=500).book.to_pylist()[-3]  # debt of all
-    spread = simulated["q99"] - simulated["q50"]
-    assert table["all", "debt"]["expected"] == pytest.approx(simulated["expected"], abs=3.0 * spread / np.sqrt(500.0))
+    assert simulated["low"] < table["all", "debt"]["expected"] < simulated["high"]
+    assert table["all", "debt"]["high"] - table["all", "debt"]["low"] < 0.5 * (simulated["high"] - simulated["low"])
 
 
 def test_a_small_rise_of_leverage_multiplies_the_probability() -> None:

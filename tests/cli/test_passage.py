@@ -18,8 +18,8 @@ from delever.analysis import FirstPassage
 from delever.cli.main import app
 from delever.model.errors import InputError
 from delever.report import passage_chart, passage_json, passage_report
-from delever.report.passage import LEVELS, chance, nearest, read_at
-from run.small import one_market
+from delever.report.passage import LEVELS, between, chance, nearest, read_at
+from run.small import loan, one_market
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -50,8 +50,8 @@ def test_the_report_says_the_finding_first_and_how_each_was_told(found: FirstPas
     result = invoke("first", "--no-events", "--paths", "8")
     lines = result.stdout.splitlines()
     assert lines[0] == "First passage in first, 24 h"
-    expected = found.book.to_pylist()[-4]["expected"]
-    assert lines[1].startswith(f"{expected:.3g} of 40 accounts are expected to reach their boundary within 24 h: ")
+    accounts = between(found.book.to_pylist()[-4])
+    assert lines[1].startswith(f"{accounts} of 40 accounts are expected to reach their boundary within 24 h")
     assert "accounts in closed form: 35, simulated: 5, on 8 price paths" in result.stdout
     for heading in ("What of the book reaches its boundary", "Who reaches it first", "What moves the probability", "By leverage",
                     "Convexity of ruin", "By when"):
@@ -69,6 +69,19 @@ def test_accounts_are_shown_by_probability_and_small_ones_are_said_to_be(found: 
     assert shown == sorted(shown, reverse=True)
     assert min(shown) >= 1e-6
     assert (chance(1e-9), chance(0.0), chance(0.25)) == ("< 0.0001 %", "0 %", "25 %")
+
+
+def test_what_is_simulated_has_an_interval_and_what_is_not_has_none() -> None:
+    row = {"expected": 9.66, "low": 9.3, "high": 10.02, "now": 0.0, "whole": 40.0}
+    assert between(row) == "9.66 (9.3 to 10)"
+    assert between(row | {"low": 9.66, "high": 9.66}) == "9.66"
+    assert between(row | {"low": None, "high": None}) == "about 9.66"
+    assert between(row | {"low": -1.0}) == "9.66 (0 to 10)"
+    one = dl.first_passage(dl.load(dl.example("first")), paths=1).book.to_pylist()
+    assert all(row["low"] is None for row in one)
+    closed = dl.first_passage(one_market(loan("a", 10.0, 8_000.0), scenario={"prices": {
+        "kind": "lognormal", "volatility": {"ETH": 0.8}}})).book.to_pylist()
+    assert all(row["low"] == row["expected"] == row["high"] for row in closed)
 
 
 def test_curves_are_read_where_probabilities_are_round(found: FirstPassage) -> None:

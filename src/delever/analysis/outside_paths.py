@@ -50,7 +50,7 @@ def walk(model: Model, process: Process, jumps: np.ndarray, first: int, paths: i
 def moves_by_events(model: Model) -> np.ndarray:
     """[steps, M] log moves of outside prices that the scenario's events bring, the same on every path."""
     moves = np.zeros((model.steps, len(model.layout.pairs)))
-    with interpreted(0):
+    with interpreted(len(model.positions.accounts)):
         chunk = phases(model, 1, ())
         if chunk.happening:
             state = new_state(model, 0, 1, chunk)

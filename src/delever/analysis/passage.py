@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from delever.analysis.boundaries import NOW, UNKNOWN, WORDS
-from delever.analysis.passage_case import AMOUNTS, FEWEST, Asked, Case, Told, book_amounts, case_of, passages, tell
+from delever.analysis.passage_case import AMOUNTS, FEWEST, Asked, Case, Told, Z, book_amounts, case_of, passages, tell
 from delever.analysis.passage_paths import Followed
 from delever.analysis.price_alone import moves_alone
 from delever.analysis.ruin import curves, leverage_bands
@@ -158,7 +158,8 @@ def book_table(case: Case, told: Told, followed: Followed) -> pa.Table:
     amount = np.split(book_amounts(case), 2, axis=1)[0] * case.known[:, None]  # [A, protocols x AMOUNTS]
     now = (found.kind == NOW) @ amount
     expected = np.nan_to_num(told.probability) @ amount
-    by_path = np.split(followed.totals[-1], 2)[0] + now[:, None]  # [protocols x AMOUNTS, P]
+    every, simulated = np.split(followed.totals[-1], 2)  # [protocols x AMOUNTS, P]
+    by_path = every + now[:, None]
     whole = amount.sum(axis=0)
     size = len(AMOUNTS)
 
@@ -166,14 +167,20 @@ def book_table(case: Case, told: Told, followed: Followed) -> pa.Table:
         parts = values.reshape(len(names), size, *values.shape[1:])
         return np.concatenate([parts, parts.sum(axis=0)[None]]).reshape(-1, *values.shape[1:])
 
-    quantiles = np.quantile(with_all(by_path), LEVELS, axis=1)
+    quantiles, by_chance = np.quantile(with_all(by_path), LEVELS, axis=1), with_all(simulated)
+    half = np.where(case.open.any(), np.nan, np.zeros(len(by_chance)))  # one path says nothing of chance
+    if case.paths > 1:
+        half = Z * by_chance.std(axis=1, ddof=1) / np.sqrt(case.paths)
+    mean = with_all(expected)
     return table(
         Column("protocol", "", [name for name in (*names, "all") for _ in AMOUNTS], kind=pa.string()),
         Column("what", "", [name.removesuffix("_usd") for name, _ in AMOUNTS] * (len(names) + 1), kind=pa.string()),
         Column("unit", "", [unit for _, unit in AMOUNTS] * (len(names) + 1), kind=pa.string()),
         Column("whole", "", with_all(whole), "of accounts that are told"),
         Column("now", "", with_all(now), "of accounts that are liquidatable now"),
-        Column("expected", "", with_all(expected), "of accounts that reach their boundary within the horizon, mean"),
+        Column("expected", "", mean, "of accounts that reach their boundary within the horizon, mean"),
+        Column("low", "", optional(mean - half), "and high: its 95 % interval, of what is simulated"),
+        Column("high", "", optional(mean + half)),
         *(Column(f"q{round(level * 100)}", "", values, "its quantile over the price paths") for level, values in
           zip(LEVELS, quantiles, strict=True)),
     )

@@ -42,10 +42,19 @@ def headline(result: FirstPassage) -> str:
     accounts, within = rows["accounts"], duration(result.horizon)
     if not accounts["whole"]:
         return f"No account hangs on the price of {result.asset}" if result.asset else "No account hangs on outside prices alone"
-    many = f"{magnitude(accounts['expected'])} of {accounts['whole']:,.0f} accounts are expected to reach their boundary"
-    amounts = [f"{magnitude(rows[what]['expected'])} USD of {what}" for what in ("debt", "positions") if rows[what]["whole"]]
+    many = f"{between(accounts)} of {accounts['whole']:,.0f} accounts are expected to reach their boundary"
+    amounts = [f"{between(rows[what])} USD of {what}" for what in ("debt", "positions") if rows[what]["whole"]]
     now = f", {accounts['now']:,.0f} of them are there now" if accounts["now"] else ""
     return f"{many} within {within}{now}" + (f": {' and '.join(amounts)}" if amounts else "")
+
+
+def between(row: dict[str, Any]) -> str:
+    """What is expected, and its interval where it is one: "9.7 (9.3 to 10.1)"."""
+    low, high = row["low"], row["high"]
+    if low is None:
+        return f"about {magnitude(row['expected'])}"
+    ends = (magnitude(max(low, row["now"])), magnitude(min(high, row["whole"])))
+    return magnitude(row["expected"]) + ("" if ends[0] == ends[1] else f" ({ends[0]} to {ends[1]})")
 
 
 def passage_report(name: str, result: FirstPassage) -> Report:
@@ -75,11 +84,12 @@ def _book(result: FirstPassage) -> Section:
     protocols = {row["protocol"] for row in rows}
     shown = [row for row in rows if row["whole"] and (row["protocol"] != "all" or len(protocols) > 2)]
     columns = [column("protocol", [row["protocol"] for row in shown]), column("what", [row["what"] for row in shown])]
-    labels = {"whole": "all of it", "now": "there now", "expected": "expected", "q50": "median", "q95": "95 %", "q99": "99 %"}
+    labels = {"whole": "all of it", "now": "there now", "q50": "median", "q95": "95 %", "q99": "99 %"}
+    columns += [column("expected", [between(row) for row in shown], right=True)]
     columns += [column(label, [magnitude(row[key]) for row in shown], right=True) for key, label in labels.items()]
     told = result.accounts["method"].to_pylist()
     notes = (f"accounts in closed form: {told.count('closed form'):,}, simulated: {told.count('simulated'):,}, on "
-             f"{result.paths:,} price paths, of which the quantiles are",
+             f"{result.paths:,} price paths, of which the quantiles are; in brackets: 95 % interval",
              *(("collateral of margin accounts: their equity",) if any(row["what"] == "positions" for row in shown) else ()))
     return Section("What of the book reaches its boundary", table_of(*columns), notes, keys=2)
 
