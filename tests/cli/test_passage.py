@@ -65,7 +65,7 @@ def test_events_are_said_to_cost_the_closed_forms() -> None:
 
 
 def test_accounts_are_shown_by_probability_and_small_ones_are_said_to_be(found: FirstPassage) -> None:
-    shown = [row["probability"] for row in nearest(found.accounts.to_pylist())]
+    shown = [row["probability"] for row in nearest(found.accounts)]
     assert shown == sorted(shown, reverse=True)
     assert min(shown) >= 1e-6
     assert (chance(1e-9), chance(0.0), chance(0.25)) == ("< 0.0001 %", "0 %", "25 %")

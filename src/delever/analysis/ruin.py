@@ -17,6 +17,7 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from delever.analysis.boundaries import PRICE, WORDS, Boundaries
 from delever.analysis.hitting import beyond, hitting
@@ -35,22 +36,24 @@ SIDES = ("loan against it", "loan of it", "long", SHORT)
 
 def leverage_bands(accounts: pa.Table) -> pa.Table:
     """Accounts that may come to be liquidated, by protocol and band of leverage. accounts: as a first passage has them."""
-    rows = [row for row in accounts.to_pylist() if row["boundary"] in WORDS[PRICE:PRICE + 3] and row["probability"] is not None]
+    some = accounts.filter(pc.and_(pc.is_in(accounts["boundary"], pa.array(WORDS[PRICE:PRICE + 3])),
+                                   pc.is_valid(accounts["probability"])))
+    leverage, share, move = (some[name].to_numpy() for name in ("leverage", "probability", "move"))
+    size = some["debt_usd"].to_numpy() + some["positions_usd"].to_numpy()
+    band = np.digitize(np.nan_to_num(leverage, nan=EDGES[-2]), EDGES[1:-1])
+    protocol = np.array(some["protocol"].to_pylist(), object)
     found: list[tuple[object, ...]] = []
-    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+    for name in some["protocol"].unique().to_pylist():
         before: float | None = None
-        for low, high in pairwise(EDGES):
-            here = [row for row in rows if row["protocol"] == protocol and low <= (row["leverage"] or np.inf) < high]
-            here += [row for row in rows if row["protocol"] == protocol and row["leverage"] is None and high == np.inf]
-            if not here:
+        for k, (low, high) in enumerate(pairwise(EDGES)):
+            here = (protocol == name) & (band == k)
+            if not here.any():
                 continue
-            size = np.array([row["debt_usd"] + row["positions_usd"] for row in here])
-            share = np.array([row["probability"] for row in here])
-            away = [abs(row["move"]) for row in here if row["move"] is not None]
-            mean = float(share @ size / size.sum()) if size.sum() > 0.0 else float(share.mean())
-            multiple: float | None = mean / before if before and min(before, mean) > RARE else None
-            found.append((protocol, low, None if np.isinf(high) else high, len(here), float(size.sum()),
-                          float(np.median(away)) if away else None, mean, multiple))
+            whole, away = float(size[here].sum()), np.abs(move[here])
+            mean = float(share[here] @ size[here] / whole) if whole > 0.0 else float(share[here].mean())
+            multiple = mean / before if before and min(before, mean) > RARE else None
+            found.append((name, low, None if np.isinf(high) else high, int(here.sum()), whole,
+                          None if np.isnan(away).all() else float(np.nanmedian(away)), mean, multiple))
             before = mean
     names = (("protocol", "", pa.string(), ""), ("from", "x", pa.float64(), "leverage, and to"), ("to", "x", pa.float64(), ""),
              ("accounts", "1", pa.int64(), "not liquidatable yet"), ("size_usd", "USD", pa.float64(), "debt, or positions"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.numbers import NONE, duration, human, magnitude, percent, signed_percent
@@ -61,7 +62,7 @@ def passage_report(name: str, result: FirstPassage) -> Report:
     """For people."""
     there = any(row["whole"] for row in result.book.to_pylist())
     sections: list[Section | Remarks] = [_book(result)] if there else []
-    near = nearest(result.accounts.to_pylist())
+    near = nearest(result.accounts)
     sections += [_accounts(near, result), _greeks(near)] if near else []
     sections += [_bands(result)] if result.leverage.num_rows else []
     sections += [_curve(result)] if result.curve.num_rows else []
@@ -73,10 +74,12 @@ def passage_report(name: str, result: FirstPassage) -> Report:
                   headline(result))
 
 
-def nearest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Accounts that may reach their boundary, the most probable first."""
-    some = [row for row in rows if (row["probability"] or 0.0) >= RARE]
-    return sorted(some, key=lambda row: (-row["probability"], -row["debt_usd"] - row["positions_usd"]))[:SHOWN]
+def nearest(accounts: pa.Table) -> list[dict[str, Any]]:
+    """Accounts that may reach their boundary, the most probable first, of equals the largest."""
+    size = pc.add(accounts["debt_usd"], accounts["positions_usd"])
+    some = accounts.append_column("size_usd", size).filter(pc.greater_equal(accounts["probability"], RARE))
+    found: list[dict[str, Any]] = some.sort_by([("probability", "descending"), ("size_usd", "descending")])[:SHOWN].to_pylist()
+    return found
 
 
 def _book(result: FirstPassage) -> Section:
@@ -107,7 +110,7 @@ def _accounts(rows: list[dict[str, Any]], result: FirstPassage) -> Section:
         column("asset", [row["asset"] for row in rows]),
         column("moves", [NONE if row["move"] is None else signed_percent(row["move"]) for row in rows], right=True),
         column("hangs on", [row["boundary"] for row in rows]), column("told by", [row["method"] for row in rows]),
-        column("size", [row["debt_usd"] + row["positions_usd"] for row in rows], "USD")]
+        column("size", [row["size_usd"] for row in rows], "USD")]
     rest = result.accounts.num_rows - len(rows)
     notes = ("if so, after: expected time if it is reached; moves: of this price alone, until then; size: debt, or positions",)
     return Section("Who reaches it first", table_of(*columns),

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
+
 from delever.model.errors import InputError
 from delever.report.numbers import duration, magnitude, percent
 from delever.report.passage import headline
@@ -19,6 +21,7 @@ WIDTH, HEIGHT, TOP, BOTTOM = 1080.0, 500.0, 128.0, 62.0
 PANELS = ((74.0, 520.0), (618.0, 1064.0))  # from, to: distance, probability
 RARE = 1e-6  # probability at which the axis ends
 MOST = 1000.0  # leverage
+POINTS = 3000  # accounts that are drawn, the largest
 LONGEST = 48  # letters of a kind of position
 TICKS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 Row = dict[str, Any]
@@ -26,8 +29,10 @@ Row = dict[str, Any]
 
 def passage_chart(name: str, result: FirstPassage) -> str:
     """Two panels over leverage: lines at the scenario's volatility, accounts as points as large as they owe. Else InputError."""
-    points = [row for row in result.accounts.to_pylist()
-              if row["leverage"] and row["move"] is not None and row["leverage"] <= MOST]
+    accounts = result.accounts
+    accounts = accounts.append_column("size_usd", pc.add(accounts["debt_usd"], accounts["positions_usd"]))
+    accounts = accounts.filter(pc.and_(pc.is_valid(accounts["move"]), pc.less_equal(accounts["leverage"], MOST)))
+    points = accounts.sort_by([("size_usd", "descending")])[:POINTS].to_pylist()
     lines: dict[str, list[Row]] = {}
     for row in result.curve.to_pylist():
         lines.setdefault(f"{row['protocol']}: {row['price']}, {row['side']}", []).append(row)
@@ -39,7 +44,7 @@ def passage_chart(name: str, result: FirstPassage) -> str:
 def _body(name: str, result: FirstPassage, points: list[Row], lines: dict[str, list[Row]]) -> Iterator[str]:
     every = [row["leverage"] for row in points] + [row["leverage"] for rows in lines.values() for row in rows]
     low, high = min(every) / 1.05, min(MOST, max(every)) * 1.05
-    largest = max((row["debt_usd"] + row["positions_usd"] for row in points), default=1.0) or 1.0
+    largest = max((row["size_usd"] for row in points), default=1.0) or 1.0
     yield text(24, 28, headline(result), size=16, weight="bold")
     yield text(24, 50, f"{name}, within {duration(result.horizon)}. Lines: positions of one price at its volatility, without "
                "events; points: accounts, as large as they owe", fill=GREY)
@@ -88,7 +93,7 @@ def _panel(sides: tuple[float, float], title: str, ticks: list[tuple[float, str]
     for row in points:
         if row[key] is None or (key == "probability" and row[key] < RARE):
             continue
-        radius = 2.0 + 7.0 * math.sqrt((row["debt_usd"] + row["positions_usd"]) / largest)
+        radius = 2.0 + 7.0 * math.sqrt(row["size_usd"] / largest)
         label = f"{row['account']}: {magnitude(row['leverage'])}x, {percent(row['probability'] or 0.0)}"
         yield (f'<circle cx="{x(row["leverage"]):.1f}" cy="{y(row[key]):.1f}" r="{radius:.1f}" fill="{GREY}" fill-opacity="0.35">'
                f"<title>{escape(label)}</title></circle>")

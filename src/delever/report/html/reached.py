@@ -23,7 +23,7 @@ def reached(given: Given) -> Figure | None:
     model = given.run.model
     paths = min(model.world.scenario.paths, PATHS, max(1, CELLS // max(1, len(model.positions.accounts))))
     found = first_passage_of(model, Asked(paths=paths))
-    shown = nearest(found.accounts.to_pylist())
+    shown = nearest(found.accounts)
     return figure(given, found, shown) if shown else None
 
 
