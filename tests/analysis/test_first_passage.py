@@ -132,6 +132,13 @@ def test_the_paths_are_those_on_which_the_engine_liquidates(events: list[dict[st
     assert found["probability"] == (engine > 0.0).mean()
 
 
+def test_margin_accounts_too_are_liquidated_on_these_paths() -> None:
+    world = mixed_world(paths=60)
+    engine = dl.stress(world, keep=False, threads=1).paths["accounts_liquidated.perps"].to_pylist()
+    found = [row["probability"] for row in rows(world, simulate=True).values() if row["protocol"] == "perps"]
+    assert 0.0 < sum(found) == pytest.approx(sum(engine) / 60.0, abs=1e-12)
+
+
 def test_events_are_played_or_left_out() -> None:
     world = mixed_world(events=[fall(0.05, at=36_000.0)], paths=200)
     found = dl.first_passage(world)
