@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         concentration,
         criticality,
         find_critical,
+        first_passage,
         liquidation_prices,
         remainder_worlds,
         sweep,
@@ -30,8 +31,13 @@ if TYPE_CHECKING:
     )
     from delever.analysis.change import change
     from delever.analysis.contagion import contagion
+    from delever.analysis.leaning import lean
+    from delever.analysis.limits import static_checks
     from delever.analysis.network import network
     from delever.analysis.outcomes import outcomes
+    from delever.analysis.reverse import reverse
+    from delever.analysis.solvency import solvency
+    from delever.analysis.tails import tails
     from delever.examples import example
     from delever.ingest.own_import import import_book
     from delever.model.book import Book
@@ -57,8 +63,10 @@ __all__ = [
     "criticality",
     "example",
     "find_critical",
+    "first_passage",
     "html_report",
     "import_book",
+    "lean",
     "liquidation_prices",
     "load",
     "network",
@@ -66,9 +74,13 @@ __all__ = [
     "outcomes",
     "remainder_worlds",
     "replay",
+    "reverse",
     "show",
+    "solvency",
+    "static_checks",
     "stress",
     "sweep",
+    "tails",
     "wall",
     "write_report",
 ]
@@ -86,8 +98,10 @@ _HOME = {
     "criticality": "delever.analysis",
     "example": "delever.examples",
     "find_critical": "delever.analysis",
+    "first_passage": "delever.analysis",
     "html_report": "delever.report.html.page",
     "import_book": "delever.ingest.own_import",
+    "lean": "delever.analysis.leaning",
     "liquidation_prices": "delever.analysis",
     "load": "delever.worlds",
     "network": "delever.analysis.network",
@@ -95,9 +109,13 @@ _HOME = {
     "remainder_worlds": "delever.analysis",
     "open_run": "delever.run.stress",
     "replay": "delever.run.replay",
+    "reverse": "delever.analysis.reverse",
     "show": "delever.report",
+    "solvency": "delever.analysis.solvency",
+    "static_checks": "delever.analysis.limits",
     "stress": "delever.run.stress",
     "sweep": "delever.analysis",
+    "tails": "delever.analysis.tails",
     "wall": "delever.analysis",
     "write_report": "delever.report.html.page",
 }
