@@ -144,7 +144,7 @@ def test_a_part_reads_back_as_it_was_written(runs: Folders, tmp_path: Path) -> N
     path, = tmp_path.iterdir()
     again = read_part(path, "a run")
     assert (again.first_path, again.end, again.trace) == (3, 6, result.trace)
-    assert bits(again.paths) == bits(result.paths) and again.paths.schema.equals(result.paths.schema, check_metadata=True)
+    assert again.paths.equals(result.paths, check_metadata=True)
     assert (again.history == result.history).all() and again.history.dtype == result.history.dtype
     assert {name: bits(table) for name, table in again.safety.items()} == {name: bits(table) for name, table in more.items()}
 

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 from delever.analysis.tables import Column, table
 from delever.model.world import Protocol
 from delever.run.collect import numbers
-from delever.run.estimates import Estimate, mean, share
+from delever.run.estimates import Estimate, among, mean, share
+from delever.run.figures import drawn_of
 from delever.run.stress import Run
 from delever.waterfall.base import Layer
 
@@ -31,9 +32,9 @@ Found = tuple[str, str, np.ndarray, np.ndarray, np.ndarray]  # protocol, buffer,
 
 def buffers_of(run: Run) -> pa.Table:
     """A row a buffer: on how many paths what comes behind it was reached, and how much of it had been used by then."""
-    found = list(_of_layers(run)) + list(_of_fees(run))
-    used = [mean(one[3][one[2]]) if one[2].any() else NONE for one in found]
-    idle = [mean(one[4][one[2]])[0] if one[2].any() else np.nan for one in found]
+    found, drawn = list(_of_layers(run)) + list(_of_fees(run)), drawn_of(run.model, run.paths)
+    used = [mean(one[3][one[2]], among(drawn, one[2])) if one[2].any() else NONE for one in found]
+    idle = [mean(one[4][one[2]], among(drawn, one[2]))[0] if one[2].any() else np.nan for one in found]
 
     def known(values: list[float]) -> list[float | None]:
         return [None if value != value else value for value in values]
@@ -41,7 +42,7 @@ def buffers_of(run: Run) -> pa.Table:
     return table(
         Column("protocol", "", pa.array([one[0] for one in found], pa.string())),
         Column("buffer", "", pa.array([one[1] for one in found], pa.string())),
-        Column("passed", "share", [share(one[2])[0] for one in found], "paths on which what comes behind it was reached",
+        Column("passed", "share", [share(one[2], drawn)[0] for one in found], "paths on which what comes behind it was reached",
                pa.float64()),
         Column("used", "share", known([value[0] for value in used]), "of it by then, mean over those paths", pa.float64()),
         *(Column(key, "share", known([value[i] for value in used]), "", pa.float64()) for i, key in ((1, "low"), (2, "high"))),

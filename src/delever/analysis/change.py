@@ -4,8 +4,7 @@
     shapley      the mean of a group's part over every order in which groups can go over (Shapley 1953): no order is stated
     model        what a run says less what the present program says of the same world: what cannot be replayed
 Parts add up to the difference exactly (adding_up.py). Intervals are paired, path by path: those of a bootstrap that draws the
-same
-paths of all worlds; none where these have other paths.
+same paths of all worlds; none where these have other paths.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from delever.core.jit import source_hash
 from delever.model.errors import InputError, nearest
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
-from delever.run.figures import made_of, name_of, resampled
+from delever.run.figures import counted, made_of, name_of, resampled
 from delever.run.opened import read_folder
 from delever.run.result import Result
 from delever.run.seal import is_folder
@@ -39,8 +38,7 @@ from delever.worlds import load
 Method = Literal["sequential", "shapley"]
 MODEL = "model"  # the part of the program's version
 MAIN = ("bad_debt", "var", "expected_shortfall", "lar", "seized_collateral", "repaid_debt", "residual_shortfall",
-        "deficit_booked",
-        "liquidated", "deleveraged", "probability_of_any_bad_debt", "probability_of_adl", "deleveraging_event")
+        "deficit_booked", "liquidated", "deleveraged", "probability_of_any_bad_debt", "probability_of_adl", "deleveraging_event")
 Tell = Callable[[str, int, int], None]
 Given = World | Run | str | Path
 
@@ -309,14 +307,15 @@ class Samples:
             self.rows = np.random.Generator(np.random.PCG64(seed)).integers(0, count, (RESAMPLES, count))
         self.made = [{name_of(one, figure): (one, figure, values) for one, figure, values, _ in made_of(stage.model, stage.paths)
                       if name_of(one, figure) in figures} for stage in stages]
+        self.weights = [counted(stage.paths) for stage in stages]
 
     def of(self, name: str) -> np.ndarray:
         """A figure's value on each sample [worlds, samples]; nan where worlds have no common paths."""
         if self.rows is None:
             return np.full((len(self.stages), 1), np.nan)
         rows = self.rows
-        return np.array([resampled(one[name][0], one[name][1], one[name][2][rows]) if name in one else np.full(len(rows), np.nan)
-                         for one in self.made])
+        return np.array([resampled(*one[name][:2], one[name][2][rows], None if w is None else w[rows]) if name in one
+                         else np.full(len(rows), np.nan) for one, w in zip(self.made, self.weights, strict=True)])
 
 
 def ends_of(spread: np.ndarray) -> tuple[float, float]:
@@ -340,7 +339,7 @@ def _table(rows: Sequence[dict[str, Any]], first: Stage, last: Stage) -> pa.Tabl
 
     return table(
         Column("figure", "", [row["figure"] for row in rows]), Column("label", "", said("label")),
-        Column("protocol", "", said("protocol")), Column("part", "", [row["part"] for row in rows]), Column("unit", "",
-                                                                                                            said("unit")),
+        Column("protocol", "", said("protocol")), Column("part", "", [row["part"] for row in rows]),
+        Column("unit", "", said("unit")),
         *(Column(key, "", numbers(key), kind=pa.float64()) for key in ("before", "after", "change", "low", "high")),
         Column("definition", "", said("definition")))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,14 @@ from delever.analysis.tables import Column, table
 from delever.engine.deleveraging import WHAT
 from delever.engine.markouts import KINDS, LAGS, NAMES
 from delever.engine.unhealthy import END, WHEN, WINDOW
+from delever.model.errors import InputError
 from delever.model.judged import Judged
 from delever.run.collect import numbers
-from delever.run.estimates import Estimate, mean, quantile, ratio, share
-from delever.run.figures import duration
+from delever.run.estimates import Drawn, Estimate, among, each, mean, mean_at, quantile, ratio, share
+from delever.run.figures import drawn_of, duration
 from delever.run.judged import exposure
 from delever.run.result import Result
-from delever.run.stress import Run
+from delever.run.stress import Run, open_run
 
 NONE: Estimate = (np.nan, np.nan, np.nan)
 CLOSED = {"loans": "borrowers", "longs": "longs", "shorts": "shorts", "adl_longs": "longs closed by ADL",
@@ -47,6 +49,7 @@ class Outcomes(Result):
     buffers: pa.Table
     judged: Judged
     paths: int
+    horizon: float  # [s]
 
     @property
     def main(self) -> pa.Table:
@@ -67,13 +70,21 @@ class Outcomes(Result):
         return alt.layer(base.mark_line(point=True).encode(y=y), base.mark_rule().encode(y="low:Q", y2="high:Q"))
 
 
-def outcomes(run: Run) -> Outcomes:
-    """By what people are judged, of a run. Thresholds, windows and bands are the world's `scenario.judged` (assumptions)."""
-    judged = run.world.scenario.judged
-    of = zip(run.world.protocols, exposure(run.model).tolist(), strict=True)
-    rows = [row for name, base in of for row in _of_protocol(run, judged, name, base)]
-    rows += list(_recoveries(run))
-    return Outcomes(_figures(rows), _parties(run), _markouts(run), buffers_of(run), judged, run.paths.num_rows)
+def outcomes(run: Run | str | Path) -> Outcomes:
+    """By what people are judged, of a run or of its folder. Windows and bands are its world's `scenario.judged` (assumptions).
+
+    InputError: the run did not keep them, since scenario.judged is null.
+    """
+    run = run if isinstance(run, Run) else open_run(run)
+    scenario = run.world.scenario
+    if scenario.judged is None:
+        raise InputError("keeps no outcomes people are judged by", "a run" if run.folder is None else str(run.folder), None,
+                         "run it again with them: delever stress WORLD --outcomes (scenario.judged: {})")
+    drawn, of = drawn_of(run.model, run.paths), zip(run.world.protocols, exposure(run.model).tolist(), strict=True)
+    rows = [row for name, base in of for row in _of_protocol(run, scenario.judged, name, base, drawn)]
+    rows += list(_recoveries(run, drawn))
+    return Outcomes(_figures(rows), _parties(run, drawn), _markouts(run, drawn), buffers_of(run), scenario.judged,
+                    run.paths.num_rows, scenario.horizon)
 
 
 Row = tuple[str, str, str, Estimate, str, str]  # protocol, name, label, estimate, unit, meaning
@@ -96,7 +107,7 @@ def ends(estimates: Sequence[Estimate], names: Sequence[str], unit: str, meaning
             for i, name in enumerate(names)]
 
 
-def _of_protocol(run: Run, judged: Judged, name: str, base: float) -> Iterator[Row]:
+def _of_protocol(run: Run, judged: Judged, name: str, base: float, drawn: Drawn) -> Iterator[Row]:
     """What is said of one protocol."""
     lends = name in run.world.lending
     owed, limit = ("debt", "liquidation threshold") if lends else ("positions", "maintenance margin")
@@ -107,28 +118,30 @@ def _of_protocol(run: Run, judged: Judged, name: str, base: float) -> Iterator[R
     shed, depth, start = of("closed_by_force"), of("event_depth"), of("event_start")
     some = ~np.isnan(start)
     event = (f"{100.0 * judged.event_share:.4g} % of the {owed} at the start closed by force within "
-             f"{duration(judged.event_within)} "
-             "(assumption)")
-    yield (name, "unhealthy_account_hours", "time unhealthy", mean(of("unhealthy_account_hours")), "account-hours",
+             f"{duration(judged.event_within)} (assumption)")
+    when_some = among(drawn, some)
+    yield (name, "unhealthy_account_hours", "time unhealthy", mean(of("unhealthy_account_hours"), drawn), "account-hours",
            f"accounts below the {limit} at the end of a step, times its length; mean over paths")
-    yield (name, "unhealthy_debt_hours", f"{owed} unhealthy", mean(of("unhealthy_debt_hours")), "USD-hours",
+    yield (name, "unhealthy_debt_hours", f"{owed} unhealthy", mean(of("unhealthy_debt_hours"), drawn), "USD-hours",
            f"{owed} of those accounts, times its length; mean over paths")
-    yield (name, "exposure_shed", "exposure shed", mean(shed / base) if base > 0.0 else NONE, "share",
+    yield (name, "exposure_shed", "exposure shed", mean(shed / base, drawn) if base > 0.0 else NONE, "share",
            f"{owed} closed by force, of those at the start; mean over paths")
-    yield (name, "deleveraging_event", "P(deleveraging event)", share(some), "share", f"paths on which {event}")
-    yield (name, "event_start", "event starts", quantile(start[some], 0.5) if some.any() else NONE, "s",
+    yield (name, "deleveraging_event", "P(deleveraging event)", share(some, drawn), "share", f"paths on which {event}")
+    yield (name, "event_start", "event starts", quantile(start[some], 0.5, when_some) if some.any() else NONE, "s",
            "first step with so much closed; median over those paths")
-    yield (name, "event_duration", "event lasts", quantile(of("event_duration")[some], 0.5) if some.any() else NONE, "s",
+    yield (name, "event_duration", "event lasts",
+           quantile(of("event_duration")[some], 0.5, when_some) if some.any() else NONE, "s",
            "steps with so much closed within the time before; median over those paths")
-    yield (name, "event_depth", "deepest shedding", mean(depth), "share",
+    yield (name, "event_depth", "deepest shedding", mean(depth, drawn), "share",
            f"largest share of {owed} at the start closed within {duration(judged.event_within)}; mean over all paths")
     for when, words in ((WINDOW, f"{duration(judged.regret_after)} later (assumption)"), (END, "at the horizon's end")):
         place = f".{WHEN[when]}"
         count, usd = of("first_calls", place), of("first_calls_usd", place)
         yield (name, f"regretted_{WHEN[when]}", f"regretted {words.removesuffix(' (assumption)')}",
-               within(ratio(of("regretted", place), count)), "share",
+               within(ratio(of("regretted", place), count, drawn)), "share",
                f"of accounts called for the first time those that, had nobody called them, would be healthy {words}")
-        yield (name, f"regretted_usd_{WHEN[when]}", "the same, by value", within(ratio(of("regretted_usd", place), usd)), "share",
+        yield (name, f"regretted_usd_{WHEN[when]}", "the same, by value", within(ratio(of("regretted_usd", place), usd, drawn)),
+               "share",
                f"of the {owed} closed since those calls")
 
 
@@ -137,20 +150,21 @@ def within(found: Estimate) -> Estimate:
     return found[0], max(found[1], 0.0), min(found[2], 1.0)
 
 
-def _recoveries(run: Run) -> Iterator[Row]:
+def _recoveries(run: Run, drawn: Drawn) -> Iterator[Row]:
     """How long until things were back, over the paths on which something was closed by force."""
     hit = numbers(run.paths, "any_forced_closing") > 0.0
     for what in WHAT:
         never = numbers(run.paths, f"unrecovered_{what}")[hit] > 0.0
-        time = numbers(run.paths, f"recovery_{what}")[hit]
-        found = time[~np.isnan(time)]
-        yield ("", f"recovery_{what}", f"{what} back after", quantile(found, 0.5) if len(found) else NONE, "s",
+        time = numbers(run.paths, f"recovery_{what}")
+        back = ~np.isnan(time)
+        yield ("", f"recovery_{what}", f"{what} back after",
+               quantile(time[back], 0.5, among(drawn, back)) if back.any() else NONE, "s",
                "from the first forced closing until they stayed within the band (assumption); median over paths where they did")
-        yield ("", f"never_{what}", f"{what} never back", share(never) if len(never) else NONE, "share",
+        yield ("", f"never_{what}", f"{what} never back", share(never, among(drawn, hit)) if len(never) else NONE, "share",
                "of paths with forced closings: out of the band at the horizon's end")
 
 
-def _markouts(run: Run) -> pa.Table:
+def _markouts(run: Run, drawn: Drawn) -> pa.Table:
     """A row a protocol, side and lag."""
     rows: list[tuple[str, str, float, Estimate, float]] = []
     for name in run.world.protocols:
@@ -158,7 +172,7 @@ def _markouts(run: Run) -> pa.Table:
             for lag, said in zip(LAGS, NAMES, strict=True):
                 loss, value = (numbers(run.paths, f"{column}.{name}.{kind}.{said}") for column in ("markout", "markout_value"))
                 if value.any() or said == AT_ONCE:
-                    rows.append((name, kind, lag, ratio(loss, value), float(value.mean())))
+                    rows.append((name, kind, lag, ratio(loss, value, drawn), float(mean_at(value, each(drawn)))))
                 else:
                     rows.append((name, kind, lag, NONE, 0.0))
     values = [row[3] for row in rows]
@@ -169,18 +183,18 @@ def _markouts(run: Run) -> pa.Table:
         Column("value_usd", "USD", [row[4] for row in rows], "what is marked, mean over paths"))
 
 
-def _parties(run: Run) -> pa.Table:
+def _parties(run: Run, drawn: Drawn) -> pa.Table:
     """A row a party and protocol. Losses of one are gains of another: they are not meant to add up."""
     found: list[tuple[str, str, Estimate]] = []
     for name in run.world.protocols:
         lends = name in run.world.lending
         kinds = KINDS[:1] if lends else KINDS[1:3]
         lost = sum((numbers(run.paths, f"markout.{name}.{kind}.{AT_ONCE}") for kind in kinds), np.zeros(run.paths.num_rows))
-        found.append(("borrowers, by calls" if lends else "traders closed by the engine", name, mean(lost)))
+        found.append(("borrowers, by calls" if lends else "traders closed by the engine", name, mean(lost, drawn)))
     losses = bearers(run)
-    found += [(who, name, mean(usd)) for name, who, usd in zip(losses.protocols, losses.who, losses.usd.T, strict=True)]
+    found += [(who, name, mean(usd, drawn)) for name, who, usd in zip(losses.protocols, losses.who, losses.usd.T, strict=True)]
     for column, who in (("liquidator_profit", "liquidators"), ("provider_profit", "venues and makers")):
-        found.append((who, "", mean(-numbers(run.paths, column))))
+        found.append((who, "", mean(-numbers(run.paths, column), drawn)))
     return table(
         Column("who", "", [row[0] for row in found]), Column("protocol", "", [row[1] for row in found]),
         *ends([row[2] for row in found], ("loss", "low", "high"), "USD", "a gain is below 0; mean over paths"))

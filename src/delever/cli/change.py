@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from delever.cli.options import interrupted, user_errors
+from delever.cli.options import check_output, interrupted, user_errors
 from delever.cli.progress import bar
 
 
@@ -36,10 +36,10 @@ def run(first: str, second: str, way: Way, targets: Targets, as_json: bool) -> N
         from delever.analysis.change import change
         from delever.analysis.hybrids import GROUPS
         from delever.report.change import change_chart, change_json, change_report
-        from delever.report.files import check_target, json_document, write_table, write_text
+        from delever.report.files import json_document, write_table, write_text
 
         for path, suffix in ((targets.csv, ".csv"), (targets.parquet, ".parquet"), (targets.chart, ".svg")):
-            check_target(path, {suffix})
+            check_output(path, {suffix})
         order = GROUPS if way.order is None else tuple(name.strip() for name in way.order.split(","))
         try:
             with bar() as tell:

@@ -79,6 +79,10 @@ def stress(
     remainder: Annotated[
         bool, typer.Option("--remainder/--no-remainder", help="Show the figures with remainder collateral constant, and moving.")
     ] = True,
+    outcomes: Annotated[
+        bool, typer.Option("--outcomes", help="Keep what people are judged by: time unhealthy, regret, markouts, recovery; the "
+                           "run takes longer (scenario.judged).")
+    ] = False,
     settings: Set = None,
     allow_outside: Outside = False,
     as_json: Json = False,
@@ -88,7 +92,7 @@ def stress(
     from delever.cli import stress as command
 
     choice = command.Choice(
-        order, find_critical, paths, seed, out, threads, memory, trace, concentration, remainder, as_json, strict
+        order, find_critical, paths, seed, out, threads, memory, trace, concentration, remainder, outcomes, as_json, strict
     )
     command.run(world, settings or [], choice)
 
@@ -284,6 +288,7 @@ def change(
     csv: Csv = None,
     parquet: Parquet = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the waterfalls (.svg).")] = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Say why figures changed: by prices, positions, parameters, scenario, and the program's version; parts add up exactly."""
@@ -295,9 +300,10 @@ def change(
 
 @app.command()
 def outcomes(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, as stress made it.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, as stress --outcomes made it.")],
     csv: Csv = None,
     parquet: Parquet = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Say by what people are judged: time unhealthy, regret, markouts, who lost what, recovery, buffers left unused."""

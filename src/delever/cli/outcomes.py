@@ -6,19 +6,19 @@ from pathlib import Path
 
 import typer
 
-from delever.cli.options import user_errors
+from delever.cli.options import check_output, user_errors
 
 
 def run(folder: Path, csv: Path | None, parquet: Path | None, as_json: bool) -> None:
     """The command."""
     with user_errors():
         from delever.analysis.outcomes import outcomes
-        from delever.report.files import check_target, json_document, write_table
+        from delever.report.files import json_document, write_table
         from delever.report.outcomes import outcomes_json, outcomes_report
         from delever.run.stress import open_run
 
-        check_target(csv, {".csv"})
-        check_target(parquet, {".parquet"})
+        check_output(csv, {".csv"})
+        check_output(parquet, {".parquet"})
         given = open_run(folder)
         found = outcomes(given)
         for target in (csv, parquet):

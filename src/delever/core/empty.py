@@ -119,11 +119,11 @@ def new_ledgers(assets: int, reserves: int, protocols: int, outcomes: int, paths
                    turnover=np.zeros((assets, paths)))
 
 
-def new_flows(protocols: int, reserves: int, paths: int) -> Flows:
-    """Nothing has happened."""
+def new_flows(reserves: int, paths: int, judged: bool) -> Flows:
+    """Nothing has happened. judged: whether anybody asks at which prices positions are closed."""
     liquidated, taken, deleveraged, haircut, slippage = (np.zeros((reserves, paths)) for _ in range(5))
-    closed, worth = (np.zeros((2, reserves, paths)) for _ in range(2))
-    return Flows(liquidated, taken, deleveraged, haircut, slippage, closed, worth, np.zeros((protocols, paths)))
+    closed, worth = (np.zeros((2, reserves if judged else 0, paths)) for _ in range(2))
+    return Flows(liquidated, taken, deleveraged, haircut, slippage, closed, worth)
 
 
 def new_closings(size: int) -> Closings:

@@ -73,8 +73,7 @@ class Flows(NamedTuple):
     haircut: np.ndarray  # [R, P] what winners lost by it against the mark
     slippage: np.ndarray  # [R, P] what closing on books cost against the mark
     closed: np.ndarray  # [2, R, P] units closed by engines or handed to the vault: 0 of positions > 0, 1 of those < 0 [units]
-    worth: np.ndarray  # [2, R, P] what their owners had for them, signed as the units
-    forced: np.ndarray  # [protocols, P] all that was closed by force: engines, vault and, of winners, ADL
+    worth: np.ndarray  # [2, R, P] what their owners had for them, signed as the units; both [2, 0, P] where nobody asks
 
 
 class Fallen(NamedTuple):

@@ -162,12 +162,12 @@ def close_leg(slot: int, p: int, g: int, k: int, d: float, price: float, counter
 
 
 @helper
-def note_closing(r: int, p: int, number: int, d: float, worth: float, mark: float, in_usd: float, flows: Flows) -> None:
-    """d units (signed) were closed by force, for which their owner had `worth` [unit]. mark [unit]; in_usd: of the unit."""
-    side = 0 if d > 0.0 else 1
-    flows.closed[side, r, p] += d
-    flows.worth[side, r, p] += worth * in_usd
-    flows.forced[number, p] += abs(d) * mark * in_usd
+def note_closing(r: int, p: int, d: float, worth: float, flows: Flows) -> None:
+    """d units (signed) were closed by force, for which their owner had `worth` [USD]. Nothing where nobody asks."""
+    if flows.closed.shape[1] > 0:
+        side = 0 if d > 0.0 else 1
+        flows.closed[side, r, p] += d
+        flows.worth[side, r, p] += worth
 
 
 @helper
@@ -189,7 +189,7 @@ def close_on_book(slot: int, p: int, g: int, k: int, d: float, limit: float, acc
     in_usd = accounts.margins.in_usd[accounts.book.protocol[g], p]
     flows.liquidated[r, p] += abs(done) * price[p, r] * in_usd
     flows.slippage[r, p] += (done * price[p, r] - worth) * in_usd
-    note_closing(r, p, int(accounts.book.protocol[g]), done, worth, price[p, r], in_usd, flows)
+    note_closing(r, p, done, worth * in_usd, flows)
     return done, worth / done
 
 
@@ -281,8 +281,9 @@ def take_over(slot: int, p: int, g: int, number: int, time: float, accounts: Acc
         return False
     own = equity_of(slot, p, g, touched.amount, book, accounts.margins, price)[0]
     in_usd, gross = accounts.margins.in_usd[number, p], 0.0
-    for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
-        gross += abs(touched.amount[slot, k]) * price[p, book.reserve[g, k]]
+    if flows.closed.shape[1] > 0:
+        for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
+            gross += abs(touched.amount[slot, k]) * price[p, book.reserve[g, k]]
     safety.served[BACKSTOP, number, p] += max(-own, 0.0) * in_usd
     for side in range(2):
         first = book.first_debt[0] if side else 0
@@ -299,7 +300,7 @@ def take_over(slot: int, p: int, g: int, number: int, time: float, accounts: Acc
             if side:
                 touched.cost[slot, k] = 0.0
                 flows.taken[r, p] += abs(units) * price[p, r] * in_usd
-            if side and units != 0.0:  # their owner leaves all that he has: the price is that at which this is nothing
+            if side and gross > 0.0 and units != 0.0:  # their owner leaves all that he has: at that price this is nothing
                 lost = own * (abs(units) * price[p, r] / gross)
-                note_closing(r, p, number, units, units * price[p, r] - lost, price[p, r], in_usd, flows)
+                note_closing(r, p, units, (units * price[p, r] - lost) * in_usd, flows)
     return True

@@ -6,13 +6,10 @@
     start       the end of the first step with closed(t) as large; duration: the steps in which it is, times their length
 
 Recovery is looked at once anything was closed by force on the path, at the end of each step. Out of the band are prices while
-some
-market with a venue stands further from its outside price than at the start; health while accounts left unhealthy owe more than a
-share of all that was owed or open; liquidity while some side of a market lacks more than a share of its depth. The time to
-recovery
-runs from the first forced closing to the end of the last step out of the band; 0 where there was none, never where that is the
-last.
-Bands, share and window are the scenario's `judged`: assumptions.
+some market with a venue stands further from its outside price than at the start; health while accounts left unhealthy owe more
+than a share of all that was owed or open; liquidity while some side of a market lacks more than a share of its depth. The time to
+recovery runs from the first forced closing to the end of the last step out of the band; 0 where there was none, never where that
+is the last. Bands, share and window are the scenario's `judged`: assumptions.
 """
 
 from __future__ import annotations
@@ -22,11 +19,12 @@ import math
 import numpy as np
 
 from delever.core.columns import OF, Column, Figure, Value
+from delever.core.exchange_tables import Flows
 from delever.core.jit import kernel
 from delever.core.outcomes import REPAID
 from delever.core.phase import Phase
 from delever.core.state import State
-from delever.core.tables import Markets
+from delever.core.tables import Markets, Reserves
 from delever.engine.unhealthy import SECTION, Unhealthy
 
 ASSUMED = " (share and window: scenario.judged, assumptions)"
@@ -49,6 +47,17 @@ BACK = {what: Column(
 NEVER = {what: Column(f"unrecovered_{what}", "count", f"1: something was closed by force and {what} were not back at the "
                       f"end{BANDS}") for what in WHAT}
 HIT = Column("any_forced_closing", "count", "1: something was closed by force")
+
+
+@kernel
+def add_up(flows: Flows, reserves: Reserves, lends: np.ndarray, forced: np.ndarray) -> None:
+    """What exchanges have closed: their engines, the vault and, of winners, ADL. forced: [protocols, P] [USD]."""
+    forced[:] = 0.0
+    for r in range(reserves.protocol.shape[0]):
+        n = reserves.protocol[r]
+        if not lends[n]:
+            for p in range(forced.shape[1]):
+                forced[n, p] += flows.liquidated[r, p] + flows.taken[r, p] + flows.deleveraged[r, p]
 
 
 @kernel
@@ -78,8 +87,7 @@ def roll(row: int, time: float, totals: np.ndarray, forced: np.ndarray, lends: n
 
 @kernel
 def look(time: float, markets: Markets, has_venue: np.ndarray, bands: np.ndarray, owed: np.ndarray, most: float,
-         begun: np.ndarray,
-         worst: np.ndarray, out: np.ndarray) -> None:
+         begun: np.ndarray, worst: np.ndarray, out: np.ndarray) -> None:
     """Note who is out of its band. bands: prices [log], depth; owed: [protocols, P] [USD], most: [USD]; out: [3, P] [s].
 
     worst: [3, P] scratch: largest gap [log], what the unhealthy owe [USD], least depth.
@@ -114,10 +122,11 @@ class Deleveraging(Phase):
         self.lends, self.base, self.unhealthy, self.window, self.share = lends, base, unhealthy, window, share
         self.bands, self.most = np.array([bands[0], bands[2]]), bands[1] * float(base.sum())
         self.begun = np.zeros(0)  # [P] time of the first forced closing [s]; inf: none
+        self.forced = np.zeros((0, 0))  # [protocols, P] closed by exchanges so far [USD]
 
     def _begin(self, state: State) -> None:
         shape = (len(self.base), state.paths)
-        self.ring = np.zeros((self.window, *shape))
+        self.ring, self.forced = np.zeros((self.window, *shape)), np.zeros(shape)
         self.depth, self.lasts, self.start = np.zeros(shape), np.zeros(shape), np.full(shape, np.inf)
         self.begun, self.out = np.full(state.paths, np.inf), np.full((len(WHAT), state.paths), -1.0)
         self.worst = np.zeros((len(WHAT), state.paths))
@@ -127,8 +136,10 @@ class Deleveraging(Phase):
         if not len(self.begun):
             self._begin(state)
         time = state.step * state.step_length
-        if roll(state.step % self.window, time, state.ledgers.totals, state.flows.forced, self.lends, self.base, self.share,
-                self.ring, self.depth, self.start, self.lasts, self.begun):
+        if not self.lends.all():
+            add_up(state.flows, state.reserves, self.lends, self.forced)
+        if roll(state.step % self.window, time, state.ledgers.totals, self.forced, self.lends, self.base, self.share, self.ring,
+                self.depth, self.start, self.lasts, self.begun):
             look(time, state.markets, state.profiles.has_venue, self.bands, self.unhealthy.owed, self.most, self.begun,
                  self.worst, self.out)
 
@@ -139,7 +150,7 @@ class Deleveraging(Phase):
         out, end = list[Value](), state.step * state.step_length
         for n, lends in enumerate(self.lends):
             event = np.isfinite(self.start[n])
-            shed = state.ledgers.totals[REPAID] if lends else state.flows.forced
+            shed = state.ledgers.totals[REPAID] if lends else self.forced
             out += [Value(SHED, shed[n].copy(), n), Value(DEPTH, self.depth[n], n),
                     Value(START, np.where(event, self.start[n], np.nan), n),
                     Value(LASTS, np.where(event, self.lasts[n] * state.step_length, np.nan), n)]

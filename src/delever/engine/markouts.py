@@ -4,10 +4,8 @@
 
 Of lending `units` are the collateral that was seized, and what the owner had for it is the debt that was repaid, at its own price
 then: at 0 s the loss is what the call cost. P is the market price. Of exchanges a call is a fill on the book, or the hand-over
-to the
-vault at the price at which the account is left with nothing. Steps are the clock: t is the end of the step in which it happened,
-t + h
-the end of the first step that is at least h later; what would lie beyond the horizon is not counted.
+to the vault at the price at which the account is left with nothing. Steps are the clock: t is the end of the step in which it
+happened, t + h the end of the first step that is at least h later; what would lie beyond the horizon is not counted.
 Source: markouts as market makers and exchanges measure fills; of one step all closings of a path and reserve are one.
 """
 
@@ -18,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from delever.core.columns import OF, Column, Value
+from delever.core.columns import OF, Column, Value, market_price
 from delever.core.elementary import exp_
 from delever.core.exchange_tables import Closings, Flows, Margins
 from delever.core.jit import kernel
@@ -31,13 +29,16 @@ from delever.core.tables import (
     DEBTS,
     DEFICIT,
     DEPOSITS,
+    MAKERS,
     OWN_DEBTS,
     OWN_DEPOSITS,
     STOLEN,
+    VENUES,
     Ledgers,
     Reserves,
     Tree,
 )
+from delever.engine.deleveraging import Deleveraging
 from delever.engine.unhealthy import Unhealthy
 
 LAGS = (0.0, 60.0, 300.0, 900.0, 3600.0)  # [s]
@@ -45,12 +46,12 @@ NAMES = ("0s", "1min", "5min", "15min", "1h")  # of them
 KINDS = ("loans", "longs", "shorts", "adl_longs", "adl_shorts")  # who was closed
 LOANS, LONGS, SHORTS, ADL_LONGS, ADL_SHORTS = range(5)
 NO_ROWS = (0, 0)
-MARKOUT = Column("markout", "USD", f"of those of {OF} who were closed: what that was worth so much later, less what they had "
-                                   f"for it, "
-                 "at market prices; above 0 they lost by it")
+MARKOUT = Column("markout", "USD", f"of those of {OF} who were closed: what that was worth so much later, less what they had for "
+                 "it, at market prices; above 0 they lost by it")
 CLOSED = Column("markout_value", "USD", f"of those of {OF} who were closed: what of it is counted so much later, at market "
-                                        f"prices when it "
-                "was closed; what came too late is not")
+                "prices when it was closed; what came too late is not")
+PROVIDED = Column("provider_profit", "USD", "what venues and the makers behind them gained by all trades, at market prices of "
+                  "the end")
 
 
 class Rows(NamedTuple):
@@ -136,8 +137,7 @@ def gather(n_paths: int, picked: np.ndarray, ledgers: Ledgers, flows: Flows, res
 
 @kernel
 def gather_winners(first: int, last: int, closings: Closings, reserves: Reserves, margins: Margins, market: np.ndarray,
-                   rows: Rows,
-                   n: int) -> int:
+                   rows: Rows, n: int) -> int:
     """The same of positions first..last-1 that auto-deleveraging closed."""
     for i in range(first, last):
         r, p = closings.reserve[i], closings.path[i]
@@ -155,9 +155,9 @@ def gather_winners(first: int, last: int, closings: Closings, reserves: Reserves
 @kernel
 def mark(spans: np.ndarray, rows: Rows, step: int, tree: Tree, market: np.ndarray, asked: np.ndarray, price: np.ndarray,
          loss: np.ndarray, value: np.ndarray) -> None:
-    """Add what rows are worth now. spans: [lags, 2] first row and the one behind the last; loss, value: [lags, kinds, protocols,
-    P].
+    """Add what rows are worth now. spans: [lags, 2] first row and the one behind the last.
 
+    loss, value: [lags, kinds, protocols, P].
     asked, price: [2, markets or assets, P] the step in which a price was last asked for, and it: most are asked for at every lag.
     """
     for lag in range(spans.shape[0]):
@@ -180,12 +180,14 @@ def steps_of(seconds: float, step_length: float) -> int:
 class Markouts(Phase):
     """Closings by force, path by path, marked at each of LAGS."""
 
-    def __init__(self, lends: np.ndarray, inverse: np.ndarray, unhealthy: Unhealthy, own: bool) -> None:
+    def __init__(self, lends: np.ndarray, inverse: np.ndarray, unhealthy: Unhealthy, events: Deleveraging,
+                 own: bool) -> None:
         """lends: [protocols] true: no exchange; inverse: [protocols] true: its long is short of dollars, see Positions.sense.
 
-        unhealthy: knows whether anybody was called; own: some rules call accounts that they watch themselves.
+        unhealthy: knows whether anybody was called; events: what exchanges closed, both looked before; own: some rules call
+        accounts that they watch themselves.
         """
-        self.lends, self.inverse, self.unhealthy, self.own = lends, inverse, unhealthy, own
+        self.lends, self.inverse, self.unhealthy, self.events, self.own = lends, inverse, unhealthy, events, own
         self.before: Before | None = None
         self.steps: dict[int, tuple[int, int]] = {}  # rows of each step that is still to be marked
         self.rows, self.n_rows, self.n_closings = new_rows(64), 0, 0
@@ -209,7 +211,7 @@ class Markouts(Phase):
             self.steps.pop(state.step - self.lags[-1], None)
 
     def _begin(self, state: State) -> None:
-        protocols, reserves = state.flows.forced.shape[0], len(state.reserves.protocol)
+        protocols, reserves = len(self.lends), len(state.reserves.protocol)
         self.before = Before(np.zeros((3, protocols, state.paths)), *(np.zeros((2, reserves, state.paths)) for _ in range(2)))
         self.lags = [steps_of(lag, state.step_length) for lag in LAGS]
         self.loss, self.value = (np.zeros((len(LAGS), len(KINDS), protocols, state.paths)) for _ in range(2))
@@ -220,7 +222,7 @@ class Markouts(Phase):
     def _gather(self, state: State) -> None:
         """What was closed in this step; nothing on most."""
         assert self.before is not None
-        count = changed(state.ledgers.totals, state.flows.forced, self.before.done, self.moved)
+        count = changed(state.ledgers.totals, self.events.forced, self.before.done, self.moved)
         if count == 0:
             return
         self._make_room(2 * count * len(state.reserves.protocol) + state.n_closings - self.n_closings)
@@ -262,4 +264,7 @@ class Markouts(Phase):
                 for k, lag in enumerate(NAMES):
                     out += [Value(MARKOUT, self.loss[k, kind, number], number, of=f"{name}.{lag}"),
                             Value(CLOSED, self.value[k, kind, number], number, of=f"{name}.{lag}")]
-        return out
+        tokens, gained = state.ledgers.tokens, np.zeros(state.paths)
+        for a in range(tokens.shape[1]):
+            gained += (tokens[VENUES, a] + tokens[MAKERS, a]) * market_price(state, a)
+        return [*out, Value(PROVIDED, gained)]

@@ -10,13 +10,13 @@ from typing import Protocol
 
 import numpy as np
 
-from delever.core.columns import BASE, OF, QUOTE, Column, Figure, Value, market_price
+from delever.core.columns import BASE, OF, QUOTE, Column, Figure, Value
 from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, REPAID
 from delever.core.phase import Phase
 from delever.core.seen_prices import price_all, value_coins
 from delever.core.state import State
-from delever.core.tables import MAKERS, VENUES, Markets
+from delever.core.tables import Markets
 
 BINS = 48  # of the horizon
 PER_DECADE = 5  # buckets of a money histogram: 10^(1/5) wide, from 1 USD; bucket 0 holds what is below
@@ -51,12 +51,8 @@ QUOTED = BEYOND._replace(figures=(Figure("extrapolated", "share_above", f"paths 
                                          "where depth is extrapolated", "share"),))
 
 
-PROVIDED = Column("provider_profit", "USD", "what venues and the makers behind them gained by all trades, at market prices of "
-                                            "the end")
-
-
 class Extremes(Phase):
-    """How deep prices fell, and what became of those who took the other side."""
+    """How deep prices fell."""
 
     def observe(self, state: State) -> None:
         """Once a step."""
@@ -70,10 +66,7 @@ class Extremes(Phase):
                     Value(EXTRA if venue else OUTSIDE, np.expm1(markets.lowest_exogenous[m]), market=m),
                     Value(LAST, np.exp(markets.price[m]), market=m),
                     Value(QUOTED if venue else BEYOND, markets.extrapolated[m], market=m)]
-        tokens, gained = state.ledgers.tokens, np.zeros(state.paths)
-        for a in range(tokens.shape[1]):
-            gained += (tokens[VENUES, a] + tokens[MAKERS, a]) * market_price(state, a)
-        return [*out, Value(PROVIDED, gained)]
+        return out
 
 
 def ends_of_bins(steps: int) -> dict[int, int]:

@@ -3,11 +3,11 @@
     account-hours    accounts left below their threshold at the end of a step, x the length of the step
     debt-hours       what they owe then x the length of the step; of exchanges the size of their positions
     regretted        an account that was called for the first time, and that would be healthy so long after (or at the end) with
-    what
-                     it held before the call, at what its protocol then sees: interest and funding counted, terms as they then are
+                     what it held before the call, at what its protocol then sees: interest and funding counted, terms as they
+                     then are
 
-Accounts without any collateral left are bad debt, and stand nowhere. LLAMMA's loans are watched by their own rules and not
-looked at.
+Accounts without any collateral left are bad debt, and stand nowhere. LLAMMA's loans are watched by their own rules and not looked
+at.
 """
 
 from __future__ import annotations
@@ -43,10 +43,9 @@ REGRETTED_USD = Column("regretted_usd", "USD", f"debt or positions of {OF} that 
 @kernel
 def dwell(n: int, standing: np.ndarray, accounts: Accounts, seen: SeenPrices, tree: Tree, market: np.ndarray, stamp: np.ndarray,
           step: int, hours: float, owed: np.ndarray, stood: np.ndarray) -> None:
-    """Add so many hours for each account that stands unhealthy. stamp: [P] step of the prices; stood: [2, protocols, P] as
-    columns.
+    """Add so many hours for each account that stands unhealthy.
 
-    owed: [protocols, P] what they owe now [USD].
+    stamp: [P] step of the prices; stood: [2, protocols, P] as columns; owed: [protocols, P] what they owe now [USD].
     """
     touched, book, reserves, margins = accounts.touched, accounts.book, accounts.reserves, accounts.margins
     first = book.first_debt[0]
@@ -170,7 +169,7 @@ class Unhealthy(Phase):
         self.owed = np.zeros((0, 0))  # [protocols, P] owed by accounts that stand unhealthy now [USD]
 
     def _begin(self, state: State) -> None:
-        shape = (state.flows.forced.shape[0], state.paths)
+        shape = (len(state.ledgers.totals[0]), state.paths)
         self.stood, self.owed = np.zeros((2, *shape)), np.zeros(shape)
         self.stamp, self.noted = np.full(state.paths, -1), np.zeros(64, np.int64)
         self.outcome = np.zeros((len(WHEN), 4, *shape))
@@ -224,8 +223,7 @@ class Unhealthy(Phase):
     def _judge(self, state: State, first: int, last: int, when: int) -> None:
         value_coins(state)
         judge(first, last, self.account, self.start, self.legs, self.scratch, state.accounts, state.seen, state.tree,
-              state.markets.price, self.stamp,
-              state.step, when, self.outcome)
+              state.markets.price, self.stamp, state.step, when, self.outcome)
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""

@@ -17,11 +17,8 @@ class Judged(Spec):
     regret_after: Seconds = Field(3600.0, gt=0, description="a liquidation is regretted where the account, had nobody called it, "
                                   "would be healthy this long after, rounded up to whole steps (assumption)")
     price_band: Share = Field(0.01, gt=0, description="prices have recovered: no market stands further from the outside price "
-                                                      "than "
-                              "at the start, by this share (assumption)")
+                              "than at the start, by this share (assumption)")
     health_band: Share = Field(0.001, gt=0, description="health has recovered: accounts left unhealthy owe no more than this "
-                                                        "share of "
-                               "all debt and open interest at the start (assumption)")
+                               "share of all debt and open interest at the start (assumption)")
     depth_band: Share = Field(0.05, gt=0, description="liquidity has recovered: no side of a market lacks more than this share "
-                                                      "of its "
-                              "depth at the start (assumption)")
+                              "of its depth at the start (assumption)")

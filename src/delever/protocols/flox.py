@@ -209,7 +209,6 @@ def deleverage(start: int, number: int, ranking: int, now: Moment, owed: np.ndar
             safety.served[ADL, number, p] += given
             ledgers.turnover[0, p] += abs(q) * price[p, r]
             flows.deleveraged[r, p] += abs(q) * price[p, r]
-            flows.forced[number, p] += abs(q) * price[p, r]
             flows.haircut[r, p] += given
             closings.path[n_closings], closings.step[n_closings], closings.account[n_closings] = p, now.step, account
             closings.reserve[n_closings], closings.units[n_closings] = r, q

@@ -17,9 +17,9 @@ HEADING = "Outcomes"
 SHOWN = ("unhealthy_debt_hours", "exposure_shed", "deleveraging_event", "event_start", "regretted_window", "regretted_end")
 FIRST, LAST = 0.0, 3600.0  # lags of markouts that the section shows [s]
 MARKOUT = ("Markout: what was closed by force is worth so much later, less what its owner had for it, at market prices; + is a "
-           "loss "
-           "for who was closed. 0 s is the end of the step in which it happened.")
-Line = tuple[str, str, str, str]  # protocol, outcome, value, interval
+           "loss for who was closed. 0 s is the end of the step in which it happened.")
+ANSWERS = ("regretted_window", "regretted_end")  # said also where they are 0
+Line = tuple[str, str, str, str, str]  # protocol, outcome, value, interval, definition
 
 
 def outcomes_section(found: Outcomes, where: str = "") -> Section | Remarks:
@@ -29,18 +29,18 @@ def outcomes_section(found: Outcomes, where: str = "") -> Section | Remarks:
         return Remarks(HEADING, (Remark("", "nothing was closed by force, and nobody stood below the threshold"),))
     columns = [column("of", [line[0] or "all" for line in lines]), column("outcome", [line[1] for line in lines]),
                column("value", [line[2] for line in lines], right=True),
-               column(INTERVAL, [line[3] for line in lines]) if found.paths > 1 else None]
-    notes = [f"windows and bands are assumptions: {said(found)}", "markout: + is a loss for who was closed, of what was closed"]
+               column(INTERVAL, [line[3] for line in lines]) if found.paths > 1 else None,
+               column("horizon", [duration(found.horizon)] * len(lines)), column("definition", [line[4] for line in lines])]
+    notes = [f"windows and bands are assumptions: {said(found)}"]
     notes += [where] if where else []
-    return Section(HEADING, table_of(*(c for c in columns if c is not None)), tuple(notes), keys=2)
+    return Section(HEADING, table_of(*(c for c in columns if c is not None)), tuple(notes), keys=2, under="definition")
 
 
 def said(found: Outcomes) -> str:
     """The thresholds, windows and bands, in a line."""
     judged = found.judged
     return (f"an event is {percent(judged.event_share)} of debt or positions closed within {duration(judged.event_within)}; "
-            f"regret "
-            f"after {duration(judged.regret_after)}; back within {percent(judged.price_band)} (prices), "
+            f"regret after {duration(judged.regret_after)}; back within {percent(judged.price_band)} (prices), "
             f"{percent(judged.health_band)} of all debt (health), {percent(judged.depth_band)} of depth (liquidity); "
             "scenario.judged sets them")
 
@@ -51,9 +51,10 @@ def _figures(found: Outcomes) -> Iterator[Line]:
         value = row["value"]
         if not known(value) or (row["outcome"] not in SHOWN if row["protocol"] else False):
             continue
-        if value == 0.0:
+        if value == 0.0 and not row["high"] and row["outcome"] not in ANSWERS:
             continue
-        yield row["protocol"], row["label"], with_unit(value, row["unit"]), interval(row["low"], row["high"], row["unit"])
+        yield (row["protocol"], row["label"], with_unit(value, row["unit"]), interval(row["low"], row["high"], row["unit"]),
+               row["meaning"])
 
 
 def _markouts(found: Outcomes) -> Iterator[Line]:
@@ -62,15 +63,16 @@ def _markouts(found: Outcomes) -> Iterator[Line]:
         if known(row["loss"]) and row["after"] in (FIRST, LAST):
             after = NAMES[LAGS.index(row["after"])]
             yield (row["protocol"], f"markout {after}, {row['who']}", signed_percent(row["loss"]),
-                   interval(row["low"], row["high"], "share"))
+                   interval(row["low"], row["high"], "share"), "what was closed by force is worth so much later, less what they "
+                   "had for it, of what was closed, at market prices; + is their loss")
 
 
 def _buffers(found: Outcomes) -> Iterator[Line]:
     """Those behind which losses stood."""
     for row in found.buffers.to_pylist():
         if row["paths"]:
-            yield (row["protocol"], f"{row['buffer']} used before what is behind it", percent(row["used"]),
-                   interval(row["low"], row["high"], "share"))
+            yield (row["protocol"], f"{row['buffer']} used", percent(row["used"]), interval(row["low"], row["high"], "share"),
+                   f"of it when a later layer, or bad debt, was reached; mean over the {row['paths']} paths on which one was")
 
 
 def outcomes_report(name: str, found: Outcomes) -> Report:
@@ -89,9 +91,9 @@ def outcomes_report(name: str, found: Outcomes) -> Report:
         column(INTERVAL, [interval(row["low"], row["high"], "USD") for row in parties])),
         ("a gain is below 0; what one loses another gains, so they are not to be added up",
          "borrowers and traders: what being closed cost them at the market price of that step; liquidators, venues and makers: "
-         "at "
-         "prices of the end"))
-    return Report(f"Outcomes of {name}", (figures, losses, markouts_table(found), buffers_table(found)), (MARKOUT,))
+         "at prices of the end"))
+    return Report(f"Outcomes of {name} over {duration(found.horizon)}", (
+        figures, losses, markouts_table(found), buffers_table(found)), (MARKOUT,))
 
 
 def never(row: dict[str, Any]) -> str:
@@ -136,5 +138,5 @@ def buffers_table(found: Outcomes) -> Section:
 
 def outcomes_json(found: Outcomes) -> dict[str, Any]:
     """The same for machines."""
-    return {"judged": found.judged.fields(), "figures": found.table.to_pylist(), "parties": found.parties.to_pylist(),
-            "markouts": found.markouts.to_pylist(), "buffers": found.buffers.to_pylist()}
+    return {"horizon_s": found.horizon, "judged": found.judged.fields(), "figures": found.table.to_pylist(),
+            "parties": found.parties.to_pylist(), "markouts": found.markouts.to_pylist(), "buffers": found.buffers.to_pylist()}

@@ -36,8 +36,9 @@ def stress_report(name: str, run: Run, extras: Extras = NO_EXTRAS) -> Report:
     sections: list[Section | Remarks] = [*findings_remarks("Warnings", run.findings, "warn"),
                                          *summary_sections(run.summary, paths, run), *named_section(run.summary, paths),
                                          *extra_sections(extras)]
-    everything = f"all of it: delever outcomes {run.folder}" if run.folder is not None else ""
-    sections.append(outcomes_section(outcomes(run), everything))
+    if run.world.scenario.judged is not None:
+        everything = f"all of it: delever outcomes {run.folder}" if run.folder is not None else ""
+        sections.append(outcomes_section(outcomes(run), everything))
     sections.append(asked_section(run.asked))
     sections.append(Remarks("What is estimated and what is assumed", tuple(assumptions(run.world))))
     notes = [f"{one.what[0].upper()}{one.what[1:]}: {one.value}." for one in run.found if one.code == "paths.weighted"]
@@ -181,7 +182,7 @@ def stress_json(name: str, run: Run, extras: Extras = NO_EXTRAS) -> dict[str, An
         "asked": run.asked.to_pylist(),
         "figures": {row.pop("figure"): row for row in map(_named, run.summary.to_pylist())},
         **tables_json(run),
-        "outcomes": outcomes_json(outcomes(run)),
+        **({} if scenario.judged is None else {"outcomes": outcomes_json(outcomes(run))}),
         **extras.for_json(),
     }
 

@@ -83,6 +83,11 @@ def ratio(x: np.ndarray, y: np.ndarray, drawn: Drawn = None) -> Estimate:
     return around(r, influence_on_mean((x - r * y) / below, w), drawn)
 
 
+def among(drawn: Drawn, these: np.ndarray) -> Drawn:
+    """How those of the paths count for which `these` [paths] is true."""
+    return None if drawn is None else Weights(drawn.w[these], drawn.plainly[these])
+
+
 def each(drawn: Drawn) -> OneEach:
     """How much each path counts."""
     return None if drawn is None else drawn.w

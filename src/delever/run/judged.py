@@ -1,4 +1,4 @@
-"""The probes of every run by which its outcomes are judged: of whom, against what, with the scenario's thresholds and windows."""
+"""The probes by which a run's outcomes are judged: of whom, against what, with the scenario's thresholds and windows."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ def exposure(model: Model) -> np.ndarray:
 
 
 def probes_of(model: Model) -> list[Probe]:
-    """In the order in which they must look."""
+    """In the order in which they must look; none where nobody asks."""
     judged, world = model.world.scenario.judged, model.world
+    if judged is None:
+        return []
     lends = np.array([name in world.lending for name in world.protocols], np.bool_)
     inverse = np.zeros(len(lends), np.bool_)
     of = {name: n for n, name in enumerate(world.protocols)}
@@ -34,4 +36,4 @@ def probes_of(model: Model) -> list[Probe]:
     own = any(getattr(protocol.rules, "watches", False) for protocol in world.protocols.values())
     bands = (log_band(judged.price_band), judged.health_band, judged.depth_band)
     events = Deleveraging(lends, exposure(model), unhealthy, window, judged.event_share, bands)
-    return [unhealthy, Markouts(lends, inverse, unhealthy, own), events]
+    return [unhealthy, events, Markouts(lends, inverse, unhealthy, events, own)]

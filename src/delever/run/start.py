@@ -145,7 +145,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
                                            gross=np.zeros((reserves, paths)), counted=lent.counted,
                                            in_usd=np.ones((len(model.world.protocols), paths))),
         safety=new_safety(*stocks(model.world, positions.reserves), paths),
-        flows=new_flows(len(model.world.protocols), reserves, paths),
+        flows=new_flows(reserves, paths, model.world.scenario.judged is not None),
         closings=new_closings(64), fallen=np.zeros(slots, np.int32),
         transactions=new_transactions(1024), sales=new_sales(1024), active=np.ones(paths, np.bool_),
         changed=np.zeros(paths, np.bool_), wake=np.full(paths, np.inf), lots=new_lots(64),

@@ -137,7 +137,6 @@ def close_winners(n: int, closed: float, out: Unclosed, found: Candidates, numbe
     ledgers.turnover[accounts.reserves.asset[r], p] += closed
     ledgers.turnover[unit, p] += abs(closed * x)
     flows.deleveraged[r, p] += closed * mark * in_usd
-    flows.forced[number, p] += closed * mark * in_usd
     flows.haircut[r, p] += lost * in_usd
     records.safety.served[ADL, number, p] += lost * in_usd
     return n_closings
