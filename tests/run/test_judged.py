@@ -14,6 +14,7 @@ from delever.engine.markouts import LAGS, NAMES, steps_of
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.estimates import ratio
+from delever.run.judged import exposure
 from delever.run.stress import Run, stress
 from run.exchange_small import exchange
 from run.small import fall, loan, one_market
@@ -114,9 +115,34 @@ def test_judged_is_a_part_of_the_world_and_refuses_what_is_no_window() -> None:
         world.replace("scenario.judged.event_within", 0.0)
 
 
+def test_nobody_who_asks_for_none_keeps_any() -> None:
+    plain, asked = stress(exchange(True), keep=False, threads=1), stress(exchange(True, judged={}), keep=False, threads=1)
+    more = set(asked.paths.column_names) - set(plain.paths.column_names)
+    assert {"event_start.pool", "provider_profit", "regretted.perps.end"} <= more
+    for name in plain.paths.column_names:  # judging moves nothing
+        np.testing.assert_array_equal(np.asarray(plain.paths[name]), np.asarray(asked.paths[name]), name)
+    with pytest.raises(InputError, match="--outcomes"):
+        outcomes(plain)
+
+
+def test_outcomes_count_paths_by_their_weights() -> None:
+    world = exchange(False, judged={}, paths=40, tail={"change": {"ETH": -0.03}})
+    run = stress(world, keep=False, threads=1)
+    w, shed = (np.asarray(run.paths[name], float) for name in ("weight", "closed_by_force.perps"))
+    closed = np.asarray(run.paths["markout_value.perps.longs.0s"], float)
+    loss = np.asarray(run.paths["markout.perps.longs.0s"], float)
+    assert w.std() > 0.1
+    found = outcomes(run)
+    row = next(row for row in found.table.to_pylist() if row["outcome"] == "exposure_shed")
+    assert row["value"] / (shed.mean() / exposure(run.model)[0]) == pytest.approx((w * shed).sum() / w.sum() / shed.mean())
+    mark = next(row for row in found.markouts.to_pylist() if (row["who"], row["after"]) == ("longs", 0.0))
+    assert mark["loss"] == pytest.approx((w * loss).sum() / (w * closed).sum())
+    assert mark["low"] < mark["loss"] < mark["high"]
+
+
 @cache
 def perps(lending: bool = True) -> Run:
-    return stress(exchange(lending), keep=False, threads=1, trace=list(range(7)))
+    return stress(exchange(lending, judged={}), keep=False, threads=1, trace=list(range(7)))
 
 
 def price_at(run: Run, path: int, time: float) -> float:
@@ -143,7 +169,7 @@ def test_what_was_closed_is_what_the_flows_say() -> None:
 
 
 def test_a_flat_close_out_costs_its_slippage_at_once() -> None:
-    world: World = exchange(False).replace("protocols.perps.rules", {
+    world: World = exchange(False, judged={}).replace("protocols.perps.rules", {
         "kind": "exchange", "stages": [{"stage": "flat", "slippage": 0.01}]}).replace("scenario.prices", {"kind": "lognormal"})
     world = world.replace("venues.perp.half_life", None).replace("scenario.events", [fall(0.03, at=1800.0)]).replace(
         "protocols.perps.waterfall", [])

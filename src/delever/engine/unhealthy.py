@@ -12,15 +12,19 @@ at.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from delever.core.columns import OF, Column, Value, mean_of
+from delever.core.elementary import exp_
 from delever.core.empty import longer
 from delever.core.health import account_health
 from delever.core.jit import helper, kernel
 from delever.core.margin import equity_of
 from delever.core.phase import Phase
-from delever.core.seen_prices import price_path, value_coins
+from delever.core.route import usd_price
+from delever.core.seen_prices import value_coins
 from delever.core.state import State
 from delever.core.tables import HIT, STANDING, Accounts, BookTables, SeenPrices, Touched, Tree
 
@@ -40,12 +44,37 @@ REGRETTED = Column("regretted", "count", f"of those accounts of {OF} the ones th
 REGRETTED_USD = Column("regretted_usd", "USD", f"debt or positions of {OF} that were closed since those calls, for nothing")
 
 
+class Levels(NamedTuple):
+    """Seen prices of the reserves that somebody was looked at for; a log price that stands is not raised again."""
+
+    was: np.ndarray  # [P, R] log price
+    raised: np.ndarray  # [P, R] of it, in the protocol's unit
+    price: np.ndarray  # [P, R] USD
+
+
+@helper
+def see_legs(p: int, g: int, book: BookTables, seen: SeenPrices, tree: Tree, market: np.ndarray, levels: Levels) -> None:
+    """Price what an account of signature g on path p has and owes, as core/seen_prices.py prices a whole path."""
+    last, in_usd, debts = 0, 1.0, book.first_debt[0]
+    for k in range(debts + book.debts[g]):
+        if book.collaterals[g] <= k < debts:
+            continue
+        r = book.reserve[g, k]
+        if seen.unit[r] != last:
+            last = seen.unit[r]
+            in_usd = usd_price(last, p, tree, market)
+        now = seen.log_price[seen.like[r], p]
+        if now != levels.was[p, r]:
+            levels.was[p, r], levels.raised[p, r] = now, exp_(now)
+        levels.price[p, r] = levels.raised[p, r] * in_usd
+
+
 @kernel
-def dwell(n: int, standing: np.ndarray, accounts: Accounts, seen: SeenPrices, tree: Tree, market: np.ndarray, stamp: np.ndarray,
-          step: int, hours: float, owed: np.ndarray, stood: np.ndarray) -> None:
+def dwell(n: int, standing: np.ndarray, accounts: Accounts, seen: SeenPrices, tree: Tree, market: np.ndarray, levels: Levels,
+          hours: float, owed: np.ndarray, stood: np.ndarray) -> None:
     """Add so many hours for each account that stands unhealthy.
 
-    stamp: [P] step of the prices; stood: [2, protocols, P] as columns; owed: [protocols, P] what they owe now [USD].
+    stood: [2, protocols, P] as columns; owed: [protocols, P] what they owe now [USD].
     """
     touched, book, reserves, margins = accounts.touched, accounts.book, accounts.reserves, accounts.margins
     first = book.first_debt[0]
@@ -53,16 +82,14 @@ def dwell(n: int, standing: np.ndarray, accounts: Accounts, seen: SeenPrices, tr
     for j in range(n):
         slot = standing[j]
         p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
-        if stamp[p] != step:
-            stamp[p] = step
-            price_path(p, seen.log_price, seen.like, seen.price, seen.unit, tree, market)
+        see_legs(p, g, book, seen, tree, market, levels)
         number, total = book.protocol[g], 0.0
         for k in range(first, first + book.debts[g]):
             r = book.reserve[g, k]
             if book.margin[g]:
-                total += abs(touched.amount[slot, k]) * seen.price[p, r] * margins.in_usd[number, p]
+                total += abs(touched.amount[slot, k]) * levels.price[p, r] * margins.in_usd[number, p]
             else:
-                total += max(touched.amount[slot, k], 0.0) * reserves.borrow_index[r, p] * seen.price[p, r]
+                total += max(touched.amount[slot, k], 0.0) * reserves.borrow_index[r, p] * levels.price[p, r]
         stood[0, number, p] += hours
         stood[1, number, p] += total * hours
         owed[number, p] += total
@@ -128,30 +155,28 @@ def keep_hit(first: int, last: int, touched: Touched, step: int, account: np.nda
 
 @kernel
 def judge(first: int, last: int, account: np.ndarray, start: np.ndarray, legs: np.ndarray, row: np.ndarray, accounts: Accounts,
-          seen: SeenPrices, tree: Tree, market: np.ndarray, stamp: np.ndarray, step: int, when: int, outcome: np.ndarray) -> None:
+          seen: SeenPrices, tree: Tree, market: np.ndarray, levels: Levels, when: int, outcome: np.ndarray) -> None:
     """Whether accounts first..last-1 would be healthy now as they were before. outcome: [2, 4, protocols, P] as columns."""
     touched, book, reserves, margins = accounts.touched, accounts.book, accounts.reserves, accounts.margins
     out, debts = outcome[when], book.first_debt[0]
     for i in range(first, last):
         slot = account[i]
         p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
-        if stamp[p] != step:
-            stamp[p] = step
-            price_path(p, seen.log_price, seen.like, seen.price, seen.unit, tree, market)
+        see_legs(p, g, book, seen, tree, market, levels)
         number, closed = book.protocol[g], 0.0
         unpack(g, book, legs, start[i], row)
         if book.margin[g]:
-            backing, burden = equity_of(0, p, g, row, book, margins, seen.price)
+            backing, burden = equity_of(0, p, g, row, book, margins, levels.price)
         else:
-            backing, burden = account_health(0, p, g, row, book, reserves, seen.price)
+            backing, burden = account_health(0, p, g, row, book, reserves, levels.price)
         for k in range(debts, debts + book.debts[g]):
             r = book.reserve[g, k]
             if book.margin[g]:
                 units = abs(row[0, k]) - abs(touched.amount[slot, k])
-                closed += max(units, 0.0) * seen.price[p, r] * margins.in_usd[number, p]
+                closed += max(units, 0.0) * levels.price[p, r] * margins.in_usd[number, p]
             else:
                 units = (row[0, k] - touched.amount[slot, k]) * reserves.borrow_index[r, p]
-                closed += max(units, 0.0) * seen.price[p, r]
+                closed += max(units, 0.0) * levels.price[p, r]
         out[0, number, p] += 1.0
         out[1, number, p] += closed
         if backing >= burden:
@@ -171,7 +196,9 @@ class Unhealthy(Phase):
     def _begin(self, state: State) -> None:
         shape = (len(state.ledgers.totals[0]), state.paths)
         self.stood, self.owed = np.zeros((2, *shape)), np.zeros(shape)
-        self.stamp, self.noted = np.full(state.paths, -1), np.zeros(64, np.int64)
+        self.noted = np.zeros(64, np.int64)
+        size = (state.paths, len(state.reserves.protocol))
+        self.levels = Levels(np.full(size, np.nan), np.zeros(size), np.zeros(size))
         self.outcome = np.zeros((len(WHEN), 4, *shape))
         self.account, self.when = np.zeros(64, np.int64), np.zeros(64, np.int64)
         self.start, self.legs, self.scratch = np.zeros(64, np.int64), np.zeros(64), np.zeros((1, state.book.amount.shape[1]))
@@ -217,13 +244,13 @@ class Unhealthy(Phase):
     def _dwell(self, state: State, standing: int) -> None:
         self.some = standing > 0
         value_coins(state)
-        dwell(standing, state.pool.standing, state.accounts, state.seen, state.tree, state.markets.price, self.stamp, state.step,
+        dwell(standing, state.pool.standing, state.accounts, state.seen, state.tree, state.markets.price, self.levels,
               state.step_length / HOUR, self.owed, self.stood)
 
     def _judge(self, state: State, first: int, last: int, when: int) -> None:
         value_coins(state)
         judge(first, last, self.account, self.start, self.legs, self.scratch, state.accounts, state.seen, state.tree,
-              state.markets.price, self.stamp, state.step, when, self.outcome)
+              state.markets.price, self.levels, when, self.outcome)
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""

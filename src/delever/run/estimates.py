@@ -141,7 +141,7 @@ def weights_below(drawn: Weights, order: np.ndarray, level: float) -> tuple[int,
         square += s2 - s1 * s1 / n
         cube += s3 - 3.0 * s1 * s2 / n + 2.0 * s1**3 / n**2
     s = np.sqrt(np.maximum(square, 0.0))
-    g = np.divide(cube, s**3, out=nothing, where=s > 0.0)
+    g = np.divide(cube, s**3, out=nothing, where=s**3 > 0.0)  # also where only the cube is below what a number can hold
     holds = (p - s / total * unskewed(Z, g) <= 1.0 - level) & (1.0 - level <= p - s / total * unskewed(-Z, g))
     holds[0] = level * total <= -math.log(OUTSIDE) * drawn.w[order[0]]
     holds[-1] = (1.0 - level) * total <= -math.log(OUTSIDE) * drawn.w[order[-1]]
