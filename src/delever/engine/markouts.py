@@ -18,6 +18,7 @@ import numpy as np
 
 from delever.core.columns import OF, Column, Value, market_price
 from delever.core.elementary import exp_
+from delever.core.empty import longer
 from delever.core.exchange_tables import Closings, Flows, Margins
 from delever.core.jit import kernel
 from delever.core.outcomes import REPAID, SEIZED
@@ -45,7 +46,6 @@ LAGS = (0.0, 60.0, 300.0, 900.0, 3600.0)  # [s]
 NAMES = ("0s", "1min", "5min", "15min", "1h")  # of them
 KINDS = ("loans", "longs", "shorts", "adl_longs", "adl_shorts")  # who was closed
 LOANS, LONGS, SHORTS, ADL_LONGS, ADL_SHORTS = range(5)
-NO_ROWS = (0, 0)
 MARKOUT = Column("markout", "USD", f"of those of {OF} who were closed: what that was worth so much later, less what they had for "
                  "it, at market prices; above 0 they lost by it")
 CLOSED = Column("markout_value", "USD", f"of those of {OF} who were closed: what of it is counted so much later, at market "
@@ -153,15 +153,19 @@ def gather_winners(first: int, last: int, closings: Closings, reserves: Reserves
 
 
 @kernel
-def mark(spans: np.ndarray, rows: Rows, step: int, tree: Tree, market: np.ndarray, asked: np.ndarray, price: np.ndarray,
-         loss: np.ndarray, value: np.ndarray) -> None:
-    """Add what rows are worth now. spans: [lags, 2] first row and the one behind the last.
+def mark(step: int, lags: np.ndarray, begin: np.ndarray, gone: int, rows: Rows, tree: Tree, market: np.ndarray,
+         asked: np.ndarray, price: np.ndarray, loss: np.ndarray, value: np.ndarray) -> None:
+    """Add what rows are worth now of which a lag is over.
 
-    loss, value: [lags, kinds, protocols, P].
+    lags: [lags] steps; begin: [steps + 2] first row of each step, counted from the first of all; gone: rows that are no longer
+    held. loss, value: [lags, kinds, protocols, P].
     asked, price: [2, markets or assets, P] the step in which a price was last asked for, and it: most are asked for at every lag.
     """
-    for lag in range(spans.shape[0]):
-        for i in range(spans[lag, 0], spans[lag, 1]):
+    for lag in range(lags.shape[0]):
+        then = step - lags[lag]
+        if then < 0:
+            continue
+        for i in range(begin[then] - gone, begin[then + 1] - gone):
             p, what, kind, number = rows.path[i], rows.what[i], rows.kind[i], rows.protocol[i]
             side = 0 if kind == LOANS else 1
             if asked[side, what, p] != step:
@@ -189,8 +193,9 @@ class Markouts(Phase):
         """
         self.lends, self.inverse, self.unhealthy, self.events, self.own = lends, inverse, unhealthy, events, own
         self.before: Before | None = None
-        self.steps: dict[int, tuple[int, int]] = {}  # rows of each step that is still to be marked
-        self.rows, self.n_rows, self.n_closings = new_rows(64), 0, 0
+        self.rows, self.n_rows, self.gone, self.n_closings = new_rows(64), 0, 0, 0
+        self.begin: np.ndarray = np.zeros(64, np.int64)  # see `mark`
+        self.last = -1  # step in which something was closed last
 
     def observe(self, state: State) -> None:
         """Once a step: what was closed in it, and what earlier closings are worth now."""
@@ -199,25 +204,22 @@ class Markouts(Phase):
         if self.unhealthy.called or state.n_lots or self.own:  # else nothing can have been closed
             self.unhealthy.called = False
             self._gather(state)
-        if not self.steps:
-            return
-        some = False
-        for k, lag in enumerate(self.lags):
-            self.spans[k] = span = self.steps.get(state.step - lag, NO_ROWS)
-            some = some or span is not NO_ROWS
-        if some:
-            mark(self.spans, self.rows, state.step, state.tree, state.markets.price, self.asked, self.price, self.loss,
-                 self.value)
-            self.steps.pop(state.step - self.lags[-1], None)
+        if state.step + 1 >= len(self.begin):
+            self.begin = longer((self.begin,), state.step + 2)[0]
+        self.begin[state.step + 1] = self.gone + self.n_rows
+        if self.last >= 0 and state.step - self.last <= self.longest:
+            mark(state.step, self.lags, self.begin, self.gone, self.rows, state.tree, state.markets.price, self.asked,
+                 self.price, self.loss, self.value)
 
     def _begin(self, state: State) -> None:
         protocols, reserves = len(self.lends), len(state.reserves.protocol)
         self.before = Before(np.zeros((3, protocols, state.paths)), *(np.zeros((2, reserves, state.paths)) for _ in range(2)))
-        self.lags = [steps_of(lag, state.step_length) for lag in LAGS]
+        self.lags = np.array([steps_of(lag, state.step_length) for lag in LAGS])
+        self.longest = int(self.lags.max())
         self.loss, self.value = (np.zeros((len(LAGS), len(KINDS), protocols, state.paths)) for _ in range(2))
         most = max(len(state.markets.price), len(state.tree.rate))
         self.asked, self.price = np.zeros((2, most, state.paths), np.int32), np.zeros((2, most, state.paths))
-        self.moved, self.spans = np.zeros(state.paths, np.int64), np.zeros((len(LAGS), 2), np.int64)
+        self.moved = np.zeros(state.paths, np.int64)
 
     def _gather(self, state: State) -> None:
         """What was closed in this step; nothing on most."""
@@ -225,7 +227,7 @@ class Markouts(Phase):
         count = changed(state.ledgers.totals, self.events.forced, self.before.done, self.moved)
         if count == 0:
             return
-        self._make_room(2 * count * len(state.reserves.protocol) + state.n_closings - self.n_closings)
+        self._make_room(2 * count * len(state.reserves.protocol) + state.n_closings - self.n_closings, state.step)
         market = state.markets.price
         n = gather(count, self.moved, state.ledgers, state.flows, state.reserves, state.margins, state.tree, market, self.before,
                    self.rows, self.n_rows)
@@ -234,22 +236,20 @@ class Markouts(Phase):
                                self.rows, n)
             self.n_closings = state.n_closings
         if n > self.n_rows:
-            self.steps[state.step] = (self.n_rows, n)
-            self.n_rows = n
+            self.n_rows, self.last = n, state.step
 
-    def _make_room(self, more: int) -> None:
+    def _make_room(self, more: int, step: int) -> None:
         """For so many rows: those of steps that have been marked go, and the table is lengthened where that is not enough."""
         if self.n_rows + more <= len(self.rows.path):
             return
-        first = min((rows[0] for rows in self.steps.values()), default=self.n_rows)
+        first = int(self.begin[max(step - self.longest, 0)]) - self.gone
         kept = self.n_rows - first
         before, size = self.rows, len(self.rows.path)
         if 2 * (kept + more) > size:  # at least half of it is free afterwards
             self.rows = new_rows(2 * (kept + more))
         for old, new in zip(before, self.rows, strict=True):
             new[:kept] = old[first:self.n_rows].copy()
-        self.steps = {step: (a - first, b - first) for step, (a, b) in self.steps.items()}
-        self.n_rows = kept
+        self.n_rows, self.gone = kept, self.gone + first
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py: by protocol, kind and lag."""

@@ -95,10 +95,19 @@ def dwell(n: int, standing: np.ndarray, accounts: Accounts, seen: SeenPrices, tr
         owed[number, p] += total
 
 
+class Copies(NamedTuple):
+    """Accounts as they were before their first call, a row each; their legs stand one after the other in an array."""
+
+    slot: np.ndarray  # [copies]
+    path: np.ndarray  # [copies]
+    signature: np.ndarray  # [copies]
+    when: np.ndarray  # [copies] step
+    start: np.ndarray  # [copies + 1] where the legs of each begin
+
+
 @helper
-def pack(slot: int, touched: Touched, book: BookTables, legs: np.ndarray, at: int) -> int:
-    """Put the legs that an account has one after the other, from place `at` on; the place behind them."""
-    g = book.signature[touched.account[slot]]
+def pack(slot: int, g: int, touched: Touched, book: BookTables, legs: np.ndarray, at: int) -> int:
+    """Put the legs that an account has one after the other, from `at` on; the place behind them."""
     for k in range(book.collaterals[g]):
         legs[at] = touched.amount[slot, k]
         at += 1
@@ -120,31 +129,30 @@ def unpack(g: int, book: BookTables, legs: np.ndarray, at: int, row: np.ndarray)
 
 
 @kernel
-def note(slots: np.ndarray, touched: Touched, book: BookTables, noted: np.ndarray, step: int, account: np.ndarray,
-         start: np.ndarray, legs: np.ndarray, at: int) -> int:
-    """Copy accounts that are called and were never liquidated, each once a step; where the next copy goes.
-
-    start: [copies + 1] where the legs of each begin.
-    """
+def note(slots: np.ndarray, touched: Touched, book: BookTables, noted: np.ndarray, step: int, copies: Copies, legs: np.ndarray,
+         at: int) -> int:
+    """Copy accounts that are called and were never liquidated, each once a step; where the next copy goes."""
     for slot in slots:
         if touched.flags[slot] & HIT != 0 or noted[slot] == step:
             continue
-        noted[slot], account[at] = step, slot
-        start[at + 1] = pack(slot, touched, book, legs, start[at])
+        g = book.signature[touched.account[slot]]
+        noted[slot], copies.slot[at], copies.path[at], copies.signature[at], copies.when[at] = (
+            step, slot, touched.path[slot], g, step)
+        copies.start[at + 1] = pack(slot, g, touched, book, legs, copies.start[at])
         at += 1
     return at
 
 
 @kernel
-def keep_hit(first: int, last: int, touched: Touched, step: int, account: np.ndarray, when: np.ndarray, start: np.ndarray,
-             legs: np.ndarray) -> int:
+def keep_hit(first: int, last: int, touched: Touched, copies: Copies, legs: np.ndarray) -> int:
     """Of copies first..last-1 those whose account was liquidated stay; where the next one goes."""
-    at, begin = first, start[first]
+    at, begin, start = first, copies.start[first], copies.start
     for i in range(first, last):
-        slot, end = account[i], start[i + 1]
+        slot, end = copies.slot[i], start[i + 1]
         if touched.flags[slot] & HIT != 0:
-            account[at], when[at] = slot, step
             if at < i:
+                copies.slot[at], copies.path[at], copies.signature[at] = slot, copies.path[i], copies.signature[i]
+                copies.when[at] = copies.when[i]
                 for k in range(end - begin):
                     legs[start[at] + k] = legs[begin + k]
             start[at + 1] = start[at] + (end - begin)
@@ -154,17 +162,16 @@ def keep_hit(first: int, last: int, touched: Touched, step: int, account: np.nda
 
 
 @kernel
-def judge(first: int, last: int, account: np.ndarray, start: np.ndarray, legs: np.ndarray, row: np.ndarray, accounts: Accounts,
+def judge(first: int, last: int, copies: Copies, legs: np.ndarray, row: np.ndarray, accounts: Accounts,
           seen: SeenPrices, tree: Tree, market: np.ndarray, levels: Levels, when: int, outcome: np.ndarray) -> None:
     """Whether accounts first..last-1 would be healthy now as they were before. outcome: [2, 4, protocols, P] as columns."""
     touched, book, reserves, margins = accounts.touched, accounts.book, accounts.reserves, accounts.margins
     out, debts = outcome[when], book.first_debt[0]
     for i in range(first, last):
-        slot = account[i]
-        p, g = int(touched.path[slot]), book.signature[touched.account[slot]]
+        slot, p, g = copies.slot[i], int(copies.path[i]), copies.signature[i]
         see_legs(p, g, book, seen, tree, market, levels)
         number, closed = book.protocol[g], 0.0
-        unpack(g, book, legs, start[i], row)
+        unpack(g, book, legs, copies.start[i], row)
         if book.margin[g]:
             backing, burden = equity_of(0, p, g, row, book, margins, levels.price)
         else:
@@ -200,8 +207,8 @@ class Unhealthy(Phase):
         size = (state.paths, len(state.reserves.protocol))
         self.levels = Levels(np.full(size, np.nan), np.zeros(size), np.zeros(size))
         self.outcome = np.zeros((len(WHEN), 4, *shape))
-        self.account, self.when = np.zeros(64, np.int64), np.zeros(64, np.int64)
-        self.start, self.legs, self.scratch = np.zeros(64, np.int64), np.zeros(64), np.zeros((1, state.book.amount.shape[1]))
+        self.copies = Copies(*(np.zeros(64, np.int64) for _ in Copies._fields))
+        self.legs, self.scratch = np.zeros(64), np.zeros((1, state.book.amount.shape[1]))
         self.kept = self.copied = self.judged = 0  # accounts liquidated; with those called in this step; judged after the window
         self.some = False  # somebody stands
 
@@ -213,9 +220,8 @@ class Unhealthy(Phase):
         self.called = True
         if len(self.noted) < len(pool.due):
             self.noted = longer((self.noted,), len(pool.due))[0]
-        if len(self.account) < self.copied + size + 1:
-            self.account, self.when, self.start = longer((self.account, self.when, self.start), self.copied + size + 1)
-        self.legs = longer((self.legs,), int(self.start[self.copied]) + size * self.scratch.shape[1])[0]
+        self.copies = longer(self.copies, self.copied + size + 1)
+        self.legs = longer((self.legs,), int(self.copies.start[self.copied]) + size * self.scratch.shape[1])[0]
         if last > first:
             self._note(state, state.transactions.ref[first:last])
         if state.n_called:
@@ -223,8 +229,7 @@ class Unhealthy(Phase):
 
     def _note(self, state: State, slots: np.ndarray) -> None:
         """Copy the accounts in these slots."""
-        self.copied = note(slots, state.pool.touched, state.book, self.noted, state.step, self.account, self.start, self.legs,
-                           self.copied)
+        self.copied = note(slots, state.pool.touched, state.book, self.noted, state.step, self.copies, self.legs, self.copied)
 
     def observe(self, state: State) -> None:
         """Once a step."""
@@ -234,10 +239,9 @@ class Unhealthy(Phase):
         if standing or self.some:
             self._dwell(state, standing)
         if self.copied > self.kept:
-            self.kept = self.copied = keep_hit(self.kept, self.copied, state.pool.touched, state.step, self.account, self.when,
-                                               self.start, self.legs)
-        if self.judged < self.kept and self.when[self.judged] <= state.step - self.window:
-            due = int(np.searchsorted(self.when[:self.kept], state.step - self.window, "right"))
+            self.kept = self.copied = keep_hit(self.kept, self.copied, state.pool.touched, self.copies, self.legs)
+        if self.judged < self.kept and self.copies.when[self.judged] <= state.step - self.window:
+            due = int(np.searchsorted(self.copies.when[:self.kept], state.step - self.window, "right"))
             self._judge(state, self.judged, due, WINDOW)
             self.judged = due
 
@@ -249,7 +253,7 @@ class Unhealthy(Phase):
 
     def _judge(self, state: State, first: int, last: int, when: int) -> None:
         value_coins(state)
-        judge(first, last, self.account, self.start, self.legs, self.scratch, state.accounts, state.seen, state.tree,
+        judge(first, last, self.copies, self.legs, self.scratch, state.accounts, state.seen, state.tree,
               state.markets.price, self.levels, when, self.outcome)
 
     def columns(self, state: State) -> list[Value]:
