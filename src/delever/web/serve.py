@@ -54,9 +54,12 @@ def bound(host: str, port: int) -> socket.socket:
     """A socket that listens there."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, protocol)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
+        with contextlib.ExitStack() as unless:
+            listening = unless.enter_context(socket.socket(family, kind, protocol))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen()  # whoever comes before the page is there waits for it
+            unless.pop_all()
     except OSError as error:
         raise InputError("cannot be listened at", "serve", f"{host}:{port}",
                          f"{(error.strerror or str(error)).lower()}; --port 0 takes a free one") from None

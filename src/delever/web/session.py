@@ -114,7 +114,7 @@ class Session:
 
     def fail(self, text: str, field: str = "") -> None:
         """Say what is wrong; what was shown before stays."""
-        self.error, self.bad_field = text, field
+        self.error, self.bad_field = text.removeprefix("--set "), field
         self.shown("message")
 
     # --- the quick worker ----------------------------------------------------------------------------------------------
@@ -187,6 +187,11 @@ class Session:
         now = Variant("yours", self.view.settings, self.without)
         return [*self.kept, *([now] if now.settings or now.without else [])]
 
+    def paths(self) -> int:
+        """Paths of what would be run."""
+        set_to = [value for one in self.variants() for name, value in one.settings if name == "scenario.paths"]
+        return int(set_to[-1]) if set_to and set_to[-1].isdecimal() else int(self.world.get("paths", 0))
+
     def keep(self, label: str) -> None:
         """What is set now becomes a variant of its own, under a label."""
         label = label.strip() or f"variant {len(self.kept) + 1}"
@@ -194,6 +199,9 @@ class Session:
         number, wanted = 2, label
         while label in taken:
             label, number = f"{wanted} ({number})", number + 1
+        if self.result_of == self.variants() and len(self.result.get("labels", ())) > 1:  # the same figures under its new name
+            self.result_of = [*self.result_of[:-1], replace(self.result_of[-1], label=label)]
+            self.result = {**self.result, "labels": [*self.result["labels"][:-1], label]}
         self.kept.append(Variant(label, self.view.settings, self.without))
         self.view, self.changed, self.without = replace(self.view, settings=()), [], None
         self.shown("world", "changes", "answer")
@@ -226,7 +234,7 @@ class Session:
             self.fail(str(error))
         self.state = RESULTS if self.result else IDLE
         self.shown("answer", "status")
-        if self.result:
+        if self.result and self.long.process is not None:  # one that heeded no interrupt has taken its runs with it
             self.want("log", "figures")
 
     async def cancel(self) -> None:
@@ -264,7 +272,7 @@ class Session:
         if not self.result:
             raise InputError("has no run yet", what, None, "run first")
         if what == "report":
-            return await self.long.ask("report"), f"{name}-report.html"
+            return await self.long.ask("report", labels=self.result["labels"][1:]), f"{name}-report.html"
         path = self.path()
         data = await self.long.ask("transactions_csv", which=len(self.result["labels"]) - 1, path=path)
         return data, f"{name}-path-{path}.csv"

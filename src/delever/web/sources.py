@@ -26,23 +26,28 @@ def sources_of(texts: Sequence[str]) -> dict[str, Source]:
     found: dict[str, Source] = {}
     runs = [text for text in texts if (Path(text) / MANIFEST).is_file()]
     for text in texts:
+        path = Path(text)
         if text in runs:
             if text == runs[0]:
-                keep(found, Source(Path(text).resolve().name, "run", tuple(str(Path(run).resolve()) for run in runs)))
-            continue
-        path = Path(text)
-        if not path.exists():
-            if text not in examples.names():
-                raise InputError("is not there", "serve", text, f"name a world, a run, or one of {', '.join(examples.names())}")
-            continue
-        file = file_of(path).resolve()
-        if not file.is_file():
-            raise InputError("holds no world and no run", "serve", text, "name a folder with a world.yaml, or of a run")
-        keep(found, Source(file.parent.name if path.is_dir() else file.stem, "world", (str(file),)))
-    for name in [*(text for text in texts if text in examples.names()), *examples.names()]:
+                keep(found, Source(path.resolve().name, "run", tuple(str(Path(run).resolve()) for run in runs)))
+        elif path.exists():
+            file = file_of(path).resolve()
+            if not file.is_file():
+                raise InputError("holds no world and no run", "serve", text, "name a folder with a world.yaml, or of a run")
+            keep(found, Source(file.parent.name if path.is_dir() else file.stem, "world", (str(file),)))
+        elif text in examples.names():
+            keep(found, embedded(text))
+        else:
+            raise InputError("is not there", "serve", text, f"name a world, a run, or one of {', '.join(examples.names())}")
+    for name in examples.names():
         if name not in found:
-            found[name] = Source(name, "world", (str(examples.example(name)),))
+            keep(found, embedded(name))
     return found
+
+
+def embedded(name: str) -> Source:
+    """A world of the package."""
+    return Source(name, "world", (str(examples.example(name)),))
 
 
 def keep(found: dict[str, Source], source: Source) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 LEAST, MOST = -0.95, 3.0  # of a move
+BOOK = ".book"  # of a field: a file that a browser dropped is no other's
 USD, SHARE = "usd", "share"
 SPANS = {"falls": "-60%..0%", "rises": "0%..60%"}  # of the wall
 
@@ -34,7 +35,7 @@ class View:
         """As the query of a link; what is as at the start is left out."""
         at_start = View()
         pairs: list[tuple[str, str]] = [("open", self.source)] if self.source else []
-        pairs += [("set", f"{name}={value}") for name, value in self.settings]
+        pairs += [("set", f"{name}={value}") for name, value in self.settings if not name.endswith(BOOK)]
         pairs += [(name, value) for name in TEXTS if (value := getattr(self, name)) != getattr(at_start, name)]
         if self.shock != at_start.shock:
             pairs.append(("shock", f"{self.shock:.10g}"))

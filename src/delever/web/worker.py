@@ -18,7 +18,7 @@ from typing import Any
 from delever.model.errors import InputError, StoppedError
 
 HEAD = struct.Struct("<I")  # as desk/__main__.py has it
-PATIENCE = 5.0  # after an interrupt [s]: a kernel that is being compiled does not heed it before it is
+PATIENCE = 10.0  # after an interrupt [s]: a kernel that is being compiled does not heed it before it is
 
 
 class CancelledError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,13 +14,13 @@ from delever.web.desk.state import Desk
 def figures(desk: Desk) -> list[dict[str, Any]]:
     """Sections of the report that have figures: name, and each figure's texts and markup."""
     needed()
-    (_, first), *others = desk.shown
-    found = figures_of(given_of(first, [run for _, run in others], [label for label, _ in others]))
+    (_, first), *others = desk.seen()
+    found = figures_of(given_of(first, [run for _, run in others]))
     return [{"id": key, "name": name, "lede": lede, "figures": [asdict(figure) for figure in found[key]]}
             for key, name, lede in SECTIONS if found.get(key)]
 
 
-def report(desk: Desk) -> bytes:
-    """The report of the first run, the others as variants of it."""
-    (_, first), *others = desk.shown
-    return html_report(first, *(run for _, run in others), labels=[label for label, _ in others]).encode()
+def report(desk: Desk, labels: Sequence[str]) -> bytes:
+    """The report of the first run, the others as variants of it, called so."""
+    (_, first), *others = desk.seen()
+    return html_report(first, *(run for _, run in others), labels=labels).encode()

@@ -7,7 +7,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from delever.model.errors import InputError
 from delever.run.replay import replay_model
 from delever.web.desk.state import Desk
 from delever.web.desk.walls import csv
@@ -17,19 +16,18 @@ MOST = 400  # rows that are listed
 
 def transactions(desk: Desk, which: int, path: int, kind: str = "", about: str = "") -> dict[str, Any]:
     """Rows of a path. which: of the runs that are shown; kind, about: of one kind, of one account, empty: of all."""
-    table = replayed(desk, which, path)
+    table, world = replayed(desk, which, path), desk.seen()[which][1].world
     kinds = sorted(set(table["kind"].to_pylist()))
     found = narrowed(table, kind, about)
-    return {"path": path, "kinds": kinds, "rows": found.slice(0, MOST).to_pylist(), "of": found.num_rows, "start":
-            desk.shown[which][1].world.as_of.timestamp()}
+    return {"path": path, "kinds": kinds, "rows": found.slice(0, MOST).to_pylist(), "of": found.num_rows,
+            "start": world.as_of.timestamp()}
 
 
 def replayed(desk: Desk, which: int, path: int) -> pa.Table:
     """The path played again, unless it was the last."""
-    if not 0 <= which < len(desk.shown):
-        raise InputError("has no run yet", "path", path, "run first")
+    run = desk.seen()[which][1]
     if desk.replayed is None or desk.replayed[:2] != (which, path):
-        desk.replayed = (which, path, replay_model(desk.shown[which][1].model, path))
+        desk.replayed = (which, path, replay_model(run.model, path))
     return desk.replayed[2]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from delever.analysis.bearers import bearers
 from delever.analysis.comparison import Comparison, changed, compared
+from delever.analysis.largest import exposure
 from delever.analysis.position_prices import prices_of
 from delever.analysis.samples import run_model, without
 from delever.model.errors import InputError
@@ -97,6 +98,7 @@ def said(desk: Desk, whole: int) -> dict[str, Any]:
         "paths": runs[0].paths.num_rows,
         "of": whole,
         "horizon": given.horizon,
+        "exposure": float(exposure(runs[0].model).sum()),
         "seed": runs[0].world.scenario.seed,
         "headline": answer.headline(given),
         "decides": answer.decides(given),

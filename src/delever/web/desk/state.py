@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from delever.analysis.comparison import changed
 from delever.analysis.inputs import inputs
 from delever.analysis.joint_shocks import bases
-from delever.analysis.largest import exposure
 from delever.analysis.words import numbers
 from delever.model.asset import price_usd
 from delever.model.errors import InputError
@@ -74,6 +73,12 @@ class Desk:
             raise InputError("is not open", "world", None, "open one first")
         return self.base
 
+    def seen(self) -> list[tuple[str, Run]]:
+        """What the page shows figures of. InputError: nothing, or a process that has ended had it."""
+        if not self.shown:
+            raise InputError("is not here", "run", None, "run; what was finished before is not run again")
+        return self.shown
+
     def world(self, settings: Settings) -> World:
         """The world with fields changed."""
         return with_settings(self.loaded, dict(settings))
@@ -126,7 +131,6 @@ def look(desk: Desk, kind: str, paths: Sequence[str], folder: str, threads: int 
         "protocols": list(world.protocols),
         "lending": list(world.lending),
         "accounts": len(model.positions.accounts),
-        "exposure": float(exposure(model).sum()),
         "paths": world.scenario.paths,
         "horizon": plain(duration(world.scenario.horizon)),
         "groups": parameters(world),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from delever.analysis.largest import exposure
 from delever.analysis.position_prices import prices_of, sorted_by
 from delever.analysis.walls import Wall, wall_of
 from delever.report.html import walls as told
@@ -25,10 +26,12 @@ def walk(model: Model, asset: str, shocks: str | float, others: Mapping[str, flo
 
 def wall(desk: Desk, settings: Settings, asset: str, span: str, others: Mapping[str, float]) -> dict[str, Any]:
     """Totals by shock and protocol, and the finding."""
-    found = walk(desk.model(settings), asset, span, others)
+    model = desk.model(settings)
+    found = walk(model, asset, span, others)
     rows = found.totals.to_pylist()
     return {
         "asset": asset,
+        "exposure": float(exposure(model).sum()),
         "rows": rows,
         "title": told.title(asset, rows, sorted({float(row["shock"]) for row in rows})),
         "said": list(found.said),

@@ -13,7 +13,7 @@ def answer(session: Session) -> str:
     result = session.result
     if not result:
         return markup("answer", state=session.state, result=None)
-    unit = unit_of(session)
+    unit = unit_of(session, result["exposure"])
     rows = [row_of(row, unit) for row in result["rows"]]
     stale = session.state != RUNNING and session.result_of != session.variants()
     return markup("answer", state=session.state, result=result, stale=stale, title=title_of(result, unit),
@@ -55,8 +55,7 @@ def title_of(result: dict[str, Any], unit: Unit) -> str:
         if row["main"] and one["sure"]:
             way = "rises" if one["difference"] > 0 else "falls"
             before, after = unit.value(row["base"], row["unit"]), unit.value(one["value"], row["unit"])
-            money = " USD" if row["unit"] == "USD" and not unit.share else ""
-            return f"With {result['labels'][-1]}, {row['label']} {way} from {before} to {after}{money}"
+            return f"With {result['labels'][-1]}, {row['label']} {way} from {before} to {after}"
     return f"With {result['labels'][-1]}, nothing differs by more than sampling"
 
 

@@ -44,7 +44,7 @@ class Page:
     def build(self) -> None:
         """Lay it out; nothing is computed for it yet."""
         ui.add_head_html(f"<style>{theme()}{file('page.css')}</style><script>{file('page.js')}</script>")
-        ui.html('<a class="skip" href="#answer">To the answer</a><span id="said" role="status" class="hidden"></span>',
+        ui.html('<a class="skip" href="#answer">To the answer</a><span id="said" role="status" class="unseen"></span>',
                 sanitize=False)
         with box("div", "app"):
             with box("div", "top"):

@@ -16,7 +16,7 @@ def controls(session: Session) -> str:
     """Run, cancel, undo, keep."""
     view = session.view
     return markup("controls", running=session.state == RUNNING, changes=session.changed, without=session.without,
-                  kept=session.kept, command=session.command(), count=len(view.settings), paths=session.world.get("paths", 0))
+                  kept=session.kept, command=session.command(), count=len(view.settings), paths=session.paths())
 
 
 def bar(session: Session) -> str:

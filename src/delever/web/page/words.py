@@ -83,6 +83,6 @@ class Unit:
         return plain(signed(value / self.whole, "share") if self._is(unit) else signed(value, unit))
 
 
-def unit_of(session: Session) -> Unit:
-    """As the browser has chosen."""
-    return Unit(session.view.unit == SHARE, float(session.world.get("exposure", 0.0)))
+def unit_of(session: Session, whole: float | None = None) -> Unit:
+    """As the browser has chosen. whole: of what shares are; by default of the wall's book."""
+    return Unit(session.view.unit == SHARE, float(session.wall.get("exposure", 0.0)) if whole is None else whole)
