@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 import delever as dl
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -110,6 +110,28 @@ def test_a_book_is_read_with_a_guess_that_can_be_changed(desk: state.Desk, tmp_p
     assert [one["account"] for one in walls.at(desk, settings, "ETH", -0.5, {})["accounts"]] == [SCRIPT]
 
 
+def test_runs_are_shown_as_they_were_and_compared(tmp_path: Path) -> None:
+    first = dl.load(dl.example("first"), set={"scenario.paths": 4})
+    made = dl.stress(first, tmp_path / "a")
+    dl.stress(first.replace("actors.liquidators.rule", "always"), tmp_path / "b")
+    found = state.Desk()
+    source = sources_of([str(tmp_path / "a"), str(tmp_path / "b")])["a"]
+    told = state.look(found, source.kind, source.paths, str(tmp_path), 1)
+    parts: list[dict[str, Any]] = []
+    found.part = parts.append
+    runs.run(found, [])
+    assert source.kind == "run" and told["runs"] == ["a", "b"] == parts[0]["labels"] and parts[0]["paths"] == 4
+    values = dict(zip(made.summary["figure"].to_pylist(), made.summary["value"].to_pylist(), strict=True))
+    assert all(row["base"] == pytest.approx(values[row["figure"]], nan_ok=True) for row in parts[0]["rows"])
+
+
+def test_a_world_among_dropped_files_is_found(desk: state.Desk, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="0 worlds"):
+        books.draft(desk, str(tmp_path))
+    (tmp_path / "mine.yaml").write_text("name: mine")
+    assert books.draft(desk, str(tmp_path)) == str(tmp_path / "mine.yaml")
+
+
 def test_what_may_be_opened_is_named_and_never_a_path(tmp_path: Path) -> None:
     world = tmp_path / "mine"
     world.mkdir()

@@ -186,7 +186,7 @@ def report(
 def serve(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WORLD|RUN...]", help="Worlds and folders of runs to choose from; of several runs the first is "
+        typer.Argument(metavar="[WORLD|RUN]", help="Worlds and folders of runs to choose from; of several runs the first is "
                        "compared with the others. Embedded worlds are there always."),
     ] = None,
     host: Annotated[

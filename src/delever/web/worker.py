@@ -95,6 +95,9 @@ class Worker:
         process = self.process
         if process is None or process.returncode is not None or not self.busy:
             return
+        if sys.platform == "win32":  # where a process cannot be interrupted alone
+            await self.end(for_good=False)
+            return
         process.send_signal(signal.SIGINT)
         for _ in range(round(PATIENCE / 0.05)):
             await asyncio.sleep(0.05)

@@ -57,7 +57,7 @@ class Page:
                 self.region("controls", "controls")
             with box("section", "mid", aria_label="Answer and wall", id="answer", tabindex="-1"):
                 self.region("message", role="alert")
-                self.region("progress", role="status")
+                self.region("progress")
                 for name in ("answer", "wallhead", "wall", "slider"):
                     self.region(name, name)
                 self.region("wallsay", role="status")

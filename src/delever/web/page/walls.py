@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from delever.report.html.figure import signed
-from delever.report.html.theme import PALE, colours
+from delever.report.html.theme import colours
 from delever.report.html.walls import bad_debt, parts, reached
 from delever.report.numbers import price
 from delever.report.svg import nice
@@ -27,7 +27,7 @@ def head(session: Session) -> str:
 def chart(session: Session) -> str:
     """The bars."""
     drawn = drawing(session) if session.wall else None
-    return markup("wall", drawn=drawn, view=session.view, world=session.world, wall=session.wall, pale=PALE,
+    return markup("wall", drawn=drawn, view=session.view, world=session.world, wall=session.wall, wrong=session.error,
                   unit=unit_of(session).name)
 
 
