@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from delever.analysis.largest import exposure
 from delever.analysis.position_prices import prices_of, sorted_by
 from delever.analysis.walls import Wall, wall_of
+from delever.model.book import COLLATERAL
 from delever.report.html import walls as told
 from delever.run.assemble import Model
 from delever.web.desk.state import Desk, Settings
 
-ACCOUNTS = 200  # that are listed
+ACCOUNTS = 100  # of each protocol that are listed
+WHO = ("protocol", "account")
 
 
 def walk(model: Model, asset: str, shocks: str | float, others: Mapping[str, float]) -> Wall:
@@ -49,24 +52,37 @@ def at(desk: Desk, settings: Settings, asset: str, shock: float, others: Mapping
 
 def by_account(legs: pa.Table) -> list[dict[str, Any]]:
     """Accounts that are reached, the largest first: protocol, account, health, what it owes or its positions, its assets."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in legs.to_pylist():
-        one = found.setdefault((row["protocol"], row["account"]), {
-            "protocol": row["protocol"], "account": row["account"], "health": row.get("health_factor"), "usd": 0.0,
-            "now": 0.0, "assets": []})
-        one["assets"].append(row["asset"])
-        if row["side"] != "collateral":
-            one["usd"] += row["value_usd"]
-            one["now"] += row["value_usd"] if row.get("liquidatable") is None else row["liquidatable"]
-        if one["health"] is None and row.get("maintenance_usd"):
-            one["health"] = row["equity_usd"] / row["maintenance_usd"]
-    return sorted(found.values(), key=lambda one: (-one["usd"], one["account"]))[:ACCOUNTS]
+    if not legs.num_rows:
+        return []
+    owed = legs.filter(pc.not_equal(legs["side"], COLLATERAL))
+    now = owed["value_usd"] if "liquidatable" not in legs.column_names else pc.coalesce(owed["liquidatable"], owed["value_usd"])
+    sums = pa.table({**{key: owed[key] for key in WHO}, "usd": owed["value_usd"], "now": now}).group_by(list(WHO)).aggregate(
+        [("usd", "sum"), ("now", "sum")])
+    ranked = sums.sort_by([("usd_sum", "descending"), ("account", "ascending")])
+    largest = pa.concat_tables([ranked.filter(pc.equal(ranked["protocol"], name)).slice(0, ACCOUNTS)
+                                for name in ranked["protocol"].unique().to_pylist()])
+    of: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in legs.filter(pc.is_in(legs["account"], largest["account"])).to_pylist():
+        of.setdefault((row["protocol"], row["account"]), []).append(row)
+    return [{"protocol": one["protocol"], "account": one["account"], "usd": one["usd_sum"], "now": one["now_sum"],
+             "health": health_of(of[one["protocol"], one["account"]][0]),
+             "assets": [row["asset"] for row in of[one["protocol"], one["account"]]]}
+            for one in sorted(largest.to_pylist(), key=lambda one: -one["usd_sum"])]
+
+
+def health_of(row: Mapping[str, Any]) -> float | None:
+    """Health factor, or equity over maintenance margin."""
+    if row.get("health_factor") is not None:
+        return float(row["health_factor"])
+    return row["equity_usd"] / row["maintenance_usd"] if row.get("maintenance_usd") else None
 
 
 def account(desk: Desk, settings: Settings, protocol: str, account: str) -> list[dict[str, Any]]:
     """Its legs or positions: how much, what it is worth, at which price it can be called."""
-    rows = prices_of(desk.model(settings)).to_pylist()
-    return [row for row in rows if row["protocol"] == protocol and row["account"] == account]
+    table = prices_of(desk.model(settings))
+    mine = pc.and_(pc.equal(table["protocol"], protocol), pc.equal(table["account"], account))
+    rows: list[dict[str, Any]] = table.filter(mine).to_pylist()
+    return rows
 
 
 def wall_csv(desk: Desk, settings: Settings, asset: str, span: str, others: Mapping[str, float]) -> bytes:
