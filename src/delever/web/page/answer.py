@@ -39,11 +39,17 @@ def said(session: Session) -> dict[str, Any]:
 def row_of(row: dict[str, Any], unit: Unit) -> dict[str, Any]:
     """One figure in words."""
     name = row["unit"]
-    return {"label": row["label"], "definition": row["definition"], "horizon": row["horizon"], "unit": name, "main": row["main"],
-            "base": unit.value(row["base"], name), "interval": unit.interval(row["low"], row["high"], name), "variants": [
+    return {"label": kept(row["label"]), "definition": row["definition"], "horizon": row["horizon"], "unit": name,
+            "main": row["main"], "base": unit.value(row["base"], name),
+            "interval": unit.interval(row["low"], row["high"], name), "variants": [
                 {"value": unit.value(one["value"], name), "difference": unit.difference(one["difference"], name),
                  "interval": unit.interval(one["low"], one["high"], name) if one["low"] == one["low"] else "",
                  "kind": ("worse" if one["difference"] > 0 else "better") if one["sure"] else ""} for one in row["variants"]]}
+
+
+def kept(text: str) -> str:
+    """A number and its sign on one line."""
+    return text.replace(" %", "\u00a0%")
 
 
 def title_of(result: dict[str, Any], unit: Unit) -> str:
@@ -55,7 +61,7 @@ def title_of(result: dict[str, Any], unit: Unit) -> str:
         if row["main"] and one["sure"]:
             way = "rises" if one["difference"] > 0 else "falls"
             before, after = unit.value(row["base"], row["unit"]), unit.value(one["value"], row["unit"])
-            return f"With {result['labels'][-1]}, {row['label']} {way} from {before} to {after}"
+            return f"With {result['labels'][-1]}, {kept(row['label'])} {way} from {before} to {after}"
     return f"With {result['labels'][-1]}, nothing differs by more than sampling"
 
 
