@@ -29,7 +29,12 @@ if TYPE_CHECKING:
         wall,
     )
     from delever.analysis.contagion import contagion
+    from delever.analysis.leaning import lean
+    from delever.analysis.limits import static_checks
     from delever.analysis.network import network
+    from delever.analysis.reverse import reverse
+    from delever.analysis.solvency import solvency
+    from delever.analysis.tails import tails
     from delever.examples import example
     from delever.ingest.own_import import import_book
     from delever.model.book import Book
@@ -56,15 +61,20 @@ __all__ = [
     "find_critical",
     "html_report",
     "import_book",
+    "lean",
     "liquidation_prices",
     "load",
     "network",
     "open_run",
     "remainder_worlds",
     "replay",
+    "reverse",
     "show",
+    "solvency",
+    "static_checks",
     "stress",
     "sweep",
+    "tails",
     "wall",
     "write_report",
 ]
@@ -83,15 +93,20 @@ _HOME = {
     "find_critical": "delever.analysis",
     "html_report": "delever.report.html.page",
     "import_book": "delever.ingest.own_import",
+    "lean": "delever.analysis.leaning",
     "liquidation_prices": "delever.analysis",
     "load": "delever.worlds",
     "network": "delever.analysis.network",
     "remainder_worlds": "delever.analysis",
     "open_run": "delever.run.stress",
     "replay": "delever.run.replay",
+    "reverse": "delever.analysis.reverse",
     "show": "delever.report",
+    "solvency": "delever.analysis.solvency",
+    "static_checks": "delever.analysis.limits",
     "stress": "delever.run.stress",
     "sweep": "delever.analysis",
+    "tails": "delever.analysis.tails",
     "wall": "delever.analysis",
     "write_report": "delever.report.html.page",
 }

@@ -48,6 +48,7 @@ class MarginBook:
         self.perp = book.reserve[signature[self.trader], leg]  # [K] reserve
         self.sense = model.positions.sense[self.perp]  # [K] -1 of inverse perps
         self.size = amount[self.trader, leg] * self.sense  # [K] units, long > 0
+        self.cost = book.cost[self.accounts][self.trader, leg]  # [K] size x entry price, in the exchange's unit
         self.protocol = model.positions.protocol[self.accounts]  # [N]
 
     @cached_property
@@ -76,6 +77,11 @@ class MarginBook:
         equity = np.bincount(self.owner, self.units * seen(self.held, self.owner) * self.weight, count)
         equity += np.bincount(self.trader, self.size * self.sense * mark, count)
         return Standing(equity, np.bincount(self.trader, maintenance, count), notional, maintenance)
+
+    def profit(self, price: np.ndarray) -> np.ndarray:
+        """Of each position since entry, funding aside, at prices [R] USD: [K] in the exchange's unit."""
+        in_usd = price[self.model.positions.margins.cash[self.protocol[self.trader]]]
+        return np.asarray(self.size * self.sense * price[self.perp] / in_usd - self.cost)
 
     def size_of(self, standing: Standing) -> np.ndarray:
         """Notional of all positions of an account [N], USD."""

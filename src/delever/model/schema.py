@@ -15,6 +15,7 @@ from .book import Book
 from .dump import plain
 from .quantity import Unit
 from .relative import units
+from .scenario import Tail
 from .spec import Spec
 from .world import (
     CollateralParameters,
@@ -31,7 +32,7 @@ from .world import (
 )
 
 MODEL = (World, Asset, Protocol, ReserveParameters, EmodeParameters, PerpParameters, Tier, CollateralParameters, Funding,
-         Execution, Scenario, Order)
+         Execution, Scenario, Tail, Order)
 NAMES: dict[Any, str] = {float: "number", int: "whole number", str: "text", bool: "true or false",
                          datetime: "instant", Book: "book", Spec: "mechanism"}
 

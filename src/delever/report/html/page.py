@@ -16,11 +16,12 @@ from delever.analysis.comparison import changed, compared
 from delever.analysis.feedback import STEP, TO, criticality_of
 from delever.analysis.position_prices import prices_of
 from delever.analysis.shocks import Walk
+from delever.analysis.solvency import solvency_of
 from delever.analysis.soundness import check
 from delever.analysis.walls import wall_of
 from delever.model.errors import InputError
 from delever.report.files import CONCENTRATION, check_target, write_text
-from delever.report.html import answer, bearers, branching, change, deleveraged, falls, hinges, layers, losses, walls
+from delever.report.html import answer, bearers, branching, change, deleveraged, exits, falls, hinges, layers, losses, walls
 from delever.report.html.figure import Card, Figure, Given, html_table
 from delever.report.html.theme import PALETTE, needed
 from delever.report.numbers import human
@@ -29,6 +30,7 @@ from delever.run.store import kept_beside
 from delever.run.stress import Run
 
 SHOCKS = "-60%..0%"
+APART = 0.1  # between the prices at which all is sold, share
 MOST_WALLS = 2  # figures
 SECTIONS = (  # id, name, lede
     (
@@ -73,6 +75,10 @@ def html_report(run: Run, *others: Run, labels: Sequence[str] = ()) -> str:
 
 def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -> Given:
     """Walls, liquidation prices, concentration and comparison of a run."""
+    for one in (run, *others):
+        if one.world.scenario.tail is not None:
+            raise InputError("draws paths around a move, and pictures count paths", "scenario.tail", one.world.name,
+                             "report a run without it (--set scenario.tail=null); figures of this one: delever stress")
     missing: dict[str, str] = {}
     found = {asset: wall_of(run.model, asset, SHOCKS) for asset in leading(run)}
     concentration = None
@@ -97,7 +103,8 @@ def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -
         settings = [row for other, name in zip(others, names, strict=True) for row in changed(run.world, other.world, name)]
         comparison = compared(run.world, names, [run, *others], settings, ())
     feedback = {asset: criticality_of(run.model, asset, TO, Walk(STEP, None)) for asset in list(found)[:1]}
-    return Given(run, found, feedback, prices_of(run.model), concentration, comparison, missing)
+    exit_prices = {asset: solvency_of(run.model, SHOCKS, asset, Walk(APART)) for asset in list(found)[:1]}
+    return Given(run, found, feedback, exit_prices, prices_of(run.model), concentration, comparison, missing)
 
 
 def leading(run: Run) -> list[str]:
@@ -157,7 +164,7 @@ def render(given: Given) -> str:
 def figures_of(given: Given) -> dict[str, list[Figure]]:
     """Of each section, those that there are."""
     found: dict[str, list[Figure | None]] = {
-        "price": [*walls.walls(given)],
+        "price": [*walls.walls(given), *exits.exits(given)],
         "feedback": [*branching.branching(given), falls.falls(given)],
         "size": [losses.losses(given)],
         "bearers": [bearers.who_pays(given), *layers.layers(given), deleveraged.deleveraged(given)],
