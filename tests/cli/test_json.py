@@ -181,6 +181,11 @@ def test_far_tails(elsewhere: Path) -> None:
     held("tails", typed("tails", "run"))
 
 
+def test_first_passage(both: str) -> None:
+    held("passage", typed("passage", both, "--no-events", "--paths", "4"),
+         typed("passage", "first", "--paths", "4", "--asset", "ETH", "--horizon", "8 h"))
+
+
 def test_balance_sheets(elsewhere: Path) -> None:
     for name, text in (("balances.csv", BALANCES), ("debts.csv", DEBTS), ("means.csv", MEANS)):
         Path(name).write_text(text)

@@ -20,6 +20,7 @@ LOOKS = [["--help"], *HELP, ["check", "first"], ["check", "both"], ["wall", "fir
          ["limits", "first"], ["limits", "both", "--asset", "ETH", "--caps", "10k, 100k"], ["explain", "toxic frontier"],
          ["wall", "both", "--asset", "USDC", "--shock", "-5%"], ["wall", "both", "--shock", "ETH -60%..0%, BTC -40%..0%"],
          ["wall", "first", "--asset", "ETH", "--shock", "-40%", "--positions", "positions.csv"],
+         ["passage", "both", "--no-events"],
          ["explain"], ["explain", "liquidators"], ["explain", "half_life"], ["explain", "shortfall"],
          ["explain", "order.never_ran"], ["explain", "n"], ["monitor", "both", "--once"], ["explain", "days"], ["explain", "FTX"],
          ["explain", "reverse stress"],

@@ -76,7 +76,7 @@ def test_every_section_and_figure_is_there(text: str) -> None:
     ids = Page(text).ids()
     assert len(ids) == len(set(ids))
     for name in ("answer", "price", "feedback", "size", "bearers", "hinges", "change", "assumed", "proof", "wall-ETH", "wall-BTC",
-                 "losses", "who-pays", "layers-perps", "accounts"):
+                 "reached", "losses", "who-pays", "layers-perps", "accounts"):
         assert name in ids, name
     assert sum(name.startswith("exits-") and not name.endswith(("-t", "-s")) for name in ids) == 1  # of the first wall's asset
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from delever import __version__
-from delever.cli import import_command, monitor, systemic
+from delever.cli import import_command, monitor, passage, systemic
 from delever.cli.arguments import (
     Base,
     Csv,
@@ -440,6 +440,7 @@ def shell(
     command.run(context.parent.command if context.parent else None, world, settings or [], as_json)
 
 
+passage.add_to(app)
 systemic.add_to(app)
 monitor.add_to(app)
 

@@ -21,7 +21,20 @@ from delever.analysis.soundness import check
 from delever.analysis.walls import wall_of
 from delever.model.errors import InputError
 from delever.report.files import CONCENTRATION, check_target, write_text
-from delever.report.html import answer, bearers, branching, change, deleveraged, exits, falls, hinges, layers, losses, walls
+from delever.report.html import (
+    answer,
+    bearers,
+    branching,
+    change,
+    deleveraged,
+    exits,
+    falls,
+    hinges,
+    layers,
+    losses,
+    reached,
+    walls,
+)
 from delever.report.html.figure import Card, Figure, Given, html_table
 from delever.report.html.theme import PALETTE, needed
 from delever.report.numbers import human
@@ -164,7 +177,7 @@ def render(given: Given) -> str:
 def figures_of(given: Given) -> dict[str, list[Figure]]:
     """Of each section, those that there are."""
     found: dict[str, list[Figure | None]] = {
-        "price": [*walls.walls(given), *exits.exits(given)],
+        "price": [*walls.walls(given), *exits.exits(given), reached.reached(given)],
         "feedback": [*branching.branching(given), falls.falls(given)],
         "size": [losses.losses(given)],
         "bearers": [bearers.who_pays(given), *layers.layers(given), deleveraged.deleveraged(given)],
