@@ -40,8 +40,12 @@ def served(*words: str) -> Iterator[Served]:
         assert process.stderr is not None
         yield Served(process, process.stderr.readline().split()[-1])
     finally:
-        process.kill()
-        process.communicate()
+        process.send_signal(signal.SIGINT)  # so that what it has written for its browsers goes, too
+        try:
+            process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
 
 
 def workers_of(pid: int) -> Sequence[int]:

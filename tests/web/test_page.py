@@ -106,6 +106,7 @@ def test_a_what_if_runs_few_paths_then_all_beside_the_world(browser: Any, page_o
     with page.expect_download() as saved:
         page.click("text=Save report.html")
     said = Path(saved.value.path()).read_text()
+    assert "delever serve</" in said
     assert NAME not in said and NAME.replace("<", "&lt;").replace(">", "&gt;") in said
     assert looked.wrong == [] and serious(page) == []
 

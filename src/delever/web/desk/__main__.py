@@ -68,6 +68,7 @@ def main() -> None:
     source, out = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # workers that are forked close it
     os.dup2(2, 1)  # what anything prints is no frame
+    sys.argv[:] = ["delever", "serve"]  # what a report names as the command that it comes from
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     requests: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue()
