@@ -123,6 +123,7 @@ def test_runs_are_shown_as_they_were_and_compared(tmp_path: Path) -> None:
     assert source.kind == "run" and told["runs"] == ["a", "b"] == parts[0]["labels"] and parts[0]["paths"] == 4
     values = dict(zip(made.summary["figure"].to_pylist(), made.summary["value"].to_pylist(), strict=True))
     assert all(row["base"] == pytest.approx(values[row["figure"]], nan_ok=True) for row in parts[0]["rows"])
+    assert "The position nearest to liquidation is" in parts[0]["decides"]
 
 
 def test_a_world_among_dropped_files_is_found(desk: state.Desk, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def said(desk: Desk, whole: int) -> dict[str, Any]:
     """What the runs say. whole: paths there will be."""
     labels, runs = [label for label, _ in desk.shown], [run for _, run in desk.shown]
     result = comparison_of(desk.shown)
-    given = Given(runs[0], {}, {}, prices_of(runs[0].model), comparison=result)
+    given = Given(runs[0], positions=prices_of(runs[0].model), comparison=result)
     rows = alone(runs[0]) if result is None else side_by_side(runs[0], result)
     shown = [row["variants"] for row in rows if row["main"]]
     total = bearers(runs[-1]).total
