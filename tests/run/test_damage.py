@@ -23,7 +23,7 @@ from delever.run.stress import stress
 from run.damages import ENDS_ALIKE, IDENTITY, REFUSED, WHEN_COMPLETE, WORLD, Damage, parts
 from run.small import bits
 
-TABLES = ("paths", "history", "trace", "summary")
+TABLES = ("paths", "history", "prices", "trace", "summary")
 
 
 class Folders(NamedTuple):

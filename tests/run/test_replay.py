@@ -116,7 +116,8 @@ def test_a_replay_that_cannot_be_written_is_one_line(elsewhere: Path) -> None:
         done = CliRunner().invoke(app, words)
         assert (done.exit_code, done.stdout) == (2, "") and said in done.stderr and done.stderr.count("\n") == 1
     assert run.folder is not None and sorted(path.name for path in run.folder.iterdir()) == [
-        "history.parquet", "manifest.json", "paths.parquet", "replay-0.parquet", "summary.parquet", "trace.parquet"]
+        "history.parquet", "manifest.json", "paths.parquet", "prices.parquet", "replay-0.parquet", "summary.parquet",
+        "trace.parquet"]
 
 
 def test_a_path_that_makes_value_is_written_down(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

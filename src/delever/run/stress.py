@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from delever.core.jit import source_hash
+from delever.engine.price_counts import added
 from delever.engine.probes import BINS, BUCKETS, HISTORIES, PER_DECADE
 from delever.model.errors import InputError, StoppedError
 from delever.model.finding import Finding
@@ -39,6 +40,7 @@ from delever.run.opened import opened
 from delever.run.outcomes import ConservationError
 from delever.run.parts import SAFETY
 from delever.run.plots import exceedance
+from delever.run.price_fans import price_quantiles, price_table
 from delever.run.replay import replay_model, write_replay
 from delever.run.result import Result
 from delever.run.store import TABLES, Store, describe, fingerprint
@@ -57,6 +59,7 @@ class Run(Result):
     summary: pa.Table  # figure, value, unit, interval, definition, horizon
     folder: Path | None
     manifest: dict[str, Any]
+    prices: pa.Table = field(default_factory=lambda: pa.table({}))  # number of paths by series, time and price
     # of worlds in which a protocol's mechanisms declare amounts (core/columns.py); else without columns
     timeline: pa.Table = field(default_factory=lambda: pa.table({}))  # a row a path, time and protocol: cumulative use of layers
     adl: pa.Table = field(default_factory=lambda: pa.table({}))  # a row a position that ADL closed
@@ -91,6 +94,11 @@ class Run(Result):
     def main(self) -> pa.Table:
         """See Result: the figures."""
         return self.summary
+
+    @cached_property
+    def price_quantiles(self) -> pa.Table:
+        """Of each market, outside price and stated feed over time: 5, 25, 50, 75 and 95 % of all paths, to within 0.05 %."""
+        return price_quantiles(self.prices)
 
     def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
         """See Result: how much is exceeded on which share of paths; of a column, by default of losses."""
@@ -207,12 +215,13 @@ def finished(model: Model, results: list[ChunkResult], folder: Path | None, mani
     """Merge chunks, in the order of their paths."""
     paths = pa.concat_tables([result.paths for result in results]).combine_chunks()
     counts = np.sum([result.history for result in results], axis=0)
+    prices = added([result.prices for result in results])
     trace = [row for result in results for row in result.trace]
     safety = {name: pa.concat_tables([result.safety[name] for result in results]).combine_chunks() for name in results[0].safety}
     if safety:
         safety["perps"] = by_asset(model, paths)
     return Run(model, paths, history_table(model, counts), trace_table(model, trace), summarise(model, paths), folder, manifest,
-               **safety)
+               price_table(model, prices), **safety)
 
 
 def history_table(model: Model, counts: np.ndarray) -> pa.Table:
