@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from delever.analysis.contagion import contagion
     from delever.analysis.network import network
+    from delever.analysis.twin import twin
     from delever.examples import example
     from delever.ingest.own_import import import_book
     from delever.model.book import Book
@@ -65,6 +66,7 @@ __all__ = [
     "show",
     "stress",
     "sweep",
+    "twin",
     "wall",
     "write_report",
 ]
@@ -92,6 +94,7 @@ _HOME = {
     "show": "delever.report",
     "stress": "delever.run.stress",
     "sweep": "delever.analysis",
+    "twin": "delever.analysis.twin",
     "wall": "delever.analysis",
     "write_report": "delever.report.html.page",
 }

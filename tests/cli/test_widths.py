@@ -22,7 +22,7 @@ LOOKS = [["--help"], *HELP, ["check", "first"], ["check", "both"], ["wall", "fir
          ["explain", "order.never_ran"], ["explain", "days"], ["explain", "FTX"],
          ["import", "loans.csv", "--as", "lending"], ["init", "new", "--perps"]]
 RUNS = [["stress", "first", "--paths", "2", "--out", "lent", *QUICK, "--order", "sell 5 ETH"],
-        ["stress", "both", "--paths", "2", "--out", "run"], ["replay", "run", "--path", "0"],
+        ["stress", "both", "--paths", "2", "--out", "run"], ["replay", "run", "--path", "0"], ["twin", "run"],
         ["contagion", "both", "--paths", "2"], ["compare", "first", "--paths", "2", "--base", QUICK[1], "--base",
                                                 QUICK[3], "--what", "three points less", "--set", f"{FIELD}=-3 points"],
         ["sweep", "first", "--paths", "2", *QUICK, "--over", f"{FIELD}=-3 points,-1 points", "--over",

@@ -20,6 +20,7 @@ from delever.model.errors import InputError
 from delever.model.world import World
 from delever.report.comparison import surely
 from delever.report.html.deleveraged import deleveraged
+from delever.report.html.fans import TOLD, fans
 from delever.report.html.figure import Given
 from delever.report.html.losses import _title
 from delever.report.html.page import html_report
@@ -107,6 +108,23 @@ def test_the_mean_loss_of_the_page_is_that_of_the_paths(both: Run, text: str) ->
     from delever.report.html.figure import usd
 
     assert f"{usd(float(total.mean()))} lost on average" in Page(text).seen
+
+
+def test_a_fan_says_what_the_quantiles_say(both: Run) -> None:
+    """By hand, from the table: the lowest median of the market, and what the outside stands at then."""
+    found = {one.key: one for one in fans(Given(both))}
+    rows = [row for row in both.price_quantiles.to_pylist() if row["series"] == "price.ETH/USD"]
+    low = min(rows, key=lambda row: row["q50"])
+    outside = next(row for row in both.price_quantiles.to_pylist()
+                   if row["series"] == "outside.ETH/USD" and row["time"] == low["time"])
+    said = f"{low['q50']:,.0f}"  # four digits
+    assert 1000.0 < low["q50"] < 9999.0
+    assert found["fan-ETH/USD"].title.startswith(f"The median of ETH/USD falls to {said}\u00a0USD after")
+    assert ("outside it stands at" in found["fan-ETH/USD"].title) is (abs(outside["q50"] / low["q50"] - 1.0) > TOLD)
+    twin = {one.key: one for one in fans(Given(both, twin=both.twin()))}
+    assert "nobody liquidated" in twin["fan-ETH/USD"].title and "Outside" not in dict(twin["fan-ETH/USD"].notes)
+    still = stress(quiet(), keep=False, threads=1)
+    assert fans(Given(still)) == []
 
 
 def test_names_are_text_and_nothing_is_executed() -> None:

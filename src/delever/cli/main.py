@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from delever import __version__
-from delever.cli import import_command, systemic
+from delever.cli import import_command, systemic, twin
 from delever.cli.arguments import Base, Csv, Figure, Json, Outside, Owners, Parquet, Paths, Seed, Set, Strict, Threads, World
 from delever.cli.options import heed_signals
 from delever.cli.variants import ORDER, InOrder
@@ -308,6 +308,7 @@ def shell(
 
 
 systemic.add_to(app)
+app.command()(twin.twin)
 
 
 def main() -> None:

@@ -44,6 +44,7 @@ from delever.run.price_fans import price_quantiles, price_table
 from delever.run.replay import replay_model, write_replay
 from delever.run.result import Result
 from delever.run.store import TABLES, Store, describe, fingerprint
+from delever.run.twin import twin_of
 from delever.run.work import Progress, run_chunks
 
 
@@ -112,6 +113,10 @@ class Run(Result):
         """Write the report as one HTML file, by default into the run's folder; others: variants on the same paths."""
         written: Path = import_module("delever").write_report(self, *others, to=to)  # a layer above, by its public name
         return written
+
+    def twin(self, threads: int | None = None, progress: Progress | None = None) -> Run:
+        """The same paths with nobody liquidated: what prices do less there is made by liquidations. See run/twin.py."""
+        return twin_of(self, threads, progress)
 
     @property
     def tables(self) -> dict[str, pa.Table]:

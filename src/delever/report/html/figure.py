@@ -57,6 +57,7 @@ class Given:
     positions: pa.Table | None = None
     concentration: pa.Table | None = None
     comparison: Comparison | None = None
+    twin: Run | None = None  # the same paths with nobody liquidated, where they are kept beside the run
     missing: Mapping[str, str] = field(default_factory=dict)  # figure -> why it is not there
 
     @cached_property

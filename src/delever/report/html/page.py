@@ -20,13 +20,14 @@ from delever.analysis.soundness import check
 from delever.analysis.walls import wall_of
 from delever.model.errors import InputError
 from delever.report.files import CONCENTRATION, check_target, write_text
-from delever.report.html import answer, bearers, branching, change, deleveraged, falls, hinges, layers, losses, walls
+from delever.report.html import answer, bearers, branching, change, deleveraged, falls, fans, hinges, layers, losses, walls
 from delever.report.html.figure import Card, Figure, Given, html_table
 from delever.report.html.theme import PALETTE, needed
 from delever.report.numbers import human
 from delever.report.stress import assumptions
 from delever.run.store import kept_beside
 from delever.run.stress import Run
+from delever.run.twin import kept_twin
 
 SHOCKS = "-60%..0%"
 MOST_WALLS = 2  # figures
@@ -97,7 +98,7 @@ def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -
         settings = [row for other, name in zip(others, names, strict=True) for row in changed(run.world, other.world, name)]
         comparison = compared(run.world, names, [run, *others], settings, ())
     feedback = {asset: criticality_of(run.model, asset, TO, Walk(STEP, None)) for asset in list(found)[:1]}
-    return Given(run, found, feedback, prices_of(run.model), concentration, comparison, missing)
+    return Given(run, found, feedback, prices_of(run.model), concentration, comparison, kept_twin(run), missing)
 
 
 def leading(run: Run) -> list[str]:
@@ -158,7 +159,7 @@ def figures_of(given: Given) -> dict[str, list[Figure]]:
     """Of each section, those that there are."""
     found: dict[str, list[Figure | None]] = {
         "price": [*walls.walls(given)],
-        "feedback": [*branching.branching(given), falls.falls(given)],
+        "feedback": [*branching.branching(given), falls.falls(given), *fans.fans(given)],
         "size": [losses.losses(given)],
         "bearers": [bearers.who_pays(given), *layers.layers(given), deleveraged.deleveraged(given)],
         "hinges": [hinges.concentration(given)],
