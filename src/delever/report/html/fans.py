@@ -143,8 +143,8 @@ def notes(given: Given, exact: bool, without: bool, feeds: bool) -> Sequence[tup
                      "and owners, not liquidations alone: delever twin tells them apart"))
     if feeds:
         rows.append(("Dashed", "what the oracle's feed last answered, median"))
-    return (*rows, ("Axis", "does not begin at 0"), ("Prices", f"to within {100 * WITHIN:.2f}\u00a0%"), ("Horizon", given.horizon),
-            ("Paths", f"{given.run.paths.num_rows:,}, all of them"), ("Source", "prices.parquet"))
+    return (*rows, ("Axis", "does not begin at 0"), ("Prices", f"to within {100 * WITHIN:.2f}\u00a0%"),
+            ("Horizon", given.horizon), ("Paths", f"{given.run.paths.num_rows:,}, all of them"), ("Source", "prices.parquet"))
 
 
 def price(value: float) -> str:
