@@ -76,3 +76,19 @@ def test_a_quantile_is_the_lowest_price_that_so_many_do_not_exceed(levels: list[
 def test_nothing_counted_has_no_quantiles() -> None:
     empty = stress(one_market(loan("a", 1.0, 100.0)), keep=False, threads=1).prices.slice(0, 0)
     assert price_quantiles(empty).num_rows == 0 and price_quantiles(empty).column_names[0] == "series"
+
+
+def test_a_trace_begins_at_the_start_and_says_what_protocols_see() -> None:
+    """Seen prices follow the market only at answers, which are as old as the heartbeat at most; parts add up to the whole."""
+    run = stress(everything(paths=2), keep=False, trace=[1], threads=1)
+    rows = run.trace.to_pylist()
+    assert [row["step"] for row in rows] == list(range(13)) and rows[0]["time"] == 0.0
+    assert rows[0]["price.BTC/USD"] == pytest.approx(40_000.0) and rows[0]["seen.first.ETH"] == pytest.approx(2000.0, rel=1e-3)
+    assert rows[0]["forced_sales.ETH"] == rows[0]["repaid_debt"] == 0.0
+    assert all(0.0 <= row["age.eth_usd"] <= 3600.0 + 300.0 for row in rows)
+    assert any(row["seen.first.ETH"] != pytest.approx(row["price.ETH/USD"], rel=1e-6) for row in rows)
+    last, told = rows[-1], run.paths.slice(1, 1).to_pylist()[0]
+    assert last["repaid_debt"] == pytest.approx(last["repaid_debt.first"] + last["repaid_debt.other"])
+    assert last["repaid_debt"] > 0.0
+    assert last["forced_sales.ETH"] == told["forced_sales.ETH"] and last["found_no_room"] == told["found_no_room"]
+    assert {row["room.chain"] for row in rows} == {6.0} and {row["base_fee.chain"] for row in rows} == {20.0}

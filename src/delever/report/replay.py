@@ -7,7 +7,8 @@ import pyarrow.compute as pc
 
 from delever.report.document import Report, Section
 
-TOLD = ("time", "network", "event", "kind", "about", "actor", "gives", "give", "gets", "get", "usd", "bid", "outcome", "because")
+TOLD = ("time", "network", "event", "kind", "about", "price", "actor", "gives", "give", "gets", "get", "usd", "bid", "outcome",
+        "because")
 
 
 def replay_report(run: str, path: int, table: pa.Table, written: str, most: int) -> Report:
@@ -19,7 +20,8 @@ def replay_report(run: str, path: int, table: pa.Table, written: str, most: int)
     if table.num_rows > most:
         notes.insert(0, f"The first {most} of {table.num_rows:,}.")
     notes.append("about: the account, or the feed that answers. because: the event that led to it; none: the outside, prices and "
-                 "events. usd: worth of what it gets or closes; of a layer of a waterfall what it bore.")
+                 "events. usd: worth of what it gets or closes; of a layer of a waterfall what it bore. price: what "
+                 "the feed answers, else what the protocol sees of what is got, in its unit.")
     sections = (Section("What happened", counts, keys=3), Section("Transactions", shown, tuple(notes), keys=2))
     return Report(f"Path {path} of {run}", sections)
 

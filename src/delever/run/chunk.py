@@ -15,7 +15,7 @@ from delever.core.phase import Phase
 from delever.core.state import State
 from delever.engine.probes import Extremes, History, Probe, Timeline, Trace
 from delever.engine.step import step
-from delever.run.assemble import Model, phases
+from delever.run.assemble import Model, chains, phases
 from delever.run.closings import deleveraged_positions
 from delever.run.collect import mechanisms_of
 from delever.run.outcomes import tabulate_paths
@@ -65,11 +65,12 @@ def run_state(model: Model, first_path: int, count: int, traced: list[int], more
 
     CancelledError: after the step in which `halt` was set.
     """
-    history, trace = History(model.steps), Trace(traced)
+    history, trace = History(model.steps), Trace(traced, len(chains(model.world)))
     probes: list[Probe] = [Extremes(), history, *([trace] if traced else []), *([timeline] if timeline else []), *more]
     chunk = phases(model, count, probes)
     state = new_state(model, first_path, count, chunk)
     mechanisms = mechanisms_of(chunk)
+    trace.observe(state)
     if timeline is not None:
         timeline.mechanisms = mechanisms
     for _ in range(model.steps):

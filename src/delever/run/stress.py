@@ -32,7 +32,7 @@ from delever.run.asked import (
     notes_found,
     stated,
 )
-from delever.run.assemble import Model, assemble
+from delever.run.assemble import Model, assemble, chains
 from delever.run.by_asset import by_asset
 from delever.run.chunk import ChunkResult
 from delever.run.figures import summarise
@@ -238,11 +238,14 @@ def history_table(model: Model, counts: np.ndarray) -> pa.Table:
 
 
 def trace_table(model: Model, rows: list[tuple[float, ...]]) -> pa.Table:
-    """Every step of the chosen paths."""
-    protocols = list(model.world.protocols)
-    names = ["path", "step", "time", *(f"price.{pair}" for pair in model.layout.rows),
-             *(f"outside.{pair}" for pair in model.layout.rows), *(f"liquidations.{name}" for name in protocols),
-             "repaid_debt", "deficit"]
+    """Every step of the chosen paths; step 0 is the start. See engine/probes.py."""
+    protocols, networks = list(model.world.protocols), list(chains(model.world))
+    names = ["path", "step", "time", *(f"{what}.{pair}" for what in ("price", "outside") for pair in model.layout.rows),
+             *(f"{what}.{name}" for what in ("liquidations", "repaid_debt", "deficit") for name in protocols),
+             *(f"seen.{protocol}.{asset}" for protocol, asset in model.positions.reserves),
+             *(f"age.{feed}" for feed in model.oracles.names),
+             *(f"{what}.{name}" for what in ("base_fee", "room") for name in networks),
+             *(f"forced_sales.{asset}" for asset in model.layout.assets), "found_no_room", "repaid_debt", "deficit"]
     rows = sorted(rows, key=lambda row: (row[0], row[1]))
     columns = np.array(rows, float).reshape(len(rows), len(names)).T if rows else np.zeros((len(names), 0))
     return pa.table(dict(zip(names, columns, strict=True)))
