@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from delever.analysis.contagion import contagion
     from delever.analysis.network import network
     from delever.analysis.twin import twin
+    from delever.analysis.worst import worst
     from delever.examples import example
     from delever.ingest.own_import import import_book
     from delever.model.book import Book
@@ -68,6 +69,7 @@ __all__ = [
     "sweep",
     "twin",
     "wall",
+    "worst",
     "write_report",
 ]
 
@@ -96,6 +98,7 @@ _HOME = {
     "sweep": "delever.analysis",
     "twin": "delever.analysis.twin",
     "wall": "delever.analysis",
+    "worst": "delever.analysis.worst",
     "write_report": "delever.report.html.page",
 }
 

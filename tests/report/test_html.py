@@ -16,6 +16,7 @@ import pytest
 import delever as dl
 from delever import templates, worlds
 from delever.analysis.bearers import Losses, bearers
+from delever.analysis.worst import worst
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.report.comparison import surely
@@ -76,8 +77,8 @@ def text(both: Run) -> str:
 def test_every_section_and_figure_is_there(text: str) -> None:
     ids = Page(text).ids()
     assert len(ids) == len(set(ids))
-    for name in ("answer", "price", "feedback", "size", "bearers", "hinges", "change", "assumed", "proof", "wall-ETH", "wall-BTC",
-                 "losses", "who-pays", "layers-perps", "accounts"):
+    for name in ("answer", "price", "feedback", "size", "course", "bearers", "hinges", "change", "assumed", "proof", "wall-ETH",
+                 "wall-BTC", "losses", "worst", "who-pays", "layers-perps", "accounts"):
         assert name in ids, name
 
 
@@ -125,6 +126,30 @@ def test_a_fan_says_what_the_quantiles_say(both: Run) -> None:
     assert "nobody liquidated" in twin["fan-ETH/USD"].title and "Outside" not in dict(twin["fan-ETH/USD"].notes)
     still = stress(quiet(), keep=False, threads=1)
     assert fans(Given(still)) == []
+
+
+def test_the_worst_path_is_told_with_its_causes(both: Run, text: str) -> None:
+    found = worst(both)
+    assert found is not None and found.path == int(np.argmax(bearers(both).total)) and found.loss == bearers(both).total.max()
+    assert f"The worst path ({found.path}) loses" in Page(text).seen
+    sentences = re.findall(r"<li>(.*?)</li>", text.split('<ol class="steps">')[1].split("</ol>")[0])
+    assert len(sentences) >= 3 and any("the insurance fund of perps cannot serve in full, because perps had called" in one
+                                       for one in sentences)
+    assert found.dry == [("perps", "insurance_fund", both.paths["insurance_fund_dry.perps"][found.path].as_py())]
+    assert "insurance fund: 6 h 12 s, on 100\u00a0% of paths" in Page(text).seen  # exact, not the end of a bin
+
+
+def test_who_followed_from_a_liquidation_is_counted() -> None:
+    """By hand: of two loans the second falls by what selling the first one's collateral did to the price."""
+    makers = {"kind": "log_linear", "pair": "ETH/USD", "depth": 100, "half_life": "1 d"}
+    world = one_market([*loan("first", 10.0, 8000.0), *loan("second", 1.0, 795.0)], venues={"makers": makers},
+                       execution={"rounds": 4}, scenario={"horizon": 60, "events": [fall(0.06)]})
+    found = worst(stress(world, keep=False, threads=1))
+    assert found is not None
+    rows = [found.rows.slice(i, 1).to_pylist()[0] for i in found.forced]
+    later = sum(row["usd"] for row in rows if row["because"] is not None)
+    assert 0.0 < found.followed < 1.0 and found.followed == pytest.approx(later / sum(row["usd"] for row in rows))
+    assert worst(stress(quiet(), keep=False, threads=1)) is None
 
 
 def test_names_are_text_and_nothing_is_executed() -> None:

@@ -103,8 +103,8 @@ def bucket(money: np.ndarray) -> np.ndarray:
 class Trace:
     """Every step of a few chosen paths, and how they stood before the first.
 
-    Market and outside prices; by protocol liquidations, repaid debt and deficits; prices of reserves as they are seen; ages of the
-    feeds' answers; base fees and room of the chains; units of each asset sold by force; transactions that found no room.
+    Market and outside prices; by protocol liquidations, repaid debt and deficits; prices of reserves as they are seen; ages of
+    the feeds' answers; base fees and room of the chains; units of each asset sold by force; transactions that found no room.
     """
 
     def __init__(self, chosen: list[int], chains: int = 0) -> None:

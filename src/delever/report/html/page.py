@@ -18,9 +18,10 @@ from delever.analysis.position_prices import prices_of
 from delever.analysis.shocks import Walk
 from delever.analysis.soundness import check
 from delever.analysis.walls import wall_of
+from delever.analysis.worst import worst as worst_of
 from delever.model.errors import InputError
 from delever.report.files import CONCENTRATION, check_target, write_text
-from delever.report.html import answer, bearers, branching, change, deleveraged, falls, fans, hinges, layers, losses, walls
+from delever.report.html import answer, bearers, branching, change, deleveraged, falls, fans, hinges, layers, losses, walls, worst
 from delever.report.html.figure import Card, Figure, Given, html_table
 from delever.report.html.theme import PALETTE, needed
 from delever.report.numbers import human
@@ -40,6 +41,7 @@ SECTIONS = (  # id, name, lede
     ),
     ("feedback", "Does it feed on itself", "Prices on the venues where forced selling goes, beside those of the outside."),
     ("size", "How bad, and how often", ""),
+    ("course", "How it goes", "One path, as it was run: it shows how, not how often."),
     ("bearers", "Who pays", ""),
     ("hinges", "Whom it hinges on", ""),
     ("change", "What would change it", ""),
@@ -98,7 +100,7 @@ def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -
         settings = [row for other, name in zip(others, names, strict=True) for row in changed(run.world, other.world, name)]
         comparison = compared(run.world, names, [run, *others], settings, ())
     feedback = {asset: criticality_of(run.model, asset, TO, Walk(STEP, None)) for asset in list(found)[:1]}
-    return Given(run, found, feedback, prices_of(run.model), concentration, comparison, kept_twin(run), missing)
+    return Given(run, found, feedback, prices_of(run.model), concentration, comparison, kept_twin(run), worst_of(run), missing)
 
 
 def leading(run: Run) -> list[str]:
@@ -161,6 +163,7 @@ def figures_of(given: Given) -> dict[str, list[Figure]]:
         "price": [*walls.walls(given)],
         "feedback": [*branching.branching(given), falls.falls(given), *fans.fans(given)],
         "size": [losses.losses(given)],
+        "course": [worst.worst_path(given)],
         "bearers": [bearers.who_pays(given), *layers.layers(given), deleveraged.deleveraged(given)],
         "hinges": [hinges.concentration(given)],
     }
