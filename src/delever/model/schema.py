@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from .asset import Asset
 from .book import Book
 from .dump import plain
+from .origin import Origin
 from .quantity import Unit
 from .relative import units
 from .spec import Spec
@@ -31,7 +32,7 @@ from .world import (
 )
 
 MODEL = (World, Asset, Protocol, ReserveParameters, EmodeParameters, PerpParameters, Tier, CollateralParameters, Funding,
-         Execution, Scenario, Order)
+         Execution, Scenario, Order, Origin)
 NAMES: dict[Any, str] = {float: "number", int: "whole number", str: "text", bool: "true or false",
                          datetime: "instant", Book: "book", Spec: "mechanism"}
 

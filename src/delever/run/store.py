@@ -39,6 +39,7 @@ from delever.run.seal import (
 MANIFEST, PARTS = "manifest.json", "parts"
 SEAL = "seal"  # of the manifest: the digest of the rest of it
 BESIDE = "beside"  # in the manifest: digests of tables that are made after the run, and made anew where they do not fit
+MADE = "made"  # in the manifest: the command, when it began, how long it took
 TABLES = ("paths", "history", "prices", "trace", "summary")
 OTHER, AWAY = "name another with --out", "move it away"
 ANEW = "name another folder with --out, or delete this one"

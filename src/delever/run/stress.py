@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import math
+import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -43,7 +46,7 @@ from delever.run.plots import exceedance
 from delever.run.price_fans import price_quantiles, price_table
 from delever.run.replay import replay_model, write_replay
 from delever.run.result import Result
-from delever.run.store import TABLES, Store, describe, fingerprint
+from delever.run.store import MADE, TABLES, Store, describe, fingerprint
 from delever.run.twin import twin_of
 from delever.run.work import Progress, run_chunks
 
@@ -141,6 +144,7 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
         raise InputError(f"memory is {memory}", "stress", memory, "write GiB, above 0")
     tell = progress or (lambda stage, done, of: None)
     tell("reading", 0, 1)
+    begun = datetime.now(UTC)
     model = assemble(world)
     description, chosen = describe(world), sorted(set(trace or []))
     for path in chosen:
@@ -151,7 +155,7 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
     if not keep:
         with stopping(None):
             results = run_chunks(model, [(0, world.scenario.paths)], threads, memory, tell, chosen, chunk)
-        return finished(model, results, None, {**identity, "world": description})
+        return finished(model, results, None, {**identity, "world": description, MADE: made(begun)})
     folder = Path(out) if out is not None else Path("runs") / f"{world.name}-{fingerprint(identity)[:8]}"
     with Store(folder, identity) as store:
         if store.open():
@@ -168,7 +172,7 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
                 raise OSError(errno.EIO, "parts were lost or damaged while the run went on", str(store.parts_folder))
             run = finished(model, results, folder, {**identity, "world": description, "version": version(),
                                                     "folder": str(world.folder) if world.folder else None})
-            store.finish(run.tables, run.manifest)
+            store.finish(run.tables, {**run.manifest, MADE: made(begun)})
     return replace(run, manifest=store.manifest)
 
 
@@ -193,6 +197,14 @@ def stopping(folder: Path | None) -> Iterator[None]:
         else:
             line = f"a worker was killed from outside; {again}, if memory ran out with less --memory or fewer --threads"
         raise StoppedError(f"the run has stopped: {line}") from error
+
+
+def made(begun: datetime) -> dict[str, Any]:
+    """By which command, when, and how long it took [s]; of a run that was resumed the last part of it."""
+    called = Path(sys.argv[0])
+    typed = called.stem == "delever" or (called.stem, called.parent.name) == ("__main__", "delever")
+    return {"command": shlex.join(["delever", *sys.argv[1:]]) if typed else "delever.stress(world)",
+            "begun": begun.isoformat(timespec="seconds"), "seconds": round((datetime.now(UTC) - begun).total_seconds(), 3)}
 
 
 def version() -> str:

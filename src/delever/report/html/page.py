@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,9 @@ from delever import __version__
 from delever.analysis.bearers import LEVEL
 from delever.analysis.comparison import changed, compared
 from delever.analysis.feedback import STEP, TO, criticality_of
+from delever.analysis.origins import origins
 from delever.analysis.position_prices import prices_of
 from delever.analysis.shocks import Walk
-from delever.analysis.soundness import check
 from delever.analysis.walls import wall_of
 from delever.analysis.worst import worst as worst_of
 from delever.model.errors import InputError
@@ -26,7 +24,7 @@ from delever.report.html.figure import Card, Figure, Given, html_table
 from delever.report.html.theme import PALETTE, needed
 from delever.report.numbers import human
 from delever.report.stress import assumptions
-from delever.run.store import kept_beside
+from delever.run.store import MADE, kept_beside
 from delever.run.stress import Run
 from delever.run.twin import kept_twin
 
@@ -122,7 +120,7 @@ def render(given: Given) -> str:
     rows, shown, everybody = hinges.accounts(given)
     what_title, what = change.table(given)
     cards = answer.cards(given)
-    ages = check(world).inputs.to_pylist()
+    stated = origins(world)
     return template.render(
         palette=PALETTE,
         version=__version__,
@@ -144,7 +142,8 @@ def render(given: Given) -> str:
         what=what,
         changes=given.comparison.settings.to_pylist() if given.comparison else [],
         assumptions=assumptions(world),
-        ages=[{key: human(value) for key, value in row.items()} for row in ages],
+        origins=stated.to_pylist(),
+        human=human,
         limits=LIMITS,
         summary=html_table(
             run.summary.select(["figure", "value", "unit", "low", "high", "definition", "horizon"]), "Every figure of the run"
@@ -180,15 +179,19 @@ def proof(given: Given) -> list[tuple[str, str]]:
         ("world", f"sha256 {manifest.get('world_hash', '–')}"),
         ("seed", str(scenario.seed)),
         ("paths and steps", f"{run.paths.num_rows:,} paths, {run.model.steps:,} steps of {human(scenario.step, 's')}"),
-        (
-            "command",
-            shlex.join(["delever", *sys.argv[1:]])
-            if Path(sys.argv[0]).stem in ("delever", "__main__")
-            else "delever.html_report(run)",
-        ),
+        *made_of(manifest),
         ("soundness", f"conservation held to {residual:.1e} of turnover" if residual is not None else "–"),
         *((f"input {name}", f"sha256 {digest}") for name, digest in sorted(dict(manifest.get("inputs", {})).items())),
     ]
+
+
+def made_of(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    """By which command the run was made, when, and how long it took; of runs of earlier versions it is not known."""
+    made = manifest.get(MADE)
+    if made is None:
+        return []
+    begun = datetime.fromisoformat(made["begun"])
+    return [("command", made["command"]), ("made", f"{begun:%d %B %Y, %H:%M} UTC, in {human(made['seconds'], 's')}")]
 
 
 def terms(given: Given, cards: Sequence[Card]) -> list[tuple[str, str, str]]:
