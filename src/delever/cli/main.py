@@ -174,12 +174,16 @@ def report(
     ] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What each further run is called.")] = None,
     pdf: Annotated[Path | None, typer.Option(metavar="FILE", help="The same on paper (.pdf), by an installed browser.")] = None,
+    twin: Annotated[bool, typer.Option("--twin", help="Run it again with nobody liquidated; draw the difference.")] = False,
+    contagion: Annotated[
+        bool, typer.Option("--contagion", help="Run its first 100 paths with each protocol spared, and draw who infects whom.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write what a run says as one HTML file: the answer first, every figure defined."""
     from delever.cli import report as command
 
-    command.run(runs, out, label or [], pdf, as_json)
+    command.run(runs, out, label or [], pdf, command.More(twin, contagion), as_json)
 
 
 @app.command()

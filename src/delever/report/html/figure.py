@@ -61,6 +61,7 @@ class Given:
     comparison: Comparison | None = None
     twin: Run | None = None  # the same paths with nobody liquidated, where they are kept beside the run
     worst: Worst | None = None  # the worst path, played again
+    contagion: pa.Table | None = None  # as analysis/contagion.py, where it is kept beside the run
     missing: Mapping[str, str] = field(default_factory=dict)  # figure -> why it is not there
 
     @cached_property

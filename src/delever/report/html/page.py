@@ -11,6 +11,7 @@ from typing import Any
 from delever import __version__
 from delever.analysis.bearers import LEVEL
 from delever.analysis.comparison import changed, compared
+from delever.analysis.contagion import KEPT
 from delever.analysis.feedback import STEP, TO, criticality_of
 from delever.analysis.origins import origins
 from delever.analysis.position_prices import prices_of
@@ -19,7 +20,21 @@ from delever.analysis.walls import wall_of
 from delever.analysis.worst import worst as worst_of
 from delever.model.errors import InputError
 from delever.report.files import CONCENTRATION, check_target, write_text
-from delever.report.html import answer, bearers, branching, change, deleveraged, falls, fans, hinges, layers, losses, walls, worst
+from delever.report.html import (
+    answer,
+    bearers,
+    branching,
+    change,
+    deleveraged,
+    falls,
+    fans,
+    hinges,
+    infects,
+    layers,
+    losses,
+    walls,
+    worst,
+)
 from delever.report.html.figure import Card, Figure, Given, html_table
 from delever.report.html.theme import PALETTE, needed
 from delever.report.numbers import human
@@ -41,6 +56,7 @@ SECTIONS = (  # id, name, lede
     ("size", "How bad, and how often", ""),
     ("course", "How it goes", "One path, as it was run: it shows how, not how often."),
     ("bearers", "Who pays", ""),
+    ("infects", "Who infects whom", ""),
     ("hinges", "Whom it hinges on", ""),
     ("change", "What would change it", ""),
     ("assumed", "What is assumed", ""),
@@ -81,6 +97,9 @@ def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -
         concentration = kept_beside(run.folder, run.manifest, CONCENTRATION)
     if concentration is None:
         missing["concentration"] = "it was not computed with the run (delever stress --no-concentration leaves it out)"
+    spread = kept_beside(run.folder, run.manifest, KEPT) if run.folder is not None else None
+    if spread is None and len(run.world.protocols) > 1:
+        missing["contagion"] = "it takes further runs, with each protocol spared: delever report RUN --contagion"
     comparison = None
     if others:
         names = tuple(labels) or tuple(
@@ -98,7 +117,8 @@ def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -
         settings = [row for other, name in zip(others, names, strict=True) for row in changed(run.world, other.world, name)]
         comparison = compared(run.world, names, [run, *others], settings, ())
     feedback = {asset: criticality_of(run.model, asset, TO, Walk(STEP, None)) for asset in list(found)[:1]}
-    return Given(run, found, feedback, prices_of(run.model), concentration, comparison, kept_twin(run), worst_of(run), missing)
+    return Given(run, found, feedback, prices_of(run.model), concentration, comparison, kept_twin(run), worst_of(run), spread,
+                 missing)
 
 
 def leading(run: Run) -> list[str]:
@@ -134,6 +154,7 @@ def render(given: Given) -> str:
         sections=SECTIONS,
         figures=figures_of(given),
         missing=given.missing,
+        several=len(world.protocols) > 1,
         accounts=rows,
         shown=shown,
         everybody=everybody,
@@ -164,6 +185,7 @@ def figures_of(given: Given) -> dict[str, list[Figure]]:
         "size": [losses.losses(given)],
         "course": [worst.worst_path(given)],
         "bearers": [bearers.who_pays(given), *layers.layers(given), deleveraged.deleveraged(given)],
+        "infects": [infects.infects(given)],
         "hinges": [hinges.concentration(given)],
     }
     return {name: [figure for figure in figures if figure is not None] for name, figures in found.items()}
