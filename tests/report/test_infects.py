@@ -42,7 +42,7 @@ def test_the_title_says_the_largest_that_is_surely_there() -> None:
     found = infects(Given(run, contagion=table))
     assert found is not None and found.title == (
         "3M\u00a0USD of the 4M\u00a0USD that pool loses on average comes from the forced selling of perps")
-    assert found.svg.count("<circle") == 4 and found.svg.count("stroke-dasharray") == 2 and "not sure" in found.svg
+    assert found.svg.count("<circle") == 4 and found.svg.count("stroke-dasharray") == 2 and "not significant" in found.svg
     none = infects(Given(run, contagion=rows(("perps", "pool", 9e6, 5e6, -1e6, 11e6))))
     assert none is not None and none.title.startswith("No protocol")
     assert infects(Given(run, contagion=rows(("perps", "pool", 0.0, 0.0, 0.0, 0.0)))) is None

@@ -68,7 +68,8 @@ def title(arrows: Sequence[Row]) -> str:
 def ring(given: Given, names: Sequence[str], total: dict[str, float], arrows: Sequence[Row], width: int, kind: str) -> str:
     """Circles on an ellipse, and arrows between them, as inline SVG."""
     wide = width > NARROW
-    radius, height = (46.0 if wide else 38.0), FLAT * min(width, 480)
+    radius = 46.0 if wide else 38.0
+    height = FLAT * min(width, 480) if len(names) > 2 else 2.0 * radius + 32.0
     across = min(width / 2 - radius - 24, 210.0 if wide else 130.0)
     at: dict[str, Point] = {}
     for i, name in enumerate(names):
@@ -92,7 +93,7 @@ def arrow(row: Row, at: dict[str, Point], radius: float, colour: str, most: floa
     width = 2.0 + (THICK - 2.0) * abs(came) / most if there else THIN
     head, size = math.atan2(y2 - cy, x2 - cx), max(9.0, 1.4 * width)
     bx, by, dx, dy = x2 - size * math.cos(head), y2 - size * math.sin(head), size * math.sin(head) / 2, size * math.cos(head) / 2
-    text, dashes = usd(came, False) if there else "not sure", "" if there else ' stroke-dasharray="3 4"'
+    text, dashes = usd(came, False) if there else "not significant", "" if there else ' stroke-dasharray="3 4"'
     lx, ly, half = 0.25 * (x1 + 2 * cx + x2), 0.25 * (y1 + 2 * cy + y2), len(text) * LETTER / 2 + 4
     told = (f"from {row['source']} to {row['affected']}: {usd(came)} of {usd(float(row['in all']))}, 95 % interval "
             f"{usd(float(row['low']))} to {usd(float(row['high']))}")
