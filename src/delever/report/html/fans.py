@@ -18,7 +18,8 @@ from delever.report.numbers import moment
 from delever.run.price_fans import WITHIN, price_quantiles
 
 MOST = 3  # figures
-TOLD = 4.0 * WITHIN  # a difference of medians worth saying, share of the price: twice what either may be off
+TOLD = 0.01  # a difference of medians worth saying, share of the price
+LOW = 0.0025  # within which of its lowest a median has come to it, share of the price
 Q = ("q05", "q25", "q50", "q75", "q95")
 HOURS = 6.0  # longest horizon that is told in minutes
 
@@ -119,8 +120,9 @@ def band(fan: Fan, colour: str, what: str, quote: str, scale: float) -> list[dic
 
 
 def title(pair: str, quote: str, one: Fan, without: Fan | None, exact: bool) -> str:
-    """The lowest median, when, and what the other stands at then."""
-    low = min(range(len(one.time)), key=one.at)
+    """The lowest median, when it first comes near it, and what the other stands at then."""
+    least = min(one.q["q50"])
+    low = next(i for i in range(len(one.time)) if one.at(i) <= least * (1.0 + LOW))
     if one.at(low) >= one.at(0) * (1.0 - TOLD):
         last = [plain(price(one.q[q][-1])) for q in ("q05", "q95")]
         return f"The median of {pair} does not fall; in the end 90\u00a0% of paths stand at {last[0]} to {last[1]}\u00a0{quote}"

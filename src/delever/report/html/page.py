@@ -140,7 +140,7 @@ def render(given: Given) -> str:
     rows, shown, everybody = hinges.accounts(given)
     what_title, what = change.table(given)
     cards = answer.cards(given)
-    stated = origins(world)
+    stated, figures = origins(world), figures_of(given)
     return template.render(
         palette=PALETTE,
         version=__version__,
@@ -151,8 +151,9 @@ def render(given: Given) -> str:
         headline=answer.headline(given),
         decides=answer.decides(given),
         cards=cards,
+        brief=answer.brief(given, figures, stated),
         sections=SECTIONS,
-        figures=figures_of(given),
+        figures=figures,
         missing=given.missing,
         several=len(world.protocols) > 1,
         accounts=rows,
