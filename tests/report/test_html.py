@@ -23,6 +23,7 @@ from delever.report.comparison import surely
 from delever.report.html.deleveraged import deleveraged
 from delever.report.html.fans import TOLD, fans
 from delever.report.html.figure import Given
+from delever.report.html.hinges import nearest
 from delever.report.html.losses import _title
 from delever.report.html.page import html_report
 from delever.report.stress import worst_path
@@ -214,6 +215,15 @@ def test_whom_deleveraging_closed_is_named(both: Run) -> None:
     assert found is not None and found.title == "001 on perps bears 100\u00a0% of what auto-deleveraging takes"
     assert "001 on perps: 15\u00a0USD taken, closed on 33.3\u00a0% of paths" in found.svg
     assert deleveraged(Given(replace(both, adl=adl.slice(0, 0)))) is None
+
+
+def test_of_many_accounts_the_ratio_is_measured_in_coarser_steps_and_the_nearest_stand_first(
+        both: Run, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "<dt>Steps</dt><dd>1\u00a0% of the price</dd>" in text
+    monkeypatch.setattr("delever.report.html.page.MANY", 1)
+    assert "<dt>Steps</dt><dd>5\u00a0% of the price</dd>" in html_report(both)
+    table = pa.table({"account": ["a", "b", "c"], "move": pa.array([-0.3, None, 0.1])})
+    assert nearest(table)["account"].to_pylist() == ["c", "a"]
 
 
 def test_a_run_names_its_worst_path(both: Run) -> None:

@@ -108,8 +108,8 @@ class Recorder:
         if state.step != self.step:
             self.step, self.moved, self.mover = state.step, {}, 0
         self.largest = {}
-        rows, found, before = state.transactions, range(state.n_rows), self.mover
-        shown = [i for i in found if int(rows.state[i]) in self.known]
+        rows, before = state.transactions, self.mover
+        shown = np.flatnonzero(np.isin(rows.state[:state.n_rows], list(self.known))).tolist()
         for i in sorted(shown, key=lambda i: (rows.number[i] == 0, rows.number[i], i)):
             one = self.row(state, i)
             event = self.append(one, self.event_of.get(one.cause or 0))
@@ -199,10 +199,8 @@ class Recorder:
 
     def remember(self, touched: Touched, slots: int, book: BookTables) -> None:
         """How margin accounts stand now."""
-        for slot in range(slots):
-            account = int(touched.account[slot])
-            if book.margin[book.signature[account]]:
-                self.before[account] = touched.amount[slot].copy()
+        for slot in np.flatnonzero(book.margin[book.signature[touched.account[:slots]]]).tolist():
+            self.before[int(touched.account[slot])] = touched.amount[slot].copy()
 
     def deleveraged(self, state: State) -> None:
         """Winners: positions that auto-deleveraging closed in the block, at its price; the haircut stands in `kept`."""

@@ -45,6 +45,7 @@ from delever.run.twin import kept_twin
 
 SHOCKS = "-60%..0%"
 MOST_WALLS = 2  # figures
+MANY, COARSE = 50_000, 0.05  # accounts beyond which the branching ratio is measured in coarser steps of the price
 SECTIONS = (  # id, name, lede
     (
         "price",
@@ -116,7 +117,8 @@ def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -
                 )
         settings = [row for other, name in zip(others, names, strict=True) for row in changed(run.world, other.world, name)]
         comparison = compared(run.world, names, [run, *others], settings, ())
-    feedback = {asset: criticality_of(run.model, asset, TO, Walk(STEP, None)) for asset in list(found)[:1]}
+    step = STEP if len(run.model.positions.accounts) <= MANY else COARSE
+    feedback = {asset: criticality_of(run.model, asset, TO, Walk(step, None)) for asset in list(found)[:1]}
     return Given(run, found, feedback, prices_of(run.model), concentration, comparison, kept_twin(run), worst_of(run), spread,
                  missing)
 
