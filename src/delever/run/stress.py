@@ -47,7 +47,6 @@ from delever.run.price_fans import price_quantiles, price_table
 from delever.run.replay import replay_model, write_replay
 from delever.run.result import Result
 from delever.run.store import MADE, TABLES, Store, describe, fingerprint
-from delever.run.twin import twin_of
 from delever.run.work import Progress, run_chunks
 
 
@@ -119,7 +118,8 @@ class Run(Result):
 
     def twin(self, threads: int | None = None, progress: Progress | None = None) -> Run:
         """The same paths with nobody liquidated: what prices do less there is made by liquidations. See run/twin.py."""
-        return twin_of(self, threads, progress)
+        other: Run = import_module("delever").twin(self, threads, progress).run  # a layer above, by its public name
+        return other
 
     @property
     def tables(self) -> dict[str, pa.Table]:

@@ -7,22 +7,17 @@ of theirs is sold by force; who is under water stays there, and what he owes bey
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from delever.run.figures import summarise
 from delever.run.store import keep_beside, kept_beside
+from delever.run.stress import Run, finished
 from delever.run.work import Progress, run_chunks
-
-if TYPE_CHECKING:
-    from delever.run.stress import Run
 
 PATHS, PRICES = "twin-paths.parquet", "twin-prices.parquet"  # beside the tables of the run
 
 
 def twin_of(run: Run, threads: int | None = None, progress: Progress | None = None) -> Run:
     """The twin, from beside the run where it is kept, else run and kept. threads: no figure depends on it."""
-    from delever.run.stress import finished
-
     known = kept_twin(run)
     if known is not None:
         return known
