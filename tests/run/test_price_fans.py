@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delever.engine.price_counts import PER_E, added
+from delever.engine.price_counts import MOST, PER_E, added, counted
 from delever.run.price_fans import LEVELS, WITHIN, price_quantiles
 from delever.run.stress import stress
 from run.small import everything, fall, loan, one_market
@@ -54,12 +54,23 @@ def test_a_fall_is_seen_where_it_falls() -> None:
 
 @given(st.lists(st.lists(st.integers(-3000, 3000), min_size=1, max_size=8), min_size=1, max_size=5))
 def test_counts_add_up_however_they_are_cut(chunks: list[list[int]]) -> None:
-    def counted(levels: list[int]) -> np.ndarray:
+    def rows_of(levels: list[int]) -> np.ndarray:
         level, paths = np.unique(levels, return_counts=True)
         return np.column_stack([np.zeros((len(level), 2), np.int64), level, paths])
 
     every = [level for chunk in chunks for level in chunk]
-    assert added([counted(chunk) for chunk in chunks]).tolist() == counted(every).tolist()
+    assert added([rows_of(chunk) for chunk in chunks]).tolist() == rows_of(every).tolist()
+
+
+@given(st.lists(st.lists(st.integers(-30, 30), min_size=3, max_size=3), min_size=1, max_size=4), st.integers(0, 1))
+def test_levels_are_counted_alike_in_place_and_sorted(levels: list[list[int]], far: int) -> None:
+    """far: one of them so far away that those that occur are sorted."""
+    level = np.array(levels)
+    level[0, 0] += far * 2 * MOST
+    series, found, paths = counted(level)
+    expected = {(s, int(one)): int((row == one).sum()) for s, row in enumerate(level) for one in row}
+    assert dict(zip(zip(series.tolist(), found.tolist(), strict=True), paths.tolist(), strict=True)) == expected
+    assert sorted(expected) == list(zip(series.tolist(), found.tolist(), strict=True))
 
 
 @given(st.lists(st.integers(-2000, 2000), min_size=1, max_size=60))

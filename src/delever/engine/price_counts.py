@@ -11,10 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from delever.core.state import State
-from delever.engine.probes import ends_of_bins
+from delever.engine.probes import BINS, ends_of_bins
 
 PER_E = 1024  # levels of a log-move of 1: a power of two, so that scaling rounds nothing
 FARTHEST = 1 << 20  # levels: beyond it no run ends well (run/outcomes.py)
+MOST = 1 << 18  # levels that are counted in place; of more, those that occur are sorted
 SERIES, BIN, LEVEL, PATHS = range(4)  # columns of the counts
 
 
@@ -37,10 +38,13 @@ class PriceCounts:
         moved = np.concatenate([markets.price - markets.start[:, None],
                                 markets.exogenous[outside] - markets.start_exogenous[outside, None],
                                 state.feeds.answer[self.feeds] - self.start])  # [series, P]
-        level = np.floor(np.clip(np.nan_to_num(moved * PER_E), 1 - FARTHEST, FARTHEST - 1) + 0.5).astype(np.int64)
-        keys, paths = np.unique(level + FARTHEST + 2 * FARTHEST * np.arange(len(level))[:, None], return_counts=True)
-        series, level = np.divmod(keys, 2 * FARTHEST)
-        self.found.append(np.column_stack([series, np.full(len(keys), at), level - FARTHEST, paths]))
+        moved *= PER_E
+        moved += 0.5
+        np.floor(moved, out=moved)
+        if not np.abs(moved).max(initial=0.0) < FARTHEST:  # nan too
+            moved = np.clip(np.nan_to_num(moved), 1 - FARTHEST, FARTHEST - 1)
+        series, level, paths = counted(moved.astype(np.int64))
+        self.found.append(np.column_stack([series, np.full(len(series), at), level, paths]))
 
     @property
     def counts(self) -> np.ndarray:
@@ -48,10 +52,27 @@ class PriceCounts:
         return np.concatenate(self.found) if self.found else np.zeros((0, 4), np.int64)
 
 
+def counted(level: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(series, level, paths) of the levels that occur, in that order. level: [series, P]."""
+    low = level.min(axis=1)
+    width = level.max(axis=1) - low + 1
+    first = np.concatenate([[0], np.cumsum(width)])  # where each series begins, all laid end to end
+    if first[-1] > MOST:
+        keys, paths = np.unique(level + FARTHEST + 2 * FARTHEST * np.arange(len(level))[:, None], return_counts=True)
+        series, found = np.divmod(keys, 2 * FARTHEST)
+        return series, found - FARTHEST, paths
+    whole = np.bincount((level + (first[:-1] - low)[:, None]).ravel(), minlength=int(first[-1]))
+    there = np.flatnonzero(whole)
+    series = np.searchsorted(first, there, side="right") - 1
+    return series, there - first[series] + low[series], whole[there]
+
+
 def added(counts: list[np.ndarray]) -> np.ndarray:
     """Counts of several chunks as one, in the order of series, bin and level."""
     rows = np.concatenate(counts)
-    keys, which = np.unique(rows[:, :PATHS], axis=0, return_inverse=True)
+    keys, which = np.unique((rows[:, SERIES] * BINS + rows[:, BIN]) * 2 * FARTHEST + rows[:, LEVEL] + FARTHEST,
+                            return_inverse=True)
     total = np.zeros(len(keys), np.int64)
     np.add.at(total, which.ravel(), rows[:, PATHS])
-    return np.column_stack([keys, total])
+    of, level = np.divmod(keys, 2 * FARTHEST)
+    return np.column_stack([*np.divmod(of, BINS), level - FARTHEST, total])
