@@ -71,6 +71,7 @@ def write_sample() -> None:
     """docs/_sample/sample.html: the report of the embedded world, as docs/report.md says it is made."""
     sample = Path(__file__).parent / "_sample" / "sample.html"
     sample.parent.mkdir(exist_ok=True)
+    sample.unlink(missing_ok=True)
     with TemporaryDirectory() as folder:
         for words in (["stress", "first", "--out", "runs/first"], ["report", "runs/first", "--twin", "--out", str(sample)]):
             subprocess.run([sys.executable, "-m", "delever", *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)

@@ -103,7 +103,7 @@ def test_tables_are_for_people_and_help_knows_every_word() -> None:
 def test_words_and_fields_are_completed() -> None:
     shell = module.Shell(module.typer.main.get_command(app), module.Warm("first", dl.load(dl.example("first"))), False,
                          module.sys.stdin)
-    assert shell.completenames("s") == ["save", "set", "show", "stress", "sweep"]
+    assert shell.completenames("s") == ["save", "set", "show", "solvency", "stress", "sweep"]
     assert shell.completedefault("protocols.aave.parameters.WBTC.liq") == [THRESHOLD]
 
 

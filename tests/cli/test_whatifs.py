@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
 
 import delever as dl
+from delever.analysis.comparison import Comparison
 from delever.analysis.largest import concentration
 from delever.cli.compare import parse_over
 from delever.cli.main import app
+from delever.cli.options import parse_memory, parse_paths
 from delever.cli.progress import lines
 from delever.cli.variants import Variant, variants_of
 from delever.model.errors import InputError
+from delever.report.comparison import chosen_figures, label_of
+from delever.report.glossary import CALLED, WORDS, meaning_of
+from delever.report.mechanisms import at_a_loss
 from delever.report.reference import explain, figures
 from delever.run.stress import Run
 
@@ -96,8 +103,10 @@ def test_commas_in_numbers_and_lists_separate_no_values() -> None:
 
 def test_everything_has_an_explanation() -> None:
     for name in ("adl", "waterfall.adl", "half_life", "liquidators.rule", "Scenario", "events", "shortfall", "VaR (95 %)",
-                 "shortfall.aave", "insurance_fund_dry", "days", "FTX", "12 March 2020"):
+                 "shortfall.aave", "insurance_fund_dry", "days", "FTX", "12 March 2020", "cascade length", "seized_collateral",
+                 *WORDS, *CALLED):
         assert explain(name).sections, name
+    assert meaning_of("Liquidatable") == meaning_of("liq. now") == ("liquidatable now", WORDS["liquidatable now"])
     assert figures()["evar"].figure.reduce == "entropic"
     result = invoke("explain", "liquidaters")
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
@@ -164,3 +173,57 @@ def test_results_show_themselves_in_a_notebook(run: Run) -> None:
         if "pandas" not in sys.modules:
             with pytest.raises(InputError, match=r"delever\[notebook\]"):
                 result.to_pandas()
+
+
+@pytest.mark.parametrize(("text", "values"), [
+    ("100,200,300", ["100", "200", "300"]), ("5, 10, 100", ["5", "10", "100"]), ("0.5,0.75,100", ["0.5", "0.75", "100"]),
+    ("1,000 USD,20,000 USD", ["1,000 USD", "20,000 USD"]), ("x0.5,x1.5", ["x0.5", "x1.5"]),
+    ("-2 points,83 %", ["-2 points", "83 %"]),
+    ("1000,1500,2000", ["1000", "1500", "2000"]), ("0.5,1,000", ["0.5", "1,000"]),
+    ("{ETH: 1, USD: 2},x2", ["{ETH: 1, USD: 2}", "x2"]),
+])
+def test_commas_part_values_unless_they_are_of_one_number(text: str, values: list[str]) -> None:
+    assert parse_over([f"f={text}"]) == {"f": values}
+
+
+@pytest.mark.parametrize("text", ["1,500", "5,10,100", "1,500,000", "10,000,200,000", "1,500 USD,2,000 USD"])
+def test_what_may_be_one_number_or_several_is_asked(text: str) -> None:
+    with pytest.raises(InputError, match=r"may be one number or several.*for several.*for one"):
+        parse_over([f"f={text}"])
+
+
+@pytest.mark.parametrize(("read", "text"), [(parse_memory, "1,5 GiB"), (parse_memory, "2,0000 MB"), (parse_paths, "1,000"),
+                                            (parse_paths, "0,017")])
+def test_a_comma_is_never_left_out_of_a_number_that_has_it_elsewhere(read: Callable[[str], object], text: str) -> None:
+    with pytest.raises(InputError):
+        read(text)
+
+
+def test_a_memory_and_a_list_of_paths_are_what_is_written() -> None:
+    assert parse_memory("1,024 MiB") == parse_memory("1 GiB") == 1.0
+    assert parse_paths("0, 17,170") == [0, 17, 170]
+    found = invoke("check", "first", "--set", "scenario.paths=1,5")
+    assert found.exit_code == 2 and "is not a whole number" in found.stderr
+    assert invoke("check", "first", "--set", "scenario.paths=1,500").exit_code == 0
+
+
+def test_who_bore_what_stands_in_every_comparison_that_has_a_waterfall() -> None:
+    def row(figure: str, baseline: float, value: float, under: str = "") -> dict[str, Any]:
+        return {"variant": "less", "figure": figure, "label": figure.partition(".")[0], "under": under, "unit": "USD",
+                "protocol": "x", "baseline": baseline, "value": value, "difference": value - baseline, "low": -1.0, "high": 1.0,
+                "tail": None, "definition": "", "horizon": "1 d"}
+
+    rows = [*(row(f"moved{i}.x", 1.0, 3.0) | {"low": 1.0} for i in range(30)), row("fund.x", 5.0, 2.0, "bore"),
+            row("ADL.x", 0.0, 3.0, "bore"), row("idle.x", 0.0, 0.0, "bore")]
+    table = pa.Table.from_pylist([{"figure": row["figure"]} for row in rows])
+    nothing = pa.table({"variant": []})
+    made = Comparison("w", ("less",), 9, table, pa.Table.from_pylist(rows), nothing, nothing, nothing)
+    shown = chosen_figures(made)
+    assert shown[:2] == ["fund.x", "ADL.x"] and len(shown) == 14 and "idle.x" not in shown
+    assert label_of(rows[30]) == "fund bore (x)"
+
+
+def test_liquidators_who_end_below_zero_are_explained_where_the_interval_says_so() -> None:
+    assert at_a_loss([{"figure": "liquidator_profit", "high": -1.0}]) and not at_a_loss(
+        [{"figure": "liquidator_profit", "high": 0.0}, {"figure": "bad_debt", "high": -1.0}])
+    assert not at_a_loss([{"figure": "liquidator_profit", "high": float("nan")}])

@@ -79,8 +79,9 @@ def test_every_section_and_figure_is_there(text: str) -> None:
     ids = Page(text).ids()
     assert len(ids) == len(set(ids))
     for name in ("answer", "price", "feedback", "size", "course", "bearers", "hinges", "change", "assumed", "proof", "wall-ETH",
-                 "wall-BTC", "losses", "worst", "who-pays", "layers-perps", "accounts"):
+                 "wall-BTC", "reached", "losses", "worst", "who-pays", "layers-perps", "accounts"):
         assert name in ids, name
+    assert sum(name.startswith("exits-") and not name.endswith(("-t", "-s")) for name in ids) == 1  # of the first wall's asset
 
 
 def test_it_asks_nobody_and_is_small(text: str) -> None:

@@ -20,7 +20,7 @@ from run.small import everything, loan, one_market
 def test_it_is_of_the_first_paths_kept_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = stress(everything(paths=4), keep=False, threads=1)
     found = contagion_of(run, 2, threads=1)
-    assert found.equals(contagion(run.world.replace("scenario.paths", 2)).replace_schema_metadata(found.schema.metadata))
+    assert found.equals(contagion(run.world.replace("scenario.paths", 2)).table.replace_schema_metadata(found.schema.metadata))
     assert found.schema.metadata == {b"paths": b"2"}
     kept: dict[str, pa.Table] = {}
     beside = "delever.analysis.contagion.{}_beside"

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from delever.analysis.bearers import bearers
 from delever.analysis.tables import Column, table
+from delever.model.errors import InputError
 from delever.run.estimates import mean
 from delever.run.result import Result
 from delever.run.stress import Run
@@ -50,6 +51,8 @@ def twin(run: Run, threads: int | None = None, progress: Callable[[str, int, int
 
     It takes about as long as the run; beside a run's folder it is kept, and read again. threads: no figure depends on it.
     """
+    if run.world.scenario.tail is not None:
+        raise InputError("draws paths around a move, each with a weight", "scenario.tail", None, "run it without, on more paths")
     other = twin_of(run, threads, progress)
     names = [name for name in run.paths.column_names if name.startswith(LOWEST)]
     falls = [(name.removeprefix(LOWEST), run.paths[name].to_numpy(), other.paths[name].to_numpy()) for name in names]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from delever.cli.options import user_errors
+from delever.cli.options import check_output, user_errors
 
 if TYPE_CHECKING:
     from delever.run.stress import Run
@@ -31,11 +31,12 @@ def run(folders: Sequence[Path], out: Path | None, labels: Sequence[str], pdf: P
     """The command."""
     with user_errors():
         from delever.model.errors import InputError
-        from delever.report.files import check_target, json_document
+        from delever.report.files import json_document
         from delever.report.html.page import write_report
         from delever.run.stress import open_run
 
-        check_target(pdf, (".pdf",))
+        check_output(out, (".html",))
+        check_output(pdf, (".pdf",))
         if labels and len(labels) != len(folders) - 1:
             count = len(folders) - 1
             raise InputError("are not one a further run", "--label", ", ".join(labels), f"name {count}, in their order")

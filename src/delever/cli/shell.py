@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from delever.cli.options import USER_ERROR, WARM, Warm, load_world, parse_settings, user_errors
+from delever.cli.options import USER_ERROR, WARM, Warm, check_output, heed_force, load_world, parse_settings, user_errors
 
 if TYPE_CHECKING:
     from delever.model.world import World
@@ -31,7 +31,7 @@ OWN = {
     "set": "FIELD VALUE       change the world: set actors.borrowers.attentive 50 %",
     "undo": "                 take the last change back",
     "show": "[FIELD]          what was changed, or the values below a field",
-    "save": "FILE             write the world as it is now (.yaml); comments of its file are not kept",
+    "save": "FILE [--force]   write the world as it is now (.yaml); comments of its file are not kept",
     "help": "[COMMAND]        this list, or a command's options (WORLD is left out here)",
     "quit": "                 or end of file",
 }
@@ -198,14 +198,16 @@ class Shell(Cmd):
         """The world as it is now, as a file that reads back as the same."""
         from delever.model.errors import InputError
         from delever.model.save import yaml_of
-        from delever.report.files import check_target, write_text
+        from delever.report.files import write_text
 
-        words = words_of("save", rest)
+        typed = words_of("save", rest)
+        heed_force("--force" in typed)
+        words = [word for word in typed if word != "--force"]
         if len(words) != 1:
             raise InputError(f"names {len(words) or 'no'} file{'s' if len(words) > 1 else ''}", "save",
                              remedy="write save other.yaml")
         target = Path(words[0])
-        check_target(target, {".yaml", ".yml"})
+        check_output(target, {".yaml", ".yml"})
         write_text(yaml_of(self.warm.world, target.resolve().parent), target)
         self.say([{"written": str(target)}])
 

@@ -52,21 +52,21 @@ def variants_of(order: Sequence[tuple[str, str]]) -> list[Variant]:
 
 def world_of(base: World, variant: Variant, common: Mapping[str, str]) -> tuple[str, World]:
     """Its label and world. common: settings of all, which a world of its own file gets too."""
-    from delever.analysis.words import setting_of
+    from delever.analysis.words import settings_of
 
     world = base
     for file in variant.files:
-        world = _with(world, Path(file), common)
+        world = with_file(world, Path(file), common)
     settings = list(parse_settings(variant.settings).items())
     if not variant.files and not settings:
         assert variant.label is not None
-        settings = [setting_of(world, variant.label)]
+        settings = settings_of(world, variant.label)
     for path, value in settings:
         world = _set(world, path, value, f"--set {path}")
     return variant.label or ", ".join([*(Path(file).stem for file in variant.files), *variant.settings]), world
 
 
-def _with(world: World, file: Path, common: Mapping[str, str]) -> World:
+def with_file(world: World, file: Path, common: Mapping[str, str]) -> World:
     """The world of a file, or this one with the fields that a file states laid over."""
     from delever.ingest.files import exists, text
     from delever.model.load import mapping_from_yaml

@@ -70,7 +70,7 @@ KEEPERS = "Keepers"  # section of a report
 DRY = f"for which {OF} had not all the money or gas"
 LACKED = Column("lacked_money", "count", f"calls that paid, counted in every block, {DRY}", (
     *mean_of("lacked_money", f"calls that paid, counted in every block, {DRY}"),
-    Figure("ran_dry", "share_above", f"paths with a call that paid and {DRY}", "share")),
+    Figure("ran_dry", "share_above", f"paths on which {OF} lacked money or gas for a call that would have paid", "share")),
     section=KEEPERS)
 HELD = Column("inventory", "USD", f"what {OF} has beyond what he wants, at market prices", mean_of(
     "inventory", f"what {OF} has beyond what he wants at the end, at market prices"), section=KEEPERS, stock=True)

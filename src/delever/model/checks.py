@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from .asset import USD, check_assets
 from .book import Book
-from .book_rows import row_error
 from .errors import InputError, nearest
 from .exchange import check_lending_only, check_one_home, check_sides, check_terms, check_waterfall
+from .new_assets import unknown_assets, without_terms
 from .oracle import compose
 from .origin import PARTS
 from .parts import WorldParts
@@ -37,12 +37,14 @@ def check_world(world: WorldParts) -> None:
 def check_book(book: Book, world: WorldParts, where: str, protocol: str | None = None) -> None:
     """Every asset of a book is an asset of the world, and its legs are such as the protocol has, where one is named."""
     if protocol is not None:
-        check_sides(book, world, where, protocol)
+        try:
+            check_sides(book, world, where, protocol)
+        except InputError as error:
+            raise without_terms(error, book, world, protocol) from None
     known = pa.array([*world.assets, USD])
     row = int(pc.index(pc.is_in(book.legs["asset"], known), False).as_py())
     if row >= 0:
-        name = book.legs["asset"][row].as_py()
-        raise row_error("unknown asset", where, row, "asset", name, nearest(name, world.assets))
+        raise unknown_assets(book, world, where, row, protocol)
 
 
 def _protocols(world: WorldParts) -> None:

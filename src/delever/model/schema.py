@@ -16,6 +16,7 @@ from .dump import plain
 from .origin import Origin
 from .quantity import Unit
 from .relative import units
+from .scenario import Tail
 from .spec import Spec
 from .world import (
     CollateralParameters,
@@ -32,7 +33,7 @@ from .world import (
 )
 
 MODEL = (World, Asset, Protocol, ReserveParameters, EmodeParameters, PerpParameters, Tier, CollateralParameters, Funding,
-         Execution, Scenario, Order, Origin)
+         Execution, Scenario, Tail, Order, Origin)
 NAMES: dict[Any, str] = {float: "number", int: "whole number", str: "text", bool: "true or false",
                          datetime: "instant", Book: "book", Spec: "mechanism"}
 

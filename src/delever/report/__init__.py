@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from delever.report.criticality import criticality_json, criticality_report
     from delever.report.document import Remark, Remarks, Report, Section
     from delever.report.files import check_target, json_document, json_text, write_table, write_text
+    from delever.report.limits import limits_json, limits_report
+    from delever.report.passage import passage_json, passage_report
+    from delever.report.passage_chart import passage_chart
     from delever.report.pictures import picture
     from delever.report.replay import replay_report
     from delever.report.sections import Extras
+    from delever.report.solvency import solvency_json, solvency_report
     from delever.report.stress import stress_json, stress_report, write_summary
     from delever.report.wall import wall_json, wall_report
 
@@ -33,9 +37,16 @@ __all__ = [
     "has_errors",
     "json_document",
     "json_text",
+    "limits_json",
+    "limits_report",
+    "passage_chart",
+    "passage_json",
+    "passage_report",
     "picture",
     "replay_report",
     "show",
+    "solvency_json",
+    "solvency_report",
     "stress_json",
     "stress_report",
     "wall_chart",
@@ -60,8 +71,15 @@ _HOME = {
     "has_errors": "check",
     "json_document": "files",
     "json_text": "files",
+    "limits_json": "limits",
+    "limits_report": "limits",
+    "passage_chart": "passage_chart",
+    "passage_json": "passage",
+    "passage_report": "passage",
     "picture": "pictures",
     "replay_report": "replay",
+    "solvency_json": "solvency",
+    "solvency_report": "solvency",
     "stress_json": "stress",
     "stress_report": "stress",
     "wall_chart": "chart",
@@ -93,17 +111,27 @@ def show(result: object, title: str = "") -> None:
 def _report(result: object, title: str) -> Report:
     import pyarrow as pa
 
-    from delever.analysis import Check, Comparison, Criticality, Sweep, Wall
+    from delever.analysis import Check, Comparison, Criticality, FirstPassage, Solvency, Sweep, Wall
+    from delever.analysis.limits import Limits
+    from delever.analysis.reverse import Reverse
+    from delever.analysis.tails import Tails
     from delever.report.check import check_report
     from delever.report.comparison import comparison_report
     from delever.report.criticality import criticality_report
     from delever.report.document import Report, Section
+    from delever.report.limits import limits_report
+    from delever.report.passage import passage_report
+    from delever.report.reverse import reverse_report
+    from delever.report.solvency import solvency_report
     from delever.report.stress import stress_report
     from delever.report.sweep import sweep_report
+    from delever.report.tails import tails_report
     from delever.report.wall import wall_report
     from delever.run.result import Result
     from delever.run.stress import Run
 
+    if isinstance(result, Tails):
+        return tails_report(title or result.of, result)
     if isinstance(result, Sweep):
         return sweep_report(result)
     if isinstance(result, Comparison):
@@ -116,6 +144,14 @@ def _report(result: object, title: str) -> Report:
         return wall_report(title or "the world", "", "", result)
     if isinstance(result, Criticality):
         return criticality_report(title or "the world", result)
+    if isinstance(result, Limits):
+        return limits_report(title or "the world", result)
+    if isinstance(result, Solvency):
+        return solvency_report(title or "the world", result)
+    if isinstance(result, Reverse):
+        return reverse_report(result)
+    if isinstance(result, FirstPassage):
+        return passage_report(title or "the world", result)
     if isinstance(result, Check):
         return check_report(title or "the world", None, result)
     if isinstance(result, Result):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from delever import __version__
+from delever.analysis.bearers import BORE
 from delever.model.errors import InputError, nearest
 from delever.report.asked import findings_remarks
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
@@ -35,15 +36,16 @@ def check_figures(result: Comparison, figures: Sequence[str]) -> None:
 
 
 def chosen_figures(result: Comparison, figures: Sequence[str] = ()) -> list[str]:
-    """Those named; else the main ones, then those that surely differ, up to a number."""
+    """Those named; else the main ones and who bore what, then those that surely differ, up to a number."""
     if figures:
         return list(figures)
     rows = result.differences.to_pylist()
     differ = {row["figure"] for row in rows if surely(row)}
     there = {row["figure"] for row in rows if known(row["baseline"])}
     named = result.table["figure"].to_pylist()
-    main = [name for name in MAIN if name in there]
-    return [*main, *(name for name in named if name in differ and name not in main)][:MOST] or named[:MOST]
+    bore = dict.fromkeys(row["figure"] for row in rows if row["under"] == BORE and (row["baseline"] or row["value"]))
+    main = [*(name for name in MAIN if name in there), *bore]
+    return [*main, *[name for name in named if name in differ and name not in main][:max(MOST - len(main), 0)]] or named[:MOST]
 
 
 def any_moves(rows: Sequence[dict[str, Any]], figure: str) -> bool:
@@ -104,7 +106,7 @@ def few(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def label_of(row: dict[str, Any]) -> str:
     """A figure in words, with whose it is."""
-    known_as = label(row["figure"].partition(".")[0])
+    known_as = f"{row['label']} {row['under']}" if row["under"] else label(row["figure"].partition(".")[0])
     suffix = row["figure"].partition(".")[2]
     name = known_as if suffix in ("", row["protocol"]) else f"{known_as} {row['label']}"
     return f"{name} ({row['protocol']})" if row.get("protocol") else name

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from delever.actors.base import PROFIT
 from delever.report.document import Remarks, Section, column, table_of
 from delever.report.numbers import NONE, TIMES, TINY, human, moment
 from delever.report.positions import adl_section, hardest_hit, perps_section
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]  # of the summary
 INTERVAL = "95 % interval"
 NEVER = "never"
+LOSING = ("liquidator profit is below 0 though liquidators weigh what a call gains: each call by itself, at prices of the "
+          "block's start. What others sell earlier in that block lowers the price, so a call fetches less than was bid for, or "
+          "reverts and pays its fee all the same.")
 SAID_ONCE = ("mean over paths of ", "paths on which ")  # how definitions begin
 
 
@@ -66,7 +70,14 @@ def figures_section(heading: str, rows: Sequence[Row], paths: int) -> Section:
         column("horizon", [row["horizon"] for row in rows]),
         column("definition", [row["definition"] for row in rows]),
     ]
-    return Section(heading, table_of(*(c for c in columns if c is not None)), few(rows, paths), under="definition")
+    return Section(heading, table_of(*(c for c in columns if c is not None)), (*at_a_loss(rows), *few(rows, paths)),
+                   under="definition")
+
+
+def at_a_loss(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Why liquidators who act only where it pays end below zero, where the interval carries that."""
+    high = [row["high"] for row in rows if row["figure"] == PROFIT.name]
+    return (LOSING,) if any(known(one) and one < 0.0 for one in high) else ()
 
 
 def few(rows: Sequence[Row], paths: int) -> tuple[str, ...]:

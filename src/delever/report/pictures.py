@@ -8,15 +8,20 @@ from delever.analysis.attribution import Attribution
 from delever.analysis.clearing import Clearing
 from delever.analysis.debtrank import DebtRank
 from delever.analysis.fire_sales import FireSale, FireSales
+from delever.analysis.limits import Limits
 from delever.analysis.network import Network
 from delever.analysis.overlap import Overlap, Vulnerability
+from delever.analysis.reverse import Reverse
+from delever.analysis.solvency import Solvency
 from delever.report.bars import bar_chart
 from delever.report.lines import line_chart
+from delever.report.reverse import reverse_chart
+from delever.report.svg import COLOURS
 
 
 @singledispatch
 def picture(result: object) -> str:
-    """SVG of an attribution, a clearing, a fire sale or several, a network, an overlap, a vulnerability or a DebtRank."""
+    """SVG of any result that is drawn here: attribution, clearing, fire sales, networks, limits, reverse stress, solvency."""
     raise TypeError(f"picture: {type(result).__name__} is nothing that is drawn here")
 
 
@@ -26,6 +31,37 @@ def of_network(found: Network) -> str:
     return bar_chart("Share of all equity that falls with a protocol", found.table["protocol"].to_pylist(),
                      {"DebtRank: if it sells all": found.table["DebtRank"].to_pylist(),
                       f"systemicness: by its sales after {found.shock}": found.table["systemicness"].to_pylist()}, "share")
+
+
+@picture.register
+def of_solvency(found: Solvency) -> str:
+    """What is short by protocol after the last shock, at exit, at the market's and at the oracle's prices."""
+    shock = found.totals["shock"][-1].as_py()
+    rows = [row for row in found.table.to_pylist() if row["shock"] == shock]
+    bars = {f"{words} prices": [-row[f"equity_{basis}_usd"] for row in rows]
+            for words, basis in (("at exit", "exit"), ("at market", "market"), ("at oracle", "oracle"))}
+    after = f" after {found.shock}" if found.shock else ""
+    return bar_chart(f"Owed beyond what stands against it{after}", [row["protocol"] for row in rows], bars)
+
+
+@picture.register
+def of_limits(found: Limits) -> str:
+    """The highest collateral factor by cap, in what is supplied now; a line a collateral, at the caps that all of them have."""
+    rows = found.factors.to_pylist()
+    lines: dict[str, dict[float, float]] = {}
+    for row in rows:
+        lines.setdefault(f"{row['protocol']} {row['asset']}", {})[row["times"]] = row["factor"]
+    shared = sorted(set.intersection(*(set(line) for line in lines.values()))) if lines else []
+    after = f" after {found.shock}" if found.shock else ""
+    title = f"Highest collateral factor that leaves no bad debt{after}, {found.share:.0%} liquidated at once"
+    return line_chart(title, "cap, times what is supplied now", shared,
+                      {name: [line[at] for at in shared] for name, line in list(lines.items())[:len(COLOURS)]}, unit_x="")
+
+
+@picture.register
+def of_reverse(found: Reverse) -> str:
+    """Smallest sizes with their intervals."""
+    return reverse_chart(found)
 
 
 @picture.register

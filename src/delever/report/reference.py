@@ -7,7 +7,7 @@ that depend on a world, such as those of terms that follow something, stand in t
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from delever.catalog.days import DAYS, IN, SOURCES, Day, find
@@ -17,6 +17,8 @@ from delever.model.finding import CODES
 from delever.model.schema import MODEL, Row, schema_rows
 from delever.model.spec import Spec
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
+from delever.report.glossary import CALLED, meaning_of
+from delever.report.glossary import WORDS as PRINTED
 from delever.run.collect import in_words
 from delever.run.measures import MEASURES, known_as, measures_named
 from delever.waterfall.base import LayerPhase, served_columns
@@ -103,6 +105,8 @@ def explain(name: str = "") -> Report:
 
 def _found(name: str) -> Iterator[Section | Remarks]:
     word, (first, _, rest) = name.casefold(), name.casefold().partition(".")
+    if (printed := meaning_of(name)) is not None:
+        yield Remarks(printed[0], (Remark("", printed[1]),))
     if word == WORD_OF_DAYS:
         yield _days()
     elif (day := find(name)) is not None:
@@ -118,7 +122,7 @@ def _found(name: str) -> Iterator[Section | Remarks]:
               or f"{kind.role}.{kind.name}.{row.field}".casefold() == word]
     if fields:
         yield _fields(f"Fields named {name}", [row for _, row in fields], [_of(kind) for kind, _ in fields])
-    yield from _figures(word)
+    yield from _figures(word if word in labels_of(figures()) else word.replace(" ", "_"))
     yield from _measures(word)
     if word in CODES:
         yield Remarks(f"Code {word} of findings", (Remark("", CODES[word]),))
@@ -170,8 +174,7 @@ def _role(role: str) -> Section:
 
 def _figures(word: str) -> Iterator[Section]:
     known, base = figures(), word.partition(".")[0]
-    labels = {one.figure.label.casefold(): name for name, one in known.items() if one.figure.label}
-    name = base if base in known else labels.get(word)
+    name = base if base in known else labels_of(known).get(word)
     if name is not None:
         figure, of = known[name]
         rows = [("definition", figure.meaning), ("unit", figure.unit or of.unit),
@@ -184,6 +187,11 @@ def _figures(word: str) -> Iterator[Section]:
             rows = [("meaning", one.meaning), ("unit", one.unit), ("figures", ", ".join(f.name for f in one.figures) or "none"),
                     ("over protocols", one.over or "each by itself")]
             yield _told(f"Column {one.name} of results", rows)
+
+
+def labels_of(known: Mapping[str, Known]) -> dict[str, str]:
+    """Names of figures by what reports call them."""
+    return {one.figure.label.casefold(): name for name, one in known.items() if one.figure.label}
 
 
 def _measures(word: str) -> Iterator[Section]:
@@ -209,7 +217,7 @@ def _how(figure: Figure) -> str:
 def _names() -> list[str]:
     every = every_kind()
     return sorted({WORD_OF_DAYS, *(kind.name for kind in every), *ROLES, *CODES, *figures(),
-                   *(one.name for one in declared_columns()),
+                   *(one.name for one in declared_columns()), *PRINTED, *CALLED,
                    *(name.casefold() for one in MEASURES for name in (one.who, one.called)),
                    *(row.field for kind in every for row in schema_rows([kind.spec]))})
 
@@ -227,12 +235,14 @@ def _contents() -> Report:
         Section("Figures", table_of(column("figure", sorted(known)), column("unit of it", [
             known[name].figure.unit or known[name].column.unit for name in sorted(known)]),
             column("definition", [known[name].figure.meaning for name in sorted(known)])), under="definition"),
+        Section("Words of tables", table_of(column("word", list(PRINTED)), column("meaning", list(PRINTED.values()))),
+                under="meaning"),
         Section("Codes of findings", table_of(column("code", list(CODES)), column("meaning", list(CODES.values())))),
         Section("Measures of others", table_of(
             column("who", [one.who for one in MEASURES]), column("measure", [one.called for one in MEASURES]),
             column("figure", [one.figure for one in MEASURES]), column("they define", [one.meant for one in MEASURES])),
             under="they define", keys=2),
-    ), ("delever explain KIND, ROLE.KIND, FIELD, KIND.FIELD, FIGURE, CODE or MEASURE (gauntlet, psl); days "
+    ), ("delever explain KIND, ROLE.KIND, FIELD, KIND.FIELD, FIGURE, CODE, WORD or MEASURE (gauntlet, psl); days "
         "that a shock may name: delever explain days",))
 
 

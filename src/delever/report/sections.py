@@ -80,7 +80,7 @@ def extra_sections(extras: Extras) -> list[Section | Remarks]:
 
 def label(figure: str) -> str:
     """A figure's name in words."""
-    return LABELS.get(figure, figure.replace("_", " "))
+    return LABELS.get(figure, " ".join("ADL" if word == "adl" else word for word in figure.split("_")))
 
 
 def short_name(account: str) -> str:

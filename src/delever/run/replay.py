@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from delever.core.state import State
 from delever.engine.probes import Probe
 from delever.engine.step import Phases, step
 from delever.model.errors import InputError
+from delever.run.asked import Asked, came_about, stated
 from delever.run.assemble import Model, phases
-from delever.run.opened import opened
+from delever.run.opened import Opened, opened
 from delever.run.recorder import Recorder
 from delever.run.seal import write_table
 from delever.run.start import new_state
@@ -59,6 +61,12 @@ def replay(run: Any, path: int, declined: bool = False) -> pa.Table:
     InputError where the folder holds no run, or the world's files or the program are no longer what they were.
     """
     return replay_model(model_of(run), path, declined)
+
+
+def asked_of_path(run: Opened, path: int) -> list[Asked]:
+    """What the world states, beside what came about of it on one path of the run."""
+    paths = run.tables["paths"]
+    return [*stated(run.model), *came_about(run.model.world, paths.filter(pc.equal(paths["path"], path)))]
 
 
 def model_of(run: Any) -> Model:

@@ -29,6 +29,7 @@ from delever.run.asked import (
     Asked,
     asked_table,
     came_about,
+    drawn_around,
     few_paths,
     findings_of,
     findings_table,
@@ -86,7 +87,8 @@ class Run(Result):
     @cached_property
     def found(self) -> list[Finding]:
         """What had no effect or was left out, and what rests on few paths."""
-        return [*findings_of(self.world, self.done), *notes_found(self.model.source.notes), *few_paths(self.summary)]
+        return [*findings_of(self.world, self.done), *notes_found(self.model.source.notes), *few_paths(self.summary),
+                *drawn_around(self.paths, self.summary)]
 
     @property
     def findings(self) -> pa.Table:

@@ -16,7 +16,7 @@ from delever.report.html.theme import colours
 from delever.report.numbers import duration, magnitude, percent
 
 if TYPE_CHECKING:
-    from delever.analysis import Comparison, Criticality, Wall
+    from delever.analysis import Comparison, Criticality, Solvency, Wall
     from delever.analysis.worst import Worst
     from delever.run.stress import Run
 
@@ -56,6 +56,7 @@ class Given:
     run: Run
     walls: Mapping[str, Wall] = field(default_factory=dict)
     criticality: Mapping[str, Criticality] = field(default_factory=dict)
+    solvency: Mapping[str, Solvency] = field(default_factory=dict)
     positions: pa.Table | None = None
     concentration: pa.Table | None = None
     comparison: Comparison | None = None

@@ -16,6 +16,7 @@ from delever.analysis.feedback import STEP, TO, criticality_of
 from delever.analysis.origins import origins
 from delever.analysis.position_prices import prices_of
 from delever.analysis.shocks import Walk
+from delever.analysis.solvency import solvency_of
 from delever.analysis.walls import wall_of
 from delever.analysis.worst import worst as worst_of
 from delever.model.errors import InputError
@@ -26,12 +27,14 @@ from delever.report.html import (
     branching,
     change,
     deleveraged,
+    exits,
     falls,
     fans,
     hinges,
     infects,
     layers,
     losses,
+    reached,
     walls,
     worst,
 )
@@ -44,6 +47,7 @@ from delever.run.stress import Run
 from delever.run.twin import kept_twin
 
 SHOCKS = "-60%..0%"
+APART = 0.1  # between the prices at which all is sold, share
 MOST_WALLS = 2  # figures
 MANY, COARSE = 50_000, 0.05  # accounts beyond which the branching ratio is measured in coarser steps of the price
 SECTIONS = (  # id, name, lede
@@ -91,6 +95,10 @@ def html_report(run: Run, *others: Run, labels: Sequence[str] = ()) -> str:
 
 def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -> Given:
     """Walls, liquidation prices, concentration and comparison of a run."""
+    for one in (run, *others):
+        if one.world.scenario.tail is not None:
+            raise InputError("draws paths around a move, and pictures count paths", "scenario.tail", one.world.name,
+                             "report a run without it (--set scenario.tail=null); figures of this one: delever stress")
     missing: dict[str, str] = {}
     found = {asset: wall_of(run.model, asset, SHOCKS) for asset in leading(run)}
     concentration = None
@@ -119,8 +127,9 @@ def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -
         comparison = compared(run.world, names, [run, *others], settings, ())
     step = STEP if len(run.model.positions.accounts) <= MANY else COARSE
     feedback = {asset: criticality_of(run.model, asset, TO, Walk(step, None)) for asset in list(found)[:1]}
-    return Given(run, found, feedback, prices_of(run.model), concentration, comparison, kept_twin(run), worst_of(run), spread,
-                 missing)
+    exit_prices = {asset: solvency_of(run.model, SHOCKS, asset, Walk(APART)) for asset in list(found)[:1]}
+    return Given(run, found, feedback, exit_prices, prices_of(run.model), concentration, comparison, kept_twin(run),
+                 worst_of(run), spread, missing)
 
 
 def leading(run: Run) -> list[str]:
@@ -183,7 +192,7 @@ def render(given: Given) -> str:
 def figures_of(given: Given) -> dict[str, list[Figure]]:
     """Of each section, those that there are."""
     found: dict[str, list[Figure | None]] = {
-        "price": [*walls.walls(given)],
+        "price": [*walls.walls(given), *exits.exits(given), reached.reached(given)],
         "feedback": [*branching.branching(given), falls.falls(given), *fans.fans(given)],
         "size": [losses.losses(given)],
         "course": [worst.worst_path(given)],

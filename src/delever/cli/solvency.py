@@ -1,0 +1,48 @@
+"""`delever solvency`: what protocols are worth at their oracles' prices, the market's, and at what collateral would fetch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from delever.cli.options import check_output, load_world, parse_settings, user_errors
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is shocked, and the files that the command writes."""
+
+    asset: str | None
+    shock: str | None
+    csv: Path | None
+    parquet: Path | None
+    chart: Path | None
+
+
+def run(text: str, settings: list[str], asked: Asked, as_json: bool) -> None:
+    """The command."""
+    with user_errors():
+        from delever.report.files import json_document, write_table, write_text
+        from delever.report.pictures import picture
+        from delever.report.solvency import solvency_json, solvency_report
+
+        # Before the work, so that a mistyped file name costs nothing.
+        check_output(asked.csv, {".csv"})
+        check_output(asked.parquet, {".parquet"})
+        check_output(asked.chart, {".svg"})
+        world = load_world(text, parse_settings(settings))
+        from delever.analysis.solvency import solvency
+
+        found = solvency(world, asked.shock, asked.asset)
+        chart = picture(found)
+        for target in (asked.csv, asked.parquet):
+            if target is not None:
+                write_table(found.table, target)
+        if asked.chart is not None:
+            write_text(chart, asked.chart)
+        if as_json:
+            typer.echo(json_document("solvency", solvency_json(world.name, found)))
+        else:
+            solvency_report(world.name, found).print()
