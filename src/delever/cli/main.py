@@ -292,6 +292,27 @@ def report(
 
 
 @app.command()
+def serve(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WORLD|RUN]", help="Worlds and folders of runs to choose from; of several runs the first is "
+                       "compared with the others. Embedded worlds are there always."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where it listens. Anything but this machine alone (0.0.0.0: every network) is "
+                          "entered with the random token of the link that is printed.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 8050,
+    show: Annotated[bool, typer.Option("--show", help="Open it in the browser.")] = False,
+    threads: Threads = None,
+) -> None:
+    """Open a page on this machine: walls that follow a slider, what-ifs, runs, and whom they reach. Ctrl-C stops it."""
+    from delever.cli import serve as command
+
+    command.run(names or [], host, port, show, threads)
+
+
+@app.command()
 def contagion(
     world: World,
     group: Annotated[
