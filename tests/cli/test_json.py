@@ -149,6 +149,7 @@ def test_what_a_run_says_beside_its_figures(both: str) -> None:
     typed("stress", both, "--paths", "2", "--no-concentration", "--no-remainder", "--out", "run")
     held("attribute", typed("attribute", "run"))
     held("report", typed("report", "run"))
+    held("twin", typed("twin", "run"))
 
 
 def test_where_selling_feeds_on_itself(both: str) -> None:

@@ -34,7 +34,8 @@ from delever.model.errors import InputError
 from delever.run.assemble import Model, log_usd, phases
 from delever.run.collect import mechanisms_of
 from delever.run.outcomes import tabulate_paths
-from delever.run.replay import Recorder, Row, model_of, play
+from delever.run.recorder import Recorder, Row
+from delever.run.replay import model_of, play
 from delever.run.result import Result
 
 OUTSIDE, ENGINE = 0, -1  # first causes that are no transaction

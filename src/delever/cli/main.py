@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from delever import __version__
-from delever.cli import import_command, monitor, passage, systemic
+from delever.cli import import_command, monitor, passage, systemic, twin
 from delever.cli.arguments import (
     Base,
     Csv,
@@ -278,13 +278,17 @@ def report(
     ] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What each further run is called.")] = None,
     pdf: Annotated[Path | None, typer.Option(metavar="FILE", help="The same on paper (.pdf), by an installed browser.")] = None,
+    twin: Annotated[bool, typer.Option("--twin", help="Run it again with nobody liquidated; draw the difference.")] = False,
+    contagion: Annotated[
+        bool, typer.Option("--contagion", help="Run its first 100 paths with each protocol spared, and draw who infects whom.")
+    ] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write what a run says as one HTML file: the answer first, every figure defined."""
     from delever.cli import report as command
 
-    command.run(runs, out, label or [], pdf, as_json)
+    command.run(runs, out, label or [], pdf, command.More(twin, contagion), as_json)
 
 
 @app.command()
@@ -442,6 +446,7 @@ def shell(
 
 passage.add_to(app)
 systemic.add_to(app)
+app.command()(twin.twin)
 monitor.add_to(app)
 
 

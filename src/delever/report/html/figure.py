@@ -17,6 +17,7 @@ from delever.report.numbers import duration, magnitude, percent
 
 if TYPE_CHECKING:
     from delever.analysis import Comparison, Criticality, Solvency, Wall
+    from delever.analysis.worst import Worst
     from delever.run.stress import Run
 
 MOST_ROWS = 400  # of the table below a chart
@@ -33,6 +34,7 @@ class Figure:
     notes: Sequence[tuple[str, str]]  # (term, text)
     table: str = ""
     legend: Sequence[tuple[str, str, str]] = ()  # (colour, text, style: solid, pale, line, dot)
+    steps: Sequence[str] = ()  # sentences, in their order
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,9 @@ class Given:
     positions: pa.Table | None = None
     concentration: pa.Table | None = None
     comparison: Comparison | None = None
+    twin: Run | None = None  # the same paths with nobody liquidated, where they are kept beside the run
+    worst: Worst | None = None  # the worst path, played again
+    contagion: pa.Table | None = None  # as analysis/contagion.py, where it is kept beside the run
     missing: Mapping[str, str] = field(default_factory=dict)  # figure -> why it is not there
 
     @cached_property
