@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
@@ -54,6 +54,7 @@ class Given:
     """What figures are drawn from. walls: of each asset that is shown; positions: liquidation prices, or why there are none."""
 
     run: Run
+    _: KW_ONLY
     walls: Mapping[str, Wall] = field(default_factory=dict)
     criticality: Mapping[str, Criticality] = field(default_factory=dict)
     solvency: Mapping[str, Solvency] = field(default_factory=dict)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from delever.report.html.page import SECTIONS, figures_of, given_of, html_report
+from delever.report.html.given import given_of
+from delever.report.html.page import SECTIONS, figures_of, html_report
 from delever.report.html.theme import needed
 from delever.web.desk.state import Desk
 
