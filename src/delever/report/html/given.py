@@ -44,7 +44,7 @@ def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -
         missing["contagion"] = "it takes further runs, with each protocol spared: delever report RUN --contagion"
     comparison = None
     if others:
-        names = tuple(labels) or tuple(other.folder.name if other.folder else f"variant {i + 1}" for i, other in enumerate(others))
+        names = tuple(labels) or tuple(each.folder.name if each.folder else f"variant {i + 1}" for i, each in enumerate(others))
         for other, name in zip(others, names, strict=True):
             if (other.paths.num_rows, other.world.scenario.seed) != (run.paths.num_rows, run.world.scenario.seed):
                 raise InputError("has other paths than the first run", name, other.paths.num_rows,
