@@ -126,7 +126,7 @@ class Witness(Recorder):
     """Follows causes, and shares out what each block adds to the figures of lending protocols."""
 
     def __init__(self, model: Model, kinds: list[Kind]) -> None:
-        super().__init__(model, kinds, False)
+        super().__init__(model, kinds)
         self.told: dict[int, Row] = {}  # transactions by number
         self.first: dict[int, int] = {}  # of each the first cause
         self.counted = np.zeros((2, len(self.protocols)))  # so far [figure, protocol]: SEIZED, DEFICITS

@@ -17,7 +17,8 @@ from delever.analysis.bearers import bearers
 from delever.analysis.contagion import liquidated
 from delever.engine.probes import Trace
 from delever.run.assemble import Model, chains, phases
-from delever.run.recorder import CALL, DRY
+from delever.run.collect import declared
+from delever.run.recorder import CALL, DRY, INCLUDED
 from delever.run.replay import replay_watched
 from delever.run.result import Result
 from delever.run.stress import Run, trace_table
@@ -30,7 +31,8 @@ LEAST = 1.0  # a loss below is none [USD]
 class Worst(Result):
     """One path of a run, played again.
 
-    rows: Run's replay of it. trace: every step, as Run.trace. forced: rows that liquidate, by number in `rows` from 0.
+    rows: Run's replay of it, without what only waited. trace: every step, as Run.trace. forced: rows that liquidate, by number in
+    `rows` from 0.
     """
 
     path: int
@@ -98,13 +100,18 @@ def worst_of(run: Run) -> int | None:
     return int(np.argmax(forced)) if np.ndim(forced) and float(np.max(forced)) >= LEAST else None
 
 
+def calls(run: Run, path: int) -> int:
+    """Liquidations on a path, over all protocols."""
+    return int(sum(run.paths[one.field][path].as_py() for one in declared(run.paths) if one.column.name == "liquidations"))
+
+
 def worst(run: Run, path: int | None = None) -> Worst | None:
     """A path of a run, by default the one that loses most, played again; None where no path loses or liquidates anything."""
     chosen = worst_of(run) if path is None else path
     if chosen is None:
         return None
     model, probe = run.model, Trace([chosen], len(chains(run.world)))
-    rows = replay_watched(model, chosen, (probe,))
+    rows = replay_watched(model, chosen, (probe,), INCLUDED)
     forced = forced_rows(model, rows.to_pylist())
     return Worst(chosen, float(bearers(run).total[chosen]), rows, trace_table(model, probe.rows), forced)
 

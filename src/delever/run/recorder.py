@@ -43,6 +43,9 @@ from delever.core.tables import (
 from delever.run.assemble import Model, log_usd
 
 OUTCOMES = {EXECUTED: "executed", REVERTED: "reverted", WAITING: "waits", HALTED: "halted", DECLINED: "declined"}
+WHATEVER = frozenset({*OUTCOMES})  # what a recorder may be asked to write down
+TAKEN = WHATEVER - {DECLINED}
+INCLUDED = frozenset({EXECUTED, REVERTED})
 DRY = "ran dry"  # outcome of a layer's row
 SENDERS = {OWNERS: "owners", ORDER_OWNERS: "order owners", REPORTERS: "reporters", OUTSIDE: "outsiders", NOBODY: ""}
 CALL, DELEVERAGED, ENGINE, WATERFALL = "call", "adl", "engine", "waterfall"
@@ -87,10 +90,11 @@ class Row(NamedTuple):
 class Recorder:
     """Writes down the rows of every block of one path."""
 
-    def __init__(self, model: Model, kinds: list[Kind], declined: bool, layers: Mapping[int, str] | None = None) -> None:
-        """declined: also what was offered and nobody took. layers: names of those of default waterfalls, by number."""
+    def __init__(self, model: Model, kinds: list[Kind], outcomes: frozenset[int] = TAKEN, layers: Mapping[int, str] | None = None
+                 ) -> None:
+        """outcomes: of transactions that are written down. layers: names of those of default waterfalls, by number."""
         self.model, self.kinds, self.rows, self.closings = model, kinds, list[Row](), 0
-        self.known = {*OUTCOMES} - (set() if declined else {DECLINED})
+        self.known = sorted(outcomes)
         self.assets, self.protocols = (*model.layout.assets, "every one"), list(model.world.protocols)
         self.networks = model.setting(1).networks
         self.reserve = {name: r for r, name in enumerate(model.positions.reserves)}
@@ -109,7 +113,7 @@ class Recorder:
             self.step, self.moved, self.mover = state.step, {}, 0
         self.largest = {}
         rows, before = state.transactions, self.mover
-        shown = np.flatnonzero(np.isin(rows.state[:state.n_rows], list(self.known))).tolist()
+        shown = np.flatnonzero(np.isin(rows.state[:state.n_rows], self.known)).tolist()
         for i in sorted(shown, key=lambda i: (rows.number[i] == 0, rows.number[i], i)):
             one = self.row(state, i)
             event = self.append(one, self.event_of.get(one.cause or 0))

@@ -24,7 +24,7 @@ from delever.model.errors import InputError
 from delever.run.asked import Asked, came_about, stated
 from delever.run.assemble import Model, phases
 from delever.run.opened import Opened, opened
-from delever.run.recorder import Recorder
+from delever.run.recorder import TAKEN, WHATEVER, Recorder
 from delever.run.seal import write_table
 from delever.run.start import new_state
 from delever.waterfall.base import LayerPhase
@@ -32,15 +32,15 @@ from delever.waterfall.base import LayerPhase
 
 def replay_model(model: Model, path: int, declined: bool = False) -> pa.Table:
     """Every transaction of one path of a model. declined: also what was offered and nobody took."""
-    return replay_watched(model, path, (), declined)
+    return replay_watched(model, path, (), WHATEVER if declined else TAKEN)
 
 
-def replay_watched(model: Model, path: int, probes: Sequence[Probe], declined: bool = False) -> pa.Table:
-    """The same, before the eyes of probes."""
+def replay_watched(model: Model, path: int, probes: Sequence[Probe], outcomes: frozenset[int] = TAKEN) -> pa.Table:
+    """The same, before the eyes of probes. outcomes: of transactions that are written down."""
     chunk = phases(model, 1, probes)
     layers = {layer.serves.layer: layer.serves.name for layer in chunk.waterfall
               if isinstance(layer, LayerPhase) and layer.serves is not None}
-    recorder = Recorder(model, list(chunk.kinds), declined, layers)
+    recorder = Recorder(model, list(chunk.kinds), outcomes, layers)
     play(model, path, chunk, recorder)
     return recorder.table()
 

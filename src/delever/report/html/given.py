@@ -11,7 +11,7 @@ from delever.analysis.position_prices import prices_of
 from delever.analysis.shocks import Walk
 from delever.analysis.solvency import solvency_of
 from delever.analysis.walls import wall_of
-from delever.analysis.worst import worst as worst_of
+from delever.analysis.worst import calls, worst, worst_of
 from delever.model.errors import InputError
 from delever.report.files import CONCENTRATION
 from delever.report.html import walls
@@ -23,6 +23,7 @@ from delever.run.twin import kept_twin
 SHOCKS = "-60%..0%"
 APART = 0.1  # between the prices at which all is sold, share
 MOST_WALLS = 2  # figures
+MOST_CALLS = 5_000  # on a path that is played again and told
 MANY, COARSE = 50_000, 0.05  # accounts beyond which the branching ratio is measured in coarser steps of the price
 
 
@@ -54,9 +55,12 @@ def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -
     step = STEP if len(run.model.positions.accounts) <= MANY else COARSE
     feedback = {asset: criticality_of(run.model, asset, TO, Walk(step, None)) for asset in list(found)[:1]}
     exit_prices = {asset: solvency_of(run.model, SHOCKS, asset, Walk(APART)) for asset in list(found)[:1]}
+    told = worst_of(run)
+    if told is not None and (many := calls(run, told)) > MOST_CALLS:
+        missing["worst"] = f"path {told} has {many:,} liquidations: delever replay RUN --path {told} plays it"
     return Given(run, walls=found, criticality=feedback, solvency=exit_prices, positions=prices_of(run.model),
-                 concentration=concentration, comparison=comparison, twin=kept_twin(run), worst=worst_of(run), contagion=spread,
-                 missing=missing)
+                 concentration=concentration, comparison=comparison, twin=kept_twin(run),
+                 worst=None if told is None or "worst" in missing else worst(run, told), contagion=spread, missing=missing)
 
 
 def leading(run: Run) -> list[str]:

@@ -212,7 +212,8 @@ def notes(given: Given, found: Worst, rows: list[dict[str, Any]]) -> list[tuple[
     if feeds:
         age, name = max((float(np.max(found.trace[name].to_numpy())), name) for name in feeds)
         out.append(("Oldest answer", f"{name.removeprefix('age.')}, {duration(age)} at the end of a step"))
-    return [*out, ("Horizon", given.horizon), ("Source", f"delever replay RUN --path {found.path}")]
+    return [*out, ("Horizon", given.horizon),
+            ("Source", f"delever replay RUN --path {found.path}, whose numbers also count what waited")]
 
 
 def table(given: Given, rows: list[dict[str, Any]], window: tuple[float, float]) -> str:
