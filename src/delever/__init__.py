@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from delever.analysis.reverse import reverse
     from delever.analysis.solvency import solvency
     from delever.analysis.tails import tails
+    from delever.analysis.twin import twin
+    from delever.analysis.worst import worst
     from delever.examples import example
     from delever.ingest.own_import import import_book
     from delever.model.book import Book
@@ -81,7 +83,9 @@ __all__ = [
     "stress",
     "sweep",
     "tails",
+    "twin",
     "wall",
+    "worst",
     "write_report",
 ]
 
@@ -116,7 +120,9 @@ _HOME = {
     "stress": "delever.run.stress",
     "sweep": "delever.analysis",
     "tails": "delever.analysis.tails",
+    "twin": "delever.analysis.twin",
     "wall": "delever.analysis",
+    "worst": "delever.analysis.worst",
     "write_report": "delever.report.html.page",
 }
 

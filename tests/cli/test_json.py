@@ -149,6 +149,7 @@ def test_what_a_run_says_beside_its_figures(both: str) -> None:
     typed("stress", both, "--paths", "2", "--no-concentration", "--no-remainder", "--out", "run")
     held("attribute", typed("attribute", "run"))
     held("report", typed("report", "run"))
+    held("twin", typed("twin", "run"))
 
 
 def test_outcomes_and_why_they_changed(both: str) -> None:
@@ -214,4 +215,4 @@ def test_explain(elsewhere: Path) -> None:
 def test_every_command_that_prints_json_is_documented() -> None:
     headings = set(re.findall(r"^## delever (\w+)$", PAGE, re.MULTILINE))
     names = {str(command.name or command.callback.__name__) for command in app.registered_commands if command.callback}
-    assert headings == names - {"init"} | {"network"}
+    assert headings == names - {"init", "serve"} | {"network"}

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from delever import __version__
 from delever.actors.base import Actor
-from delever.analysis.outcomes import outcomes
 from delever.report.asked import asked_section, findings_remarks
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.files import write_text
@@ -37,6 +36,8 @@ def stress_report(name: str, run: Run, extras: Extras = NO_EXTRAS) -> Report:
                                          *summary_sections(run.summary, paths, run), *named_section(run.summary, paths),
                                          *extra_sections(extras)]
     if run.world.scenario.judged is not None:
+        from delever.analysis.outcomes import outcomes
+
         everything = f"all of it: delever outcomes {run.folder}" if run.folder is not None else ""
         sections.append(outcomes_section(outcomes(run), everything))
     sections.append(asked_section(run.asked))
@@ -171,6 +172,11 @@ def _recovery(world: World) -> str:
 def stress_json(name: str, run: Run, extras: Extras = NO_EXTRAS) -> dict[str, Any]:
     """The same for machines."""
     scenario = run.world.scenario
+    judged: dict[str, Any] = {}
+    if scenario.judged is not None:
+        from delever.analysis.outcomes import outcomes
+
+        judged["outcomes"] = outcomes_json(outcomes(run))
     return {
         "world": name,
         "folder": None if run.folder is None else str(run.folder),
@@ -182,7 +188,7 @@ def stress_json(name: str, run: Run, extras: Extras = NO_EXTRAS) -> dict[str, An
         "asked": run.asked.to_pylist(),
         "figures": {row.pop("figure"): row for row in map(_named, run.summary.to_pylist())},
         **tables_json(run),
-        **({} if scenario.judged is None else {"outcomes": outcomes_json(outcomes(run))}),
+        **judged,
         **extras.for_json(),
     }
 
