@@ -13,6 +13,8 @@ from delever.analysis.outcomes import outcomes
 from delever.engine.markouts import LAGS, NAMES, steps_of
 from delever.model.errors import InputError
 from delever.model.world import World
+from delever.report.document import Section
+from delever.report.stress import stress_report
 from delever.run.estimates import ratio
 from delever.run.judged import exposure
 from delever.run.stress import Run, stress
@@ -123,6 +125,17 @@ def test_nobody_who_asks_for_none_keeps_any() -> None:
         np.testing.assert_array_equal(np.asarray(plain.paths[name]), np.asarray(asked.paths[name]), name)
     with pytest.raises(InputError, match="--outcomes"):
         outcomes(plain)
+
+
+def test_a_stress_test_shows_definition_and_horizon_beside_each_outcome() -> None:
+    section = next(part for part in stress_report("small", perps()).sections if part.heading == "Outcomes")
+    assert isinstance(section, Section)
+    columns = section.table.to_pydict()
+    assert set(columns["horizon"]) == {"2 h"} and all(columns["definition"])
+    assert any(outcome.startswith("markout 1h") for outcome in columns["outcome"])
+    assert "P(deleveraging event)" in columns["outcome"]
+    plain = stress(exchange(), keep=False, threads=1)
+    assert "Outcomes" not in [part.heading for part in stress_report("small", plain).sections]
 
 
 def test_outcomes_count_paths_by_their_weights() -> None:

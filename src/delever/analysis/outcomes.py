@@ -123,12 +123,12 @@ def _of_protocol(run: Run, judged: Judged, name: str, base: float, drawn: Drawn)
     yield (name, "unhealthy_account_hours", "time unhealthy", mean(of("unhealthy_account_hours"), drawn), "account-hours",
            f"accounts below the {limit} at the end of a step, times its length; mean over paths")
     yield (name, "unhealthy_debt_hours", f"{owed} unhealthy", mean(of("unhealthy_debt_hours"), drawn), "USD-hours",
-           f"{owed} of those accounts, times its length; mean over paths")
+           f"{owed} of accounts below the {limit} at the end of a step, times its length; mean over paths")
     yield (name, "exposure_shed", "exposure shed", mean(shed / base, drawn) if base > 0.0 else NONE, "share",
            f"{owed} closed by force, of those at the start; mean over paths")
     yield (name, "deleveraging_event", "P(deleveraging event)", share(some, drawn), "share", f"paths on which {event}")
     yield (name, "event_start", "event starts", quantile(start[some], 0.5, when_some) if some.any() else NONE, "s",
-           "first step with so much closed; median over those paths")
+           f"first step with {event}; median over paths with one")
     yield (name, "event_duration", "event lasts",
            quantile(of("event_duration")[some], 0.5, when_some) if some.any() else NONE, "s",
            "steps with so much closed within the time before; median over those paths")
