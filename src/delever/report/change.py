@@ -16,12 +16,10 @@ if TYPE_CHECKING:
 
 METHODS = {
     "sequential": "Method: groups go over from the first to the second one after the other, in the order of the rows; another "
-                  "order "
-                  "gives other parts where groups act together (--order, --method shapley).",
+                  "order gives other parts where groups act together (--order, --method shapley).",
     "shapley": "Method: the mean of each group's part over all orders in which groups can go over (Shapley)."}
 ADDS_UP = ("Parts add up to the difference exactly. Intervals: 95 %, paired path by path, of sampling alone; none where both "
-           "have other "
-           "paths.")
+           "have other paths.")
 MOST = 40  # fields that differ, shown
 WIDTH, LEFT, RIGHT, TOP, ROW, HEAD = 960.0, 240.0, 150.0, 70.0, 24.0, 30.0
 UP, DOWN = "#D55E00", "#0072B2"
