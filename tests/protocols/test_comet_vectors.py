@@ -1,8 +1,8 @@
 """Compound v3 against the executed contract (Comet @d5a30b0): absorptions and the storefront.
 
 Tolerance, float64 against the contract's integers: 1e-9 relative and five smallest units of the token. The contract counts
-values in 1e-8 USD and floors the discounted price to 1e-8 USD: of a token worth 0.001 USD that alone is 1e-5 of the price. Five of
-those are allowed too, by what they are worth in the case.
+values in 1e-8 USD and floors the discounted price to 1e-8 USD: of a token worth 0.001 USD that alone is 1e-5 of the price. Five
+of those are allowed too, by what they are worth in the case.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def near(theirs: float, unit: float) -> Any:
 def absorbed(case: Case) -> tuple[OneComet, int]:
     """The account of a case, and what became of its absorption."""
     given, one = case["in"], comet()
-    held = [Held(number(c["amount"]), number(c["price"]), number(c["liquidate_collateral_factor"]), number(c["liquidation_factor"]))
-            for c in given["collateral"]]
+    names = ("amount", "price", "liquidate_collateral_factor", "liquidation_factor")
+    held = [Held(*(number(c[name]) for name in names)) for c in given["collateral"]]
     one.set(held, max(-number(given["principal"]), 0.0), base_price=number(given["base_price"]),
             index=number(given["base_borrow_index"]))
     offered = one.offered(ABSORB)[0]
@@ -128,7 +128,7 @@ def short_of(given: Case, debt: int) -> int:
 
 
 def test_on_the_edge_absorptions_differ_by_less_than_one_unit_of_each_number_that_the_contract_floors() -> None:
-    """The contract floors debts to base units, then every value and its share. Stated in those units, what is left is 1e-8 USD."""
+    """The contract floors debts to base units, then every value and its share: in those units 1e-8 USD are left."""
     edges, alike = [case for case in cases("comet_absorb") if case.get("edge")], 0
     for case in edges:
         given, out = case["in"], case["out"]
