@@ -30,7 +30,7 @@ from delever.core.state import State
 from delever.core.tables import BOOKED, TREASURY, BookTables, Reserves, Touched, Transactions
 from delever.model.errors import InputError
 from delever.model.parameters import ReserveParameters, look_up
-from delever.model.quantity import Amount, Share, Text
+from delever.model.quantity import Amount, Balance, Share, Text
 from delever.model.references import Path, known_asset
 from delever.model.world import World
 from delever.protocols.base import Liquidatable, Rules, RulesPhase
@@ -54,7 +54,7 @@ class Comet(Rules):
     base: Text = Field(examples=["USD"], description="the asset that is lent out, the only one that may be owed")
     store_front: Share = Field(examples=["50 %"], description="part of 1 - liquidation factor that buyers are given")
     target: Amount = Field(ge=0, examples=["5m"], description="reserves from which on collateral is not for sale")
-    reserves: Amount = Field(0.0, description="the protocol's own base at the start, below 0 if it lacks some; assumption")
+    reserves: Balance = Field(0.0, description="the protocol's own base at the start, below 0 if it lacks some; assumption")
     counted_on: Share = Field(1.0, description="share of the discount on what he seizes that whoever absorbs counts on, in "
                               "place of a reward that there is not; 0: nobody pays gas for it; assumption")
 

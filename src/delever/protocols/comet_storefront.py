@@ -82,7 +82,10 @@ def size_absorptions(picked: np.ndarray, rows: Transactions, rules: np.ndarray, 
         rows.give[i], rows.get[i], rows.kept[i] = 0.0, 0.0, 0.0
         backing, debt = account_health(slot, p, g, touched.amount, book, reserves, price)
         if not (debt > 0.0 and backing < debt):
-            rows.state[i] = REVERTED if rows.state[i] == INCLUDED else NOTHING
+            if rows.state[i] == INCLUDED:
+                rows.state[i] = REVERTED
+            else:
+                rows.state[i], rows.give_asset[i] = NOTHING, -1
             continue
         _, credit, discount = credited(slot, p, g, touched, book, reserves, price, terms[STORE_FRONT])
         if reserves_of(p, terms, booked) - max(debt, credit) / price[p, s] < terms[TARGET]:

@@ -23,7 +23,7 @@ from delever.core.state import State
 from delever.core.tables import DEBTS, DEPOSITS, Ledgers
 from delever.core.tables import Reserves as ReserveTable
 from delever.model.errors import InputError
-from delever.model.quantity import Amount, PerYear, Share
+from delever.model.quantity import Balance, PerYear, Share
 from delever.rates.base import YEAR, RateCurve, RatesPhase, Reserve, growth
 
 BASE, LOW, HIGH, KINK = range(4)
@@ -42,7 +42,7 @@ class TwoKinked(RateCurve):
     supply_low: PerYear = Field(ge=0, examples=["3.25 %"], description="slope of the supply rate up to its kink, at full use")
     supply_high: PerYear = Field(ge=0, examples=["40 %"], description="slope beyond it")
     supply_kink: Share = Field(gt=0, le=1, examples=["80 %"], description="utilisation from which the supply rate is steep")
-    reserves: Amount = Field(0.0, description="units that are the protocol's own at the start, below 0 if it lacks some")
+    reserves: Balance = Field(0.0, description="units that are the protocol's own at the start, below 0 if it lacks some")
 
     @model_validator(mode="after")
     def _keeps_the_difference(self) -> TwoKinked:
