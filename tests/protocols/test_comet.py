@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from delever.model.errors import InputError
 from delever.model.world import World
 from delever.protocols.comet import CometPhase
 from delever.run.assemble import assemble
+from delever.run.replay import replay_model
 from delever.run.stress import stress
 from protocols.clip_worlds import play
 from protocols.one_comet import ABSORB, BUY, Held, OneComet
@@ -136,6 +138,15 @@ def test_every_collateral_is_seized_and_each_is_a_lot_of_its_own() -> None:
     credit = [9000 * 0.95 + 900 * 0.9, 450 * 0.9]
     assert state.ledgers.booked[TREASURY, :, 0].sum() == pytest.approx(
         8775.0 + 1282.5 - sum(max(c, d) for c, d in zip(credit, (8500.0, 390.0), strict=True)))
+
+
+def test_a_purchase_is_put_down_to_the_last_absorption_that_filled_the_stock() -> None:
+    legs = [*loan("a", 10.0, 8000.0), *loan("b", 10.0, 7000.0)]
+    world = comet(legs, scenario={"events": [fall(0.1), fall(1 / 9, 300)], "horizon": 600})
+    trace = replay_model(assemble(world), 0).to_pylist()
+    number = {row["number"]: row["kind"] for row in trace}
+    causes = [number[row["cause"]] for row in trace if row["kind"] == "buy_collateral"]
+    assert causes == ["absorb", "absorb"]
 
 
 def test_a_keeper_with_little_money_buys_in_parts_at_one_price() -> None:
@@ -270,3 +281,16 @@ def test_a_supplier_of_the_base_is_nobody_to_absorb() -> None:
     state, diary = play(comet([*loan("a", 10.0, 8000.0), ("s", "USD", "collateral", 5000.0)], **once(0.1)))
     assert len(diary.of("absorb")) == 1
     assert np.isclose(state.ledgers.booked[TREASURY].sum(), 225.0)
+
+
+def test_the_world_of_the_page_runs_and_its_comet_sells_in_parts_what_it_has_seized(tmp_path: Any) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "comet.md").read_text()
+    (tmp_path / "world.yaml").write_text(page.split("```yaml")[1].split("```")[0])
+    legs = [f"a{i},ETH,collateral,200\na{i},USDC,debt,{800_000 * 0.895 / (1.02 + 0.02 * i):.0f}\n" for i in range(8)]
+    (tmp_path / "book.csv").write_text("account,asset,side,amount\n" + "".join(legs) + "s,USDC,collateral,5000000\n")
+    run = stress(worlds.load(tmp_path / "world.yaml"), keep=False, threads=1)
+    figures = {row["figure"]: row["value"] for row in run.summary.to_pylist()}
+    assert figures["accounts_liquidated"] > 4.0
+    assert figures["collateral_purchases.comet"] > figures["accounts_liquidated"], "in parts"
+    assert figures["collateral_for_sale.comet"] == 0.0
+    assert figures["base_reserves.comet"] < 2e6

@@ -7,8 +7,9 @@ The arithmetic and the double entry are comet_storefront.py's. One base asset is
 asset's `liquidation_threshold` is its liquidate collateral factor, `loan_to_value` its borrow collateral factor, and
 `incentive` 1 / liquidation factor - 1: what is seized is worth the credit x (1 + incentive).
 Nobody is paid to absorb: he is noted down for points. Who does it and why is an assumption: whoever means to buy what is seized
-counts on a share (`counted_on`) of its discount and weighs that against gas. He is not sure to be the one who buys, and
-in the next block at the earliest; bots that absorb, buy and sell in one transaction risk less.
+counts on a share (`counted_on`) of its discount and weighs that against gas. A small one, for he is not sure to be the one who
+buys, in the next block at the earliest, and the market may not bear it all; bots that absorb, buy and sell in one transaction
+risk less.
 Source: compound-finance/comet @d5a30b0, Comet.sol (isLiquidatable, absorb, quoteCollateral, buyCollateral), executed results.
 Not modelled: interest that flows to reserves, accounts' supply balances being drawn upon, minimum borrows.
 """
@@ -55,7 +56,7 @@ class Comet(Rules):
     store_front: Share = Field(examples=["50 %"], description="part of 1 - liquidation factor that buyers are given")
     target: Amount = Field(ge=0, examples=["5m"], description="reserves from which on collateral is not for sale")
     reserves: Balance = Field(0.0, description="the protocol's own base at the start, below 0 if it lacks some; assumption")
-    counted_on: Share = Field(1.0, description="share of the discount on what he seizes that whoever absorbs counts on, in "
+    counted_on: Share = Field(0.1, description="share of the discount on what he seizes that whoever absorbs counts on, in "
                               "place of a reward that there is not; 0: nobody pays gas for it; assumption")
 
     @model_validator(mode="before")
@@ -107,6 +108,7 @@ class CometPhase(RulesPhase):
                 self.incentive[r] = given.incentive
         self.stock = np.array([r for r, (name, _) in enumerate(setting.reserves) if name in rows and r not in self.base.values()],
                               np.int64)  # reserves whose assets may be for sale
+        self.cause = np.zeros((len(setting.reserves), setting.paths), np.int64)  # number of the last absorption that filled it
         self.call, self.buy = Absorb(self), Buy(self)
 
     def kinds(self) -> Sequence[Kind]:
@@ -140,7 +142,7 @@ class CometPhase(RulesPhase):
         state.room_for_rows(len(self.stock) * state.paths)
         first = state.n_rows
         state.n_rows = offer_stock(self.stock, self.parameters, state.time, self.buy.number, state.active,
-                                   state.halts.liquidation, state.home, state.reserves, state.ledgers.booked,
+                                   state.halts.liquidation, state.home, state.reserves, state.ledgers.booked, self.cause,
                                    state.transactions, first)
         if state.n_rows > first:
             offered = np.arange(first, state.n_rows)
@@ -197,7 +199,7 @@ class Absorb(Kind):
     def execute(self, state: State, picked: np.ndarray) -> None:
         """See Kind. Each account is looked at anew."""
         absorb(picked, state.transactions, self.rules.parameters, state.pool.touched, state.book, state.reserves,
-               state.seen.price, state.ledgers)
+               state.seen.price, state.ledgers, self.rules.cause)
 
 
 class Buy(Kind):

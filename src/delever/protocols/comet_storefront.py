@@ -106,8 +106,8 @@ def seize_all(picked: np.ndarray, touched: Touched, book: BookTables, reserves: 
 
 @kernel
 def absorb(picked: np.ndarray, rows: Transactions, rules: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves,
-           price: np.ndarray, ledgers: Ledgers) -> None:
-    """Unsafe accounts lose all collateral and all debt. price: [P, R] seen."""
+           price: np.ndarray, ledgers: Ledgers, cause: np.ndarray) -> None:
+    """Unsafe accounts lose all collateral and all debt. price: [P, R] seen; cause: [R, P], the absorption by which stock grew."""
     booked, totals = ledgers.booked, ledgers.totals
     for i in picked:
         if rows.state[i] != INCLUDED:
@@ -129,6 +129,7 @@ def absorb(picked: np.ndarray, rows: Transactions, rules: np.ndarray, touched: T
                 ledgers.scaled[0, r, p] -= held
                 booked[DEPOSITS, r, p] -= units
                 booked[TREASURY, r, p] += units
+                cause[r, p] = rows.number[i]
         d = book.first_debt[0]
         owed, given = touched.amount[slot, d] * reserves.borrow_index[s, p], credit / price[p, s]
         surplus, rest = max(given - owed, 0.0), max(owed - given, 0.0)
@@ -185,7 +186,7 @@ def size_purchases(picked: np.ndarray, rows: Transactions, rules: np.ndarray, in
 
 @kernel
 def offer_stock(stock: np.ndarray, rules: np.ndarray, time: float, kind: int, active: np.ndarray, halted: np.ndarray,
-                home: np.ndarray, reserves: Reserves, booked: np.ndarray, rows: Transactions, n: int) -> int:
+                home: np.ndarray, reserves: Reserves, booked: np.ndarray, cause: np.ndarray, rows: Transactions, n: int) -> int:
     """A row for each reserve (of `stock`) and path with something for sale; the number of rows then. halted: [protocols, P]."""
     for r in stock:
         number = reserves.protocol[r]
@@ -197,6 +198,7 @@ def offer_stock(stock: np.ndarray, rules: np.ndarray, time: float, kind: int, ac
                 continue
             rows.path[n], rows.protocol[n], rows.state[n], rows.ref[n], rows.network[n] = p, number, OFFERED, r, home[number]
             rows.kind[n], rows.give_asset[n], rows.get_asset[n] = kind, reserves.asset[int(terms[BASE])], reserves.asset[r]
+            rows.cause[n] = cause[r, p]
             n += 1
     return n
 
