@@ -140,6 +140,24 @@ def test_every_collateral_is_seized_and_each_is_a_lot_of_its_own() -> None:
         8775.0 + 1282.5 - sum(max(c, d) for c, d in zip(credit, (8500.0, 390.0), strict=True)))
 
 
+VOTES: list[tuple[Mapping, float, float]] = [
+    ({"change": {"store_front": 1.0}}, 8550.0, 855.0),
+    ({"change": {"target": 0.0}, "parameters": {"ETH": {"incentive": 0.25}}}, 8000.0, 810.0),  # below 0 it sells all the same
+    ({"parameters": {"ETH": {"incentive": 0.25}}}, 8000.0, 810.0),
+    ({"parameters": {"ETH": {"incentive": 0.05}}}, 9000.0 / 1.05, 900.0 * (1.0 - 0.5 * (1.0 - 1.0 / 1.05)))]
+
+
+@pytest.mark.parametrize(("vote", "paid_out", "asked"), VOTES, ids=lambda case: str(case)[:50])
+def test_votes_move_the_liquidation_factor_and_the_storefront(vote: Mapping, paid_out: float, asked: float) -> None:
+    """From the second step on, at 900 USD from the third: a factor of 0.8 credits 7200 of the 8000 owed."""
+    voted = {"at": 60.0, "kind": "governance", "protocol": "pool", **vote}
+    state, diary = play(comet(loan("a", 10.0, 8000.0), scenario={"events": [voted, fall(0.1, 120)]}))
+    (bought,) = diary.of("buy_collateral")
+    assert bought.give == pytest.approx(10.0 * asked)
+    assert state.ledgers.booked[TREASURY].sum() == pytest.approx(10.0 * asked - paid_out)
+    assert state.ledgers.booked[COVERED].sum() == pytest.approx(8000.0 - 7200.0 if paid_out == 8000.0 else 0.0)
+
+
 def test_a_purchase_is_put_down_to_the_last_absorption_that_filled_the_stock() -> None:
     legs = [*loan("a", 10.0, 8000.0), *loan("b", 10.0, 7000.0)]
     world = comet(legs, scenario={"events": [fall(0.1), fall(1 / 9, 300)], "horizon": 600})
