@@ -96,6 +96,8 @@ class Settlement(Owned):
         if offer.kind == "take":
             assert isinstance(offer.ref, Lot)
             return self.offer_of_take(offer.ref, most)
+        if isinstance(offer.ref, Stock):
+            return self.offer_of_stock(offer.ref, self.seen(offer.protocol), most)
         assert isinstance(offer.ref, Account)
         return self.call_of(offer.ref, self.seen(offer.protocol), most)
 

@@ -25,9 +25,8 @@ class CometDraw(HouseDraw):
     """In place of vaults, accounts with one to three collaterals that owe the base."""
 
     def world(self) -> Mapping:
-        """Nobody pairs calls; in most there is a Comet."""
+        """In most there is a Comet, and somebody who only liquidates."""
         found = super().world()
-        found["actors"] = {name: spec for name, spec in found["actors"].items() if spec["kind"] != "joint"}
         if not any(spec["kind"] == "liquidators" for spec in found["actors"].values()):
             found["actors"] = {"liquidators": self.liquidators(), **found["actors"]}
         if self.chance(0.4):
