@@ -111,6 +111,21 @@ def test_whoever_pays_gas_to_absorb_counts_on_the_discount_and_nobody_does_where
         assert (state.ledgers.booked[DEBTS].sum() == 0.0) != done, rules
 
 
+def test_nobody_is_absorbed_at_the_threshold_and_nothing_sold_at_the_target() -> None:
+    """8 x 128 x 0.5 = 512, exactly; the next float above is past it."""
+    one = house()
+    for owed, done in ((512.0, REVERTED), (np.nextafter(512.0, np.inf), EXECUTED)):
+        one.set([Held(8.0, 128.0, 0.5, 0.75)], float(owed))
+        assert one.done(ABSORB)[0] == done
+    for target, done in ((64.0, REVERTED), (np.nextafter(64.0, np.inf), EXECUTED), (0.0, REVERTED)):
+        one.set([Held(0.0, 128.0, 0.5, 0.75)], 0.0, target=float(target), reserves=64.0)
+        one.stock(0, 2.0)
+        assert one.done(BUY, one.reserve[0])[0] == done
+    one.set([Held(0.0, 128.0, 0.5, 0.75)], 0.0, target=0.0, reserves=-1e-9)
+    one.stock(0, 2.0)
+    assert one.done(BUY, one.reserve[0])[1] == 2.0 * 128.0 * 0.875, "below nothing it sells though it aims at nothing"
+
+
 def test_on_a_chain_what_is_seized_is_bought_in_the_next_block_of_it() -> None:
     _, diary = play(comet(loan("a", 10.0, 8000.0), networks=CHAIN, **once(0.1)))
     assert [(event.kind, event.time) for event in diary.events] == [("absorb", 12.0), ("buy_collateral", 24.0)]
@@ -165,6 +180,7 @@ def test_a_purchase_is_put_down_to_the_last_absorption_that_filled_the_stock() -
     number = {row["number"]: row["kind"] for row in trace}
     causes = [number[row["cause"]] for row in trace if row["kind"] == "buy_collateral"]
     assert causes == ["absorb", "absorb"]
+    assert {row["protocol"] for row in trace} == {"pool"}
 
 
 def test_a_keeper_with_little_money_buys_in_parts_at_one_price() -> None:

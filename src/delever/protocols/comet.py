@@ -209,6 +209,7 @@ class Buy(Kind):
     gas: ClassVar[float] = 350_000.0  # assumption
     trades: ClassVar[bool] = True
     looks: ClassVar[bool] = True
+    sold_by_protocol: ClassVar[bool] = True
 
     def __init__(self, rules: CometPhase) -> None:
         self.rules = rules

@@ -101,7 +101,7 @@ class Recorder:
         about = self.model.oracles.names[ref] if kind.answers else self.name(account)
         sent = int(rows.actor[i])
         actor = SENDERS.get(sent, "") if sent < HOLDERS else list(self.model.world.actors)[sent - HOLDERS]
-        whose = account >= 0 or kind.liquidates
+        whose = account >= 0 or kind.liquidates or kind.sold_by_protocol
         got = float(rows.get[i]) or float(rows.brought[i])  # a sale gets what it brings
         return Row(state.time, state.step, state.block, self.networks[int(rows.network[i])], int(rows.number[i]) or None,
                    kind.name, self.protocols[int(rows.protocol[i])] if whose else "", about, actor,
