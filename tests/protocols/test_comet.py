@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from delever import worlds
 from delever.analysis.valuation import level_indices
 from delever.core.outcomes import DEFICITS, LIQUIDATIONS, PROTOCOL_FEE, REPAID, SEIZED
-from delever.core.tables import COVERED, DEBTS, DEPOSITS, EXECUTED, HOLDERS, REVERTED, SLOTS, TREASURY
+from delever.core.tables import COVERED, DEBTS, DEPOSITS, EXECUTED, HOLDERS, OWN_DEPOSITS, REVERTED, SLOTS, TREASURY
 from delever.engine.conservation import residual
 from delever.model.errors import InputError
 from delever.model.world import World
@@ -61,6 +61,7 @@ def test_an_account_is_absorbed_its_surplus_is_its_own_and_its_collateral_is_sol
     assert booked[DEPOSITS] == pytest.approx(550.0 - 10.0)
     assert booked[TREASURY] == pytest.approx(8775.0 - 8550.0)
     assert booked[COVERED] == 0.0
+    assert booked[OWN_DEPOSITS] == pytest.approx(550.0), "what was seized is counted without it"
     assert not state.pool.touched.amount[0].any()
     assert state.ledgers.tokens[HOLDERS, USD, 0] == pytest.approx(9000.0 - 8775.0)
     assert totals[[LIQUIDATIONS, SEIZED, REPAID, DEFICITS, PROTOCOL_FEE]] == pytest.approx([1.0, 9000.0, 8000.0, 0.0, 225.0])
@@ -104,7 +105,7 @@ def test_whoever_pays_gas_to_absorb_counts_on_the_discount_and_nobody_does_where
     """225 USD of discount against 300,000 units of gas at 20 gwei and 900 USD: 5.40 USD."""
     cases: list[tuple[Mapping, bool]] = [
         ({}, True), ({"counted_on": 0.025}, True), ({"counted_on": 0.023}, False), ({"counted_on": 0.0}, False),
-        ({"store_front": 0.0}, False), ({"reserves": 2e6}, False)]
+        ({"store_front": 0.0}, False), ({"reserves": 2e6}, False), ({"target": 10_000, "reserves": 12_000}, True)]
     for rules, done in cases:
         state, diary = play(comet(loan("a", 10.0, 8000.0), rules, networks=CHAIN, **once(0.1)))
         assert bool(diary.of("absorb")) == done, rules
