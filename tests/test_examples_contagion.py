@@ -57,7 +57,7 @@ def test_the_aave_half_is_the_other_examples(world: Any) -> None:
 
 
 def test_a_crash_in_aave_reaches_the_exchange_and_would_not_without_aaves_selling(world: Any) -> None:
-    rows = {(row["affected"], row["figure"]): row for row in dl.contagion(world, AAVE).to_pylist()}
+    rows = {(row["affected"], row["figure"]): row for row in dl.contagion(world, AAVE).table.to_pylist()}
     assert rows["aave", "liquidated"]["in all"] > 0.0
     for figure in ("liquidated", "loss"):
         row = rows["perps", figure]
@@ -68,6 +68,6 @@ def test_a_crash_in_aave_reaches_the_exchange_and_would_not_without_aaves_sellin
 def test_a_crash_on_the_exchange_reaches_aave(world: Any) -> None:
     sale = {"at": "10 min", "over": "10 min", "kind": "order", "order": "sell 40,000 ETH-PERP"}
     crash = world.replace("scenario.events", (sale,))
-    rows = {(row["affected"], row["figure"]): row for row in dl.contagion(crash, AAVE).to_pylist()}
+    rows = {(row["affected"], row["figure"]): row for row in dl.contagion(crash, AAVE).table.to_pylist()}
     assert rows["perps", "liquidated"]["in all"] > 0.0
     assert rows["aave", "liquidated"]["from there"] > 0.0

@@ -42,7 +42,7 @@ def attributed(world: Any) -> None:
     """What came from where."""
     print("| whose | in all | without the other's forced selling | from there, with 95 % interval | share | paths |")
     print("|---|---|---|---|---|---|")
-    for row in dl.contagion(world, AAVE).to_pylist():
+    for row in dl.contagion(world, AAVE).table.to_pylist():
         share = "–" if row["share"] is None else f"{100 * row['share']:.0f} %"
         print(f"| {NAMES[row['affected']]}, {NAMES[row['figure']]} | {millions(row['in all'])} | {millions(row['without it'])} | "
               f"{millions(row['from there'])} ({millions(row['low'])} to {millions(row['high'])}) | {share} | "
@@ -86,7 +86,7 @@ def main() -> None:
     print("| ETH he may sell | Aave liquidated, from the exchange's forced selling | Aave lost, from there |")
     print("|---|---|---|")
     for units in SPOT:
-        table = dl.contagion(crash.replace("actors.basis.spot", units), AAVE).to_pylist()
+        table = dl.contagion(crash.replace("actors.basis.spot", units), AAVE).table.to_pylist()
         came = {row["figure"]: row["from there"] for row in table if row["affected"] == "aave"}
         print(f"| {units:,} | {millions(came['liquidated'])} | {millions(came['loss'])} |")
 

@@ -403,3 +403,29 @@ def test_a_world_without_venues_has_no_feedback() -> None:
     last = found.levels.to_pylist()[-1]
     assert last["ends_at"] == pytest.approx(-0.4)
     assert last["sold_usd"] == pytest.approx(last["due_usd"])
+
+
+def test_what_n_rests_on_is_whom_the_step_takes_from_and_the_largest_one_s_share() -> None:
+    """Of a fall of 10 % in steps of 5 %: three loans in the first step, the middle one of four times the coins; none later."""
+    parts = loans(np.array([0.01, 0.02, 0.03, 0.5]))
+    amounts = np.array(parts.legs["amount"].to_pylist())
+    amounts[[1, 5]] *= 4.0
+    legs = parts.legs.set_column(parts.legs.column_names.index("amount"), "amount", pa.array(amounts))
+    found = criticality(lending(Book.from_table(legs), {**LOG_LINEAR, "depth": 3000.0}, WHOLE), "ETH", "-10%", 0.05)
+    owed = np.array([1.0, 4.0, 1.0]) * np.exp(-np.array([0.01, 0.02, 0.03]))  # each seizes in proportion to it
+    assert column(found.levels, "accounts") == [3, 0, None]
+    np.testing.assert_allclose(column(found.levels, "largest")[0], owed[1] / owed.sum(), rtol=1e-9)
+    assert column(found.levels, "largest")[1:] == [None, None]
+    assert (found.top["shock"], found.top["accounts"], found.top["step"]) == (0.0, 3, pytest.approx(0.05))
+    said = str(criticality_report("loans", found).sections[0])
+    assert "n is counted over steps of 5 % of the price: at its highest, 0 %, it rests on 3 accounts, the largest 66" in said
+    assert "so few jump into a step or out of it" in said
+
+
+def test_of_an_exchange_n_rests_on_the_positions_that_are_closed() -> None:
+    rows = [(f"t{i}", 3.0 if i else 9.0, margin(3.0 if i else 9.0, 0.965 * PRICE)) for i in range(12)]
+    found = criticality(perps(rows), "ETH", "-6%", "3 %")
+    level = next(row for row in found.levels.to_pylist() if row["accounts"])
+    assert level["accounts"] == 12
+    assert level["largest"] == pytest.approx(9.0 / (9.0 + 11 * 3.0), rel=1e-9)
+    assert "so few" not in str(criticality_report("perps", found).sections[0])

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from delever import templates
 from delever.analysis import check
 from delever.model.errors import InputError
 from delever.model.world import World
+from delever.worlds import load
 
 from .conftest import staked
 
@@ -120,3 +122,39 @@ def test_a_cap_below_what_is_there_is_a_warning(cap: str, asset: str, what: str)
         assert (what in found) == said
     assert found[what]["level"] == "warn"
     assert found[what]["where"] == f"protocols.pool.parameters.{asset}.{cap}"
+
+
+LOG = {"kind": "log_linear", "pair": "ETH/USD", "depth": 100.0}  # its nodes reach to 800 units either way
+
+
+def quotes(legs: list[tuple[str, str, str, float]]) -> str | None:
+    venues = {"eth": LOG, "curve": {"kind": "constant_product", "pair": "stETH/ETH", "reserves": {"stETH": 1e4, "ETH": 1e4}}}
+    row = findings(staked(legs, venues=venues)).get("depth is extrapolated beyond the last quote")
+    return None if row is None else str(row["value"])
+
+
+def test_depth_is_said_to_be_extrapolated_only_where_more_than_is_quoted_may_have_to_be_traded() -> None:
+    def loan(coins: float, name: str = "ETH") -> list[tuple[str, str, str, float]]:
+        return [("a", "collateral", name, coins), ("a", "debt", "USDC", 1_000.0)]
+
+    assert quotes(loan(799.0)) is None
+    assert "sales up to 800, where 801 are collateral of who owes" in str(quotes(loan(801.0)))
+    assert quotes([*loan(10.0), ("b", "collateral", "ETH", 1e6)]) is None  # who owes nothing is never sold out
+    assert "where 801 are" in str(quotes(loan(801.0, "stETH")))  # it passes through ETH/USD on its way
+    looped = [("a", "collateral", "stETH", 5_000.0), ("a", "debt", "ETH", 4_500.0)]
+    assert quotes(looped) is None  # sold for ETH: 500 are left
+    short = [("a", "collateral", "USDC", 5e6), ("a", "debt", "ETH", 900.0)]
+    assert "it has quotes for purchases up to 800, where 900 are debt" in str(quotes(short))
+
+
+@pytest.mark.parametrize("kind", ["lending", "perps", "both"])
+def test_the_worlds_that_init_leaves_trade_within_their_quotes(kind: str) -> None:
+    codes = {row["code"] for row in check(load(templates.FOLDER / kind)).findings.to_pylist()}
+    assert not codes & {"venue.extrapolated", "venue.bounded"}
+
+
+def test_positions_beyond_the_quotes_of_their_book_are_said_either_way() -> None:
+    world = load(templates.FOLDER / "perps").replace("venues.eth_perp.depth", 1.0)
+    (row,) = [row for row in check(world).findings.to_pylist() if row["code"] == "venue.extrapolated"]
+    assert row["where"] == "venue of ETH-PERP/USD"
+    assert "sales up to 8, where" in row["value"] and "purchases up to 8" in row["value"]

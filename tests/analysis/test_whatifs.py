@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import delever.templates
 from delever.analysis import compare, liquidation_prices, sweep, wall
 from delever.analysis.comparison import moves_terms
 from delever.analysis.joint_shocks import parse_joint
@@ -12,10 +15,11 @@ from delever.analysis.position_prices import prices_of, sorted_by
 from delever.analysis.relevering import relevered
 from delever.analysis.valuation import health, legs_of
 from delever.analysis.walls import joint_of
-from delever.analysis.words import setting_of
+from delever.analysis.words import numbers, settings_of
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import assemble
+from delever.worlds import load
 
 from .conftest import staked
 from .test_margins import exchange
@@ -67,17 +71,37 @@ def test_a_sweep_runs_every_combination(first: World) -> None:
     ("ETH volatility x1.5", "scenario.prices.volatility.ETH", "x1.5"),
     ("borrowers attentive to 50 %", "actors.borrowers.attentive", "50 %"),
     ("eth_pool half_life -10 %", "venues.eth_pool.half_life", "-10 %"),
+    ("WBTC threshold 75 %", WBTC, "75 %"), ("WBTC LT 75 %", WBTC, "75 %"), ("wbtc lltv = 75 %", WBTC, "75 %"),
+    ("WBTC bonus 8 %", "protocols.aave.parameters.WBTC.incentive", "8 %"),
+    ("WBTC liquidation bonus +1 point", "protocols.aave.parameters.WBTC.incentive", "+1 point"),
+    ("liquidation penalty of WBTC to 8 %", "protocols.aave.parameters.WBTC.incentive", "8 %"),
+    ("WBTC LTV 70 %", "protocols.aave.parameters.WBTC.loan_to_value", "70 %"),
+    ("WBTC loan to value 70 %", "protocols.aave.parameters.WBTC.loan_to_value", "70 %"),
+    ("WBTC supply cap 1,000", "protocols.aave.parameters.WBTC.supply_cap", "1,000"),
+    ("eth_pool fee 5 bp", "venues.eth_pool.fee", "5 bp"),
+    ("WBTC protocol fee 12 %", "protocols.aave.parameters.WBTC.protocol_fee", "12 %"),
+    ("base fee 1.5e2 gwei", "networks.ethereum.base_fee", "1.5e2 gwei"),
+    ("close factor to 25 %", "protocols.aave.rules.close_factor", "25 %"),
+    ("scenario events 0 change ETH -40 %", "scenario.events.0.change.ETH", "-40 %"),
+    ("ETH vol 90 %", "scenario.prices.volatility.ETH", "90 %"), ("eth_pool half life 1 h", "venues.eth_pool.half_life", "1 h"),
+    ("min profit 1,000 USD", "actors.liquidators.min_profit", "1,000 USD"),
 ])
 def test_a_change_in_words_is_a_field_of_the_world(first: World, text: str, path: str, change: str) -> None:
-    assert setting_of(first, text) == (path, change)
+    assert settings_of(first, text) == [(path, change)]
 
 
 @pytest.mark.parametrize(("text", "line"), [
     ("threshold +3 points", "may mean"), ("gravity x2", "means no number"), ("WBTC threshold", "says no change"),
-    ("WBTC threshold 3", "says no change")])
+    ("WBTC threshold x", "says no change"), ("threshold 75 %", "may mean"),
+    ("gravity 75 %", "nothing is called gravity; known fields: age, at, attentive, base_fee, "),
+    ("WBTC heartbeat x2", "heartbeat stands in feeds"),
+    ("WBTC treshold 75 %", "did you mean threshold[?]"),
+    ("WBTC LTV +3 points", "means no number"),  # it is not stated, so there is nothing to add to
+    ("eth_pool depth to 500", "is all that the pool holds: venues.eth_pool.reserves.ETH, venues.eth_pool.reserves.USD"),
+])
 def test_words_that_may_mean_several_fields_or_none_are_refused(first: World, text: str, line: str) -> None:
     with pytest.raises(InputError, match=line):
-        setting_of(first, text)
+        settings_of(first, text)
 
 
 def test_shocks_to_several_assets_at_once_are_those_of_their_product(first: World) -> None:
@@ -185,3 +209,23 @@ def test_at_its_liquidation_price_a_margin_account_turns(lends: bool) -> None:
             if row["move"] + nudge > -1.0:
                 reached = wall(world, "ETH", row["move"] + nudge).accounts["account"].to_pylist()
                 assert (row["account"] in reached) == called, row
+
+
+def test_the_depth_of_a_pool_is_all_that_it_holds(first: World) -> None:
+    assert settings_of(first, "eth_pool depth x0.5") == [
+        ("venues.eth_pool.reserves.ETH", "x0.5"), ("venues.eth_pool.reserves.USD", "x0.5")]
+    assert len(settings_of(first, "eth_pool depth -50 %")) == 2
+
+
+def test_of_an_exchange_its_depth_and_its_fund_have_their_words() -> None:
+    world = load(Path(delever.templates.FOLDER) / "perps")
+    assert settings_of(world, "eth_perp depth 100k") == [("venues.eth_perp.depth", "100k")]
+    fund = [("protocols.perps.waterfall.0.start.USD", "x2")]
+    assert settings_of(world, "insurance fund x2") == settings_of(world, "fund x2") == fund
+    assert settings_of(world, "ETH haircut 20 %") == [("protocols.perps.parameters.ETH.haircut", "20 %")]
+    assert settings_of(world, "funding cap 1 %") == [("protocols.perps.funding.cap", "1 %")]
+
+
+def test_every_number_of_a_world_is_meant_by_its_own_path(first: World) -> None:
+    for path in numbers(first):
+        assert settings_of(first, f"{path} x2") == [(path, "x2")]

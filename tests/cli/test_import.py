@@ -37,7 +37,7 @@ def test_a_book_of_any_columns_is_read_shown_and_written(elsewhere: Path) -> Non
         "column    Token is asset",
         "column    Type is side",
         "column    Balance is amount",
-        "dropped   loans.csv: 1 rows without an amount [row.left_out]",
+        "dropped   loans.csv: 1 rows without an amount: 008 (row 4) [row.left_out]",
         "dropped   loans.csv: columns Value USD [row.left_out]",
         "unknown   owners: each account counts as a person of its own [book.unsaid]",
         "unknown   liquidation thresholds: those of the world's parameters [book.unsaid]",
@@ -58,7 +58,7 @@ def test_machines_read_the_same(elsewhere: Path) -> None:
     said = json.loads(out)
     assert code == 0 and said["columns"]["loans.csv"]["Wallet"] == "account" and said["columns"]["loans.csv"]["Value USD"] == ""
     assert said["reconciled"] == [{"total": "debt", "given": 6000.0, "found": 6000.0}] and said["out"] is None
-    assert said["dropped"] == ["loans.csv: 1 rows without an amount", "loans.csv: columns Value USD"]
+    assert said["dropped"] == ["loans.csv: 1 rows without an amount: 008 (row 4)", "loans.csv: columns Value USD"]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_what_cannot_be_imported_is_one_line_and_nothing_is_written(elsewhere: P
     Path("loans.csv").write_text(LOANS)
     Path("risk.json").write_text(json.dumps(RISK))
     code, out, err = typed("import", *words)
-    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert (code, err.count("\n")) == (2, 1) and (out == "" or "written   nothing" in out)
     assert err.startswith(line)
     assert sorted(path.name for path in elsewhere.iterdir()) == ["loans.csv", "risk.json"]
     assert Path("loans.csv").read_text() == LOANS
@@ -180,3 +180,45 @@ def test_a_row_that_a_book_refuses_is_answered_before_anything_is_written(elsewh
     code, _, err = typed("import", "loans.csv", "--as", "lending", "--out", "book.csv")
     assert code == 2 and not Path("book.csv").exists()
     assert err == "delever: loans.csv as read, row 2, column liquidation_threshold is 83; it is a share, so 0.83\n"
+
+
+def test_a_total_that_is_refused_is_shown_beside_all_that_the_book_has(elsewhere: Path) -> None:
+    Path("loans.csv").write_text(LOANS)
+    given = ("--total", "debt=7000", "--total", "collateral=5", "--total", "accounts=3")
+    code, out, err = typed("import", "loans.csv", "--as", "lending", *given, "--out", "book.csv")
+    assert code == 2 and not Path("book.csv").exists()
+    for line in ("total     debt 6,000, given 7,000: 14.286% apart", "total     collateral 5, given 5: reconciled",
+                 "total     accounts 1, given 3: 66.667% apart", "total     debt.USDC 6,000", "total     rows 2",
+                 "dropped   loans.csv: 1 rows without an amount: 008 (row 4) [row.left_out]",
+                 "written   nothing: a total does not add up"):
+        assert line in out.splitlines()
+    assert "debt does not add up: the book has 6,000 and 7,000 was given, 14.286% apart, accounts does not add up" in err
+
+
+def test_names_that_may_be_one_are_a_finding_of_an_import_and_of_a_check(elsewhere: Path) -> None:
+    Path("loans.csv").write_text("user,asset,side,amount\nAlice,ETH,supply,9\nalice,USDC,debt,10\nalice,ETH,supply,9\n")
+    assert typed("init", "mine", "--lending")[0] == 0
+    code, out, err = typed("import", "loans.csv", "--as", "lending", "--out", "mine/book.csv", "--strict")
+    assert code == 3 and "alike     loans.csv: Alice and alice: each counts as one of its own [account.alike]" in out
+    assert "account.alike (loans.csv)" in err
+    found = json.loads(typed("check", "mine", "--json")[1])["findings"]
+    assert [row["value"] for row in found if row["code"] == "account.alike"] == [
+        "Alice and alice: each counts as one of its own"]
+
+
+def test_a_folder_each_whatever_its_files_are_called(elsewhere: Path) -> None:
+    for name in ("d0", "d1"):
+        Path(name).mkdir()
+        Path(name, f"risk of {name}.json").write_text(json.dumps(RISK))
+        Path(name, f"balance of {name}.json").write_text(json.dumps(BALANCE))
+    files = sorted(map(str, elsewhere.glob("d*/*.json")))
+    code, out, _ = typed("import", *files, "--as", "perps", "--total", "accounts=2", "--out", "book.csv")
+    assert code == 0 and "2 accounts, 2 positions" in out
+    assert {line.split(",")[0] for line in Path("book.csv").read_text().splitlines()[1:]} == {'"d0"', '"d1"'}
+
+
+def test_accounts_by_name_in_one_file(elsewhere: Path) -> None:
+    parts = {"positionRisk": RISK, "balance": BALANCE}
+    Path("accounts.json").write_text(json.dumps({"desk 1": parts, "desk 2": parts}))
+    assert typed("import", "accounts.json", "--as", "perps", "--total", "accounts=2", "--out", "book.csv")[0] == 0
+    assert {line.split(",")[0] for line in Path("book.csv").read_text().splitlines()[1:]} == {'"desk 1"', '"desk 2"'}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from delever.analysis.comparison import Comparison
 from delever.analysis.largest import concentration
 from delever.cli.compare import parse_over
 from delever.cli.main import app
+from delever.cli.options import parse_memory, parse_paths
 from delever.cli.progress import lines
 from delever.cli.variants import Variant, variants_of
 from delever.model.errors import InputError
@@ -171,6 +173,38 @@ def test_results_show_themselves_in_a_notebook(run: Run) -> None:
         if "pandas" not in sys.modules:
             with pytest.raises(InputError, match=r"delever\[notebook\]"):
                 result.to_pandas()
+
+
+@pytest.mark.parametrize(("text", "values"), [
+    ("100,200,300", ["100", "200", "300"]), ("5, 10, 100", ["5", "10", "100"]), ("0.5,0.75,100", ["0.5", "0.75", "100"]),
+    ("1,000 USD,20,000 USD", ["1,000 USD", "20,000 USD"]), ("x0.5,x1.5", ["x0.5", "x1.5"]),
+    ("-2 points,83 %", ["-2 points", "83 %"]),
+    ("1000,1500,2000", ["1000", "1500", "2000"]), ("0.5,1,000", ["0.5", "1,000"]),
+    ("{ETH: 1, USD: 2},x2", ["{ETH: 1, USD: 2}", "x2"]),
+])
+def test_commas_part_values_unless_they_are_of_one_number(text: str, values: list[str]) -> None:
+    assert parse_over([f"f={text}"]) == {"f": values}
+
+
+@pytest.mark.parametrize("text", ["1,500", "5,10,100", "1,500,000", "10,000,200,000", "1,500 USD,2,000 USD"])
+def test_what_may_be_one_number_or_several_is_asked(text: str) -> None:
+    with pytest.raises(InputError, match=r"may be one number or several.*for several.*for one"):
+        parse_over([f"f={text}"])
+
+
+@pytest.mark.parametrize(("read", "text"), [(parse_memory, "1,5 GiB"), (parse_memory, "2,0000 MB"), (parse_paths, "1,000"),
+                                            (parse_paths, "0,017")])
+def test_a_comma_is_never_left_out_of_a_number_that_has_it_elsewhere(read: Callable[[str], object], text: str) -> None:
+    with pytest.raises(InputError):
+        read(text)
+
+
+def test_a_memory_and_a_list_of_paths_are_what_is_written() -> None:
+    assert parse_memory("1,024 MiB") == parse_memory("1 GiB") == 1.0
+    assert parse_paths("0, 17,170") == [0, 17, 170]
+    found = invoke("check", "first", "--set", "scenario.paths=1,5")
+    assert found.exit_code == 2 and "is not a whole number" in found.stderr
+    assert invoke("check", "first", "--set", "scenario.paths=1,500").exit_code == 0
 
 
 def test_who_bore_what_stands_in_every_comparison_that_has_a_waterfall() -> None:

@@ -33,6 +33,26 @@ def test_a_short_run_finds_nothing() -> None:
     assert found["calls"] == 1000 and found["slowest_s"] < 20.0
 
 
+@pytest.mark.parametrize("factor", [1e-50, 1e-28])
+def test_a_book_so_thin_that_its_mark_leaves_every_scale_is_one_line(factor: float) -> None:
+    from delever.run.stress import stress
+    from fuzz.corpus import WORLDS
+
+    with pytest.raises(InputError, match="path 0, price of ETH-PERP/USD has moved further than can be reckoned with"):
+        stress(WORLDS[3].replace("venues.eth_perp.depth", f"x{factor!r}"), threads=1, keep=False)
+
+
+def test_an_account_that_needs_no_margin_has_no_ratio_of_it() -> None:
+    from delever.analysis import liquidation_prices
+    from fuzz.corpus import WORLDS
+
+    rows = liquidation_prices(WORLDS[2].replace("protocols.perps.parameters.BTC-PERP.tiers.0.maintenance", 0.0)).to_pylist()
+    of = {row["account"]: {one["asset"] for one in rows if one["account"] == row["account"]} for row in rows}
+    assert {"BTC-PERP"} in of.values() and {"ETH-PERP"} in of.values()
+    for row in rows:
+        assert (row["equity_over_maintenance"] is None) == (of[row["account"]] == {"BTC-PERP"})
+
+
 def raising(error: BaseException) -> Callable[[], Any]:
     def call() -> Any:
         raise error

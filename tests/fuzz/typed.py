@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from delever.analysis import check, compare, liquidation_prices, sweep, wall
 from delever.analysis.joint_shocks import parse_joint
 from delever.analysis.shocks import Walk, parse_shocks
-from delever.analysis.words import setting_of
+from delever.analysis.words import settings_of
 from delever.cli.contagion import parse_groups
 from delever.cli.imports import pairs
 from delever.cli.main import app
@@ -61,7 +61,7 @@ def of_shock(value: Any, rng: Random) -> Any:
 def of_words(value: Any, rng: Random) -> Any:
     """Whatever else is typed."""
     if rng.random() < 0.4:
-        return setting_of(rng.choice(WORLDS), value) and None
+        return settings_of(rng.choice(WORLDS), value) and None
     return rng.choice(PARSERS)(value)
 
 

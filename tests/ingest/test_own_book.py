@@ -17,7 +17,7 @@ from delever.ingest.own_book import Imported, lending, perps
 from delever.ingest.own_cells import number
 from delever.ingest.own_columns import match
 from delever.ingest.own_files import Sheet, read_file
-from delever.ingest.own_totals import reconcile, totals_of
+from delever.ingest.own_totals import beside, hold, totals_of
 from delever.model.book import Book
 from delever.model.errors import InputError
 
@@ -65,7 +65,7 @@ def test_columns_of_other_names_are_recognised_and_the_rest_is_named(tmp_path: P
         {"account": "007", "owner": "007", "asset": "ETH", "side": "collateral", "amount": 1000.5, "liquidation_threshold": 0.83},
         {"account": "007", "owner": "007", "asset": "USDC", "side": "debt", "amount": 2e6, "liquidation_threshold": None},
     ]
-    assert (found.read, found.dropped) == (3, ("1 rows without an amount",))
+    assert (found.read, found.dropped) == (3, ("1 rows without an amount: 009 (row 4)",))
     assert Book.from_table(found.table, protocol="p").number_of_accounts == 1
 
 
@@ -102,9 +102,48 @@ def test_without_sides_the_sign_says_which_and_it_is_told(tmp_path: Path) -> Non
 
 def test_rows_of_one_leg_are_added_up_and_on_other_terms_refused(tmp_path: Path) -> None:
     found = imported("account,asset,side,amount,lt\na,ETH,debt,2,\na,ETH,debt,3,\n", tmp_path)
-    assert found.table["amount"].to_pylist() == [5.0] and found.dropped[0].startswith("1 rows were added")
+    assert found.table["amount"].to_pylist() == [5.0] and found.dropped == ()
+    (note,) = found.notes
+    assert (note.code, note.warns) == ("row.summed", True)
+    assert "1 row of an account" in note.value and "a ETH debt (rows 2, 3)" in note.value and "repeat" not in note.value
     with pytest.raises(InputError, match="row 3, column account: a has ETH twice on other terms"):
         imported("account,asset,side,amount,lt\na,ETH,supply,2,0.8\na,ETH,supply,3,0.7\n", tmp_path)
+
+
+def test_a_row_that_is_there_twice_is_named_and_said_to_be(tmp_path: Path) -> None:
+    rows = "".join(f"a{n},ETH,supply,{n + 1}\n" * (2 if n < 8 else 1) for n in range(9))
+    (note,) = imported(f"account,asset,side,amount\n{rows}", tmp_path).notes
+    assert "8 rows" in note.value and "a0 ETH collateral (rows 2, 3)" in note.value and "and 2 more" in note.value
+    assert "8 of them repeat an amount" in note.value
+
+
+def test_an_address_is_one_in_whatever_letter_case_and_a_name_is_what_it_is(tmp_path: Path) -> None:
+    text = """account,owner,asset,side,amount
+0xAB,0xFf,ETH,supply,2
+0xab,0xff,0xC0,borrow,3
+0xaB,0xff,0xc0,borrow,4
+Alice,,ETH,supply,1
+alice,,ETH,supply,1
+"""
+    found = imported(text, tmp_path)
+    rows = [tuple(row.values()) for row in found.table.to_pylist()]
+    assert rows == [("0xab", "0xff", "ETH", "collateral", 2.0), ("0xab", "0xff", "0xc0", "debt", 7.0),
+                    ("Alice", "Alice", "ETH", "collateral", 1.0), ("alice", "alice", "ETH", "collateral", 1.0)]
+    notes = {note.code: note for note in found.notes}
+    assert set(notes) == {"row.summed", "address.joined"}
+    assert "2 written in more than one letter case, each counted as one: 0xab, 0xff" in notes["address.joined"].value
+
+
+def test_the_world_s_name_of_an_address_holds_in_any_letter_case_and_rows_meet_under_it(tmp_path: Path) -> None:
+    read = sheet("account,asset,side,amount\na,0xC0,debt,3\na,0xc0,debt,4\na,USDC,debt,5\n", tmp_path)
+    found = lending(read, match(read.columns, "lending", {}, "x"), {}, {"0xc0": "USDC"})
+    assert [tuple(row.values())[2:] for row in found.table.to_pylist()] == [("USDC", "debt", 12.0)]
+
+
+def test_traders_whose_addresses_differ_in_letter_case_are_one(tmp_path: Path) -> None:
+    text = "account,instrument,size,entry_price,margin_mode,collateral\n0xAB,A,1,9,cross,5\n0xab,B,1,9,cross,0\n"
+    found = imported(text, tmp_path, "perps")
+    assert found.table["account"].to_pylist() == ["0xab", "0xab"] and [note.code for note in found.notes] == ["address.joined"]
 
 
 POSITIONS = """\
@@ -123,7 +162,7 @@ def test_positions_are_signed_by_their_side_and_keep_their_margin_mode(tmp_path:
         ("02", "BTC-PERP", -2.0, 94000.0, "isolated", 20000.0),
         ("03", "", None, None, "cross", -15.0),
     ]
-    assert found.dropped == ("1 rows without size and collateral",)
+    assert found.dropped == ("1 rows without size and collateral: 04 (row 5)",)
 
 
 @pytest.mark.parametrize(
@@ -228,20 +267,20 @@ def test_totals_are_reconciled_or_refused(tmp_path: Path) -> None:
         "debt.USDC": 2e6,
         "debt": 2e6,
     }
-    assert [one.found for one in reconcile(table, {"collateral": "1,000.5", "debt.USDC": "2m"}, 1e-4)] == [1000.5, 2e6]
+    assert [one.found for one in beside(table, {"collateral": "1,000.5", "debt.USDC": "2m"})] == [1000.5, 2e6]
     for given_, line in (
         ({"debt": "2100000"}, "debt does not add up: the book has 2,000,000 and 2,100,000 was given"),
         ({"dept": "1"}, "--total dept is no total of this book"),
         ({"debt": ""}, "--total debt has no number"),
     ):
         with pytest.raises(InputError) as caught:
-            reconcile(table, given_, 1e-4)
+            hold(beside(table, given_), 1e-4, "--total", "was given", "see")
         assert line in str(caught.value)
     several = imported("account,asset,side,amount\na,ETH,debt,2\na,BTC,debt,3\n", tmp_path).table
     with pytest.raises(
         InputError, match=r"debt is in several assets, whose units do not add up; say of which: debt\.BTC, debt\.ETH"
     ):
-        reconcile(several, {"debt": "5"}, 1e-4)
+        beside(several, {"debt": "5"})
 
 
 @given(st.floats(-1e12, 1e12, allow_nan=False).map(lambda value: round(value, 4)))
@@ -264,5 +303,6 @@ def test_a_balance_in_every_row_of_an_account_is_asked_for(tmp_path: Path) -> No
     ):
         perps(read, columns, {})
     once = perps(read, columns, {}, "once")
-    assert once.table["collateral"].to_pylist() == [50.0, 0.0, 50.0] and once.dropped == ("1 balances that were stated before",)
+    assert once.table["collateral"].to_pylist() == [50.0, 0.0, 50.0]
+    assert once.dropped == ("1 balances that were stated before: 1",)
     assert perps(read, columns, {}, "each").table["collateral"].to_pylist() == [50.0, 50.0, 50.0]

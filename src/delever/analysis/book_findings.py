@@ -10,8 +10,10 @@ import numpy as np
 from delever.analysis.margins import MarginBook, Standing, open_positions
 from delever.analysis.seen_prices import SeenPrice
 from delever.analysis.valuation import Health, Legs, chain, remainders
+from delever.model.asset import price_usd
 from delever.model.book import COLLATERAL, DEBT
 from delever.model.finding import OK, WARN, Finding
+from delever.model.new_assets import feed_line, feed_of, pool_line
 from delever.model.parameters import categories_of, look_up
 from delever.model.world import World
 from delever.run.assemble import Model
@@ -31,7 +33,7 @@ class BookView:
         # [2, R] worth of each reserve as collateral and as debt; remainders by size
         self.worth = np.array([np.bincount(legs.reserve[side], np.abs(value[side]), reserves)
                                for side in (~legs.debt, legs.debt)])
-        self.units = np.bincount(legs.reserve[~legs.debt], np.maximum(legs.amount[~legs.debt], 0.0), reserves)  # [R]
+        self.positions = np.zeros((2, reserves))  # [2, R] units: longs and collateral of margin accounts, shorts
         self._add_exchanges(model)
         self.total = self.worth.sum(axis=1)  # [2]
 
@@ -43,7 +45,23 @@ class BookView:
         held = np.bincount(book.held, np.maximum(book.units, 0.0), reserves)
         longs, shorts = (np.bincount(book.perp, np.maximum(sign * book.size, 0.0), reserves) for sign in (1.0, -1.0))
         self.worth = self.worth + np.array([held, np.maximum(longs, shorts)]) * price
-        self.units = self.units + held + np.maximum(longs, shorts)
+        self.positions = np.array([held + longs, shorts])
+
+    def forced(self, m: int) -> tuple[float, float]:
+        """(sold, bought) through a market if everybody who owes is sold out [units of its base, at the prices seen].
+
+        What an account holds in the market is netted with what it owes there: stETH sold for ETH never leaves stETH/ETH.
+        """
+        model, legs = self.model, self.legs
+        chains = [chain(model, asset) for _, asset in model.positions.reserves]
+        through = np.array([_trades(self, r) and m in way for r, way in enumerate(chains)])
+        leaf = np.array([m in way[:1] for way in chains])
+        value = np.where(through[legs.reserve], self.health.value, 0.0)
+        net = legs.total(value, ~legs.debt) - legs.total(np.abs(value), legs.debt)
+        net = np.where(legs.total(np.abs(self.health.value), legs.debt) > 0.0, net, 0.0)  # nobody else is sold out
+        unit, price = price_usd(model.layout.markets[m], model.world.assets), model.seen_price()
+        sold, bought = (float((self.positions[side] * price)[leaf].sum()) for side in (0, 1))
+        return (sold + float(np.maximum(net, 0.0).sum())) / unit, (bought + float(np.maximum(-net, 0.0).sum())) / unit
 
     def share(self, reserves: list[int], side: int) -> float:
         """Of these reserves in one side of all books."""
@@ -106,13 +124,20 @@ def prices_found(book: BookView, seen: list[SeenPrice]) -> Iterator[Finding]:
         if not sight.stated and (part <= SMALL or (sight.protocol, sight.asset) in book.remainders):
             small.setdefault(sight.protocol, []).append(sight.asset)
         elif not sight.stated:
-            yield Finding(WARN, "oracle.none", where, f"{part:.2%} {of_what}", "name its feeds there, if any")
+            yield Finding(WARN, "oracle.none", where, f"{part:.2%} {of_what}", _feed_to_state(book.model.world, sight))
         if abs(sight.gap) > max(sight.deviation or 0.0, 1e-6):
             yield Finding(WARN if part > SMALL else OK, "price.apart", where,
                           f"{sight.seen:.8g} against {sight.market:.8g} USD, {sight.gap:+.3%}",
                           "give answer and price of one moment, or know why they differ: the feed is due at once")
     for protocol, assets in small.items():
         yield Finding(OK, "oracle.none", f"oracles.{protocol}", ", ".join(assets), "remainders and small shares: none")
+
+
+def _feed_to_state(world: World, sight: SeenPrice) -> str:
+    """The remedy, as lines of the world."""
+    feed = feed_of(world, sight.asset)
+    new = "" if feed in world.feeds else f" and `{feed_line(feed, sight.asset)}` in feeds"
+    return f"write `{sight.asset}: {feed}` in oracles.{sight.protocol}{new}, or know that it sees every move at once"
 
 
 def markets_found(book: BookView) -> Iterator[Finding]:
@@ -129,7 +154,7 @@ def markets_found(book: BookView) -> Iterator[Finding]:
         if max(held, owed) > SMALL:
             yield Finding(WARN, "market.no_venue", pair,
                           f"{held:.2%} of collateral, {owed:.2%} of debt {and_positions}trade there",
-                          f"add a venue of {pair}, or accept that no trade moves its price")
+                          f"write `{pool_line(pair)}` in venues, or accept that no trade moves its price")
         elif max(held, owed) > 0.0:
             small.append(pair)
     if small:
@@ -149,15 +174,15 @@ def _venue_found(book: BookView, m: int) -> Iterator[Finding]:
         late = venue.half_life is None or venue.half_life > LATE * model.world.scenario.horizon
         yield Finding(WARN if late else OK, "venue.slow", f"venue of {pair}", said,
                       "state a shorter half_life, or `follows: true`: makers quote around the outside price")
-    held = sum(book.units[r] * float(model.layout.tree.rate[model.layout.asset(asset)])
-               for r, (_, asset) in enumerate(model.positions.reserves)
-               if _trades(book, r) and chain(model, asset)[:1] == [m])
-    as_what = "as open interest" if model.world.assets[model.layout.markets[m]].follows else "as collateral"
-    if np.isfinite(venue.quoted[1]):
-        yield Finding(WARN if held > venue.quoted[1] else OK, "venue.extrapolated",
-                      f"venue of {pair}", f"quoted for sales up to {venue.quoted[1]:,.0f} and purchases up to "
-                      f"{-venue.quoted[0]:,.0f}; the book holds {held:,.0f} {as_what}",
-                      f"see extrapolated.{pair} in the summary of a run")
+    sold, bought = book.forced(m)
+    whose = (("longs", "shorts") if model.world.assets[model.layout.markets[m]].follows else
+             ("collateral of who owes, net of debt in it", "debt, net of collateral in it"))
+    beyond = [f"{verb} up to {most:,.0f}, where {held:,.0f} are {what}" for verb, most, held, what in (
+        ("sales", venue.quoted[1], sold, whose[0]), ("purchases", -venue.quoted[0], bought, whose[1])) if held > most]
+    if beyond:
+        code = "venue.bounded" if venue.bounded else "venue.extrapolated"
+        yield Finding(WARN, code, f"venue of {pair}", f"it has quotes for {' and for '.join(beyond)}",
+                      f"see extrapolated.{pair} in the summary of a run, or give a venue that quotes more")
 
 
 def _trades(book: BookView, reserve: int) -> bool:

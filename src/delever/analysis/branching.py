@@ -49,6 +49,8 @@ class Level:
     depth: float  # USD that move the lead's main market by PERCENT in the direction of the step; inf: no venue
     exposure: float  # USD of collateral and positions that would be sold on the lead's main market
     penalty: float  # its mean penalty, share
+    accounts: int  # from whom the step takes anything
+    largest: float  # share of what it takes that is the largest one's
 
     @property
     def ratio(self) -> float:
@@ -109,7 +111,9 @@ class Branching:
         """The step from level k on, with the book as it stands there."""
         e, s, y = self.e[k], self.impact.fresh(self.e[k]), self.moves(k)
         price, step = self.price(y), float(abs(self.e[k + 1, self.lead] - self.e[k, self.lead]))
-        sold = book.copy().settle(self.price(self.moves(k + 1)))
+        after = book.copy()
+        sold = after.settle(self.price(self.moves(k + 1)))
+        taken = book.taken(after, price)
         alone = {}  # (market, sense) -> units of each kind that its own move forces
         for m in self._trading():
             for sense in (-1.0, 1.0):
@@ -129,7 +133,8 @@ class Branching:
             matrix += np.outer(forced, np.where(here, steep[m] * per_usd / worth, 0.0)) if len(some) else 0.0
         toward = self.impact.log_prices(self.moves(k + 1)) - self.impact.log_prices(y)
         depth = self.impact.depth(e, s, self.main, float(np.sign(toward[self.main])) * PERCENT)
-        return Level(tuple(kinds), matrix, sold[some] * worth, step, depth, *book.exposure(price, self.main))
+        return Level(tuple(kinds), matrix, sold[some] * worth, step, depth, *book.exposure(price, self.main),
+                     int((taken > 0.0).sum()), float(taken.max(initial=0.0) / taken.sum()) if taken.any() else 0.0)
 
     def _trading(self) -> list[int]:
         """Markets with a venue on which somebody sees prices."""

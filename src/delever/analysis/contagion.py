@@ -19,53 +19,96 @@ The scenario's own shocks and orders stay, whoever's they are. Protocols that sh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from delever.analysis.samples import plainly
 from delever.analysis.tables import Column, table
 from delever.model.errors import InputError, nearest
 from delever.model.world import World
+from delever.run.asked import asked_table, came_about, findings_of, findings_table, notes_found, stated
 from delever.run.assemble import Model, assemble
 from delever.run.exchanges import stocks
 from delever.run.figures import mean
+from delever.run.result import Result
+from delever.run.store import keep_beside, kept_beside
+from delever.run.stress import Run
 from delever.run.work import run_chunks
 
 FIGURES = LIQUIDATED, LOSS = ("liquidated", "loss")
 OTHERS = "the others"
+PATHS = 100  # of a run, at most
+KEPT = "contagion.parquet"  # beside a run
 Groups = Mapping[str, Sequence[str]]  # name -> protocols that are one source, and one that is affected
 Tell = Callable[[str, int, int], None]  # (stage, done, of)
 Figures = dict[tuple[str, str], np.ndarray]  # (figure, group) -> [paths] USD
 
 
+@dataclass(frozen=True, repr=False)
+class Contagion(Result):
+    """What came from whom.
+
+    table: a row for each figure, affected group and source: what it is in all, without the source, and what came from there.
+    paths: a row a path: columns `figure.affected` of the world as it is, `figure.affected.without.source` with it spared.
+    asked, findings: what the world states beside what came about in it as it is, and what had no effect (run/asked.py).
+    """
+
+    table: pa.Table
+    paths: pa.Table
+    asked: pa.Table
+    findings: pa.Table
+
+    @property
+    def main(self) -> pa.Table:
+        """See Result."""
+        return self.table
+
+    def __repr__(self) -> str:
+        sides = list(dict.fromkeys(self.table["affected"].to_pylist()))
+        return f"Contagion between {', '.join(sides)}, of {self.paths.num_rows:,} paths"
+
+
 def contagion(world: World, groups: Groups | None = None, progress: Tell | None = None, threads: int | None = None
-              ) -> pa.Table:
-    """A row for each figure, affected group and source: what it is in all, without the source, and what came from there.
+              ) -> Contagion:
+    """How much of each group's loss came from the forced selling of each other.
 
     groups: protocols that count as one, such as {"aave": ["aave_v2", "aave_v3"]}; others stand alone, under their names.
     """
-    return summarise_contagion(contagion_paths(world, groups, progress, threads))
-
-
-def contagion_paths(world: World, groups: Groups | None = None, progress: Tell | None = None, threads: int | None = None
-                    ) -> pa.Table:
-    """A row a path: columns `figure.affected` of the world as it is, `figure.affected.without.source` with it spared."""
     sides = sides_of(world, groups or {})
-    model = assemble(world)
+    model = assemble(plainly(world))
     runs = [("", list(sides), []), *((f".without.{source}", [name for name in sides if name != source], sides[source])
                                      for source in sides)]
     if len(sides) > 2:
         runs += [(f".without.{OTHERS}", [affected], [name for source in sides if source != affected for name in sides[source]])
                  for affected in sides]
     columns = [Column("path", "number", np.arange(world.scenario.paths))]
+    rows = stated(model)
     for done, (ending, affected, spared) in enumerate(runs):
         if progress is not None:
             progress("simulating", done, len(runs))
-        found = run_figures(spare(model, spared), {name: sides[name] for name in affected}, threads)
+        outcomes = run_paths(spare(model, spared), threads)
+        rows += came_about(world, outcomes) if not ending else []  # of the world as it is
+        found = figures_of(model, outcomes, {name: sides[name] for name in affected})
         columns += [Column(f"{figure}.{name}{ending}", "USD", values) for (figure, name), values in found.items()]
-    return table(*columns)
+    paths = table(*columns)
+    findings = [*findings_of(world, rows), *notes_found(model.source.notes)]
+    return Contagion(summarise_contagion(paths), paths, asked_table(rows), findings_table(findings))
+
+
+def contagion_of(run: Run, paths: int = PATHS, progress: Tell | None = None, threads: int | None = None) -> pa.Table:
+    """The table of `contagion` on a run's first paths, kept beside it and read again. InputError: it has one protocol alone."""
+    known = None if run.folder is None else kept_beside(run.folder, run.manifest, KEPT)
+    if known is not None:
+        return known
+    count = min(paths, run.paths.num_rows)
+    found = contagion(run.world.replace("scenario.paths", count), None, progress, threads).table
+    found = found.replace_schema_metadata({"paths": f"{count:,}"})
+    if run.folder is not None:
+        keep_beside(run.folder, run.manifest, KEPT, found)
+    return found
 
 
 def sides_of(world: World, groups: Groups) -> dict[str, list[str]]:
@@ -94,10 +137,14 @@ def spare(model: Model, protocols: Sequence[str]) -> Model:
     return replace(model, spared=tuple(protocols))
 
 
-def run_figures(model: Model, sides: Mapping[str, Sequence[str]], threads: int | None = None) -> Figures:
-    """Both figures of every group, over all paths. threads: workers; no figure depends on it."""
+def run_paths(model: Model, threads: int | None = None) -> pa.Table:
+    """Outcomes of all paths, a row each. threads: workers; no figure depends on it."""
     results = run_chunks(model, [(0, model.world.scenario.paths)], threads)
-    paths = pa.concat_tables([result.paths for result in results]).combine_chunks()
+    return pa.concat_tables([result.paths for result in results]).combine_chunks()
+
+
+def figures_of(model: Model, paths: pa.Table, sides: Mapping[str, Sequence[str]]) -> Figures:
+    """Both figures of every group, of these outcomes."""
     start = vaults(model)
     out: Figures = {}
     for group, names in sides.items():

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from delever.analysis.branching import PERCENT, Branching, Level, Spiral
-from delever.analysis.joint_shocks import Joint
+from delever.analysis.joint_shocks import Joint, effects
 from delever.analysis.loops import shares, spectral_radius, strongest_loop
 from delever.analysis.shocks import Shocks, Walk, parse_shocks
 from delever.analysis.tables import Column, table
+from delever.analysis.valuation import market_of, sensitivity
 from delever.analysis.walls import joint_of
 from delever.model.asset import price_usd
 from delever.model.errors import InputError
@@ -49,12 +50,21 @@ class Criticality(Result):
     radius: float  # its spectral radius
     loop: tuple[str, ...]  # kinds of forced sale that lead to each other, the last to the first
     loop_ratio: float  # its growth a turn
+    asked: pa.Table  # what is stated, and what of it is used, as of a wall
+    findings: pa.Table  # as those of a check
     said: tuple[str, ...] = ()
 
     @property
     def main(self) -> pa.Table:
         """See Result."""
         return self.levels
+
+    @property
+    def top(self) -> dict[str, Any]:
+        """The level at which n is highest, the step that it is counted over with it."""
+        rows = self.levels.to_pylist()
+        k = max(range(len(rows) - 1), key=lambda k: float(rows[k]["n"]))
+        return rows[k] | {"step": abs(rows[k + 1]["shock"] - rows[k]["shock"])}
 
     def __repr__(self) -> str:
         ratios = [(n, at) for n, at in zip(self.levels["n"].to_pylist(), self.levels["shock"].to_pylist(), strict=True)
@@ -85,9 +95,11 @@ def criticality_of(model: Model, asset: str | None, shocks: Shocks | Mapping[str
     loop, ratio = strongest_loop(levels[top].matrix)
     start = price_usd(lead, model.world.assets)
     rows = _levels(branching, levels, spirals, radii, start)
+    asked, findings = effects(model, joint, sensitivity(model)[:, [market_of(model, name, "shock") for name in joint.assets]])
     return Criticality(rows, _runs(rows), _matrix(branching, levels[top], float(joint.moves[top, joint.lead])),
                        _pace(branching, levels), lead, start, model.layout.rows[branching.main],
                        float(joint.moves[top, joint.lead]), radii[top], tuple(levels[top].kinds[i].words for i in loop), ratio,
+                       asked, findings,
                        (*joint.said, *_left_out(model)))
 
 
@@ -139,6 +151,10 @@ def _levels(branching: Branching, levels: Sequence[Level], spirals: Sequence[Spi
                "that would be sold on the main market", pa.float64()),
         Column("penalty", "share", [level.penalty for level in levels] + empty, "P: mean incentive or fee of L", pa.float64()),
         Column("depth_usd", "USD", depth + empty, "D: what must be sold for a fall of 1 %", pa.float64()),
+        Column("accounts", "1", [level.accounts for level in levels] + empty, "that the step to the next level takes from; n "
+               "rests on them", pa.int64()),
+        Column("largest", "share", [level.largest if level.accounts else None for level in levels] + empty, "of what it "
+               "takes, the largest one's", pa.float64()),
         Column("spectral_radius", "1", list(radii) + empty, "of the branching matrix over all assets, protocols and venues",
                pa.float64()),
         Column("due_usd", "USD", [spiral.due for spiral in spirals], "sold by force by a shock of this size alone"),

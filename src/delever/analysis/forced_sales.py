@@ -191,6 +191,19 @@ class ForcedSales:
             total += more
         return total
 
+    def taken(self, after: ForcedSales, price: np.ndarray) -> np.ndarray:
+        """What calls have taken from each account [accounts], USD: collateral, or positions closed. after: this one, called."""
+        lending, margined, book = self.lending, self.margined, self.margined.book
+        out = np.zeros(len(self.model.positions.accounts))
+        if lending.legs.accounts:
+            mine = ~lending.legs.debt
+            gone = np.maximum(lending.values(price) - after.lending.values(price), 0.0)
+            out[: lending.legs.accounts] += lending.legs.total(gone, mine)
+        if book.exchanges:
+            closed = np.abs(margined.size - after.margined.size) * price[book.perp]
+            np.add.at(out, book.accounts[book.trader], closed)
+        return out
+
     def kind(self, number: int) -> Kind:
         """What a number among the kinds stands for."""
         many, reserves = self.reserves, self.model.positions.reserves

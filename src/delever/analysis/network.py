@@ -16,19 +16,19 @@ market of the depth of both. Options are left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
 from delever.analysis.amounts import Floats
 from delever.analysis.debtrank import debtrank
-from delever.analysis.joint_shocks import parse_joint
+from delever.analysis.joint_shocks import effects, parse_joint
 from delever.analysis.margins import MarginBook
 from delever.analysis.overlap import overlap, vulnerability
 from delever.analysis.shocks import Shocks
 from delever.analysis.tables import Column, table
-from delever.analysis.valuation import chain, health, legs_of
+from delever.analysis.valuation import chain, health, legs_of, market_of, sensitivity
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import Model, assemble, log_usd
@@ -56,6 +56,8 @@ class Network(Result):
     shock: str
     left_out: tuple[str, ...]  # protocols in which nobody has equity that a market could take
     said: tuple[str, ...] = ()  # how the moves of the shock came about
+    asked: pa.Table = field(default_factory=lambda: pa.table({}))  # what is stated, and what of it is used, as of a wall
+    findings: pa.Table = field(default_factory=lambda: pa.table({}))  # as those of a check
 
     @property
     def main(self) -> pa.Table:
@@ -96,7 +98,9 @@ def network(world: World, shock: str | Mapping[str, Shocks] = SHOCK) -> Network:
     if not there.any():
         raise InputError("has nobody who owes and holds what a market prices", "network", world.name, "there is nothing to weigh")
     used = np.flatnonzero(every.held[there].any(axis=0))
-    return replace(measured(model, every.only(there), used, fall, deep, str(shock), left), said=joint.said)
+    asked, findings = effects(model, joint, sensitivity(model)[:, [market_of(model, name, "shock") for name in joint.assets]])
+    found = measured(model, every.only(there), used, fall, deep, str(shock), left)
+    return replace(found, said=joint.said, asked=asked, findings=findings)
 
 
 def measured(model: Model, have: Holdings, used: np.ndarray, fall: Floats, deep: Floats, shock: str, left: tuple[str, ...]

@@ -145,7 +145,8 @@ def _margin(model: Model, book: MarginBook, moves: np.ndarray, price: np.ndarray
     way = np.full(count, np.nan) if joint is None else nearest(gap_along(along, True), WAY, count)
     standing = book.at(price)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = standing.equity / standing.maintenance
+        # what needs no margin has no ratio
+        ratio = np.where(standing.maintenance > 0.0, standing.equity / standing.maintenance, np.nan)
     return _table(model, book.accounts[book.trader], book.perp, ["short", "long"], (book.size > 0.0).astype(int),
                   np.abs(book.size), price, factor, ratio[book.trader], "equity_over_maintenance", way[book.trader], along, joint)
 
@@ -164,7 +165,7 @@ def _table(model: Model, account: np.ndarray, reserve: np.ndarray, sides: list[s
         Column("side", "", named(sides, side)),
         Column("amount", "units", amount),
         Column("value_usd", "USD", np.abs(amount) * at),
-        Column(how, "1", health_now, "of the account now; below 1 it can be called already"),
+        Column(how, "1", _finite(health_now), "of the account now; below 1 it can be called already"),
         Column("price_usd", "USD", at, "seen now"),
         Column("liquidation_price_usd", "USD", _finite(at * factor), "if only this coin moves"),
         Column("move", "share", _finite(factor - 1.0), "of this coin alone, until then"),

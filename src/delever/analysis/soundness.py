@@ -23,6 +23,8 @@ from delever.analysis.reproduction import bands, reproduction
 from delever.analysis.seen_prices import prices_table, seen_prices
 from delever.analysis.valuation import health, legs_of
 from delever.analysis.world_findings import actors_found, inputs_found
+from delever.ingest.own_names import alike_found
+from delever.model.finding import as_finding
 from delever.model.world import World
 from delever.run.asked import asked_table, findings_of, findings_table, notes_found, stated
 from delever.run.assemble import assemble
@@ -74,7 +76,9 @@ def check(world: World) -> Check:
     margin_book = MarginBook(model)
     standing = margin_book.at(model.seen_price())
     used = stated(model)
-    found = [*accounts_found(book), *exchanges_found(margin_book, standing), *prices_found(book, seen), *markets_found(book),
+    people = {*model.positions.accounts, *model.positions.owners}
+    found = [*accounts_found(book), *map(as_finding, alike_found(people, "protocols")),
+             *exchanges_found(margin_book, standing), *prices_found(book, seen), *markets_found(book),
              *actors_found(world), *findings_of(world, used), *parameters_found(world, book), *caps_found(world, book),
              *inputs_found(world, ages), *notes_found(model.source.notes)]
     return Check(findings_table(found), asked_table(used), prices_table(seen), inputs_table(ages), reproduction(model),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from delever.cli.options import heed_outside
+from delever.cli.options import heed_force, heed_outside
 
 World = Annotated[
     str, typer.Argument(metavar="WORLD", help="A world's folder or YAML file, or an embedded one: first.")
@@ -21,6 +21,9 @@ Outside = Annotated[
     bool,
     typer.Option("--allow-outside", callback=heed_outside, expose_value=False, help="Read files that the world names wherever "
                  "they lie, not only below its folder and DELEVER_DATA: for a world that you trust."),
+]
+Force = Annotated[
+    bool, typer.Option("--force", callback=heed_force, expose_value=False, help="Write over files that are there already.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable figures instead of tables.")]
 Strict = Annotated[bool, typer.Option("--strict", help="End with exit code 3 where there is any warning, and list them.")]

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from delever.cli.arguments import Json
-from delever.cli.options import parse_paths, user_errors
+from delever.cli.arguments import Force, Json
+from delever.cli.options import check_output, parse_paths, user_errors
 from delever.cli.progress import bar
 
 SHOWN = 20  # first causes that are printed; --json has all
@@ -18,14 +18,15 @@ def attribute(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, as `delever stress` makes it.")],
     path: Annotated[str | None, typer.Option(metavar="PATHS", help='Of these paths alone: "0,17".')] = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a picture (.svg).")] = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Play paths of a run again; say which first causes its losses go back to."""
     with user_errors():
         from delever.analysis.attribution import attribution
-        from delever.report.files import check_target, json_document, write_text
+        from delever.report.files import json_document, write_text
 
-        check_target(chart, {".svg"})
+        check_output(chart, {".svg"})
         chosen = parse_paths(path, "--path") if path is not None else None
         with bar() as tell:
             found = attribution(run, chosen, tell)

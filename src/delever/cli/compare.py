@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from delever.cli.options import baseline_of, end_if_strict, interrupted, load_world, parse_settings, user_errors
+from delever.cli.options import baseline_of, check_output, end_if_strict, interrupted, load_world, parse_settings, user_errors
 from delever.cli.progress import bar
 from delever.cli.variants import variants_of, world_of
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from delever.analysis.comparison import Owners
+
+
+JOINS = "\0"  # in place of a comma that is part of a number
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,9 @@ class Output:
 
     def check(self) -> None:
         """Before the work, so that a mistyped file name costs nothing."""
-        from delever.report.files import check_target
 
         for path, suffixes in ((self.csv, {".csv"}), (self.parquet, {".parquet"}), (self.chart, {".svg"})):
-            check_target(path, suffixes)
+            check_output(path, suffixes)
 
     def owners_are(self) -> Owners:
         """As `compare` names them."""
@@ -114,21 +117,40 @@ def run_sweep(text: str, over: Sequence[str], output: Output) -> None:
 
 
 def parse_over(texts: Sequence[str]) -> dict[str, list[str]]:
-    """`FIELD=a,b,c` texts; a comma inside of brackets, or between a digit and three more, is no separator."""
-    import re
-
+    """`FIELD=a,b,c` texts; a comma inside of brackets, or of a number such as 1,000, is no separator."""
     from delever.model.errors import InputError
 
     found: dict[str, list[str]] = {}
     for text in texts:
         field, equals, values = text.partition("=")
-        parts = [part.strip() for part in re.split(r"(?:(?<!\d),|,(?!\d{3}(?:\D|$)))(?![^{\[]*[}\]])", values) if part.strip()]
+        parts = values_of(values)
         if not equals or not field.strip() or not parts:
             raise InputError("is not FIELD=a,b,c", "--over", text, "write for example scenario.prices.volatility.ETH=60 %,x1.5")
         if field.strip() in found:
             raise InputError("a field stands twice", "--over", field.strip(), "give all its values at once")
         found[field.strip()] = parts
     return found
+
+
+def values_of(text: str) -> list[str]:
+    """Values between commas: `100,200,300` are three, `1,000,2,000` two.
+
+    Three digits behind a comma that begin with 0 belong to what stands before; that begin otherwise they may or may not, and
+    are refused, but where all numbers have three.
+    """
+    def kept(run: re.Match[str]) -> str:
+        first, *groups = run[0].split(",")
+        of_three = [len(group) == 3 for group in groups]
+        joins = [three and group[0] == "0" for three, group in zip(of_three, groups, strict=True)]
+        if of_three != joins and not (all(of_three) and len(first) == 3 and not any(joins)):
+            from delever.model.errors import InputError
+
+            raise InputError("may be one number or several", "--over", run[0],
+                             f"write {', '.join([first, *groups])} with spaces for several, {''.join([first, *groups])} for one")
+        return first + "".join(f"{JOINS if join else ','}{group}" for join, group in zip(joins, groups, strict=True))
+
+    marked = re.sub(r"(?<![\d.])\d+(?:,\d+)+", kept, text)
+    return [part.strip().replace(JOINS, ",") for part in re.split(r",(?![^{\[]*[}\]])", marked) if part.strip()]
 
 
 def _interruptible(work: Any) -> Any:

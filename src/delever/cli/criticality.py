@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from delever.cli.options import load_world, parse_settings, user_errors
+from delever.cli.options import check_output, end_if_strict, load_world, parse_settings, user_errors
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,16 @@ class Targets:
     chart: Path | None
 
 
-def run(text: str, settings: list[str], way: Way, targets: Targets, as_json: bool) -> None:
+def run(text: str, settings: list[str], way: Way, targets: Targets, as_json: bool, strict: bool = False) -> None:
     """The command."""
     with user_errors():
         from delever.report.criticality import criticality_json, criticality_report
-        from delever.report.files import check_target, json_document, write_table, write_text
+        from delever.report.files import json_document, write_table, write_text
 
         # Before the work, so that a mistyped file name costs nothing.
-        check_target(targets.csv, {".csv"})
-        check_target(targets.parquet, {".parquet"})
-        check_target(targets.chart, {".svg"})
+        check_output(targets.csv, {".csv"})
+        check_output(targets.parquet, {".parquet"})
+        check_output(targets.chart, {".svg"})
         world = load_world(text, parse_settings(settings))
         from delever.analysis.feedback import criticality
         from delever.report.branching_chart import criticality_chart
@@ -54,3 +54,4 @@ def run(text: str, settings: list[str], way: Way, targets: Targets, as_json: boo
             typer.echo(json_document("criticality", criticality_json(world.name, found)))
         else:
             criticality_report(world.name, found).print()
+        end_if_strict(found.findings.to_pylist(), strict)

@@ -7,11 +7,19 @@ from typing import Annotated
 
 import typer
 
-from delever.cli.arguments import Json, Strict
+from delever.cli.arguments import Force, Json, Strict
 
-EXAMPLES = """Examples:
+EXAMPLES = """Several accounts: of a table a column says whose each row is. Of an exchange one file of {"NAME": its answer, ...},
+where an answer of parts is {"positions": ..., "balance": ...}; or a file each of one kind of answer, accounts called by the
+files' names; or a folder each, where the files of one account lie together. Of a lending protocol pages of one book.
+
+Examples:
 
 delever import loans.csv --as lending --out book.parquet --total debt.USDC=2,100,000
+
+delever import accounts.json --as perps --out positions.csv
+
+delever import desk1/*.json desk2/*.json --as perps --out positions.csv
 
 delever import page1.json page2.json --as lending --out book.parquet
 
@@ -74,6 +82,7 @@ def import_book(
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep what is fetched as a JSON file that import reads again.")
     ] = None,
+    force: Force = False,
     as_json: Json = False,
     strict: Strict = False,
 ) -> None:

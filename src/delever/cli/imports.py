@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from delever.cli.options import end_if_strict, user_errors
+from delever import templates
+from delever.cli.init import KINDS
+from delever.cli.options import end_if_strict, not_there, user_errors
 
 if TYPE_CHECKING:
     from delever.ingest.own_import import OwnBook
+    from delever.ingest.own_totals import Reconciled
 
 NODE = "DELEVER_RPC"  # environment variable: the address of a node, which may hold a key
+GIVEN = "see what was dropped and which column was read, or allow it with --tolerance"
 PART = "see what was dropped; if these are some of its accounts alone, write --part"
 
 
 LEFT_OUT, UNSAID = "row.left_out", "book.unsaid"  # codes of model/finding.py
+DONE = {"row.summed": "summed", "address.joined": "joined", "account.alike": "alike"}
 
 
 @dataclass(frozen=True)
@@ -56,10 +61,14 @@ def run(files: Sequence[str], choice: Choice) -> None:
     with user_errors():
         from delever.ingest.own_cells import number
         from delever.ingest.own_import import import_book
-        from delever.ingest.own_totals import hold, reconcile, totals_of
+        from delever.ingest.own_totals import beside, hold, totals_of
         from delever.model.book import Book, write_table
+        from delever.model.errors import InputError
         from delever.report import json_document
 
+        for target, option in ((choice.out, "--out"), (choice.save, "--save")):  # before the work
+            if target is not None:
+                _may_be_written(target, files, option)
         fetched, unsaid = _fetched(choice)
         found = import_book(
             files,
@@ -79,11 +88,16 @@ def run(files: Sequence[str], choice: Choice) -> None:
         where = f"{', '.join(names)} as read"  # rows are counted without what was dropped
         Book.from_table(found.table, where=where, protocol=choice.protocol or "own")  # every row is checked as a world does
         tolerance = number(choice.tolerance, "--tolerance") or 0.0
-        totals = reconcile(found.table, pairs(choice.totals, "--total"), tolerance)
-        if not choice.part:
-            hold(found.stated, tolerance, ", ".join(names), "is the protocol's own", PART)
+        totals = beside(found.table, pairs(choice.totals, "--total"))
+        try:
+            hold(totals, tolerance, "--total", "was given", GIVEN)
+            if not choice.part:
+                hold(found.stated, tolerance, ", ".join(names), "is the protocol's own", PART)
+        except InputError:
+            if not choice.as_json:  # what the totals are made of, beside what they should be
+                _print(found, totals_of(found.table), totals, "nothing: a total does not add up", tolerance)
+            raise
         if choice.out is not None:
-            _may_be_written(choice.out, files)
             write_table(found.table, choice.out)
         findings = findings_of(found, ", ".join(files))
         if choice.as_json:
@@ -110,18 +124,20 @@ def run(files: Sequence[str], choice: Choice) -> None:
                 )
             )
         else:
-            _print(found, totals_of(found.table), totals, choice.out, tolerance)
+            written = str(choice.out) if choice.out is not None else "nothing: name a file with --out book.parquet"
+            _print(found, totals_of(found.table), totals, written, tolerance)
         end_if_strict(findings, choice.strict)
 
 
 def findings_of(found: OwnBook, where: str) -> list[dict[str, str]]:
     """What was dropped is a warning, what the files do not say a note: rows as those of a check."""
-    from delever.model.finding import OK, WARN, Finding
+    from delever.model.finding import OK, WARN, Finding, as_finding
     from delever.run.asked import findings_table
 
+    made = [as_finding(note) for note in found.notes]
     dropped = [Finding(WARN, LEFT_OUT, where, line, "see that it is not wanted") for line in found.dropped]
     unknown = [Finding(OK, UNSAID, where, line, "say it in a column, or with --fill") for line in found.unknown]
-    rows: list[dict[str, str]] = findings_table([*dropped, *unknown]).to_pylist()
+    rows: list[dict[str, str]] = findings_table([*made, *dropped, *unknown]).to_pylist()
     return rows
 
 
@@ -149,7 +165,6 @@ def _fetched(choice: Choice) -> tuple[dict[str, Any], list[str]]:
 
         if not found:
             raise InputError("needs --exchange or --rpc", "--save", remedy="it keeps what is fetched; a file is there already")
-        _may_be_written(choice.save, [], "--save")
         choice.save.write_text(json.dumps(next(iter(found.values())), indent=1), encoding="utf-8")
     return found, unknown
 
@@ -194,17 +209,25 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     return out
 
 
-def _may_be_written(out: Path, files: Sequence[str], option: str = "--out") -> None:
+def _may_be_written(out: Path, files: Sequence[str], option: str) -> None:
     from delever.model.errors import InputError
 
     if any(out.resolve() == Path(file).resolve() for file in files):
         raise InputError("is what is read", option, str(out), "name another file")
     if not out.parent.is_dir():
         raise InputError("is in a folder that is not there", option, str(out), f"make {out.parent}")
+    if not _is_template(out):
+        not_there(out, option)
+
+
+def _is_template(out: Path) -> bool:
+    """Whether it is a book that `delever init` left and nobody has changed: there for being written over."""
+    kinds = [files for files in map(templates.files, KINDS) if out.name in files]
+    return out.is_file() and any(out.read_bytes() == files[out.name].encode() for files in kinds)
 
 
 def _print(
-    found: OwnBook, totals: Mapping[str, float], reconciled: Sequence[Any], out: Path | None, tolerance: float
+    found: OwnBook, totals: Mapping[str, float], reconciled: Sequence[Reconciled], written: str, tolerance: float
 ) -> None:
     for line in found.read:
         typer.echo(f"read      {line}")
@@ -217,10 +240,11 @@ def _print(
             typer.echo(f"{label:9s} {line} [{code}]")
         if not lines:
             typer.echo(f"{label:9s} nothing")
-    given = {one.name: one for one in reconciled}
+    for one in found.notes:
+        typer.echo(f"{DONE[one.code]:9s} {one.where}: {one.value} [{one.code}]")
+    given = {total.name: total for total in reconciled}
     for name, value in totals.items():
-        beside = f", given {given[name].given:,.10g}: reconciled" if name in given else ""
-        typer.echo(f"total     {name} {value:,.10g}{beside}")
+        typer.echo(f"total     {name} {value:,.10g}{_beside(given.get(name), tolerance)}")
     for line in _own_totals(found.stated, tolerance):
         typer.echo(f"protocol  {line}")
     if found.as_of:
@@ -228,7 +252,14 @@ def _print(
         block = f"block {found.as_of['block']}" if "block" in found.as_of else ""
         moment = f"{as_of}: the world's as_of" if as_of else ""
         typer.echo(f"as of     {', '.join(part for part in (block, moment) if part)}")
-    typer.echo(f"written   {out}" if out is not None else "written   nothing: name a file with --out book.parquet")
+    typer.echo(f"written   {written}")
+
+
+def _beside(total: Reconciled | None, tolerance: float) -> str:
+    """What was given beside a total of the book."""
+    if total is None:
+        return ""
+    return f", given {total.given:,.10g}: " + ("reconciled" if total.apart <= tolerance else f"{total.apart:.3%} apart")
 
 
 def _own_totals(stated: Sequence[Any], tolerance: float) -> list[str]:

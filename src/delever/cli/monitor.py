@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from delever.cli.arguments import Json, Outside, Set, World
-from delever.cli.options import load_world, parse_settings, user_errors
+from delever.cli.arguments import Force, Json, Outside, Set, World
+from delever.cli.options import load_world, not_there, parse_settings, user_errors
 from delever.cli.variants import with_file
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def monitor(
         typer.Option(metavar="DIR", help="Write alerts.yaml, prometheus.yaml and board.json for Prometheus and Grafana; stop."),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Look once, print the figures and what would be told, and stop.")] = False,
+    force: Force = False,
     settings: Set = None,
     allow_outside: Outside = False,
     as_json: Json = False,
@@ -134,8 +135,11 @@ def _write(folder: Path, every: float, port: int) -> None:
     from delever.monitor.board import files
     from delever.report.files import write_text
 
+    made = files(every, port)
+    for name in made:
+        not_there(folder / name, "--write")
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files(every, port).items():
+    for name, text in made.items():
         write_text(text, folder / name)
         typer.echo(str(folder / name))
 

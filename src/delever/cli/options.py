@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from delever import examples
 from delever.cli.progress import Tell
 
 if TYPE_CHECKING:
+    from delever.model.quantity import Unit
     from delever.model.world import World
     from delever.run.stress import Run
 
@@ -28,6 +30,7 @@ STRICT = 3  # of a command with warnings, where --strict asks for it
 STOPPED = 75  # of a run that ended from outside and may be tried again: EX_TEMPFAIL of sysexits.h
 BY_SIGNAL = 128  # with the number of the signal added, as shells count
 OUTSIDE: ContextVar[bool] = ContextVar("allow_outside", default=False)  # the option of every command that reads a world
+FORCE: ContextVar[bool] = ContextVar("force", default=False)  # the option of every command that writes a file
 
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
@@ -67,7 +70,7 @@ def user_errors() -> Iterator[None]:
         if not isinstance(error, (InputError, StoppedError)):
             raise
         line = " ".join(str(error).split())
-        print(f"delever: {line}", file=sys.stderr)
+        print("\n".join([f"delever: {line}", *getattr(error, "lines", ())]), file=sys.stderr)
         raise typer.Exit(STOPPED if isinstance(error, StoppedError) else USER_ERROR) from None
 
 
@@ -129,7 +132,7 @@ def parse_memory(text: str) -> float:
     """GiB of a text such as "2 GiB" or "500 MB"."""
     from delever.model.errors import InputError
 
-    match = re.fullmatch(r"\s*([0-9.,_]+)\s*([A-Za-z]*)\s*", text)
+    match = re.fullmatch(r"\s*(\d{1,3}(?:,\d{3})+(?:\.\d*)?|[0-9._]+)\s*([A-Za-z]*)\s*", text)
     try:
         size = float(match[1].replace(",", "").replace("_", "")) * _BYTES[match[2]] / 2**30 if match else 0.0
     except (KeyError, ValueError):
@@ -144,7 +147,8 @@ def parse_paths(text: str, option: str = "--trace") -> list[int]:
     from delever.ingest.numbers import whole
     from delever.model.errors import InputError
 
-    numbers = [whole(part) for part in text.split(",") if part.strip()]
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    numbers = [None if len(part) > 1 and part[0] == "0" else whole(part) for part in parts]  # 1,000 is no list
     known = {number for number in numbers if number is not None}
     if not numbers or None in numbers:
         raise InputError("is no list of paths", option, text, 'write path numbers from 0, for example "0,17"')
@@ -154,6 +158,28 @@ def parse_paths(text: str, option: str = "--trace") -> list[int]:
 def heed_outside(allowed: bool) -> None:
     """What --allow-outside says of the worlds that the command reads."""
     OUTSIDE.set(allowed)
+
+
+def heed_force(allowed: bool) -> None:
+    """What --force says of the files that the command writes."""
+    FORCE.set(allowed)
+
+
+def check_output(path: Path | None, suffixes: Collection[str]) -> None:
+    """Refuse a file that cannot be written, before the work; one that is there already is written over with --force alone."""
+    from delever.report.files import check_target
+
+    check_target(path, suffixes)
+    if path is not None:
+        not_there(path, "output file")
+
+
+def not_there(path: Path, where: str) -> None:
+    """Refuse a file that is there already, unless --force says otherwise."""
+    from delever.model.errors import InputError
+
+    if os.path.lexists(path) and not FORCE.get():
+        raise InputError("is there already", where, str(path), "name another file, or write over it with --force")
 
 
 def world_file(text: str) -> Path:
@@ -180,3 +206,13 @@ def load_world(text: str, settings: Mapping[str, str]) -> World:
     if warm is not None and text == warm.text:
         return with_settings(warm.world, settings)
     return load(world_file(text), set=settings, allow_outside=OUTSIDE.get())
+
+
+def share(text: str, option: str, quantity: Unit) -> float:
+    """A share, or a change, as it is typed."""
+    from delever.model.errors import InputError
+
+    try:
+        return quantity.read(text)
+    except InputError as error:
+        raise error.at(option) from None

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from delever.cli.options import USER_ERROR, WARM, Warm, load_world, parse_settings, user_errors
+from delever.cli.options import USER_ERROR, WARM, Warm, check_output, heed_force, load_world, parse_settings, user_errors
 
 if TYPE_CHECKING:
     from delever.model.world import World
@@ -31,10 +31,11 @@ OWN = {
     "set": "FIELD VALUE       change the world: set actors.borrowers.attentive 50 %",
     "undo": "                 take the last change back",
     "show": "[FIELD]          what was changed, or the values below a field",
-    "save": "FILE             write the world as it is now (.yaml); comments of its file are not kept",
+    "save": "FILE [--force]   write the world as it is now (.yaml); comments of its file are not kept",
     "help": "[COMMAND]        this list, or a command's options (WORLD is left out here)",
     "quit": "                 or end of file",
 }
+ENDLESS = {"shell", "serve", "monitor"}  # commands that go on until they are ended: not inside of one
 HISTORY, REMEMBERED = "history", 1000  # file in the cache's folder; lines of it
 
 
@@ -145,8 +146,8 @@ class Shell(Cmd):
         option = ""
         if name in SPOKEN:
             name, option = SPOKEN[name]
-        if name not in known or name == "shell":
-            raise InputError("unknown command", "shell", name, nearest(name, [*OWN, *(set(known) - {"shell"})]))
+        if name not in known or name in ENDLESS:
+            raise InputError("unknown command", "shell", name, nearest(name, [*OWN, *(set(known) - ENDLESS)]))
         asked = {param.name for param in known[name].params}
         spoken = next((at for at, word in enumerate(words) if word.startswith("--")), len(words)) if option else 0
         args = [*([option, " ".join(words[:spoken])] if spoken else []), *words[spoken:]]
@@ -198,14 +199,16 @@ class Shell(Cmd):
         """The world as it is now, as a file that reads back as the same."""
         from delever.model.errors import InputError
         from delever.model.save import yaml_of
-        from delever.report.files import check_target, write_text
+        from delever.report.files import write_text
 
-        words = words_of("save", rest)
+        typed = words_of("save", rest)
+        heed_force("--force" in typed)
+        words = [word for word in typed if word != "--force"]
         if len(words) != 1:
             raise InputError(f"names {len(words) or 'no'} file{'s' if len(words) > 1 else ''}", "save",
                              remedy="write save other.yaml")
         target = Path(words[0])
-        check_target(target, {".yaml", ".yml"})
+        check_output(target, {".yaml", ".yml"})
         write_text(yaml_of(self.warm.world, target.resolve().parent), target)
         self.say([{"written": str(target)}])
 
@@ -214,7 +217,7 @@ class Shell(Cmd):
         if (rest and rest not in OWN) or rest in SPOKEN:
             return self.command(rest.split()[0], "--help")
         others = [f"  {name:10s}{command.get_short_help_str(90)}" for name, command in self.commands.commands.items()
-                  if name not in OWN and name != "shell"]
+                  if name not in OWN and name not in ENDLESS]
         own = [f"  {name:5s}{text}" for name, text in OWN.items()]
         print("\n".join([*own, "and as on the command line, without WORLD:", *others]))
         return False
@@ -232,7 +235,7 @@ class Shell(Cmd):
 
     def completenames(self, text: str, *ignored: Any) -> list[str]:
         """See Cmd."""
-        return sorted(name for name in {*OWN, *self.commands.commands} - {"shell"} if name.startswith(text))
+        return sorted(name for name in {*OWN, *self.commands.commands} - ENDLESS if name.startswith(text))
 
     def completedefault(self, text: str, *ignored: Any) -> list[str]:
         """Fields of the world that are numbers."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from delever.cli.options import load_world, parse_settings, user_errors
+from delever.cli.options import check_output, load_world, parse_settings, user_errors
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Asked:
 def run(text: str, settings: list[str], asked: Asked, as_json: bool) -> None:
     """The command."""
     with user_errors():
-        from delever.report.files import check_target, json_document, write_table, write_text
+        from delever.report.files import json_document, write_table, write_text
         from delever.report.pictures import picture
         from delever.report.solvency import solvency_json, solvency_report
 
         # Before the work, so that a mistyped file name costs nothing.
-        check_target(asked.csv, {".csv"})
-        check_target(asked.parquet, {".parquet"})
-        check_target(asked.chart, {".svg"})
+        check_output(asked.csv, {".csv"})
+        check_output(asked.parquet, {".parquet"})
+        check_output(asked.chart, {".svg"})
         world = load_world(text, parse_settings(settings))
         from delever.analysis.solvency import solvency
 

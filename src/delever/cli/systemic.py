@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from delever.cli.arguments import Json
+from delever.cli.arguments import Force, Json
 from delever.cli.attribution import attribute
-from delever.cli.options import parse_settings, user_errors
+from delever.cli.options import check_output, parse_settings, share, user_errors
+from delever.cli.tails import tails
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from delever.analysis.clearing import Clearing
     from delever.analysis.fire_sales import Rule, Sheets
-    from delever.model.quantity import Unit
 
 Chart = Annotated[Path | None, typer.Option("--chart", metavar="FILE", help="Write a picture (.svg).")]
 
@@ -25,10 +25,11 @@ DEBTS, MEANS = ("debtor", "creditor", "amount"), ("name", "cash", "outside")
 
 
 def add_to(app: typer.Typer) -> None:
-    """The commands of this file, and `delever attribute`."""
+    """The commands of this file, `delever attribute` and `delever tails`."""
     app.command()(deleverage)
     app.command()(clear)
     app.command()(attribute)
+    app.command()(tails)
 
 
 # --- deleverage --------------------------------------------------------------------------------------------------------
@@ -47,16 +48,17 @@ def deleverage(
     least: Annotated[str, typer.Option(help="Ratio below which he fails and sells all.")] = "3 %",
     steps: Annotated[int, typer.Option(min=1, help="Rounds of sales.")] = 6,
     chart: Chart = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Let prices fall and everybody sell who falls below his ratio; print who fails and what is sold."""
     with user_errors():
         from delever.analysis.fire_sales import Rule, by_fall, sheets_from
         from delever.model.quantity import SHARE
-        from delever.report.files import check_target, json_document, write_text
+        from delever.report.files import json_document, write_text
         from delever.report.pictures import picture
 
-        check_target(chart, {".svg"})
+        check_output(chart, {".svg"})
         falls = [share(text, "--fall", SHARE) for text in fall.split(",")]
         rule = Rule(*(share(text, f"--{name}", SHARE) for name, text in
                       (("target", target), ("buffer", buffer), ("least", least))))
@@ -121,14 +123,15 @@ def clear(
     alpha: Annotated[str, typer.Option(help="Share of his cash that a defaulter's creditors get.")] = "100 %",
     beta: Annotated[str, typer.Option(help="Share of what he receives that they get.")] = "100 %",
     chart: Chart = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Say who can pay whom once everybody pays what he can: the greatest and the least clearing vector."""
     with user_errors():
         from delever.model.quantity import SHARE
-        from delever.report.files import check_target, json_document, write_text
+        from delever.report.files import json_document, write_text
 
-        check_target(chart, {".svg"})
+        check_output(chart, {".svg"})
         found = cleared(debts, means, share(alpha, "--alpha", SHARE), share(beta, "--beta", SHARE))
         if chart is not None:
             from delever.report.pictures import picture
@@ -166,15 +169,6 @@ def cleared(debts: Path, means: Path, alpha: float, beta: float) -> Clearing:
 
 # --- files -------------------------------------------------------------------------------------------------------------
 
-
-def share(text: str, option: str, quantity: Unit) -> float:
-    """A share, or a change, as it is typed."""
-    from delever.model.errors import InputError
-
-    try:
-        return quantity.read(text)
-    except InputError as error:
-        raise error.at(option) from None
 
 
 def read_table(path: Path, words: Sequence[str], needed: Sequence[str]) -> pa.Table:

@@ -52,7 +52,7 @@ def variants_of(order: Sequence[tuple[str, str]]) -> list[Variant]:
 
 def world_of(base: World, variant: Variant, common: Mapping[str, str]) -> tuple[str, World]:
     """Its label and world. common: settings of all, which a world of its own file gets too."""
-    from delever.analysis.words import setting_of
+    from delever.analysis.words import settings_of
 
     world = base
     for file in variant.files:
@@ -60,7 +60,7 @@ def world_of(base: World, variant: Variant, common: Mapping[str, str]) -> tuple[
     settings = list(parse_settings(variant.settings).items())
     if not variant.files and not settings:
         assert variant.label is not None
-        settings = [setting_of(world, variant.label)]
+        settings = settings_of(world, variant.label)
     for path, value in settings:
         world = _set(world, path, value, f"--set {path}")
     return variant.label or ", ".join([*(Path(file).stem for file in variant.files), *variant.settings]), world

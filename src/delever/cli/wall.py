@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from delever.cli.options import end_if_strict, load_world, parse_settings, user_errors
+from delever.cli.options import check_output, end_if_strict, load_world, parse_settings, user_errors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,15 +42,15 @@ class Targets:
 def run(text: str, settings: list[str], shock: Shock, targets: Targets, as_json: bool, strict: bool = False) -> None:
     """The command."""
     with user_errors():
-        from delever.report.files import check_target, json_document, write_table, write_text
+        from delever.report.files import json_document, write_table, write_text
         from delever.report.wall import wall_json, wall_report
 
         # Before the work, so that a mistyped file name costs nothing.
-        check_target(targets.accounts, {".csv", ".parquet"})
-        check_target(targets.csv, {".csv"})
-        check_target(targets.parquet, {".parquet"})
-        check_target(targets.chart, {".svg"})
-        check_target(targets.positions, {".csv", ".parquet"})
+        check_output(targets.accounts, {".csv", ".parquet"})
+        check_output(targets.csv, {".csv"})
+        check_output(targets.parquet, {".parquet"})
+        check_output(targets.chart, {".svg"})
+        check_output(targets.positions, {".csv", ".parquet"})
         world = load_world(text, parse_settings(settings))
         from delever.analysis.walls import wall
 

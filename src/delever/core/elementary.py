@@ -6,6 +6,8 @@ Source: argument reduction and Taylor series; nothing but + - * / and bit moves,
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from delever.core.jit import helper
@@ -15,6 +17,7 @@ LN2_HIGH, LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10
 ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the rounded integer in the lowest bits
 SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 TICKS = 2.0**24  # one tick is 6e-8 of log price; int32 holds moves of +-128
+FARTHEST = 60.0  # log price that a series may move, so that an int32 holds the difference of two; exp(60) is nobody's scenario
 
 
 @helper
@@ -40,3 +43,21 @@ def exp_(x: float) -> float:
     poly = 1.0 + r * (1.0 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (
         1 / 5040 + tail)))))))
     return poly * np.int64((np.float64(shifted).view(np.int64) + 1023) << 52).view(np.float64)
+
+
+@helper
+def held(move: float) -> float:
+    """A move in log price that ticks can hold: what goes further, or is none, stands at the farthest."""
+    return move if abs(move) < FARTHEST else FARTHEST if move > 0.0 else -FARTHEST
+
+
+@helper
+def ticks_down(move: float) -> np.int32:
+    """A move in log price in whole ticks, rounded down."""
+    return np.int32(math.floor(held(move) * TICKS))
+
+
+@helper
+def ticks_up(move: float) -> np.int32:
+    """The same, rounded up."""
+    return np.int32(math.ceil(held(move) * TICKS))

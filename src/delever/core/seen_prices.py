@@ -6,17 +6,16 @@ paths on which somebody is looked at.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from delever.core.elementary import TICKS, exp_, log_
+from delever.core.elementary import FARTHEST, TICKS, exp_, log_, ticks_down, ticks_up
 from delever.core.exchange_tables import Margins
 from delever.core.jit import helper, kernel
 from delever.core.route import usd_price
 from delever.core.state import State
 from delever.core.tables import Reserves, SeenPrices, Tree
 
+MOST = int(FARTHEST * TICKS)  # ticks
 LEAST = 1e-9  # a mark less its funding, as a share of the mark: only so that the log exists
 
 
@@ -25,28 +24,44 @@ def funded_moves(seen: float, start: float, paid: float, gross: float) -> tuple[
     """Moves of a perp that pays funding: of m - F, less (as a long) or more (as a short) what F can change in MM [ticks]."""
     mark = exp_(seen)
     low, high = max(mark - paid - gross, LEAST * mark), max(mark - paid + gross, LEAST * mark)
-    return (np.int32(math.floor((log_(low) - start) * TICKS)), np.int32(math.ceil((log_(high) - start) * TICKS)))
+    return ticks_down(log_(low) - start), ticks_up(log_(high) - start)
 
 
 @helper
 def round_down(moves: np.ndarray, seen: np.ndarray, log_index: np.ndarray, start: float) -> None:
     """Moves of a series in whole ticks: what its reserve is seen at, times its index, since the start. All [P]."""
     for p in range(moves.shape[0]):
-        moves[p] = np.int32(math.floor((seen[p] + (log_index[p] - start)) * TICKS))
+        moves[p] = ticks_down(seen[p] + (log_index[p] - start))
 
 
 @helper
 def round_up(moves: np.ndarray, seen: np.ndarray, log_index: np.ndarray, start: float) -> None:
     """The same, rounded up."""
     for p in range(moves.shape[0]):
-        moves[p] = np.int32(math.ceil((seen[p] + (log_index[p] - start)) * TICKS))
+        moves[p] = ticks_up(seen[p] + (log_index[p] - start))
 
 
 @helper
 def add(more: np.ndarray, moves: np.ndarray) -> None:
     """Moves of a series become larger by what its terms have done. Both [P], ticks."""
     for p in range(moves.shape[0]):
-        moves[p] += more[p]
+        moves[p] = with_terms(moves[p], more[p])
+
+
+@helper
+def with_terms(move: np.int32, more: np.int32) -> np.int32:
+    """The sum of two moves in ticks; what goes further than they hold stands there."""
+    both = np.int64(move) + np.int64(more)
+    return np.int32(both if abs(both) < MOST else MOST if both > 0 else -MOST)
+
+
+@helper
+def is_beyond(moves: np.ndarray) -> bool:
+    """Whether a move of a series has gone as far as ticks hold. moves: [P] ticks."""
+    low, high = moves[0], moves[0]
+    for p in range(moves.shape[0]):
+        low, high = min(low, moves[p]), max(high, moves[p])
+    return low <= -MOST or high >= MOST
 
 
 @kernel
@@ -84,6 +99,10 @@ def compose(prices: SeenPrices, answer: np.ndarray, reserves: Reserves, margins:
                 add(reserves.term_ticks[0, reserves.moving[r]], down[falls])
             if prices.rises[rises]:
                 add(reserves.term_ticks[1, reserves.moving[r]], up[rises])
+        for side in range(2):
+            if ((prices.falls[2 * r + side] and is_beyond(down[2 * r + side]))
+                    or (prices.rises[2 * r + side] and is_beyond(up[2 * r + side]))):
+                prices.beyond[0] = r + 1
 
 
 @kernel
@@ -109,11 +128,15 @@ def compose_again(paths: np.ndarray, prices: SeenPrices, answer: np.ndarray, res
             if prices.falls[2 * r + side]:
                 for p in paths:
                     more = reserves.term_ticks[0, reserves.moving[r], p] if terms else np.int32(0)
-                    down[2 * r + side, p] = np.int32(math.floor((now[p] + (log_index[p] - start)) * TICKS)) + more
+                    down[2 * r + side, p] = with_terms(ticks_down(now[p] + (log_index[p] - start)), more)
+                    if abs(down[2 * r + side, p]) >= MOST:
+                        prices.beyond[0] = r + 1
             if prices.rises[2 * r + side]:
                 for p in paths:
                     more = reserves.term_ticks[1, reserves.moving[r], p] if terms else np.int32(0)
-                    up[2 * r + side, p] = np.int32(math.ceil((now[p] + (log_index[p] - start)) * TICKS)) + more
+                    up[2 * r + side, p] = with_terms(ticks_up(now[p] + (log_index[p] - start)), more)
+                    if abs(up[2 * r + side, p]) >= MOST:
+                        prices.beyond[0] = r + 1
 
 
 @helper

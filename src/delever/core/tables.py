@@ -128,6 +128,7 @@ class SeenPrices(NamedTuple):
     like: np.ndarray  # [R] first reserve that is seen at the same price, always; mostly itself
     falls: np.ndarray  # [S] whether a pair reads how far the series has fallen: else `down` is not kept
     rises: np.ndarray  # [S] the same of `up`
+    beyond: np.ndarray  # [1] a reserve + 1 that was seen, or whose terms went, further than ticks hold; 0: none was
 
 
 class Touched(NamedTuple):

@@ -15,11 +15,9 @@ so accounts are reached by what a term has done to the account on which it weigh
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from delever.core.elementary import TICKS, exp_, log_
+from delever.core.elementary import exp_, log_, ticks_down, ticks_up
 from delever.core.exchange_tables import Margins
 from delever.core.jit import helper, kernel
 from delever.core.state import State
@@ -72,8 +70,8 @@ def count(term: int, to: np.ndarray, reserves: Reserves, margins: Margins, seen:
             log_term[0, row, p] += move if alone else min(move, 0.0)
             log_term[1, row, p] += move if alone else max(move, 0.0)
         counted[p] = after
-        ticks[0, row, p] = np.int32(math.floor(log_term[0, row, p] * TICKS))
-        ticks[1, row, p] = np.int32(math.ceil(log_term[1, row, p] * TICKS))
+        ticks[0, row, p] = ticks_down(log_term[0, row, p])
+        ticks[1, row, p] = ticks_up(log_term[1, row, p])
 
 
 def set_counted(state: State, term: int, to: np.ndarray) -> None:

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from delever.ingest.own_cells import number, word
 from delever.ingest.own_columns import Columns, missing
-from delever.ingest.own_files import Sheet
+from delever.ingest.own_files import HEADER, Sheet
+from delever.ingest.own_names import Note, folded, listed, names_found, summed_found
 from delever.model.errors import InputError
 
 SIDES = {
@@ -36,13 +37,17 @@ class Imported:
     read: int  # rows of the file
     dropped: tuple[str, ...]
     unknown: tuple[str, ...]  # what the file does not say
+    notes: tuple[Note, ...] = ()  # what was made of rows and names that are there more than once
 
 
 class Rows:
-    """Cells by our names. fill: what is the same in all rows."""
+    """Cells by our names. fill: what is the same in all rows; names: their assets -> the world's."""
 
-    def __init__(self, sheet: Sheet, columns: Columns, fill: Mapping[str, str], kind: str) -> None:
+    def __init__(self, sheet: Sheet, columns: Columns, fill: Mapping[str, str], kind: str,
+                 names: Mapping[str, str] | None = None) -> None:
         self.sheet, self.columns, self.fill, self.kind = sheet, columns, fill, kind
+        self.names = {folded(theirs): own for theirs, own in (names or {}).items()}
+        self.spellings: dict[str, None] = {}  # of accounts and owners
         self.place = {own: sheet.columns.index(theirs) for own, theirs in columns.of.items()}
 
     def has(self, own: str) -> bool:
@@ -58,6 +63,18 @@ class Rows:
         """A cell; what is filled in where there is none."""
         found = self.sheet.rows[row][self.place[own]].strip() if own in self.place else ""
         return found or self.fill.get(own, "")
+
+    def person(self, row: int, own: str) -> str:
+        """An account or an owner; an address in small letters."""
+        found = self.text(row, own)
+        if found:
+            self.spellings[found] = None
+        return folded(found)
+
+    def asset(self, row: int, own: str) -> str:
+        """An asset under the world's name."""
+        found = folded(self.named(row, own))
+        return self.names.get(found, found)
 
     def at(self, row: int, own: str) -> str:
         """Its place in an error."""
@@ -75,14 +92,18 @@ class Rows:
         return found
 
 
-def lending(sheet: Sheet, columns: Columns, fill: Mapping[str, str]) -> Imported:
-    """Legs, of a row a leg or of a row a loan (what is pledged and what is owed beside each other)."""
-    rows = Rows(sheet, columns, fill, "lending")
+def lending(sheet: Sheet, columns: Columns, fill: Mapping[str, str], names: Mapping[str, str] | None = None) -> Imported:
+    """Legs, of a row a leg or of a row a loan (what is pledged and what is owed beside each other).
+
+    names: their assets -> the world's.
+    """
+    rows = Rows(sheet, columns, fill, "lending", names)
     wide = not rows.has("amount") and (rows.has("collateral") or rows.has("debt"))
     for own in ("account", *(("collateral_asset", "collateral", "debt_asset", "debt") if wide else ("asset", "amount"))):
         rows.need(own)
     legs: dict[tuple[str, ...], list[float | None]] = {}
-    nothing, added, signed = 0, 0, 0
+    stands: dict[tuple[str, ...], list[tuple[int, float]]] = {}  # (row, units) of each leg
+    nothing, signed = list[int](), 0
     for row in range(len(sheet.rows)):
         found = []
         for asset, side, amount in (
@@ -98,11 +119,12 @@ def lending(sheet: Sheet, columns: Columns, fill: Mapping[str, str]) -> Imported
             if units is not None and units < 0.0:
                 raise InputError("is negative", rows.at(row, amount), units, "amounts are positive, the side says which way")
             if units:
-                found.append((rows.named(row, asset), side, units))
-        nothing += not found
+                found.append((rows.asset(row, asset), side, units))
+        nothing += [] if found else [row]
         for asset_name, side, units in found:
-            account = rows.named(row, "account")
-            key = (rows.text(row, "protocol"), account, rows.text(row, "owner") or account, asset_name, side)
+            rows.named(row, "account")
+            account = rows.person(row, "account")
+            key = (rows.text(row, "protocol"), account, rows.person(row, "owner") or account, asset_name, side)
             terms = [
                 rows.number(row, own) if side == "collateral" or own == "emode" else None
                 for own in ("liquidation_threshold", "emode", "bands")
@@ -114,11 +136,9 @@ def lending(sheet: Sheet, columns: Columns, fill: Mapping[str, str]) -> Imported
                     rows.at(row, "account"),
                     remedy="give each an account of its own, such as account/market",
                 )
-            added += before[0] != 0.0
+            stands.setdefault(key, []).append((row, units))
             before[0] = (before[0] or 0.0) + units
-    dropped = _said(nothing, "rows without an amount") + _said(
-        added, "rows were added to another of the same account, asset and side"
-    )
+    dropped = _said(nothing, "rows without an amount", rows)
     unknown: tuple[str, ...] = (
         () if not signed else ("the file names no sides: below zero was read as debt, above as collateral",)
     )
@@ -126,7 +146,20 @@ def lending(sheet: Sheet, columns: Columns, fill: Mapping[str, str]) -> Imported
         unknown += ("owners: each account counts as a person of its own",)
     if not rows.has("liquidation_threshold"):
         unknown += ("liquidation thresholds: those of the world's parameters",)
-    return Imported(_legs(legs, rows), len(sheet.rows), dropped, unknown)
+    return Imported(_legs(legs, rows), len(sheet.rows), dropped, unknown, (*_summed(stands, sheet), *_spelled(rows)))
+
+
+def _summed(stands: Mapping[tuple[str, ...], list[tuple[int, float]]], sheet: Sheet) -> list[Note]:
+    """Legs that stand in several rows."""
+    twice = {key: at for key, at in stands.items() if len(at) > 1}
+    same = sum(len(at) - len({units for _, units in at}) for at in twice.values())
+    named = [(f"{account} {asset} {side}", [row for row, _ in at]) for (_, account, _, asset, side), at in twice.items()]
+    return summed_found(named, same, sheet.where, lambda row: row + HEADER)
+
+
+def _spelled(rows: Rows) -> list[Note]:
+    """Addresses in several spellings."""
+    return names_found(rows.spellings, rows.sheet.where)
 
 
 def _legs(legs: Mapping[tuple[str, ...], list[float | None]], rows: Rows) -> pa.Table:
@@ -162,19 +195,21 @@ def perps(sheet: Sheet, columns: Columns, fill: Mapping[str, str], collateral: s
     out: dict[str, list[str | float | None]] = {
         name: [] for name in ("account", *names, "instrument", "size", "entry_price", "margin_mode", "collateral")
     }
-    nothing = 0
+    nothing = list[int]()
     for row in range(len(sheet.rows)):
         size, paid, instrument = rows.number(row, "size"), rows.number(row, "collateral"), rows.text(row, "instrument")
         if not size and not paid:
-            nothing += 1
+            nothing.append(row)
             continue
         if size and rows.has("side") and rows.text(row, "side"):
             size = _signed(size, word(rows.text(row, "side"), WAYS, rows.at(row, "side")), rows.at(row, "size"))
         if size and not instrument:
             raise InputError("is empty", rows.at(row, "instrument"), remedy="name what the size is of")
-        out["account"].append(rows.named(row, "account"))
+        rows.named(row, "account")
+        out["account"].append(rows.person(row, "account"))
         for name in names:
-            out[name].append(rows.text(row, name) or (out["account"][-1] if name == "owner" else ""))
+            said = rows.person(row, name) if name == "owner" else rows.text(row, name)
+            out[name].append(said or (out["account"][-1] if name == "owner" else ""))
         out["instrument"].append(instrument if size else "")
         out["size"].append(size or None)
         out["entry_price"].append(rows.number(row, "entry_price") if size else None)
@@ -188,19 +223,25 @@ def perps(sheet: Sheet, columns: Columns, fill: Mapping[str, str], collateral: s
         unknown += ("what collateral is held in: USD",)
     unknown += ("whether collateral has the profit of open positions in it: read as without (what was paid in)",)
     table = pa.table({name: pa.array(values, kinds[name]) for name, values in out.items()})
-    dropped = _said(nothing, "rows without size and collateral") + _said(repeated, "balances that were stated before")
-    return Imported(table, len(sheet.rows), dropped, unknown)
+    dropped = _said(nothing, "rows without size and collateral", rows)
+    if repeated:
+        many = f"{len(repeated)} balances that were stated before"
+        dropped += (f"{many}: {listed(list(dict.fromkeys(map(str, repeated))))}",)
+    return Imported(table, len(sheet.rows), dropped, unknown, tuple(_spelled(rows)))
 
 
-def _repeated(out: dict[str, list[str | float | None]], where: str, collateral: str | None) -> int:
-    """Balances of accounts that state one in each of their cross rows, as exports do: counted once, each time, or asked."""
+def _repeated(out: dict[str, list[str | float | None]], where: str, collateral: str | None) -> list[object]:
+    """Balances of accounts that state one in each of their cross rows, as exports do: counted once, each time, or asked.
+
+    Whose balances were left out, one for each.
+    """
     nothing: list[str | float | None] = [""] * len(out["account"])
     cross: dict[tuple[object, ...], list[int]] = {}
     for row, mode in enumerate(out["margin_mode"]):
         if mode == "cross" and out["instrument"][row]:
             key = (out.get("protocol", nothing)[row], out["account"][row], out.get("collateral_asset", nothing)[row])
             cross.setdefault(key, []).append(row)
-    count = 0
+    left = list[object]()
     for (_, account, _), rows in cross.items():
         stated = {out["collateral"][row] for row in rows}
         if len(rows) < 2 or len(stated) > 1 or stated == {0.0} or collateral == "each":
@@ -212,8 +253,8 @@ def _repeated(out: dict[str, list[str | float | None]], where: str, collateral: 
             )
         for row in rows[1:]:
             out["collateral"][row] = 0.0
-            count += 1
-    return count
+            left.append(account)
+    return left
 
 
 def _signed(size: float, way: str, where: str) -> float:
@@ -222,5 +263,7 @@ def _signed(size: float, way: str, where: str) -> float:
     return -abs(size) if way == "short" else size
 
 
-def _said(count: int, what: str) -> tuple[str, ...]:
-    return (f"{count} {what}",) if count else ()
+def _said(left: list[int], what: str, rows: Rows) -> tuple[str, ...]:
+    """How many rows were left out, and whose they are."""
+    whose = [f"{folded(rows.text(row, 'account')) or 'nobody'} (row {row + HEADER})" for row in left]
+    return (f"{len(left)} {what}: {listed(whose)}",) if left else ()

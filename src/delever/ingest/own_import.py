@@ -15,6 +15,7 @@ from delever.ingest.lending_answers import unwrapped
 from delever.ingest.own_book import lending, perps
 from delever.ingest.own_columns import OURS, match, squashed
 from delever.ingest.own_files import Sheet, read_file, records
+from delever.ingest.own_names import Note, alike_found, folded
 from delever.ingest.own_totals import Reconciled
 from delever.ingest.positions import is_export, kinds_of, read_export
 from delever.ingest.query_results import EVENTS, rows_of
@@ -32,6 +33,7 @@ class OwnBook:
     columns: dict[str, dict[str, str]]  # file -> theirs: ours, "" where it is not used
     dropped: list[str]
     unknown: list[str]
+    notes: list[Note] = field(default_factory=list)  # what was made of rows and names that are there more than once
     stated: list[Reconciled] = field(default_factory=list)  # the protocol's own totals beside those of the accounts read
     block: int | None = None  # that the book is of
     time: datetime | None = None  # of the block
@@ -134,8 +136,10 @@ def _tables(sheets: Sequence[Any], choice: Choice) -> OwnBook:
         _no_events(sheet, said)
         here = {theirs: own for theirs, own in said.items() if theirs in sheet.columns or len(sheets) == 1}
         columns = match(sheet.columns, choice.kind, here, sheet.where)
-        made = lending(sheet, columns, fill) if choice.kind == "lending" else perps(sheet, columns, fill, choice.collateral)
-        tables.append(_with_names(made.table, names))
+        made = (lending(sheet, columns, fill, names) if choice.kind == "lending"
+                else perps(sheet, columns, fill, choice.collateral))
+        tables.append(made.table if choice.kind == "lending" else _with_names(made.table, names))
+        found.notes += made.notes
         found.read.append(f"{sheet.where}: {made.read} rows")
         found.columns[sheet.where] = {theirs: own for own, theirs in columns.of.items()} | dict.fromkeys(columns.unused, "")
         found.dropped += [f"{sheet.where}: {text}" for text in made.dropped]
@@ -147,6 +151,9 @@ def _tables(sheets: Sequence[Any], choice: Choice) -> OwnBook:
             "have different columns", ", ".join(sheet.where for sheet in sheets), remedy="import them one by one, or --fill"
         )
     found.table = pa.concat_tables(tables)
+    people = {name for column in ("account", "owner") if column in found.table.column_names
+              for name in found.table[column].unique().to_pylist()}
+    found.notes += alike_found(people, ", ".join(sheet.where for sheet in sheets))
     _pin(found, sheets)
     return found
 
@@ -171,9 +178,10 @@ def _pin(found: OwnBook, sheets: Sequence[Sheet]) -> None:
 
 def _with_names(table: pa.Table, names: Mapping[str, str]) -> pa.Table:
     """Assets and instruments under other names."""
+    names = {folded(theirs): own for theirs, own in names.items()}
     for column in ("asset", "instrument", "collateral_asset"):
         if column in table.column_names:
-            values = pa.array([names.get(value, value) for value in table[column].to_pylist()], pa.string())
+            values = pa.array([names.get(folded(value), value) for value in table[column].to_pylist()], pa.string())
             table = table.set_column(table.column_names.index(column), column, values)
     return table
 
@@ -185,7 +193,8 @@ def _lent(answers: Mapping[str, Any], choice: Choice) -> OwnBook:
     read = read_lending(answers, choice.names)
     accounts = len(set(read.table["account"].to_pylist()))
     said = f"{', '.join(answers)}: {read.title}, {accounts} accounts, {read.table.num_rows} legs"
-    return OwnBook(read.table, [said], {}, list(read.dropped), list(read.unknown), list(read.stated), read.block, read.time)
+    return OwnBook(read.table, [said], {}, list(read.dropped), list(read.unknown), [], list(read.stated), read.block,
+                   read.time)
 
 
 def _answers(answers: Mapping[str, Any], choice: Choice) -> OwnBook:
@@ -211,16 +220,19 @@ def _answers(answers: Mapping[str, Any], choice: Choice) -> OwnBook:
 
 
 def _by_name(answers: Mapping[str, Any]) -> dict[str, Any]:
-    """Answers of several accounts by the names of their files; of files with one name by their folders, an account each."""
+    """Answers of several accounts by the names of their files; an account each folder where its files are parts of one answer,
+    or where files have one name."""
     files = [Path(file) for file in answers]
-    if len({file.stem for file in files}) == len(files):
-        return {file.stem: one for file, one in zip(files, answers.values(), strict=True)}
     found: dict[str, list[Any]] = {}
     for file, one in zip(files, answers.values(), strict=True):
         found.setdefault(str(file.parent), []).append(one)
-    for folder, parts in found.items():
-        kinds = [kind for one in parts for kind in set(kinds_of(one))]
-        if len(kinds) != len(set(kinds)):
+    kinds = {folder: [kind for one in parts for kind in set(kinds_of(one))] for folder, parts in found.items()}
+    twice = [folder for folder, mine in kinds.items() if len(mine) != len(set(mine))]
+    parted = len(found) > 1 and not twice and any(len(parts) > 1 for parts in found.values()) and all(kinds.values())
+    if len({file.stem for file in files}) == len(files) and not parted:
+        return {file.stem: one for file, one in zip(files, answers.values(), strict=True)}
+    for folder in found:
+        if folder in twice:
             raise InputError("has the same answer of two accounts, and other files are called so too", folder, None,
                              "give each account a folder, or each file a name of its own: accounts are called by them")
     short = [Path(folder).name for folder in found]

@@ -57,8 +57,8 @@ def totals_of(table: pa.Table) -> dict[str, float]:
     return out
 
 
-def reconcile(table: pa.Table, given: Mapping[str, str], tolerance: float) -> list[Reconciled]:
-    """Each total given beside the book's; one that is apart by more than the tolerance (share) is refused."""
+def beside(table: pa.Table, given: Mapping[str, str]) -> list[Reconciled]:
+    """Each total given beside the book's."""
     known = totals_of(table)
     out = []
     for name, text in given.items():
@@ -75,16 +75,13 @@ def reconcile(table: pa.Table, given: Mapping[str, str], tolerance: float) -> li
         if wanted is None:
             raise InputError("has no number", f"--total {name}", text, "write --total collateral=1234.5")
         out.append(Reconciled(name, wanted, known[name]))
-    hold(out, tolerance, "--total", "was given", "see what was dropped and which column was read, or allow it with --tolerance")
     return out
 
 
 def hold(totals: Sequence[Reconciled], tolerance: float, where: str, whose: str, remedy: str) -> None:
-    """Refuse the first of the totals that is apart by more than the tolerance, a share."""
-    bad = next((one for one in totals if one.apart > tolerance), None)
-    if bad is not None:
-        raise InputError(
-            f"{bad.name} does not add up: the book has {bad.found:,.10g} and {bad.given:,.10g} {whose}",
-            where,
-            remedy=f"{bad.apart:.3%} apart: {remedy}",
-        )
+    """Refuse totals that are apart by more than the tolerance, a share; all that are, are named."""
+    bad = [one for one in totals if one.apart > tolerance]
+    if bad:
+        each = [f"{one.name} does not add up: the book has {one.found:,.10g} and {one.given:,.10g} {whose}, {one.apart:.3%} apart"
+                for one in bad]
+        raise InputError(", ".join(each), where, remedy=remedy)

@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 
 from .asset import USD, check_assets
 from .book import Book
-from .book_rows import row_error
 from .errors import InputError, nearest
 from .exchange import check_lending_only, check_one_home, check_sides, check_terms, check_waterfall
+from .new_assets import unknown_assets, without_terms
 from .oracle import compose
+from .origin import PARTS
 from .parts import WorldParts
 from .references import Path, known_asset, market, market_of_venue, own_price, pair_of_assets
 from .spec import Spec
@@ -36,12 +37,14 @@ def check_world(world: WorldParts) -> None:
 def check_book(book: Book, world: WorldParts, where: str, protocol: str | None = None) -> None:
     """Every asset of a book is an asset of the world, and its legs are such as the protocol has, where one is named."""
     if protocol is not None:
-        check_sides(book, world, where, protocol)
+        try:
+            check_sides(book, world, where, protocol)
+        except InputError as error:
+            raise without_terms(error, book, world, protocol) from None
     known = pa.array([*world.assets, USD])
     row = int(pc.index(pc.is_in(book.legs["asset"], known), False).as_py())
     if row >= 0:
-        name = book.legs["asset"][row].as_py()
-        raise row_error("unknown asset", where, row, "asset", name, nearest(name, world.assets))
+        raise unknown_assets(book, world, where, row, protocol)
 
 
 def _protocols(world: WorldParts) -> None:
@@ -134,10 +137,9 @@ def mechanisms(world: WorldParts) -> Iterator[tuple[Path, Spec]]:
 
 
 def _ages(world: WorldParts) -> None:
-    known: dict[str, Collection[str]] = {
-        "book": world.protocols, "parameters": world.protocols, "venue": world.venues, "feed": world.feeds,
-    }
-    for key in world.ages:
-        kind, _, name = key.partition(":")
-        if kind in known and name not in known[kind]:
-            raise InputError(f"unknown {kind}", path=("ages", key), value=name, remedy=nearest(name, known[kind]))
+    for place, keys in (("ages", world.ages), ("inputs", world.inputs)):
+        for key in keys:
+            kind, _, name = key.partition(":")
+            known: Collection[str] = getattr(world, PARTS[kind]) if kind in PARTS else (name,)
+            if name not in known:
+                raise InputError(f"unknown {kind}", path=(place, key), value=name, remedy=nearest(name, known))

@@ -17,7 +17,7 @@ class InputError(ValueError):
 
     The line reads `where: what: value; remedy`. `what` says what is wrong and may begin with a verb ("is
     missing"), `where` names the file, book or spec, `value` what was given (None: nothing to show), `remedy` what to
-    write instead. `path` is the way from `where` to the place, as keys of the YAML file.
+    write instead. `path` is the way from `where` to the place, as keys of the YAML file. `lines` are such that can be pasted.
     """
 
     def __init__(
@@ -28,12 +28,14 @@ class InputError(ValueError):
         remedy: str = "",
         *,
         path: tuple[str | int, ...] = (),
+        lines: tuple[str, ...] = (),
     ) -> None:
         self.what = what
         self.root = where
         self.path = path
         self.value = value
         self.remedy = remedy
+        self.lines = lines
         super().__init__(self._line())
 
     @property
@@ -51,7 +53,7 @@ class InputError(ValueError):
         """
         if self.root and not self.root.isidentifier():
             return self
-        return InputError(self.what, where, self.value, self.remedy, path=(*path, *self.path))
+        return InputError(self.what, where, self.value, self.remedy, path=(*path, *self.path), lines=self.lines)
 
     def _line(self) -> str:
         line = self.where

@@ -22,6 +22,9 @@ INVERSE = ("USD_PERP", "USD", "-PERPETUAL", "-USD-SWAP", "/USD:{coin}")
 OPENING_COSTS = 0.001  # share of a position that fees may have taken from its margin; assumption, above takers' fees
 
 
+NO_INSTRUMENT, NO_COLLATERAL = "unknown instrument", "unknown collateral"  # what a book has, and its exchange no terms of
+
+
 def is_exchange(protocol: ProtocolParts) -> bool:
     """Whether its rules are a margin engine."""
     return bool(getattr(protocol.rules, "margin", False))
@@ -195,7 +198,7 @@ def _check_instruments(legs: pa.Table, world: WorldParts, parameters: Mapping[st
     of_underlying = {known[perp]: perp for perp in reversed(traded)}
     held = [asset for asset, entry in parameters.items() if isinstance(entry, CollateralParameters) and asset in world.assets]
     for pair in pairs:
-        names, what = (traded, "unknown instrument") if pair["side"] == "position" else ([*held, unit], "unknown collateral")
+        names, what = (traded, NO_INSTRUMENT) if pair["side"] == "position" else ([*held, unit], NO_COLLATERAL)
         if pair["asset"] in names:
             continue
         row = int(pc.index(pc.and_(pc.equal(legs["side"], pair["side"]), pc.equal(legs["asset"], pair["asset"])), True).as_py())

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from delever.ingest.own_names import Note
+
 OK, WARN, ERROR = "ok", "warn", "error"
 LEVELS = (ERROR, WARN, OK)  # worst first
 CODES = {
     # books
     "account.unhealthy": "accounts below health 1 at the start",
+    "account.alike": "names that differ in letter case or blanks alone",
     "account.below_maintenance": "accounts below maintenance margin at the start",
     "book.remainder": "collateral or debt that is not split into assets (remainder legs)",
     "book.unbalanced": "longs and shorts do not balance",
     "book.unsaid": "the book does not say it",
+    "address.joined": "addresses that were written in several ways",
     "row.left_out": "not in the book",
+    "row.summed": "rows that were added to others of the same account, asset and side",
     # protocols and their parameters
     "cap.borrow_exceeded": "more is owed than the cap",
     "cap.supply_exceeded": "more is supplied than the cap",
@@ -38,6 +43,7 @@ CODES = {
     "oracle.none": "no oracle is stated: it is seen at the market",
     "price.apart": "price seen at the start is not the market's",
     "venue.apart": "venue stands beside the outside price",
+    "venue.bounded": "more than its positions hold may have to be traded: the rest finds nobody",
     "venue.extrapolated": "depth is extrapolated beyond the last quote",
     "venue.slow": "an outside move reaches this pool, and feeds that look at it, by half in its half-life",
     "venue.unused": "venues on which nothing of the world trades",
@@ -55,6 +61,8 @@ CODES = {
     "figure.few_paths": "figures that rest on fewer than ten paths",
     "order.in_part": "order that was carried out in part on every path",
     "order.never_ran": "order that was carried out on no path",
+    "paths.drawn_in_vain": "fewer paths tell of the far tail than if all were drawn as stated",
+    "paths.weighted": "paths are drawn around a move of prices, and count by their likelihood",
     "policy.never_acted": "policy that acted on no path",
     "shock.no_effect": "shock that moves no price that anybody sees",
     "variant.no_effect": "variant with the same figures as the baseline",
@@ -74,6 +82,11 @@ class Finding(NamedTuple):
     def what(self) -> str:
         """In words."""
         return CODES[self.code]
+
+
+def as_finding(note: Note) -> Finding:
+    """What a reader of tables noted."""
+    return Finding(WARN if note.warns else OK, *note[1:])
 
 
 def warnings(found: list[Finding]) -> list[Finding]:

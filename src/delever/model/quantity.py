@@ -20,6 +20,7 @@ from delever.ingest.numbers import fault, limits
 from .errors import InputError, show
 
 NUMBER = re.compile(r"([+-]?(?:\d{1,3}(?:,\d{3})+|\d[\d_]*|(?=\.\d))(?:\.\d*)?(?:[eE][+-]?\d+)?)(.*)", re.DOTALL)
+GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.0*)?")  # 1,5 is no whole number
 MOST_WHOLE = 2**63 - 1
 MULTIPLES = {"k": 1e3, "m": 1e6, "bn": 1e9}
 
@@ -99,6 +100,7 @@ def money(unit: str) -> dict[str, float]:
     return scales
 
 
+SECONDS = Unit("s", "a time", "'24 h', '30 min' or '12 s'", TIME_UNITS, low=0)
 SHARE = Unit("share of 1", "a share", "0.83 or '83 %'", SHARE_UNITS, low=0, high=1, largest_plain=1)
 CHANGE = Unit("share of 1", "a change as a share", "-0.05 or '-5 %'", SHARE_UNITS, -1, largest_plain=1, open_low=True,
               signed=True)
@@ -113,7 +115,7 @@ PER_YEAR = Unit(
     largest_plain=10,
 )
 
-Seconds = Annotated[float, Unit("s", "a time", "'24 h', '30 min' or '12 s'", TIME_UNITS, low=0)]
+Seconds = Annotated[float, SECONDS]
 Share = Annotated[float, SHARE]  # from 0 to 1
 Change = Annotated[float, CHANGE]  # of a price, above -100 %; more than +100 % needs its sign: '150 %'
 DepthChange = Annotated[  # all may go
@@ -130,7 +132,9 @@ Number = Annotated[float, Unit("1", "a number", "0.5")]
 
 def _whole(least: int) -> BeforeValidator:
     def read(value: object) -> int:
-        text = value.replace(",", "").replace("_", "").strip() if isinstance(value, str) else value
+        text = value.strip().replace("_", "") if isinstance(value, str) else value
+        if isinstance(text, str) and GROUPED.fullmatch(text):
+            text = text.replace(",", "")
         try:
             if isinstance(text, bool) or not isinstance(text, (int, float, str)) or float(text) != int(float(text)):
                 raise ValueError

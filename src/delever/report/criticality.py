@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from delever.report.asked import findings_remarks
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.numbers import NONE, duration, magnitude, percent, price, signed_percent
 
@@ -27,6 +28,7 @@ PLAYED = (
     "tops up; orders of engines have no limit price; nothing comes back meanwhile. For these: delever stress."
 )
 LEAST = 0.005  # share of the spectral radius; what carries less is counted, not shown
+FEW = 10  # accounts
 SHOWN = 12  # rows of the matrix
 LEVELS = 16  # rows of tables behind the first, about
 
@@ -49,7 +51,8 @@ def headline(result: Criticality) -> str:
 
 def criticality_report(name: str, result: Criticality) -> Report:
     """For people."""
-    sections: list[Section | Remarks] = [_levels(result), _spirals(result)]
+    sections: list[Section | Remarks] = [*findings_remarks("Warnings", result.findings, "warn"), _levels(result),
+                                         _spirals(result)]
     sections += [_runs(result)] if result.runs.num_rows else []
     sections += [_matrix(result)] if result.matrix.num_rows else []
     sections += [_pace(result)]
@@ -72,8 +75,20 @@ def _levels(result: Criticality) -> Section:
         column("P", [percent(row["penalty"]) for row in rows], right=True),
         column("sold for a fall of 1 %", [row["depth_usd"] for row in rows], "USD"),
         column("spectral radius", [magnitude(row["spectral_radius"]) for row in rows], right=True)]
-    notes = ("* above 1: a sale forces more than itself", f"Depth, L and P are those of {result.market}")
+    notes = ("* above 1: a sale forces more than itself", f"Depth, L and P are those of {result.market}", rests_on(result))
     return Section("Branching ratio by price", table_of(*columns), notes)
+
+
+def rests_on(result: Criticality) -> str:
+    """How many accounts n at its highest rests on, and over which step it is counted."""
+    top = result.top
+    if not top["accounts"]:
+        return f"n is counted over steps of {percent(top['step'])} of the price; in none of them is anybody called"
+    many = top["accounts"]
+    whose = "one account" if many == 1 else f"{many:,} accounts, the largest {percent(top['largest'])} of what is taken there"
+    narrow = "; so few jump into a step or out of it: see n over a wider one, --step" if many < FEW else ""
+    return (f"n is counted over steps of {percent(top['step'])} of the price: at its highest, {signed_percent(top['shock'])}, it "
+            f"rests on {whose}{narrow}")
 
 
 def few(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
@@ -159,7 +174,9 @@ def criticality_json(name: str, result: Criticality) -> dict[str, Any]:
     return {
         "world": name, "asset": result.asset, "price_usd": result.price, "market": result.market,
         "finding": headline(result), "definitions": {"n": RATIO, "lpd": RULE, "spiral": PLAYED},
+        "rests_on": {key: result.top[key] for key in ("shock", "n", "step", "accounts", "largest")},
         "levels": rows(result.levels), "above_1": rows(result.runs),
         "spectral_radius": {"at": result.peak, "value": result.radius, "loop": list(result.loop),
                             "loop_ratio": result.loop_ratio},
-        "matrix": rows(result.matrix), "pace": rows(result.pace), "to_know": list(result.said)}
+        "matrix": rows(result.matrix), "pace": rows(result.pace), "to_know": list(result.said),
+        "asked": rows(result.asked), "findings": rows(result.findings)}

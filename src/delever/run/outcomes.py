@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from delever.core.columns import Column, Figure, Value
+from delever.core.elementary import FARTHEST
 from delever.core.phase import Phase
 from delever.core.state import State
 from delever.core.tables import SLOTS
@@ -15,9 +16,10 @@ from delever.engine.conservation import LIMIT, residual
 from delever.model.errors import InputError
 from delever.run.assemble import Model
 from delever.run.collect import collect, field_of
-from delever.run.reach import FARTHEST, FARTHEST_TRADED, REMEDY
+from delever.run.reach import FARTHEST_TRADED, REMEDY
 
 PATH = Column("path", "number", "of the path")
+WEIGHT = Column("weight", "number", "how much the path counts: its likelihood as the world states it, over that as it was drawn")
 TOUCHED = Column("accounts_touched", "count", "accounts that came into reach of liquidation")
 LOOKED = Column("health_checks", "count", "exact health checks")
 RESIDUAL = Column("residual", "share", "violation of conservation, as a share of turnover", (Figure(
@@ -43,9 +45,11 @@ class ConservationError(RuntimeError):
 def tabulate_paths(model: Model, mechanisms: Sequence[Phase], state: State) -> pa.Table:
     """Outcomes of a chunk, one row a path."""
     slots = int(state.watch.counts[SLOTS])
+    check_seen(model, state)
     leaks = conserved(model, state, slots)
     touched = np.bincount(state.pool.touched.path[:slots], minlength=state.paths)
-    values = [Value(PATH, state.first_path + np.arange(state.paths)), Value(TOUCHED, touched), *collect(mechanisms, state),
+    values = [Value(PATH, state.first_path + np.arange(state.paths)), Value(WEIGHT, state.weight),
+              Value(TOUCHED, touched), *collect(mechanisms, state),
               Value(LOOKED, state.tally.looked), *(Value(RESIDUAL, leak, asset=a) for a, leak in enumerate(leaks))]
     check_outcomes(model, state, values)
     return pa.table([pa.array(value.values) for value in values], schema=pa.schema([field_of(model, v) for v in values]))
@@ -62,6 +66,16 @@ def check_outcomes(model: Model, state: State, values: Sequence[Value]) -> None:
         if wrong.any():
             raise InputError("is beyond what can be reckoned with", f"path {state.first_path + int(wrong.argmax())}",
                              field_of(model, value).name, FAR_APART)
+
+
+def check_seen(model: Model, state: State) -> None:
+    """What protocols see has at no time been further from where it was than accounts can be watched, on any path."""
+    reserve = int(state.seen.beyond[0]) - 1
+    if reserve >= 0:
+        check_moves(model, state, state.markets.lowest - state.markets.lowest_exogenous, FARTHEST_TRADED)  # says where, if it is
+        protocol, asset = model.positions.reserves[reserve]
+        raise InputError("has moved further than can be reckoned with", f"price of {asset} as {protocol} sees it",
+                         remedy=f"{REMEDY}, smaller orders or deeper venues")
 
 
 def check_moves(model: Model, state: State, moved: np.ndarray, most: float) -> None:

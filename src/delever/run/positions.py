@@ -23,6 +23,7 @@ from delever.model.book_rows import own_rows
 from delever.model.checks import check_book
 from delever.model.errors import InputError, nearest
 from delever.model.exchange import instruments
+from delever.model.new_assets import no_parameters
 from delever.model.parameters import ROUNDING, CollateralParameters, categories_of, look_up
 from delever.model.world import ReserveParameters, World
 from delever.run.exchanges import held_at, lay_margins, with_cash
@@ -150,6 +151,7 @@ def tabulate(world: World, book: Book) -> Positions:
     threshold, incentive = np.where(is_debt, 0.0, own), np.zeros(len(amount))
     seizable, term, categories = np.zeros(len(amount), np.int64), reserve.ravel().copy(), list[tuple[int, int]]()
     kinds, kind_of = np.unique(np.column_stack([reserve, emode, is_debt]), axis=0, return_inverse=True)
+    lacking: dict[str, list[str]] = {}  # by protocol, collateral without parameters
     for k, (r, category, debt) in enumerate(kinds):
         mine = kind_of.ravel() == k
         name, asset_name = reserves[r]
@@ -164,8 +166,7 @@ def tabulate(world: World, book: Book) -> Positions:
         assert entry is None or isinstance(entry, ReserveParameters)
         if entry is None:
             if np.isnan(threshold[mine]).any() or (seizable[mine].any() and not remainder[mine].all()):
-                raise InputError("no parameters for collateral", f"protocols.{name}.parameters", asset_name,
-                                 f"add it to the parameter set; {nearest(asset_name, parameters[name])}")
+                lacking.setdefault(name, []).append(asset_name)
             continue
         if category and category not in categories_of(parameters[name]) and np.isnan(threshold[mine]).any():
             remedy = f"write `emode: {{{category}: {{liquidation_threshold: 93 %, incentive: 1 %}}}}` there, or 0 in the book"
@@ -177,6 +178,9 @@ def tabulate(world: World, book: Book) -> Positions:
             categories.append((int(r), int(category)))
         threshold[mine] = np.where(np.isnan(threshold[mine]), chosen.liquidation_threshold, threshold[mine])
         incentive[mine] = chosen.incentive
+
+    for name, lacks in lacking.items():
+        raise no_parameters(world, name, list(dict.fromkeys(lacks)), parameters[name])
 
     # legs in fixed places: [accounts, most collaterals + most debts]
     accounts = len(names.dictionary)

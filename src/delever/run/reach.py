@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from delever.core.elementary import FARTHEST
 from delever.core.setting import Layout
 from delever.engine.step import Phases
 from delever.model.errors import InputError
 
-FARTHEST = 100.0  # log price; moves are kept in ticks of which an int32 holds 128, and exp(100) of a price is nobody's scenario
 FARTHEST_TRADED = 16.0  # log price that trades may move a market by, a hundred thousand times its pool (measured: residual 1e-9)
 TAIL = 6.0  # typical moves that the farthest of a path is, one in a billion
 REMEDY = "take smaller moves, volatility or drift, or less time"
