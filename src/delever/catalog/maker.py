@@ -11,8 +11,8 @@ import math
 from delever.catalog.parameters import Entry, ParameterSet
 
 SOURCES = {
-    "2020-03-15": "makerdao/spells-mainnet @96f7b33, archive/2020-03-15-DssSpell/DssSpell.sol: the fee that it found (4 %); mat and "
-                  "chop: makerdao/dss-deploy-scripts @01e55f5, config/main.json, of autumn 2020",
+    "2020-03-15": "makerdao/spells-mainnet @96f7b33, archive/2020-03-15-DssSpell/DssSpell.sol: the fee that it found (4 %); mat "
+                  "and chop: makerdao/dss-deploy-scripts @01e55f5, config/main.json, of autumn 2020",
     "2021-04-30": "makerdao/spells-mainnet @50f65be, archive/2021-04-30-DssSpell/DssSpell.t.sol: values after the spell",
     "2022-02-25": "makerdao/spells-mainnet @3e6e363, archive/2022-02-25-DssSpell/test/config.sol: values after the spell",
 }
