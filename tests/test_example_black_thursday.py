@@ -1,0 +1,96 @@
+"""examples/maker_black_thursday: its files say what its code makes, and nothing of March but what is given is read."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "examples" / "maker_black_thursday"
+MODULES = ("day", "fit", "inputs", "make_world", "predict")
+DATA = Path(os.environ.get("DELEVER_DATA") or ROOT.parent / "shared" / "data") / "maker_2020-03"
+pytestmark = pytest.mark.skipif(not DATA.is_dir() and not os.environ.get("CI"),
+                                reason="the data of March 2020 are not here (DELEVER_DATA)")
+
+
+@pytest.fixture(scope="module")
+def example() -> Iterator[Callable[[str], ModuleType]]:
+    """The example's modules by name; they import one another as scripts of one folder do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DELEVER_DATA", str(DATA.parent))
+        patch.syspath_prepend(str(FOLDER))
+        for name in MODULES:
+            importlib.sys.modules.pop(name, None)  # type: ignore[attr-defined]
+        yield importlib.import_module
+    for name in MODULES:
+        importlib.sys.modules.pop(name, None)  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def predictions() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(next(FOLDER.glob("predictions-*.json")).read_text())
+    return found
+
+
+def test_estimates_of_keepers_are_those_of_the_calm_months(example: Callable[[str], ModuleType]) -> None:
+    fit = example("fit")
+    assert fit.fit() == json.loads((FOLDER / "keepers.json").read_text())
+    assert max(lot.bid_at for lot in fit.calm()) < 0.0, "nothing later than February"
+
+
+def test_the_page_gives_the_estimates(example: Callable[[str], ModuleType]) -> None:
+    page, found = (ROOT / "docs" / "black_thursday.md").read_text(), json.loads((FOLDER / "keepers.json").read_text())
+    for name in ("discount", "spread"):
+        assert f"| {100 * found[name]['estimate']:.2f} % | {100 * found[name]['standard_error']:.2f} % |" in page
+    for share in found["fee_shares"].values():
+        assert f"| {100 * share['estimate']:.1f} % | {100 * share['standard_error']:.1f} % |" in page
+    assert f"{found['locked']['estimate']:,.0f} DAI" in page
+
+
+def test_the_world_is_what_its_code_makes(example: Callable[[str], ModuleType], tmp_path: Path,
+                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["make_world.py", "--to", str(tmp_path)])
+    example("make_world").main()
+    made, kept = (yaml.safe_load((folder / "world.yaml").read_text()) for folder in (tmp_path, FOLDER))
+    assert made == kept
+
+
+def test_vaults_fall_due_in_the_order_of_their_lots(example: Callable[[str], ModuleType]) -> None:
+    given, day = example("inputs").given(), example("day")
+    for steepness in (1.0, 2.5):
+        due = day.triggers(given, steepness)
+        assert (np.diff(due) < 0.0).all()
+        assert due[-1] >= given.osm[:, 1].min() * (1.0 - 1e-9)
+
+
+def test_a_morning_of_it_conserves_value_and_closes_lots_once_the_oracle_falls(example: Callable[[str], ModuleType]) -> None:
+    predict = example("predict")
+    hours = predict.simulate(np.full(len(example("day").Unknown._fields), 0.5), hours=6)
+    assert hours.shape == (6, 3)
+    assert hours[:3].sum() == 0.0, "the oracle has not fallen below what it had been in March"
+    assert hours[:, 0].sum() > 0.0
+
+
+def test_the_predictions_keep_to_the_format(predictions: dict[str, Any], example: Callable[[str], ModuleType]) -> None:
+    assert (FOLDER / f"predictions-{predictions['made']}.json").is_file()
+    assert predictions["inputs_sha256"] == example("inputs").hashes()
+    assert predictions["fitted_on"] == ["maker_2020-03: auctions of 2019-11 to 2020-02"]
+    assert re.search(r"commit [0-9a-f]{7}", predictions["method"])
+    assert predictions["quantiles"] == [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95]
+    assert len({(row["quantity"], row["of"]) for row in predictions["rows"]}) == len(predictions["rows"])
+    for row in predictions["rows"]:
+        assert len(row["values"]) == 7
+        assert (np.diff(row["values"]) >= 0.0).all()
+        assert re.fullmatch(r"total|2020-03-1[123](T\d\d)?", row["of"])
+        if row["unit"] == "share of 1":
+            assert 0.0 <= row["values"][0] <= row["values"][-1] <= 1.0
