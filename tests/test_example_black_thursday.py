@@ -75,8 +75,8 @@ def test_vaults_fall_due_in_the_order_of_their_lots(example: Callable[[str], Mod
 
 def test_a_morning_of_it_conserves_value_and_closes_lots_once_the_oracle_falls(example: Callable[[str], ModuleType]) -> None:
     predict = example("predict")
-    hours = predict.simulate(np.full(len(example("day").Unknown._fields), 0.5), hours=6)
-    assert hours.shape == (6, 3)
+    hours = predict.simulate(np.full(len(example("day").Unknown._fields), 0.5), hours=8)
+    assert hours.shape == (8, 3)
     assert hours[:3].sum() == 0.0, "the oracle has not fallen below what it had been in March"
     assert hours[:, 0].sum() > 0.0
 
@@ -94,3 +94,16 @@ def test_the_predictions_keep_to_the_format(predictions: dict[str, Any], example
         assert re.fullmatch(r"total|2020-03-1[123](T\d\d)?", row["of"])
         if row["unit"] == "share of 1":
             assert 0.0 <= row["values"][0] <= row["values"][-1] <= 1.0
+
+
+def test_the_page_gives_the_predictions_and_the_score(predictions: dict[str, Any]) -> None:
+    page = (ROOT / "docs" / "black_thursday.md").read_text()
+    row = {(r["quantity"], r["of"]): r["values"] for r in predictions["rows"]}
+    shown = {"lots closed": "{:,.0f}", "share of lots won for nothing": "{:.0%}", "DAI shortfall": "{:.2f} m"}
+    for of, said in (("total", "in all"), ("2020-03-12", "2020-03-12"), ("2020-03-13", "2020-03-13")):
+        for quantity, show in shown.items():
+            low, mid, high = (show.format(row[quantity, of][k] / (1e6 if quantity == "DAI shortfall" else 1)) for k in (0, 3, 6))
+            assert f"| {quantity}, {said} | {low} | {mid} | {high} |".replace("%", " %") in page
+    score = json.loads((FOLDER / "keepers.json").read_text())["scored"]
+    assert f"CRPS {score['crps']:.4f} of log price, against {score['crps_at_market']:.4f}" in page
+    assert f"{score['in_80_interval']:.0%} within".replace("%", " %") in page

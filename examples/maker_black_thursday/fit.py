@@ -13,8 +13,10 @@ Lots of one day are alike, so errors are those of a bootstrap over days. Nothing
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import inputs
@@ -78,6 +80,23 @@ def estimate(value: float, draws: np.ndarray, of: str, n: int, days: int) -> dic
             "interval_80": [round(float(q), 6) for q in np.quantile(draws, [0.1, 0.9])], "of": of, "lots": n, "days": days}
 
 
+def scored(day: np.ndarray, discount: np.ndarray) -> dict[str, Any]:
+    """Fitted on lots of the first half of February's days, scored on the others: a normal of that mean and deviation.
+
+    Against it: everybody bids the market price. CRPS of a normal as of Gneiting and Raftery (2007), of a point the distance.
+    """
+    first = day < np.median(np.unique(day))
+    mean, spread, later = float(discount[first].mean()), float(discount[first].std(ddof=1)), discount[~first]
+    z, unit = (later - mean) / spread, NormalDist()
+    crps = spread * (z * (2.0 * np.array([unit.cdf(x) for x in z]) - 1.0) + 2.0 * np.array([unit.pdf(x) for x in z])
+                     - 1.0 / math.sqrt(math.pi))
+    return {"of": "log(market / last bid) of the second half of February's days, by a fit on the first", "lots": len(later),
+            "fitted_on_lots": int(first.sum()), "mean": round(mean, 6), "spread": round(spread, 6),
+            "crps": round(float(crps.mean()), 6), "crps_at_market": round(float(np.abs(later).mean()), 6),
+            "in_80_interval": round(float((np.abs(z) <= unit.inv_cdf(0.9)).mean()), 4),
+            "bias": round(float(later.mean() - mean), 6)}
+
+
 def fit() -> dict[str, Any]:
     """keepers.json."""
     lots = calm()
@@ -102,7 +121,8 @@ def fit() -> dict[str, Any]:
         "delay": {"estimate": float(np.median(delay)), "of": "seconds from ttl after the last bid to the deal, median of all",
                   "lots": len(lots), "shortest": float(delay.min())},
         "locked": {"estimate": round(locked(lots), 2), "of": "most DAI that last bids held at a time, all lots: what keepers had "
-                   "at least", "lots": len(lots)}}
+                   "at least", "lots": len(lots)},
+        "scored": scored(day, discount)}
 
 
 if __name__ == "__main__":

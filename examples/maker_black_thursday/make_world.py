@@ -18,7 +18,7 @@ import yaml
 
 HEADER = """\
 # Maker's ETH-A vaults from 11 March 2020, 23:00 UTC, to 14 March 00:00: the lots of that month as vaults, the market and the
-# gas of the day. Written by make_world.py, which makes book.csv and prices.csv too, from DELEVER_DATA; docs/black_thursday.md says
+# gas of the day. Written by make_world.py, which makes book.csv and prices.csv too, from DELEVER_DATA. docs/black_thursday.md:
 # where figures come from, which are estimates of calm months and which assumptions. All of them are at their median here.
 """
 
