@@ -18,6 +18,7 @@ import numpy as np
 
 AS_OF, UNTIL = "2020-03-11T23:00:00Z", "2020-03-14T00:00:00Z"
 CALM_ENDS = "2020-03-01T00:00:00Z"
+LUMP = 50.0  # ETH, most in a lot by the terms of the day
 FILES = ("maker_2020-03/eth_dai_usd_5m.csv", "maker_2020-03/flip_auctions_calm_2019-11_2020-02.csv",
          "maker_2020-03/flip_lots_2020-03.csv", "maker_2020-03/osm_eth_usd.csv", "crash_days/eth_gas_uniswap_10m.csv.gz")
 MARKET, CALM, LOTS, OSM, GAS = FILES
@@ -65,8 +66,9 @@ def _read(moment: str) -> datetime:
 
 
 def given() -> Given:
-    """Read."""
+    """Read. From the first lot on that is larger than the terms of the day allow, lots were kicked under later ones: left out."""
     lots = np.array([float(row["lot_eth"]) for row in sorted(rows(LOTS), key=lambda row: int(row["id"]))])
+    lots = lots[:int(np.argmax(lots > LUMP * (1.0 + 1e-9)))] if (lots > LUMP * (1.0 + 1e-9)).any() else lots
     market = np.array([[at(r["datetime"]), float(r["eth_usd"]), float(r["dai_usd"])] for r in rows(MARKET)])
     osm = np.array([[at(r["time_utc_interpolated"]), float(r["osm_eth_usd"])] for r in rows(OSM)])
     gas = np.array([[at(r["t"]), *(float(r[f"gas_{q}_gwei"]) for q in ("p30", "p60", "p90"))] for r in rows(GAS)

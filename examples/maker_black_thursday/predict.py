@@ -44,7 +44,7 @@ SEED, DRAWS = 20200312, 240
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 LEAST_DRAWS = 0.1  # share of draws that must have closed a lot in an hour for its share of them to be told
 CLOSED, NOTHING, SHORT = range(3)
-QUANTITIES = {CLOSED: ("lots closed", "count"), SHORT: ("DAI shortfall", "DAI")}
+QUANTITIES = {CLOSED: ("lots closed", "count"), SHORT: ("DAI shortfall", "USD")}
 SHARE = "share of lots won for nothing"
 
 
@@ -125,8 +125,9 @@ def main() -> None:
     parser.add_argument("--registered", required=True, help="commit in which the method was written down")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--to", type=Path, default=HERE, help="folder for the file")
+    parser.add_argument("--name", default="", help="of a later method of the same day, behind the date")
     arguments = parser.parse_args()
-    file: Path = arguments.to / f"predictions-{arguments.dated}.json"
+    file: Path = arguments.to / f"predictions-{arguments.dated}{arguments.name and '-' + arguments.name}.json"
     if file.exists():
         raise SystemExit(f"{file} stands: a file once written is never changed; give another date")
     with ProcessPoolExecutor(arguments.workers, get_context("spawn")) as pool:
