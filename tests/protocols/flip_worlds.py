@@ -21,7 +21,7 @@ NOTHING: Mapping = KEEPER | {"nothing": True, "fee": 200}
 def flips(legs: Iterable[Leg], rules: Mapping | None = None, **changes: Any) -> World:
     """ETH at 1000 USD, mat 150 %, penalty 13 %; steps of a minute over two hours; one keeper with a million."""
     scenario = {"horizon": 7200, "step": 60} | changes.pop("scenario", {})
-    parameters = {"ETH": {"liquidation_threshold": 1 / 1.5, "incentive": 0.13}}
+    parameters = {"ETH": {"liquidation_threshold": 1 / 1.5, "incentive": 0.13}} | changes.pop("parameters", {})
     actors = changes.pop("actors", {"keeper": KEEPER})
     return one_market(legs, rules=RULES | (rules or {}), parameters=parameters, scenario=scenario, actors=actors, **changes)
 

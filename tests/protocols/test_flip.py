@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from delever import worlds
+from delever.analysis.soundness import check
 from delever.core.tables import COVERED, DEBTS, DEFICIT, DEPOSITS, HOLDERS, TREASURY
 from delever.engine.step import step
+from delever.model.errors import InputError
 from delever.run.assemble import assemble, phases
 from delever.run.start import new_state
 from protocols.flip_worlds import KEEPER, NOTHING, RULES, Mapping, counted, flips, played
@@ -141,3 +145,27 @@ def test_no_bit_depends_on_the_chunk_and_nothing_is_lost(mode: str) -> None:
         assert state.ledgers.tokens[..., 0].tobytes() == whole.ledgers.tokens[..., p].tobytes()
         assert state.ledgers.totals[..., 0].tobytes() == whole.ledgers.totals[..., p].tobytes()
     assert whole.ledgers.totals.sum() > 0.0
+
+
+def test_a_check_says_where_nobody_bids_on_lots() -> None:
+    def found(**changes: Any) -> set[str]:
+        return set(check(flips(loan("a", 10.0, 6000.0), **changes)).findings["code"].to_pylist())
+
+    assert "auction.no_bidder" not in found()
+    assert "auction.no_bidder" in found(actors={"liquidators": {"kind": "liquidators"}})
+
+
+@pytest.mark.parametrize(("actor", "said"), [
+    (KEEPER | {"capital": {}}, "has no money"), (KEEPER | {"capital": {"DOGE": 1}}, "DOGE"), (KEEPER | {"into": "DOGE"}, "DOGE"),
+    (KEEPER | {"most_fee": 10}, "below the fee"), (KEEPER | {"spread": 3}, "spread")])
+def test_mistakes_of_keepers_are_answered_in_a_line(actor: Mapping, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        flips(loan("a", 10.0, 6000.0), actors={"keeper": actor})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_vault_with_two_collaterals_is_refused() -> None:
+    legs = [*loan("a", 10.0, 6000.0), ("a", "BTC", "collateral", 1.0)]
+    terms = {"BTC": {"liquidation_threshold": 0.5, "incentive": 0.13}}
+    with pytest.raises(InputError, match="a vault of flip has one of each"):
+        assemble(flips(legs, assets={"ETH": {"price": 1000.0}, "BTC": {"price": 1000.0}}, parameters=terms))

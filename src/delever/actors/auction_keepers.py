@@ -50,6 +50,7 @@ class AuctionKeepers(Actor):
 
     kind: ClassVar[str] = "auction_keepers"
     bids: ClassVar[bool] = True
+    buys_lots: ClassVar[bool] = True
     network: Text | None = Field(None, description="the chain on which he acts; null: the only one")
     capital: dict[str, Amount] = Field(examples=["{USD: 2m, ETH: 50}"], description="units at the start, gas money among them; "
                                        "assumption")

@@ -3,7 +3,7 @@
     bite    anybody may, for nothing: lot = min(collateral, lump), tab = its share of the debt x chop (flip_auction.py)
     bids    two phases, tend and dent, ttl and tau: core/english.py; what they do to the books: core/bids.py
 Who bids is an actor's: `auction_keepers`. A vault has one collateral and one debt; its liquidation threshold is 1 / mat, its
-incentive the penalty (chop - 1). Nobody is asked for more than a bid of nothing. Source: makerdao/dss (cat.sol @016178e,
+incentive the penalty (chop - 1). A first bid may be next to nothing. Source: makerdao/dss (cat.sol @016178e,
 flip.sol @03c6df6); real arithmetic, where the contracts round.
 """
 
@@ -45,6 +45,7 @@ class Flip(Rules):
 
     kind: ClassVar[str] = "flip"
     lends: ClassVar[bool] = False
+    bid_for: ClassVar[bool] = True
     version: Literal["eth_a_2020_03"] | None = Field(
         None, description="terms as they were on chain; what is stated beside goes before; null: all are stated")
     beg: Ratio = Field(ge=1, examples=[1.03], description="least a bid is, of the one that stands; a lot falls by as much")
