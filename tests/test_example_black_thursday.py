@@ -56,6 +56,10 @@ def test_the_page_gives_the_estimates(example: Callable[[str], ModuleType]) -> N
         assert f"| {100 * found[name]['estimate']:.2f} % | {100 * found[name]['standard_error']:.2f} % |" in page
     for share in found["fee_shares"].values():
         assert f"| {100 * share['estimate']:.1f} % | {100 * share['standard_error']:.1f} % |" in page
+    seen = found["oracle"]
+    assert f"of {seen['pokes']} pokes" in page
+    assert f"{100 * seen['mean']:.2f} % ± {100 * seen['standard_deviation']:.2f} %".replace("-", "−") in page
+    assert 60.0 * seen["minutes_after_the_hour"] == example("day").MINUTE_OF_POKE
     assert f"{found['locked']['estimate']:,.0f} DAI" in page
 
 

@@ -7,7 +7,8 @@
     fees                gas price of last bids in January and February: shares of those at 101 gwei, at 35, and of others
     delay               from the moment a bid has lapsed (ttl) until the lot is taken
     locked              most DAI that last bids held at a time: the least that keepers had together
-Lots of one day are alike, so errors are those of a bootstrap over days. Nothing later than February is read.
+    oracle              log(price that Maker's oracle shows / market at its poke before), of pokes before the start of the example
+Lots of one day are alike, so errors are those of a bootstrap over days. Of auctions nothing later than February is read.
 """
 
 from __future__ import annotations
@@ -97,6 +98,18 @@ def scored(day: np.ndarray, discount: np.ndarray) -> dict[str, Any]:
             "bias": round(float(later.mean() - mean), 6)}
 
 
+def oracle() -> dict[str, Any]:
+    """How far an osm feed is from Maker's: what it shows against the market at the poke before; and when pokes come."""
+    given = inputs.given()
+    pokes = given.osm[given.osm[:, 0] < 0.0]
+    before = np.searchsorted(given.market[:, 0], pokes[:-1, 0], side="right") - 1
+    error = np.log(pokes[1:, 1] / given.market[before, 1])
+    return {"of": "log(price shown / market at the poke before), pokes from 1 February to the start", "pokes": len(error),
+            "mean": round(float(error.mean()), 6), "standard_deviation": round(float(error.std(ddof=1)), 6),
+            "largest": round(float(np.abs(error).max()), 6),
+            "minutes_after_the_hour": round(float(np.median(pokes[:, 0] % 3600.0)) / 60.0)}
+
+
 def fit() -> dict[str, Any]:
     """keepers.json."""
     lots = calm()
@@ -122,7 +135,7 @@ def fit() -> dict[str, Any]:
                   "lots": len(lots), "shortest": float(delay.min())},
         "locked": {"estimate": round(locked(lots), 2), "of": "most DAI that last bids held at a time, all lots: what keepers had "
                    "at least", "lots": len(lots)},
-        "scored": scored(day, discount)}
+        "scored": scored(day, discount), "oracle": oracle()}
 
 
 if __name__ == "__main__":
