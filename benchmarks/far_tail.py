@@ -5,8 +5,8 @@
 Worlds of benchmarks/far_world.py. The truth is the quantile of 10^7 paths drawn as stated, of a seed of its own. Then runs of
 `paths` paths, `repeat` of each kind, each of other paths: their errors against the truth, as a root mean square, and the ratio of
 mean squares, which is how many times fewer paths are needed (errors fall with the root of the paths; measured besides at a tenth
-of the paths). `held` is how often the 95 % interval holds the truth. The move is tuned to these worlds: three falls over a day and
-three over four were tried at 100,000 paths, and this one looked best; it alone was run against the truth.
+of the paths). `held` is how often the 95 % interval holds the truth. The move is tuned to these worlds: three falls over a day
+and three over four were tried at 100,000 paths, and this one looked best; it alone was run against the truth.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         concentration,
         criticality,
         find_critical,
+        first_passage,
         liquidation_prices,
         remainder_worlds,
         sweep,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from delever.analysis.reverse import reverse
     from delever.analysis.solvency import solvency
     from delever.analysis.tails import tails
+    from delever.analysis.twin import twin
+    from delever.analysis.worst import worst
     from delever.examples import example
     from delever.ingest.own_import import import_book
     from delever.model.book import Book
@@ -59,6 +62,7 @@ __all__ = [
     "criticality",
     "example",
     "find_critical",
+    "first_passage",
     "html_report",
     "import_book",
     "lean",
@@ -75,7 +79,9 @@ __all__ = [
     "stress",
     "sweep",
     "tails",
+    "twin",
     "wall",
+    "worst",
     "write_report",
 ]
 
@@ -91,6 +97,7 @@ _HOME = {
     "criticality": "delever.analysis",
     "example": "delever.examples",
     "find_critical": "delever.analysis",
+    "first_passage": "delever.analysis",
     "html_report": "delever.report.html.page",
     "import_book": "delever.ingest.own_import",
     "lean": "delever.analysis.leaning",
@@ -107,7 +114,9 @@ _HOME = {
     "stress": "delever.run.stress",
     "sweep": "delever.analysis",
     "tails": "delever.analysis.tails",
+    "twin": "delever.analysis.twin",
     "wall": "delever.analysis",
+    "worst": "delever.analysis.worst",
     "write_report": "delever.report.html.page",
 }
 

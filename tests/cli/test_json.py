@@ -149,6 +149,7 @@ def test_what_a_run_says_beside_its_figures(both: str) -> None:
     typed("stress", both, "--paths", "2", "--no-concentration", "--no-remainder", "--out", "run")
     held("attribute", typed("attribute", "run"))
     held("report", typed("report", "run"))
+    held("twin", typed("twin", "run"))
 
 
 def test_where_selling_feeds_on_itself(both: str) -> None:
@@ -181,6 +182,11 @@ def test_far_tails(elsewhere: Path) -> None:
     held("tails", typed("tails", "run"))
 
 
+def test_first_passage(both: str) -> None:
+    held("passage", typed("passage", both, "--no-events", "--paths", "4"),
+         typed("passage", "first", "--paths", "4", "--asset", "ETH", "--horizon", "8 h"))
+
+
 def test_balance_sheets(elsewhere: Path) -> None:
     for name, text in (("balances.csv", BALANCES), ("debts.csv", DEBTS), ("means.csv", MEANS)):
         Path(name).write_text(text)
@@ -199,4 +205,4 @@ def test_explain(elsewhere: Path) -> None:
 def test_every_command_that_prints_json_is_documented() -> None:
     headings = set(re.findall(r"^## delever (\w+)$", PAGE, re.MULTILINE))
     names = {str(command.name or command.callback.__name__) for command in app.registered_commands if command.callback}
-    assert headings == names - {"init"} | {"network"}
+    assert headings == names - {"init", "serve"} | {"network"}

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from delever import __version__
-from delever.cli import import_command, monitor, systemic
+from delever.cli import import_command, monitor, passage, systemic, twin
 from delever.cli.arguments import (
     Base,
     Csv,
@@ -278,13 +278,38 @@ def report(
     ] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What each further run is called.")] = None,
     pdf: Annotated[Path | None, typer.Option(metavar="FILE", help="The same on paper (.pdf), by an installed browser.")] = None,
+    twin: Annotated[bool, typer.Option("--twin", help="Run it again with nobody liquidated; draw the difference.")] = False,
+    contagion: Annotated[
+        bool, typer.Option("--contagion", help="Run its first 100 paths with each protocol spared, and draw who infects whom.")
+    ] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write what a run says as one HTML file: the answer first, every figure defined."""
     from delever.cli import report as command
 
-    command.run(runs, out, label or [], pdf, as_json)
+    command.run(runs, out, label or [], pdf, command.More(twin, contagion), as_json)
+
+
+@app.command()
+def serve(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WORLD|RUN]", help="Worlds and folders of runs to choose from; of several runs the first is "
+                       "compared with the others. Embedded worlds are there always."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where it listens. Anything but this machine alone (0.0.0.0: every network) is "
+                          "entered with the random token of the link that is printed.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 8050,
+    show: Annotated[bool, typer.Option("--show", help="Open it in the browser.")] = False,
+    threads: Threads = None,
+) -> None:
+    """Open a page on this machine: walls that follow a slider, what-ifs, runs, and whom they reach. Ctrl-C stops it."""
+    from delever.cli import serve as command
+
+    command.run(names or [], host, port, show, threads)
 
 
 @app.command()
@@ -419,7 +444,9 @@ def shell(
     command.run(context.parent.command if context.parent else None, world, settings or [], as_json)
 
 
+passage.add_to(app)
 systemic.add_to(app)
+app.command()(twin.twin)
 monitor.add_to(app)
 
 

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from .asset import Asset
 from .book import Book
 from .dump import plain
+from .origin import Origin
 from .quantity import Unit
 from .relative import units
 from .scenario import Tail
@@ -32,7 +33,7 @@ from .world import (
 )
 
 MODEL = (World, Asset, Protocol, ReserveParameters, EmodeParameters, PerpParameters, Tier, CollateralParameters, Funding,
-         Execution, Scenario, Tail, Order)
+         Execution, Scenario, Tail, Order, Origin)
 NAMES: dict[Any, str] = {float: "number", int: "whole number", str: "text", bool: "true or false",
                          datetime: "instant", Book: "book", Spec: "mechanism"}
 

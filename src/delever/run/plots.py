@@ -63,6 +63,21 @@ def factor_by_cap(alt: Any, factors: pa.Table) -> Any:
         color=alt.Color("collateral:N"), tooltip=["collateral:N", "cap:Q", "factor:Q"])
 
 
+def by_leverage(alt: Any, accounts: pa.Table, curve: pa.Table) -> Any:
+    """Probability of liquidation against leverage: accounts as points, kinds of position at that volatility as lines."""
+    keys = ("protocol", "asset", "leverage", "probability")
+    points = [{key: row[key] for key in (*keys, "account", "boundary")} for row in accounts.to_pylist()
+              if row["probability"] and row["leverage"]]
+    lines = [{**{key: row[key] for key in keys}, "kind": f"{row['protocol']}: {row['price']}, {row['side']}"}
+             for row in curve.to_pylist()]
+    x = alt.X("leverage:Q", scale=alt.Scale(type="log"))
+    y = alt.Y("probability:Q", axis=alt.Axis(format=SHARE), title="probability of reaching the boundary")
+    return alt.layer(
+        alt.Chart(alt.Data(values=lines)).mark_line().encode(x=x, y=y, color=alt.Color("kind:N", title=None)),
+        alt.Chart(alt.Data(values=points)).mark_circle().encode(
+            x=x, y=y, tooltip=["protocol:N", "account:N", "boundary:N", "leverage:Q", "probability:Q"]))
+
+
 def exceedance(alt: Any, paths: pa.Table, column: str | None = None) -> Any:
     """On which share of paths a column is at least so much. column: by default the first in USD that is not the same on all."""
     names = list(dict.fromkeys(one.column.name for one in declared(paths) if one.column.over and one.column.unit == USD))
