@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from delever.analysis.soundness import check
 from run.small import fall, loan, one_market, steps
 
 
@@ -44,3 +45,8 @@ def test_a_path_wakes_for_pokes_within_a_step(rounds: int, first: float) -> None
                        oracles={"pool": {"ETH": "eth"}}, execution={"rounds": rounds},
                        scenario={"horizon": 1400, "step": 700, "events": [fall(0.2, 0)]})
     assert seen(world) == pytest.approx([first, 800.0])
+
+
+def test_a_check_says_how_old_what_is_seen_may_be() -> None:
+    (row,) = [row for row in check(fed({})).prices.to_pylist() if row["asset"] == "ETH"]
+    assert (row["heartbeat"], row["lag"]) == (3600.0, 3600.0)

@@ -37,6 +37,16 @@ class Osm(FeedSpec):
         """As given, or the market's."""
         return math.log(self.answer) if self.answer is not None else log_price
 
+    @property
+    def heartbeat(self) -> float:
+        """Every poke shows another price [s]."""
+        return self.hop
+
+    @property
+    def delay(self) -> float:
+        """From looking at a price until it is shown [s]."""
+        return self.hop
+
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> FeedPhase:
         """One kernel call for all of them."""
