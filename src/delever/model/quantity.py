@@ -125,6 +125,7 @@ PerYear = Annotated[float, PER_YEAR]  # may exceed 1; a plain number above 10 is
 Usd = Annotated[float, Unit("USD", "an amount of USD", "'1719.57 USD' or '3k USD'", money("usd"))]
 Gwei = Annotated[float, Unit("gwei", "a fee in gwei", "'20 gwei'", {"gwei": 1.0}, low=0)]
 Amount = Annotated[float, AMOUNT]
+Balance = Annotated[float, Unit("units", "an amount of units of either sign", "'50k' or '-50k'", MULTIPLES)]
 Ratio = Annotated[float, Unit("1", "a ratio", "1.1", low=0, open_low=True)]  # one quantity by another, positive
 Number = Annotated[float, Unit("1", "a number", "0.5")]
 

@@ -143,7 +143,7 @@ class Recorder:
         about = self.model.oracles.names[ref] if kind.answers else self.name(account)
         sent = int(rows.actor[i])
         actor = SENDERS.get(sent, "") if sent < HOLDERS else list(self.model.world.actors)[sent - HOLDERS]
-        whose = account >= 0 or kind.liquidates
+        whose = account >= 0 or kind.liquidates or kind.sold_by_protocol
         got = float(rows.get[i]) or float(rows.brought[i])  # a sale gets what it brings
         protocol, gets = self.protocols[int(rows.protocol[i])] if whose else "", self.asset(rows.get_asset[i], got)
         price = float(np.exp(state.feeds.answer[ref, 0])) if kind.answers else self.seen(state, protocol, gets)
