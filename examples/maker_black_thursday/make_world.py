@@ -33,7 +33,8 @@ def main() -> None:
     pyarrow.csv.write_csv(day.book(given, drawn.steepness), to / "book.csv")
     pyarrow.csv.write_csv(day.prices(given), to / "prices.csv")
     stated = day.world(given, drawn, keepers, {"book": "book.csv", "prices": "prices.csv"})
-    (to / "world.yaml").write_text(HEADER + yaml.safe_dump(stated, sort_keys=False, width=120, default_flow_style=None), encoding="utf-8")
+    text = yaml.safe_dump(stated, sort_keys=False, width=120, default_flow_style=None)
+    (to / "world.yaml").write_text(HEADER + text, encoding="utf-8")
     print("written: world.yaml, book.csv, prices.csv")
 
 
