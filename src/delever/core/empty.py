@@ -11,6 +11,7 @@ from delever.core.tables import (
     BOOKED,
     FEES,
     HOLDERS,
+    Bids,
     Halts,
     Ledgers,
     Lots,
@@ -92,6 +93,11 @@ def new_lots(size: int) -> Lots:
     """Nothing is for sale."""
     i, f = np.int64, np.float64
     return Lots(*(np.zeros(size, kind) for kind in (i,) * 9 + (f,) * 5))
+
+
+def new_bids(size: int) -> Bids:
+    """Nobody has bid."""
+    return Bids(np.zeros(size), np.zeros(size, np.int64), np.zeros(size), np.zeros(size))
 
 
 def new_sales(size: int) -> Sales:
