@@ -397,7 +397,7 @@ def test_a_pool_that_ends_has_no_depth_there() -> None:
 
 
 def test_a_world_without_venues_has_no_feedback() -> None:
-    found = criticality(dl.load(dl.example("first")).replace("venues", {}), "ETH", "-40%", 0.1)
+    found = criticality(dl.load(dl.example("first")).replace("inputs", {}).replace("venues", {}), "ETH", "-40%", 0.1)
     assert max(column(found.levels, "n")[:-1]) == 0.0
     assert found.matrix.num_rows == 0 or max(column(found.matrix, "ratio")) == 0.0
     last = found.levels.to_pylist()[-1]

@@ -9,7 +9,7 @@ import typer
 
 from delever.cli.options import heed_force, heed_outside
 
-World = Annotated[
+WorldArgument = Annotated[
     str, typer.Argument(metavar="WORLD", help="A world's folder or YAML file, or an embedded one: first.")
 ]
 Set = Annotated[
@@ -33,7 +33,7 @@ Threads = Annotated[int | None, typer.Option(min=1, help="Threads; no figure dep
 Base = Annotated[
     list[str] | None, typer.Option("--base", metavar="PATH=VALUE", help="Set a field of the baseline and of all variants.")
 ]
-Owners = Annotated[
+OwnersOption = Annotated[
     str, typer.Option(metavar="stay|keep-distance", help="Where thresholds change: accounts stay as they are, or owners re-lever "
                       "to the health factor they had.")
 ]

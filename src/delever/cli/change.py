@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from delever.cli.arguments import Csv, Figure, Force, Json, Parquet, Threads
 from delever.cli.options import check_output, interrupted, user_errors
 from delever.cli.progress import bar
 
@@ -28,6 +30,29 @@ class Targets:
     csv: Path | None
     parquet: Path | None
     chart: Path | None
+
+
+def change(
+    first: Annotated[str, typer.Argument(metavar="FIRST", help="Folder of a run, or a world: where it stood.")],
+    second: Annotated[str, typer.Argument(metavar="SECOND", help="Folder of a run, or a world: where it stands.")],
+    figure: Figure = None,
+    method: Annotated[
+        str, typer.Option(metavar="sequential|shapley", help="Group by group in an order, or the mean over all orders: 2^n "
+                                                             "worlds.")
+    ] = "sequential",
+    order: Annotated[
+        str | None, typer.Option(metavar="GROUPS", help="Of sequential: prices,positions,parameters,scenario if not told.")
+    ] = None,
+    threads: Threads = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the waterfalls (.svg).")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Say why figures changed: by prices, positions, parameters, scenario, and the program's version; parts add up exactly."""
+    way = Way(figure or [], method, order, threads)
+    run(first, second, way, Targets(csv, parquet, chart), as_json)
 
 
 def run(first: str, second: str, way: Way, targets: Targets, as_json: bool) -> None:

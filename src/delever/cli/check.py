@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import typer
 
+from delever.cli.arguments import Json, Outside, Set, Strict, WorldArgument
 from delever.cli.options import USER_ERROR, end_if_strict, load_world, parse_settings, user_errors
+
+
+def check(
+    world: WorldArgument, settings: Set = None, allow_outside: Outside = False, as_json: Json = False, strict: Strict = False
+) -> None:
+    """Validate a world; show who sees which price."""
+    run(world, settings or [], as_json, strict)
 
 
 def run(text: str, settings: list[str], as_json: bool, strict: bool = False) -> None:

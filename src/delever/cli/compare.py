@@ -6,13 +6,29 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from delever.cli.arguments import (
+    Base,
+    Csv,
+    Figure,
+    Force,
+    Json,
+    Outside,
+    OwnersOption,
+    Parquet,
+    Paths,
+    Seed,
+    Set,
+    Strict,
+    Threads,
+    WorldArgument,
+)
 from delever.cli.options import baseline_of, check_output, end_if_strict, interrupted, load_world, parse_settings, user_errors
 from delever.cli.progress import bar
-from delever.cli.variants import variants_of, world_of
+from delever.cli.variants import ORDER, variants_of, world_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,6 +82,41 @@ class Output:
             write_text(chart, self.chart)
 
 
+def compare(
+    context: typer.Context,
+    world: WorldArgument,
+    what: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help='Begin a variant: "WBTC threshold +3 points", "WBTC LT 75 %", "eth_pool depth x0.5", '
+                     "or a label for the --set and --with behind it."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help='A field of the variant: a value, or "+3 points", "x0.5", "-10 %".'),
+    ] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--with", metavar="FILE", help="Another world, or a YAML file of fields that are laid over this one."),
+    ] = None,
+    owners: OwnersOption = "stay",
+    base: Base = None,
+    paths: Paths = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    figure: Figure = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the differences with their intervals (.svg).")] = None,
+    allow_outside: Outside = False,
+    force: Force = False,
+    as_json: Json = False,
+    strict: Strict = False,
+) -> None:
+    """Run variants on the same paths; print paired differences to the baseline with 95 % intervals."""
+    output = Output(base or [], paths, seed, owners, threads, csv, parquet, chart, figure or [], as_json, strict)
+    run(world, context.meta.get(ORDER, []), output)
+
+
 def run(text: str, order: Sequence[tuple[str, str]], output: Output) -> None:
     """`compare`."""
     with user_errors():
@@ -93,6 +144,31 @@ def run(text: str, order: Sequence[tuple[str, str]], output: Output) -> None:
         else:
             comparison_report(result, output.figures).print()
         end_if_strict(result.findings.to_pylist(), output.strict)
+
+
+def sweep(
+    world: WorldArgument,
+    over: Annotated[
+        list[str], typer.Option(metavar="FIELD=A,B,C", help="A field and its values, or volatility, depth, leverage or latency "
+                                'and factors, "depth=x0.5,x1,x2"; may be given several times.')
+    ],
+    owners: OwnersOption = "stay",
+    settings: Set = None,
+    paths: Paths = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    figure: Figure = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a heat map over two fields (.svg).")] = None,
+    allow_outside: Outside = False,
+    force: Force = False,
+    as_json: Json = False,
+    strict: Strict = False,
+) -> None:
+    """Run every combination of values on the same paths: a table, with two fields a map, and the steepest steps."""
+    output = Output(settings or [], paths, seed, owners, threads, csv, parquet, chart, figure or [], as_json, strict)
+    run_sweep(world, over, output)
 
 
 def run_sweep(text: str, over: Sequence[str], output: Output) -> None:

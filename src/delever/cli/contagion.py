@@ -4,11 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from delever.cli.arguments import Force, Json, Outside, Paths, Seed, Set, Strict, WorldArgument
 from delever.cli.options import check_output, end_if_strict, load_world, parse_settings, user_errors
 from delever.cli.progress import bar
+
+
+def contagion(
+    world: WorldArgument,
+    group: Annotated[
+        list[str] | None,
+        typer.Option("--group", metavar="NAME=A,B", help="Protocols that count as one, e.g. aave=aave_v2,aave_v3."),
+    ] = None,
+    paths: Paths = None,
+    seed: Seed = None,
+    network: Annotated[
+        bool, typer.Option("--network", help="Without a run: overlaps weighted by depth, DebtRank, vulnerability to a shock.")
+    ] = False,
+    shock: Annotated[str, typer.Option(help='Of --network: "ETH -10 %", "12 March 2020".')] = "all -10 %",
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Of --network: its picture (.svg).")] = None,
+    settings: Set = None,
+    allow_outside: Outside = False,
+    force: Force = False,
+    as_json: Json = False,
+    strict: Strict = False,
+) -> None:
+    """Say how much of each protocol's loss came from the others' forced selling."""
+    if network:
+        run_network(world, settings or [], shock, chart, as_json, strict)
+    else:
+        run(world, settings or [], group or [], paths, seed, as_json, strict)
 
 
 def run(text: str, settings: list[str], groups: list[str], paths: int | None, seed: int | None, as_json: bool,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from delever.cli.arguments import Force, Json, Outside, Set, Strict, WorldArgument
 from delever.cli.options import check_output, end_if_strict, load_world, parse_settings, user_errors
 
 
@@ -27,6 +29,30 @@ class Targets:
     csv: Path | None
     parquet: Path | None
     chart: Path | None
+
+
+def criticality(
+    world: WorldArgument,
+    asset: Annotated[str | None, typer.Option(help="The asset that falls, e.g. ETH.")] = None,
+    shock: Annotated[
+        str,
+        typer.Option(help='How far to look, "-30%", or "40%" for rises; without --asset of several: "ETH -30 %, WBTC -20 %", '
+                     '"12 March 2020".'),
+    ] = "-60%..0%",
+    step: Annotated[str | None, typer.Option(metavar="SHARE", help='Between two prices, "2 %"; 1 % if not told.')] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Number of prices, in place of a step.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures by price as CSV.")] = None,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures by price as Parquet.")] = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the branching ratio by price (.svg).")] = None,
+    settings: Set = None,
+    allow_outside: Outside = False,
+    force: Force = False,
+    as_json: Json = False,
+    strict: Strict = False,
+) -> None:
+    """Say at which prices selling feeds on itself, how far it then runs, and along which loop."""
+    targets = Targets(csv, parquet, chart)
+    run(world, settings or [], Way(asset, shock, step, count), targets, as_json, strict)
 
 
 def run(text: str, settings: list[str], way: Way, targets: Targets, as_json: bool, strict: bool = False) -> None:

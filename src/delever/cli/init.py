@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -11,6 +12,15 @@ from delever import templates
 from delever.cli.options import user_errors
 
 KINDS = ("lending", "perps", "both")
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    lending: Annotated[bool, typer.Option("--lending", help="A lending protocol.")] = False,
+    perps: Annotated[bool, typer.Option("--perps", help="A perpetual exchange; with --lending, both.")] = False,
+) -> None:
+    """Leave a commented world, a template of a book and a README, which run as they are."""
+    run(folder, lending, perps)
 
 
 def run(folder: Path, lending: bool, perps: bool) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from delever.cli.arguments import Force, Json, Outside, Set, Strict, WorldArgument
 from delever.cli.options import check_output, end_if_strict, load_world, parse_settings, user_errors
 
 
@@ -23,6 +25,31 @@ class Asked:
     csv: Path | None
     parquet: Path | None
     chart: Path | None
+
+
+def limits(
+    world: WorldArgument,
+    share: Annotated[str, typer.Option(help="Of a cap, and of what is supplied: liquidated at once.")] = "25 %",
+    slippage: Annotated[
+        str | None, typer.Option(help="That this may lose; what the asset's incentive pays for, if not told.")
+    ] = None,
+    shock: Annotated[
+        str | None, typer.Option(help='Before it, for collateral factors: "ETH -20 %", "12 March 2020"; all -20 % if not told.')
+    ] = None,
+    asset: Annotated[str | None, typer.Option(help="The only collateral whose factors are shown.")] = None,
+    caps: Annotated[str | None, typer.Option(metavar="UNITS", help='Caps to try, of --asset: "10k, 20k, 50k".')] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the factors by cap as CSV.")] = None,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the factors by cap as Parquet.")] = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the factors by cap (.svg).")] = None,
+    settings: Set = None,
+    force: Force = False,
+    allow_outside: Outside = False,
+    as_json: Json = False,
+    strict: Strict = False,
+) -> None:
+    """Hold loan terms and caps against oracles, spirals and depth; show which collateral backs which debt."""
+    asked = Asked(share, slippage, shock, asset, caps, csv, parquet, chart)
+    run(world, settings or [], asked, as_json, strict)
 
 
 def run(text: str, settings: list[str], asked: Asked, as_json: bool, strict: bool) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from delever.cli.arguments import Force, Json, Outside, Set, World
+from delever.cli.arguments import Force, Json, Outside, Set, WorldArgument
 from delever.cli.options import load_world, not_there, parse_settings, user_errors
 from delever.cli.variants import with_file
 
@@ -65,7 +65,7 @@ class Source:
 
 
 def monitor(
-    world: World,
+    world: WorldArgument,
     every: Annotated[str, typer.Option(metavar="TIME", help='Time between looks: "1m", "30 s".')] = "1m",
     overlay: Annotated[
         list[Path] | None,

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from delever.cli.arguments import Csv, Force, Json, Parquet
 from delever.cli.options import check_output, user_errors
 
 
-def run(folder: Path, csv: Path | None, parquet: Path | None, as_json: bool) -> None:
+def outcomes(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, as stress --outcomes made it.")],
+    csv: Csv = None,
+    parquet: Parquet = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Say by what people are judged: time unhealthy, regret, markouts, who lost what, recovery, buffers left unused."""
+    carry_out(run, csv, parquet, as_json)
+
+
+def carry_out(folder: Path, csv: Path | None, parquet: Path | None, as_json: bool) -> None:
     """The command."""
     with user_errors():
         from delever.analysis.outcomes import outcomes

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from delever.cli.arguments import Force, Json, Outside, Set, World
+from delever.cli.arguments import Force, Json, Outside, Set, WorldArgument
 from delever.cli.options import check_output, load_world, parse_settings, user_errors
 
 
@@ -17,7 +17,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def passage(
-    world: World,
+    world: WorldArgument,
     asset: Annotated[
         str | None, typer.Option(help="Accounts that hang on its price, delta and gamma by it; else each by what moves it most.")
     ] = None,

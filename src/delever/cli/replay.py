@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from delever.cli.arguments import Force, Json, Strict
 from delever.cli.options import check_output, end_if_strict, user_errors
 
 SHOWN = 60  # transactions that are printed; the file has all
 
 
-def run(folder: Path, path: int, out: Path | None, declined: bool, as_json: bool, strict: bool = False) -> None:
+def replay(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, as stress made it.")],
+    path: Annotated[int, typer.Option(help="The path that is played again.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where its transactions are written (.parquet), instead of into RUN.")
+    ] = None,
+    declined: Annotated[bool, typer.Option("--declined", help="Also what was offered and nobody took.")] = False,
+    force: Force = False,
+    as_json: Json = False,
+    strict: Strict = False,
+) -> None:
+    """Play one path of a run again, alone; print and write every transaction."""
+    carry_out(run, path, out, declined, as_json, strict)
+
+
+def carry_out(folder: Path, path: int, out: Path | None, declined: bool, as_json: bool, strict: bool = False) -> None:
     """The command."""
     with user_errors():
         from delever.report.files import json_document, write_table

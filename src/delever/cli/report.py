@@ -7,10 +7,11 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from delever.cli.arguments import Force, Json
 from delever.cli.options import check_output, user_errors
 
 if TYPE_CHECKING:
@@ -25,6 +26,26 @@ class More(NamedTuple):
 
     twin: bool = False
     contagion: bool = False
+
+
+def report(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folder of a run; further ones are compared with the first.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where it goes (.html), instead of report.html in RUN.")
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What each further run is called.")] = None,
+    pdf: Annotated[Path | None, typer.Option(metavar="FILE", help="The same on paper (.pdf), by an installed browser.")] = None,
+    twin: Annotated[bool, typer.Option("--twin", help="Run it again with nobody liquidated; draw the difference.")] = False,
+    contagion: Annotated[
+        bool, typer.Option("--contagion", help="Run its first 100 paths with each protocol spared, and draw who infects whom.")
+    ] = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Write what a run says as one HTML file: the answer first, every figure defined."""
+    run(runs, out, label or [], pdf, More(twin, contagion), as_json)
 
 
 def run(folders: Sequence[Path], out: Path | None, labels: Sequence[str], pdf: Path | None, more: More, as_json: bool) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from delever.cli.arguments import Csv, Force, Json, Outside, Parquet, Seed, Set, WorldArgument
 from delever.cli.options import check_output, interrupted, load_world, parse_settings, user_errors
 from delever.cli.progress import bar
 
@@ -34,6 +36,35 @@ class Targets:
     csv: Path | None
     parquet: Path | None
     chart: Path | None
+
+
+def reverse(
+    world: WorldArgument,
+    limit: Annotated[
+        str, typer.Option(help='What must not happen: "any bad debt", "bad debt > 1 % of debt", "liquidated > 20 %", "fund runs '
+                          'dry", "price of stETH < 0.9", or a figure or column of a run, "lar > 5m".')
+    ],
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WAYS", help='Of shock, order, oracle, outage, congestion, alone or with a name: "order stETH", '
+                     '"shock all", "shock ETH -30 %, WBTC -20 %"; all but congestion if not told.'),
+    ] = None,
+    share: Annotated[str, typer.Option(help="Share of paths on which the limit must break; 50 %: the median.")] = "50 %",
+    at: Annotated[str, typer.Option(metavar="TIME", help="When it happens, from the start.")] = "0 s",
+    lasting: Annotated[str, typer.Option(metavar="TIME", help="How long a push of a feed or a crowd lasts.")] = "10 min",
+    paths: Annotated[int | None, typer.Option(min=1, help="Number of price paths, instead of 20 of the world's.")] = None,
+    seed: Seed = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the sizes with their intervals (.svg).")] = None,
+    settings: Set = None,
+    force: Force = False,
+    allow_outside: Outside = False,
+    as_json: Json = False,
+) -> None:
+    """Search the smallest and the cheapest shock, order, push of a feed or outage that breaks a limit."""
+    run(world, settings or [], Asked(limit, by or [], share, paths, seed, at, lasting),
+                Targets(csv, parquet, chart), as_json)
 
 
 def run(text: str, settings: list[str], asked: Asked, targets: Targets, as_json: bool) -> None:

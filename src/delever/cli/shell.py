@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
+from delever.cli.arguments import Json, Outside, Set, WorldArgument
 from delever.cli.options import USER_ERROR, WARM, Warm, check_output, heed_force, load_world, parse_settings, user_errors
 
 if TYPE_CHECKING:
@@ -37,6 +38,13 @@ OWN = {
 }
 ENDLESS = {"shell", "serve", "monitor"}  # commands that go on until they are ended: not inside of one
 HISTORY, REMEMBERED = "history", 1000  # file in the cache's folder; lines of it
+
+
+def shell(
+    context: typer.Context, world: WorldArgument, settings: Set = None, allow_outside: Outside = False, as_json: Json = False
+) -> None:
+    """Keep a world loaded and answer a line at a time: what-ifs, walls, changes and their undoing."""
+    run(context.parent.command if context.parent else None, world, settings or [], as_json)
 
 
 def run(commands: Any, text: str, settings: list[str], as_json: bool) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from delever.cli.arguments import Csv, Force, Json, Outside, Parquet, Set, WorldArgument
 from delever.cli.options import check_output, load_world, parse_settings, user_errors
 
 
@@ -19,6 +21,26 @@ class Asked:
     csv: Path | None
     parquet: Path | None
     chart: Path | None
+
+
+def solvency(
+    world: WorldArgument,
+    shock: Annotated[
+        str | None,
+        typer.Option(help='Also after a shock: "ETH -30 %", "all -20 %", "factor ETH -30 %", "12 March 2020", ranges too; with '
+                     '--asset "-30%".'),
+    ] = None,
+    asset: Annotated[str | None, typer.Option(help="The asset that is shocked, e.g. ETH.")] = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw what is short by protocol (.svg).")] = None,
+    settings: Set = None,
+    force: Force = False,
+    allow_outside: Outside = False,
+    as_json: Json = False,
+) -> None:
+    """Say what protocols are worth at the oracles' prices, the market's, and at what collateral would fetch."""
+    run(world, settings or [], Asked(asset, shock, csv, parquet, chart), as_json)
 
 
 def run(text: str, settings: list[str], asked: Asked, as_json: bool) -> None:

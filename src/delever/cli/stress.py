@@ -8,10 +8,11 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from delever.cli.arguments import Json, Outside, Paths, Seed, Set, Strict, Threads, WorldArgument
 from delever.cli.options import (
     end_if_strict,
     interrupted,
@@ -55,6 +56,46 @@ class Choice:
     def sized(self) -> str | None:
         """The order that joins the world's own; none where its size is searched."""
         return None if self.order is None or ANY_SIZE.match(self.order) else self.order
+
+
+def stress(
+    world: WorldArgument,
+    order: Annotated[
+        str | None,
+        typer.Option(help='Add a large order at the start: "sell 50,000 stETH [for ETH]". With N for a size: search it.'),
+    ] = None,
+    find_critical: Annotated[
+        bool, typer.Option("--find-critical", help="Search how large the order may be before the forced selling it sets off "
+                           "exceeds it, and before there is bad debt.")
+    ] = False,
+    paths: Paths = None,
+    seed: Seed = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the run; the same command resumes there.")
+    ] = None,
+    threads: Threads = None,
+    memory: Annotated[str | None, typer.Option(help='Memory budget, e.g. "2 GiB"; no figure depends on it.')] = None,
+    trace: Annotated[str | None, typer.Option(metavar="PATHS", help='Keep full traces of these paths: "0,17".')] = None,
+    concentration: Annotated[
+        bool, typer.Option("--concentration/--no-concentration", help="Show the figures without each large account.")
+    ] = True,
+    remainder: Annotated[
+        bool, typer.Option("--remainder/--no-remainder", help="Show the figures with remainder collateral constant, and moving.")
+    ] = True,
+    outcomes: Annotated[
+        bool, typer.Option("--outcomes", help="Keep what people are judged by: time unhealthy, regret, markouts, recovery; the "
+                           "run takes longer (scenario.judged).")
+    ] = False,
+    settings: Set = None,
+    allow_outside: Outside = False,
+    as_json: Json = False,
+    strict: Strict = False,
+) -> None:
+    """Run a Monte Carlo stress test; print what breaks."""
+    choice = Choice(
+        order, find_critical, paths, seed, out, threads, memory, trace, concentration, remainder, outcomes, as_json, strict
+    )
+    run(world, settings or [], choice)
 
 
 def run(text: str, settings: list[str], choice: Choice) -> None:

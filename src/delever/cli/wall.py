@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from delever.cli.arguments import Csv, Force, Json, Outside, Parquet, Set, Strict, WorldArgument
 from delever.cli.options import check_output, end_if_strict, load_world, parse_settings, user_errors
 
 if TYPE_CHECKING:
@@ -37,6 +38,40 @@ class Targets:
     chart: Path | None = None
     positions: Path | None = None
     sort: str = "move"
+
+
+def wall(
+    world: WorldArgument,
+    shock: Annotated[
+        str,
+        typer.Option(help='A price move, "-5%" or "x0.7", or a range of them, "-60%..0%"; without --asset of several at once: '
+                     '"ETH -30 %, WBTC -20 %", "all -20 %", "factor ETH -30 %", or a day by date or name, "12 March 2020", "FTX" '
+                     '(delever explain days).'),
+    ],
+    asset: Annotated[str | None, typer.Option(help="The asset that is shocked, e.g. ETH.")] = None,
+    step: Annotated[str | None, typer.Option(metavar="SHARE", help='Step of a range, "2 %"; 5 % if not told.')] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Number of shocks of a range, in place of a step.")] = None,
+    positions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write every position with owner and liquidation price: if only this coin moves, and "
+                     "along the shock (.csv or .parquet)."),
+    ] = None,
+    sort: Annotated[str, typer.Option(metavar="COLUMN", help="Order of the positions.")] = "move",
+    accounts: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the eligible accounts, a row a leg (.csv or .parquet).")
+    ] = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the wall of a range of shocks (.svg).")] = None,
+    settings: Set = None,
+    allow_outside: Outside = False,
+    force: Force = False,
+    as_json: Json = False,
+    strict: Strict = False,
+) -> None:
+    """Show what is liquidatable after a shock to one asset, or to several at once."""
+    targets = Targets(accounts, csv, parquet, chart, positions, sort)
+    run(world, settings or [], Shock(asset, shock, step, count), targets, as_json, strict)
 
 
 def run(text: str, settings: list[str], shock: Shock, targets: Targets, as_json: bool, strict: bool = False) -> None:
