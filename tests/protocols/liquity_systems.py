@@ -7,11 +7,25 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from delever.protocols.liquity_formulas import COLUMNS, compounded, gained
-from delever.protocols.liquity_system import AGE, COLL, DEBT, EPOCH, POOL, POOL_COLL, PRODUCT, SCALES, SUMS, System, call, place, since
+from delever.protocols.liquity_system import (
+    AGE,
+    COLL,
+    DEBT,
+    EPOCH,
+    POOL,
+    POOL_COLL,
+    PRODUCT,
+    SCALES,
+    SUMS,
+    TOLD,
+    System,
+    call,
+    place,
+    since,
+)
 
 WIDTH = 64  # scales and epochs
-TOLD = 8
-TERMS = [1.1, 1.5, 0.005, 200.0, 0.0, 0.0, 0.005, 43_200.0, 2.0, 2000.0]  # mainnet
+TERMS = [1.1, 1.5, 0.005, 200.0, 0.0, 0.0, 0.005, 43_200.0, 2.0, 2000.0, 0.0, 1.0, 0.0]  # mainnet
 
 
 def system(troves: int, terms: list[float]) -> System:

@@ -13,15 +13,35 @@ from typing import Any
 
 import pytest
 
+from delever.protocols.liquity_formulas import CCR, COUNTS, KEEPS, MCR
+from delever.protocols.liquity_system import (
+    CALLED_DEBT,
+    CLOSED,
+    COLL,
+    COLL_THEN,
+    COMP,
+    DEBT,
+    EPOCH,
+    L_COLL,
+    L_DEBT,
+    LEFT_COLL,
+    LOWEST,
+    OPEN,
+    POOL,
+    POOL_COLL,
+    PRODUCT,
+    SCALES,
+    SENT,
+    STAKES,
+    STAKES_THEN,
+    entire,
+    from_the_lowest,
+    look,
+)
 from protocols.liquity_systems import TERMS, Depositors, liquidated, opened, system
 from protocols.test_liquity_reference import act
 from protocols.vectors import cases, number
 from reference.troves import Liquity
-from delever.protocols.liquity_formulas import CCR, COUNTS, KEEPS, MCR
-from delever.protocols.liquity_system import (
-    BURNED, CLOSED, COLL, COLL_THEN, COMP, DEBT, EPOCH, L_COLL, L_DEBT, LEFT_COLL, LOWEST, OPEN, POOL, POOL_COLL, PRODUCT, SCALES,
-    SENT, STAKES, STAKES_THEN, CALLED_DEBT, entire, from_the_lowest, look,
-)
 
 UNIT, RELATIVE, CANCELLED, ROUNDING = 1e-18, 1e-9, 1e-14, 2.0 ** -50
 

@@ -2,7 +2,7 @@
 
     ratio      collateral x price / debt of a trove (ICR), of all of them (TCR); recovery mode iff TCR < CCR
     portions   ratio < MCR: min(debt, pool) is burned against the pool, pro rata collateral goes to it, the rest is redistributed;
-               in recovery mode nothing goes to the pool where ratio <= 1, and a trove with MCR <= ratio < TCR whose whole debt the
+               in recovery mode nothing goes to the pool where ratio <= 1, and a trove with MCR <= ratio < TCR whose debt the
                pool covers gives debt x MCR / price of collateral for it; what is beyond is its owner's
     pool       P <- P (1 - debt / pool), S <- S + P coll / pool, P before;  a deposit d made at P0, S0 is now d P / P0 and has
                gained d (S - S0) / P0.  P < 1e-9 is multiplied by 1e9 and counts a scale; an emptied pool begins an epoch
@@ -18,8 +18,9 @@ import math
 from delever.core.elementary import exp_
 from delever.core.jit import helper
 
-MCR, CCR, COMPENSATION, RESERVE, KEEPS, COUNTS, FLOOR, HALF_LIFE, BETA, LEAST_DEBT = range(10)  # columns of terms
-COLUMNS = 10
+# columns of terms
+MCR, CCR, COMPENSATION, RESERVE, KEEPS, COUNTS, FLOOR, HALF_LIFE, BETA, LEAST_DEBT, BASE, PER_CALL, SELLS = range(13)
+COLUMNS = 13
 SCALE = 1e-9  # of P, below which it is scaled up
 UNIT = 1e-18  # at which the contract cuts P
 FINE = 2.0 ** -7  # above it a float64 is no finer than UNIT
