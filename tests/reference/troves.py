@@ -1,4 +1,4 @@
-"""Liquity v1 a second time, in the contract's integers: troves, stability pool, redistribution, recovery mode. One path.
+"""Liquity v1 a second time, in the contract's integers: troves, stability pool, redistribution, recovery mode, redemption.
 
     raw       18 decimals of everything; divisions floor
     loss      of the pool for each unit deposited is rounded up, gains and redistributions down, what is lost is fed back
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 ONE, BILLION = 10**18, 10**9
 MCR, CCR = 11 * ONE // 10, 15 * ONE // 10
 RESERVE = 200 * ONE  # LUSD of gas compensation that each trove sets aside
+LEAST_DEBT = 2000 * ONE  # of a trove after a redemption
 FLOOR = ONE // 200  # least fee of a redemption
 MINUTE_DECAY = 999_037_758_833_783_000  # of the base rate: half in twelve hours
 
@@ -273,6 +274,38 @@ class Liquity:
         each = [numerator // self.stakes for numerator in numerators]
         self.coll_error, self.debt_error = (n - one * self.stakes for n, one in zip(numerators, each, strict=True))
         self.l_coll, self.l_debt = self.l_coll + each[0], self.l_debt + each[1]
+
+    # redemption
+
+    def redeem(self, units: int, now: int) -> tuple[int, int, int]:
+        """(stablecoin handed in, collateral drawn, of which the fee). now: [s]."""
+        if self.total_ratio() < MCR:
+            raise Reverted("below MCR")
+        supply, left, drawn = self.debt, units, 0
+        for who in self.order():
+            coll, debt = self.entire(who)
+            if self.ratio(who) < MCR or left == 0:
+                continue
+            lot = min(left, debt - RESERVE)
+            taken = lot * ONE // self.price
+            if debt - lot == RESERVE:
+                self.close(who)
+                self.surplus[who] = self.surplus.get(who, 0) + coll - taken
+                self.coll, self.debt = self.coll - (coll - taken), self.debt - RESERVE
+            elif debt - lot < LEAST_DEBT:
+                break
+            else:
+                self.stakes -= self.troves[who].stake
+                self.troves[who] = Trove(coll - taken, debt - lot, self.new_stake(coll - taken), (self.l_coll, self.l_debt))
+                self.stakes += self.troves[who].stake
+            self.coll, self.debt, left, drawn = self.coll - taken, self.debt - lot, left - lot, drawn + taken
+        if drawn == 0:
+            raise Reverted("nothing to redeem")
+        rate = self.base_rate * powered((now - self.rate_at) // 60) // ONE
+        self.base_rate = min(rate + drawn * self.price // supply // 2, ONE)
+        if now - self.rate_at >= 60:
+            self.rate_at = now
+        return units - left, drawn, drawn * min(FLOOR + self.base_rate, ONE) // ONE
 
     def liquidate(self, who: int) -> Call:
         return self.call([who], False)

@@ -1,7 +1,7 @@
 """Liquity v1: troves mint a stablecoin against one collateral; a stability pool burns debt of those that fall, and gets theirs.
 
-    liquidation   ratio < MCR = 1 / `liquidation_threshold`: debt against the pool as far as it goes, the rest redistributed to the
-                  other troves by stake; all troves together below `critical_ratio`: recovery mode, harsher (liquity_formulas.py)
+    liquidation   ratio < MCR = 1 / `liquidation_threshold`: debt against the pool as far as it goes, the rest redistributed
+                  to the others by stake; all troves together below `critical_ratio`: recovery mode, harsher (liquity_formulas.py)
     redemption    anybody hands in stablecoin for collateral of the troves with the lowest ratios, at a fee (liquity_redeem.py)
 Nobody needs capital to liquidate, and nothing is sold by it: what depositors of the pool do with collateral they gained is
 `pool_sells`. A redistribution touches no trove: it raises two indices a unit of stake (liquity_system.py). Each pair of

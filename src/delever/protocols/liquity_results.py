@@ -1,4 +1,4 @@
-"""What is said of Liquity: what the pool burned and gained, what was redistributed and redeemed, recovery mode, how troves stand."""
+"""What is said of Liquity: what the pool burned and gained, what was redistributed and redeemed, recovery mode, how it stands."""
 
 from __future__ import annotations
 

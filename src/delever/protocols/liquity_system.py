@@ -3,8 +3,8 @@
     trove      collateral = own + stake (L - L had), likewise the debt: what is redistributed raises L, and touches nobody
     stake      its collateral x (stakes / collateral of all troves) as these stood after the last liquidation
     a call     troves in turn, each by what the pool has left; then one offset and one redistribution of the sums, so that
-               troves of one call bear nothing of each other's. In recovery mode the call goes on as in normal mode once the ratio of
-               what it has left is at CCR again (mainnet: less what the pool took and, from the lowest, surplus; `counts`: all)
+               troves of one call bear nothing of each other's. In recovery mode the call goes on as in normal mode once the ratio
+               of what it has left is at CCR again (mainnet: less what the pool took and, from the lowest, surplus; `counts`: all)
 Debts are kept at interest index 1: inside, prices and the pool are divided by the index.
 Source: liquity/dev @5174ecd0; of 2025, @39f1f7f8, what `keeps` and `counts` are for.
 """
