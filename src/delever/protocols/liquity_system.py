@@ -230,8 +230,15 @@ def call(p: int, n: int, sequence: bool, price: float, scale: float, s: System) 
 
 @helper
 def settle_call(p: int, scale: float, s: System) -> None:
-    """The sums of a call go to the pool and to those who are left; then everything is as it is for later stakes."""
-    sums, done = s.sums[p], s.done[p]
+    """The sums of a call go to the pool and to those who are left; then everything is as it is for later stakes.
+
+    Stakes are added up anew: what many subtractions left of a large sum would be worth less the less is left.
+    """
+    sums, done, stakes = s.sums[p], s.done[p], 0.0
+    for k in range(s.coll.shape[1]):
+        if s.open[p, k]:
+            stakes += s.stake[p, k]
+    sums[STAKES] = stakes
     if done[BURNED] > 0.0:
         offset(p, done[BURNED] * scale, done[SENT], s)
     if done[LEFT_DEBT] > 0.0:
