@@ -24,6 +24,7 @@ COLUMNS = 13
 SCALE = 1e-9  # of P, below which it is scaled up
 UNIT = 1e-18  # at which the contract cuts P
 FINE = 2.0 ** -7  # above it a float64 is no finer than UNIT
+LN_2 = math.log(2.0)
 MINUTE = 60.0  # the base rate decays by whole ones [s]
 
 
@@ -78,7 +79,7 @@ def gained(units: float, product: float, since: float, following: float) -> floa
 @helper
 def decayed(base_rate: float, since: float, half_life: float) -> float:
     """The base rate after so many seconds, of which whole minutes count."""
-    return base_rate * exp_(-math.log(2.0) * math.floor(since / MINUTE) * MINUTE / half_life)
+    return base_rate * exp_(-LN_2 * math.floor(since / MINUTE) * MINUTE / half_life)
 
 
 @helper
