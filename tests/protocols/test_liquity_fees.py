@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from benchmarks.liquity_fees import Redemption, ahead, judge, off, read
 
 ROOT = Path(__file__).resolve().parents[2]

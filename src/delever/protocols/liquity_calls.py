@@ -126,11 +126,11 @@ def offer_calls(kind: int, time: float, active: np.ndarray, halted: np.ndarray, 
         recovery = in_recovery(p, price / scale, s)
         if recovery:
             s.told[IN_RECOVERY, p] = min(s.told[IN_RECOVERY, p], time)
-        if halted[p] > time or sums[p, OPEN] <= 1.0 or not (recovery or sums[p, LOWEST] * price < s.terms[MCR] * scale):
-            continue
         below = s.terms[MCR] * scale / price
-        if recovery:
+        if recovery and room(p, scale, s) > 0.0:
             below = max(below, sums[p, COLL] / sums[p, DEBT])
+        if halted[p] > time or sums[p, OPEN] <= 1.0 or not sums[p, LOWEST] < below:
+            continue
         for j in range(from_the_lowest(p, below, s)):
             k = s.order[j]
             if not reward(p, k, price, scale, s) > 0.0:
