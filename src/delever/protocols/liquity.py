@@ -29,6 +29,7 @@ from delever.model.quantity import Amount, Count, Ratio, Seconds, Share
 from delever.protocols.base import Liquidatable, Rules, RulesPhase, rounds
 from delever.protocols.liquity_book import Placed, read_systems
 from delever.protocols.liquity_calls import call_rows, offer_calls, size_calls
+from delever.protocols.liquity_formulas import SELLS
 from delever.protocols.liquity_redeem import offer_redemptions, redeem_rows, size_redemptions
 from delever.protocols.liquity_results import results, standing
 from delever.protocols.liquity_system import AGE, PROTOCOL, STALE
@@ -40,6 +41,7 @@ class Liquity(Rules):
     kind: ClassVar[str] = "liquity"
     lends: ClassVar[bool] = False
     watches: ClassVar[bool] = True
+    unseen: ClassVar[str] = "what is redistributed, redeemed or taken in recovery mode"
     version: Literal["v1", "head_2025"] = Field("v1", examples=["v1"], description=(
         "v1: as deployed; head_2025: the pool keeps 1 unit, and recovery mode counts all that a call takes"))
     stability_pool: dict[str, Amount] = Field({}, description="stablecoin deposited at the start, by collateral; assumption")
@@ -151,14 +153,18 @@ class LiquityPhase(RulesPhase):
         return results(state, [system for system, _ in self.systems], self.numbers, self.assets)
 
     def liquidatable(self, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> Liquidatable:
-        """See RulesPhase: whole troves below MCR, and what they hold, as if in normal mode."""
-        g, first, n = book.signature, int(book.first_debt[0]), len(book.signature)
+        """See RulesPhase: whole troves below MCR, in normal mode, covered by the pool, which keeps what it does not sell."""
+        g, first = book.signature, int(book.first_debt[0])
         held, owed = book.amount[:, 0], book.amount[:, first]
         worth = held * seen_price[book.reserve[g, 0]] * book.threshold[g, 0]
         below = worth < owed * seen_price[book.reserve[g, first]]
         called = np.isin(book.protocol[g], self.numbers) & (book.debts[g] > 0) & below
-        return Liquidatable(np.where(called, 0, -1), np.where(called, first, -1), np.where(called, owed, 0.0),
-                            np.where(called, held, 0.0), np.zeros(n))
+        sells = np.zeros(len(self.parameters))
+        for system, _ in self.systems:
+            sells[system.of[PROTOCOL]] = system.terms[SELLS]
+        seized = np.where(called, held, 0.0)
+        return Liquidatable(np.where(called, 0, -1), np.where(called, first, -1), np.where(called, owed, 0.0), seized,
+                            seized * (1.0 - sells[book.protocol[g]]))
 
 
 class Liquidation(Kind):
