@@ -46,13 +46,12 @@ def totals(count: int) -> tuple[float, float]:
     return sum(held for held, _ in sizes(count)), sum(held * PRICE / ratio for held, ratio in sizes(count))
 
 
-def world(book: Book, fall: float = 0.0, lusd: float = 1.0, **changes: Any) -> World:
+def stated(book: Book, rules: dict[str, Any], fall: float = 0.0, lusd: float = 1.0, depth: float = DEEP) -> dict[str, Any]:
     """One system at deep venues; ETH falls by so much in the first step. lusd: price of the stablecoin at the start [USD]."""
-    rules = {"kind": "liquity", "redemptions": False, **changes.pop("rules", {})}
-    depth = changes.pop("depth", DEEP)
-    stated = {
+    return {
         "as_of": "2021-05-01T00:00:00Z", "assets": {"ETH": {"price": PRICE}, "LUSD": {"peg": "USD", "ratio": lusd}},
-        "protocols": {"liquity": {"rules": rules, "book": book, "parameters": "liquity-v1"}},
+        "protocols": {"liquity": {"rules": {"kind": "liquity", "redemptions": False, **rules}, "book": book,
+                                  "parameters": "liquity-v1"}},
         "feeds": {"eth_usd": {"kind": "market", "of": "ETH/USD"}, "one": {"kind": "fixed", "of": "LUSD/USD", "answer": 1.0}},
         "oracles": {"liquity": {"ETH": "eth_usd", "LUSD": "one"}},
         "venues": {"eth": {"kind": "log_linear", "pair": "ETH/USD", "depth": DEEP, "half_life": 600},
@@ -61,7 +60,11 @@ def world(book: Book, fall: float = 0.0, lusd: float = 1.0, **changes: Any) -> W
         "scenario": {"horizon": "10 min", "step": "1 min", "paths": 2, "seed": 3,
                      "prices": {"kind": "lognormal", "volatility": {"ETH": 0.0, "LUSD": 0.0}},
                      "events": [{"kind": "price", "at": 0, "over": 60, "change": {"ETH": -fall}}] if fall else []}}
-    made = worlds.load(stated)
+
+
+def world(book: Book, fall: float = 0.0, lusd: float = 1.0, **changes: Any) -> World:
+    """The same, with changes by dotted path; `rules` and `depth` as stated."""
+    made = worlds.load(stated(book, changes.pop("rules", {}), fall, lusd, changes.pop("depth", DEEP)))
     for path, value in changes.items():
         made = made.replace(path.replace("__", "."), value)
     return made

@@ -46,6 +46,11 @@ def test_a_pool_is_of_a_collateral_that_somebody_borrows_against() -> None:
     assert ROW in said and "BTC" in said and "nobody borrows against it" in said and "ETH" in said
 
 
+def test_the_stablecoin_is_not_read_from_its_market_by_oversight() -> None:
+    said = mistake(some_troves(5), oracles={"liquity": {"ETH": "eth_usd"}})
+    assert "oracles.liquity.LUSD" in said and "which the contract does not do" in said and "kind: fixed" in said
+
+
 def test_terms_are_within_their_bounds() -> None:
     for name, value in (("critical_ratio", 0.9), ("fee_floor", 1.5), ("per_call", 0), ("pool_sells", 2.0)):
         with pytest.raises(InputError, match=name):

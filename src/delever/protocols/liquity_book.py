@@ -82,6 +82,10 @@ def lay_out(name: str, accounts: np.ndarray, pair: tuple[int, int], terms: np.nd
         raise InputError(f"more than the {debt.sum():g} {setting.reserves[s][1]} that its troves owe, which is all there is",
                          path=("protocols", name, "rules", "stability_pool"), value=pool,
                          remedy="deposit less, or give the whole book")
+    stable = setting.reserves[s][1]
+    if stable in setting.layout.markets and stable not in setting.world.oracles.get(name, {}):
+        raise InputError("is read from its market, which the contract does not do", path=("oracles", name, stable), value=stable,
+                         remedy=f"write a feed {{kind: fixed, of: {stable}/USD, answer: 1}} and name it there")
     row = terms.copy()
     row[MCR] = 1.0 / book.threshold[book.signature[accounts[0]], 0]
     protocol = setting.protocols.index(name)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from delever.core.columns import ASSET, OF, Column, Figure, Value, mean_of, never_as_nan
+from delever.core.columns import ASSET, OF, Column, Figure, Value, added, mean_of, never_as_nan
 from delever.core.jit import kernel
 from delever.core.loans import counts, owed_at_start, said_of
 from delever.core.state import State
@@ -60,6 +60,7 @@ COLLATERALS = ((GAINED, said("pool_gained", ASSET, "collateral that depositors o
                (REDEMPTIONS, said("redemptions", "count", "redemptions that settled")))
 NOW = (said("pool", STABLECOIN, "stablecoin in the stability pool", True),
        said("open_troves", "count", "troves that are open", True),
+       said("claimable", ASSET, "collateral that owners of closed troves may claim", True),
        said("total_ratio", "share", "collateral of all troves by what they owe, at the price seen", True),
        said("base_rate", "share", "base rate of redemption fees, as the last redemption left it", True))
 UNIT = (said("unit_left", "share", "what is left of a unit deposited at the start", True),
@@ -92,7 +93,8 @@ def standing(state: State, s: System, assets: Sequence[str]) -> list[Value]:
     kept = sums[:, EPOCH] == 0.0
     left = [compounded(1.0, 1.0, int(row[SCALES]), row[PRODUCT]) if first else 0.0 for row, first in zip(sums, kept, strict=True)]
     gained = [since(np.zeros(2), gains[0]) + since(np.zeros(2), gains[1]) * 1e-9 for gains in s.gains]
-    found = (sums[:, POOL], sums[:, OPEN], ratio, sums[:, BASE_RATE], np.array(left), np.array(gained))
+    claims = added(list(s.surplus.T), state.paths)
+    found = (sums[:, POOL], sums[:, OPEN], claims, ratio, sums[:, BASE_RATE], np.array(left), np.array(gained))
     return [of_system(column, values.copy(), s, state, assets) for column, values in zip((*NOW, *UNIT), found, strict=True)]
 
 
