@@ -25,6 +25,7 @@ from delever.protocols.liquity_system import (
     OPEN,
     POOL,
     POOL_COLL,
+    PRODUCT,
     RATE_AT,
     REDEEMED,
     SPREAD,
@@ -34,6 +35,7 @@ from delever.protocols.liquity_system import (
 )
 from protocols.liquity_systems import TERMS, liquidated, opened, system
 from protocols.liquity_worlds import PRICE, some_troves, standing, started, totals, troves, world
+from reference.troves import ONE, Liquity, Reverted
 
 LIQUIDATORS = -1  # the last row of the token ledger is the only actor's
 
@@ -139,6 +141,26 @@ def test_the_product_of_the_pool_stays_in_its_scale(product: float, pool: float,
     after, scale, epoch = product_after(product, pool * share, pool)
     assert 1e-18 <= after <= 1.0 and not (scale and epoch)
     assert epoch == (pool * share == pool) or share > 1.0 - 1e-17
+
+
+def test_a_call_after_which_nothing_would_be_left_of_the_product_is_refused_whole() -> None:
+    """Of a product of 1e-18 a ten-thousandth of a millionth cannot be told from nothing: floats and integers refuse the call."""
+    s, exact = system(2, TERMS), Liquity()
+    exact.price = int(PRICE) * ONE
+    for k, (coll, debt) in enumerate(((10, 19_000), (400, 100_000))):
+        opened(s, k, float(coll), float(debt))
+        exact.open(k, coll * ONE, debt * ONE)
+    s.sums[0, PRODUCT], s.sums[0, POOL] = 1e-18, 19_000.0 * (1.0 + 1e-10)
+    exact.product, exact.pool = 1, 19_000 * ONE + 19_000 * ONE // 10**10
+    tables = (s.coll, s.debt, s.stake, s.open, s.surplus, s.sums)
+    before = [table.copy() for table in tables]
+    assert liquidated(s, [0], PRICE) == 0
+    assert all((now == then).all() for now, then in zip(tables, before, strict=True))
+    with pytest.raises(Reverted, match="P would be 0"):
+        exact.liquidate(0)
+    assert set(exact.troves) == {0, 1} and exact.stakes == 410 * ONE
+    s.sums[0, POOL] = exact.pool = 0
+    assert liquidated(s, [0], PRICE) == 1 and exact.liquidate(0).closed == [0]  # without a pool nothing stands against it
 
 
 # ------------------------------------------------------------- redemption

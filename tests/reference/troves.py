@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -93,6 +94,7 @@ class Liquity:
         self.gains: dict[tuple[int, int], int] = {}
         self.gain_error = self.loss_error = 0
         self.surplus: dict[int, int] = {}
+        self.refused = ""  # why the last call was
         self.base_rate = self.rate_at = 0  # [s] of the last operation that moved it
 
     # troves
@@ -218,7 +220,17 @@ class Liquity:
         return None
 
     def call(self, queue: Iterable[int], sequence: bool) -> Call:
-        """One call for these troves in turn."""
+        """One call for these troves in turn; all of it reverts or none."""
+        before = copy.deepcopy(self.__dict__)
+        try:
+            return self.calling(queue, sequence)
+        except Reverted as why:
+            self.__dict__.update(before)
+            self.refused = str(why)
+            raise
+
+    def calling(self, queue: Iterable[int], sequence: bool) -> Call:
+        """The same, whatever becomes of what went before a revert."""
         out, sums, pool = Call(), Portions(), self.to_offset()
         coll, debt, recovery = self.coll, self.debt, self.recovery()
         for who in queue:

@@ -24,6 +24,7 @@ COLLATERAL, STABLE, COLLATERAL_RESERVE, STABLE_RESERVE, PROTOCOL, NETWORK = rang
 SUMS = 18
 BURNED, SENT, LEFT_DEBT, LEFT_COLL, COMP, SURPLUS, CLOSED, CALLED_DEBT = range(8)  # columns of System.done
 DONE = 8
+CLOSING = 2  # System.open of a trove that the call under way takes
 # rows of System.told: debt burned, collateral gained for it; debt and collateral redistributed; stablecoin redeemed, collateral
 # kept as its fee; redemptions; when the system first was in recovery mode [s]
 OFFSET, GAINED, SPREAD, SPREAD_COLL, REDEEMED, FEES, REDEMPTIONS, IN_RECOVERY = range(8)
@@ -48,7 +49,7 @@ class System(NamedTuple):
     done: np.ndarray  # [P, DONE] what the last call came to
     told: np.ndarray  # [TOLD, P] for results
     order: np.ndarray  # [N] scratch: troves, lowest ratio first
-    ratio: np.ndarray  # [N] scratch
+    ratio: np.ndarray  # [N] scratch: of each trove, then of those that a call closes what is left to their owners
 
 
 @helper
@@ -186,14 +187,14 @@ def call(p: int, n: int, sequence: bool, price: float, scale: float, s: System) 
     """Liquidate what may be of the first n troves of `order`, in one call; how many were. `done` has what it came to.
 
     sequence: from the lowest, so that it ends at the first that is left alone. price: of collateral in stablecoin;
-    scale: interest index.
+    scale: interest index. Nothing is closed before it is known that the pool's product stays above 0: else all of it reverts.
     """
-    sums, terms, done, seen = s.sums[p], s.terms, s.done[p], price / scale
+    sums, terms, done, seen, closed = s.sums[p], s.terms, s.done[p], price / scale, 0
     recovery, pool, coll_left, debt_left = in_recovery(p, seen, s), room(p, scale, s), sums[COLL], sums[DEBT]
     done[:] = 0.0
     for j in range(n):
         k = s.order[j]
-        if not s.open[p, k] or sums[OPEN] <= 1.0:
+        if s.open[p, k] != 1 or sums[OPEN] - closed <= 1.0:
             continue
         coll, debt = entire(p, k, s)
         ratio = coll * seen / debt
@@ -207,8 +208,8 @@ def call(p: int, n: int, sequence: bool, price: float, scale: float, s: System) 
             continue
         comp = given * terms[COMPENSATION]
         sent = (given - comp) * (burned / debt)
-        close(p, k, s)
-        s.surplus[p, k] += surplus
+        s.open[p, k], s.order[closed], s.ratio[closed] = CLOSING, k, surplus
+        closed += 1
         pool, debt_left, coll_left = max(pool - burned, 0.0), debt_left - burned, coll_left - sent
         if sequence or terms[COUNTS] > 0.0:
             coll_left -= surplus
@@ -221,20 +222,28 @@ def call(p: int, n: int, sequence: bool, price: float, scale: float, s: System) 
         done[COMP] += comp
         done[SURPLUS] += surplus
         done[CALLED_DEBT] += debt
-        done[CLOSED] += 1.0
         recovery = recovery and coll_left * seen < terms[CCR] * debt_left
-    if done[CLOSED] > 0.0:
-        settle_call(p, scale, s)
-    return int(done[CLOSED])
+    if done[BURNED] > 0.0 and not product_after(sums[PRODUCT], done[BURNED] * scale, sums[POOL])[0] > 0.0:
+        for c in range(closed):
+            s.open[p, s.order[c]] = 1
+        return 0
+    if closed:
+        settle_call(p, closed, scale, s)
+    return closed
 
 
 @helper
-def settle_call(p: int, scale: float, s: System) -> None:
-    """The sums of a call go to the pool and to those who are left; then everything is as it is for later stakes.
+def settle_call(p: int, closed: int, scale: float, s: System) -> None:
+    """Troves are closed, the sums of their call go to the pool and to those who are left; then everything is as later stakes
+    find it. The first of `order` are closed, `ratio` says what each of their owners may claim.
 
     Stakes are added up anew: what many subtractions left of a large sum would be worth less the less is left.
     """
     sums, done, stakes = s.sums[p], s.done[p], 0.0
+    done[CLOSED] = closed
+    for c in range(closed):
+        s.surplus[p, s.order[c]] += s.ratio[c]
+        close(p, s.order[c], s)
     for k in range(s.coll.shape[1]):
         if s.open[p, k]:
             stakes += s.stake[p, k]
