@@ -8,6 +8,7 @@ import pytest
 from delever.model.book import Book
 from delever.model.errors import InputError
 from delever.run.assemble import assemble
+from delever.run.warm import every_kernel
 from protocols.liquity_worlds import some_troves, started, totals, troves, world
 
 ROW = "protocols.liquity.rules.stability_pool"
@@ -38,12 +39,24 @@ def test_a_pool_is_no_larger_than_what_has_been_minted() -> None:
     owed = totals(5)[1]
     said = mistake(some_troves(5), rules={"stability_pool": {"ETH": 1.001 * owed}})
     assert ROW in said and f"more than the {owed:g} LUSD that its troves owe" in said and "deposit less" in said
-    assemble(world(some_troves(5), rules={"stability_pool": {"ETH": owed}}))
+    started(world(some_troves(5), rules={"stability_pool": {"ETH": owed}}))
+
+
+def test_a_pool_is_measured_by_the_whole_book_where_a_few_of_it_are_run() -> None:
+    """Kernels are made ready on 64 accounts of a book."""
+    owed = totals(100)[1]
+    every_kernel(assemble(world(some_troves(100), rules={"stability_pool": {"ETH": 0.99 * owed}})))
+
+
+def test_a_collateral_counts_for_something() -> None:
+    terms = {name: {"liquidation_threshold": 0.0, "incentive": 0.0} for name in ("ETH", "LUSD")}
+    said = mistake(some_troves(5), protocols__liquity__parameters=terms)
+    assert "protocols.liquity.parameters.ETH.liquidation_threshold" in said and "1 / MCR" in said
 
 
 def test_a_pool_is_of_a_collateral_that_somebody_borrows_against() -> None:
     said = mistake(troves((1.0, 2.0)), rules={"stability_pool": {"BTC": 5.0}})
-    assert ROW in said and "BTC" in said and "nobody borrows against it" in said and "ETH" in said
+    assert ROW in said and "BTC" in said and "nobody holds it" in said and "ETH" in said
 
 
 def test_the_stablecoin_is_not_read_from_its_market_by_oversight() -> None:

@@ -52,9 +52,15 @@ def read_systems(name: str, terms: np.ndarray, pools: Mapping[str, float], setti
     kinds, of = np.unique(pair, axis=0, return_inverse=True)
     held = [setting.reserves[int(r)][1] for r, _ in kinds]
     for asset in pools:
-        if asset not in held:
-            raise InputError("nobody borrows against it", path=("protocols", name, "rules", "stability_pool"), value=asset,
+        if (name, asset) not in setting.reserves:
+            raise InputError("nobody holds it", path=("protocols", name, "rules", "stability_pool"), value=asset,
                              remedy=f"name a collateral of its book: {', '.join(held) or 'it has none'}")
+    for s in np.unique(kinds[:, 1]):  # against all that is owed, also by whom a few accounts of a book leave out
+        deposited = sum(pools.get(asset, 0.0) for asset, pair in zip(held, kinds, strict=True) if pair[1] == s)
+        if deposited > setting.owed[s]:
+            stable = setting.reserves[int(s)][1]
+            raise InputError(f"more than the {setting.owed[s]:g} {stable} that its troves owe, which is all there is", path=(
+                "protocols", name, "rules", "stability_pool"), value=deposited, remedy="deposit less, or give the whole book")
     return [lay_out(name, mine[of.ravel() == i], (int(r), int(s)), terms, pools.get(held[i], 0.0), setting)
             for i, (r, s) in enumerate(kinds)]
 
@@ -78,16 +84,15 @@ def lay_out(name: str, accounts: np.ndarray, pair: tuple[int, int], terms: np.nd
     """One system at the start, on all paths. pair: reserves of collateral and stablecoin; pool: units deposited."""
     book, (r, s), paths, n = setting.book, pair, setting.paths, len(accounts)
     coll, debt = (book.amount[accounts, leg].astype(np.float64) for leg in (0, int(book.first_debt[0])))
-    if pool > debt.sum():
-        raise InputError(f"more than the {debt.sum():g} {setting.reserves[s][1]} that its troves owe, which is all there is",
-                         path=("protocols", name, "rules", "stability_pool"), value=pool,
-                         remedy="deposit less, or give the whole book")
     stable = setting.reserves[s][1]
     if stable in setting.layout.markets and stable not in setting.world.oracles.get(name, {}):
         raise InputError("is read from its market, which the contract does not do", path=("oracles", name, stable), value=stable,
                          remedy=f"write a feed {{kind: fixed, of: {stable}/USD, answer: 1}} and name it there")
-    row = terms.copy()
-    row[MCR] = 1.0 / book.threshold[book.signature[accounts[0]], 0]
+    row, threshold = terms.copy(), float(book.threshold[book.signature[accounts[0]], 0])
+    if not threshold > 0.0:
+        raise InputError("is 0", path=("protocols", name, "parameters", setting.reserves[r][1], "liquidation_threshold"),
+                         value=threshold, remedy="it is 1 / MCR: 90.9 % where troves fall below 110 %")
+    row[MCR] = 1.0 / threshold
     protocol = setting.protocols.index(name)
     of = np.array([setting.layout.asset(setting.reserves[r][1]), setting.layout.asset(setting.reserves[s][1]), r, s, protocol,
                    setting.homes[protocol]], np.int64)
