@@ -257,3 +257,12 @@ def test_troves_of_one_call_bear_nothing_of_each_other() -> None:
     assert liquidated(apart, [0], PRICE) == 1
     assert entire(0, 1, apart)[1] == pytest.approx(38_000.0 + 19_000.0 * 20 / 420)
     assert entire(0, 2, together) == (pytest.approx(400 + 30 * 0.995), pytest.approx(157_000.0))
+
+
+def test_what_is_redistributed_is_not_seized() -> None:
+    """Of two troves alike the pool takes one; of the other half a per cent goes to the caller, the rest to those who are left."""
+    book = troves((10.0, 1.2), (10.0, 1.2 + 1e-9), (100.0, 3.0))
+    _, state, rules = run(world(book, fall=0.1, rules={"stability_pool": {"ETH": 10.0 * PRICE / 1.2}}))
+    got = said(state, rules)
+    assert got["seized_collateral"][0] == pytest.approx(10.05 * 0.9 * PRICE, rel=1e-6)
+    assert got["collateral_redistributed"][0] == pytest.approx(9.95, rel=1e-6)

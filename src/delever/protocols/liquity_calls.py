@@ -194,7 +194,7 @@ def book_call(p: int, who: int, scale: float, s: System, price: np.ndarray, ledg
     booked[DEBTS, t, p] -= burned
     ledgers.turnover[a, p] += left
     ledgers.turnover[b, p] += burned + set_aside
-    totals[SEIZED, number, p] += (left + done[LEFT_COLL]) * price[p, r]
+    totals[SEIZED, number, p] += left * price[p, r]  # what is redistributed stays with troves, and may be so again
     totals[REPAID, number, p] += burned * price[p, t]
     totals[LIQUIDATIONS, number, p] += 1.0
     totals[ACCOUNTS_LIQUIDATED, number, p] += done[CLOSED]

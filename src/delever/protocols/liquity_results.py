@@ -52,7 +52,7 @@ RECOVERY = Column("recovery_mode", "s", "when the system first was in recovery m
     Figure("recovery_mode", "share_where", "share of paths on which the system was in recovery mode", "share",
            under="P(recovery mode)"),), section=SECTION)
 STABLES = ((OFFSET, said("burned", STABLECOIN, "debt burned against the stability pool")),
-           (SPREAD, said("redistributed", STABLECOIN, "debt redistributed to the troves that are left")),
+           (SPREAD, said("redistributed", STABLECOIN, "debt redistributed to the troves that are left, each time that it is")),
            (REDEEMED, said("redeemed", STABLECOIN, "stablecoin handed in for collateral")))
 COLLATERALS = ((GAINED, said("pool_gained", ASSET, "collateral that depositors of the pool got for what was burned")),
                (SPREAD_COLL, said("collateral_redistributed", ASSET, "collateral redistributed with it")),
