@@ -1,9 +1,10 @@
-"""Sphinx settings: Markdown pages, the furo theme; the schema page is made from the specs."""
+"""Sphinx settings: Markdown pages, the furo theme; the schema page is made from the specs, the sample of the report by a run."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 project = "delever"
 author = "the delever authors"
@@ -11,6 +12,7 @@ extensions = ["myst_parser"]
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
+html_extra_path = ["_sample"]
 html_theme = "furo"
 html_title = "delever"
 
@@ -63,3 +65,16 @@ def run_examples() -> None:
 
 
 run_examples()
+
+
+def write_sample() -> None:
+    """docs/_sample/sample.html: the report of the embedded world, as docs/report.md says it is made."""
+    sample = Path(__file__).parent / "_sample" / "sample.html"
+    sample.parent.mkdir(exist_ok=True)
+    sample.unlink(missing_ok=True)
+    with TemporaryDirectory() as folder:
+        for words in (["stress", "first", "--out", "runs/first"], ["report", "runs/first", "--twin", "--out", str(sample)]):
+            subprocess.run([sys.executable, "-m", "delever", *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+
+write_sample()

@@ -19,7 +19,7 @@ def invoke(*arguments: str) -> Any:
     return CliRunner().invoke(app, list(arguments))
 
 
-@pytest.mark.parametrize("command", [[], ["stress"], ["wall"], ["criticality"], ["check"]])
+@pytest.mark.parametrize("command", [[], ["stress"], ["wall"], ["criticality"], ["passage"], ["check"]])
 def test_every_command_explains_itself(command: list[str]) -> None:
     result = invoke(*command, "--help")
     assert result.exit_code == 0

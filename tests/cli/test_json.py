@@ -149,6 +149,7 @@ def test_what_a_run_says_beside_its_figures(both: str) -> None:
     typed("stress", both, "--paths", "2", "--no-concentration", "--no-remainder", "--out", "run")
     held("attribute", typed("attribute", "run"))
     held("report", typed("report", "run"))
+    held("twin", typed("twin", "run"))
 
 
 def test_where_selling_feeds_on_itself(both: str) -> None:
@@ -165,6 +166,25 @@ def test_what_collateral_would_fetch(both: str) -> None:
 
 def test_limits(both: str) -> None:
     held("limits", typed("limits", both))
+
+
+def test_what_breaks_a_limit(elsewhere: Path) -> None:
+    calm = ("--set", "scenario.events=[]", "--set", "scenario.horizon=20 min", "--paths", "2")
+    held("reverse", typed("reverse", "first", *calm, "--limit", "liquidations > 0.5", "--by", "order ETH, oracle eth_usd"),
+         typed("reverse", "first", *calm, "--limit", "seized.aave.USDC < 1", "--by", "order ETH"),
+         typed("reverse", "first", *calm, "--limit", "repaid.aave.USDC > 20m", "--by", "shock ETH"))
+
+
+def test_far_tails(elsewhere: Path) -> None:
+    """Every path of a crash loses, so that 500 have a tail."""
+    crash = ("--set", "scenario.events=[{kind: price, change: {ETH: -50 %}}]", "--set", "scenario.horizon=20 min")
+    typed("stress", "first", "--no-concentration", "--no-remainder", "--paths", "500", *crash, "--out", "run")
+    held("tails", typed("tails", "run"))
+
+
+def test_first_passage(both: str) -> None:
+    held("passage", typed("passage", both, "--no-events", "--paths", "4"),
+         typed("passage", "first", "--paths", "4", "--asset", "ETH", "--horizon", "8 h"))
 
 
 def test_balance_sheets(elsewhere: Path) -> None:
@@ -185,4 +205,4 @@ def test_explain(elsewhere: Path) -> None:
 def test_every_command_that_prints_json_is_documented() -> None:
     headings = set(re.findall(r"^## delever (\w+)$", PAGE, re.MULTILINE))
     names = {str(command.name or command.callback.__name__) for command in app.registered_commands if command.callback}
-    assert headings == names - {"init"} | {"network"}
+    assert headings == names - {"init", "serve"} | {"network"}

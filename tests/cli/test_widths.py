@@ -20,15 +20,20 @@ LOOKS = [["--help"], *HELP, ["check", "first"], ["check", "both"], ["wall", "fir
          ["limits", "first"], ["limits", "both", "--asset", "ETH", "--caps", "10k, 100k"], ["explain", "toxic frontier"],
          ["wall", "both", "--asset", "USDC", "--shock", "-5%"], ["wall", "both", "--shock", "ETH -60%..0%, BTC -40%..0%"],
          ["wall", "first", "--asset", "ETH", "--shock", "-40%", "--positions", "positions.csv"],
+         ["passage", "both", "--no-events"],
          ["explain"], ["explain", "liquidators"], ["explain", "half_life"], ["explain", "shortfall"],
          ["explain", "order.never_ran"], ["explain", "n"], ["monitor", "both", "--once"], ["explain", "days"], ["explain", "FTX"],
+         ["explain", "reverse stress"],
          ["import", "loans.csv", "--as", "lending"], ["init", "new", "--perps"]]
 RUNS = [["stress", "first", "--paths", "2", "--out", "lent", *QUICK, "--order", "sell 5 ETH"],
-        ["stress", "both", "--paths", "2", "--out", "run"], ["replay", "run", "--path", "0"],
+        ["stress", "both", "--paths", "2", "--out", "run"], ["replay", "run", "--path", "0"], ["twin", "run"],
         ["contagion", "both", "--paths", "2"], ["compare", "first", "--paths", "2", "--base", QUICK[1], "--base",
                                                 QUICK[3], "--what", "three points less", "--set", f"{FIELD}=-3 points"],
+        ["reverse", "first", "--paths", "2", "--set", "scenario.events=[]", *QUICK[2:], "--limit", "any bad debt", "--by",
+         "shock ETH, order ETH, oracle eth_usd, outage ethereum"],
         ["sweep", "first", "--paths", "2", *QUICK, "--over", f"{FIELD}=-3 points,-1 points", "--over",
-         "scenario.prices.volatility.ETH=x1,x2"]]
+         "scenario.prices.volatility.ETH=x1,x2"],
+        ["sweep", "first", "--paths", "2", *QUICK, "--over", "depth=x0.5,x1", "--over", "leverage=x1,x1.1"]]
 
 
 @pytest.fixture

@@ -38,3 +38,12 @@ def test_an_owner_who_has_been_called_answers_though_there_is_no_room() -> None:
                      scenario={"events": [fall(0.01)], "horizon": 600})
     state, _ = play(world)
     assert state.ledgers.totals[TOP_UPS, 0, 0] == 1.0
+
+
+def test_an_owner_who_has_been_called_answers_though_a_kick_pays_nothing() -> None:
+    policies = {"call": {"kind": "margin_call", "protocols": ["pool"], "grace": 1500.0}}
+    people = {"owners": {"kind": "borrowers", "attentive": 1.0, "target": 1.2, "budget": 1.0}}
+    world = auctions(loan("a", 20.0, 14000.0), {"tip": 0.0, "chip": 0.0}, actors=people, policies=policies,
+                     scenario={"events": [fall(0.01)], "horizon": 600})
+    state, _ = play(world)
+    assert state.ledgers.totals[TOP_UPS, 0, 0] == 1.0

@@ -18,6 +18,7 @@ from delever.rates.adaptive import LEAST, MOST, adapted
 from delever.rates.base import YEAR, growth
 from delever.rates.jump import Jump
 from delever.rates.kinked import kinked_rate
+from delever.rates.two_kinked import two_slopes
 from delever.run.assemble import assemble, phases
 from delever.run.start import new_state
 from delever.run.stress import stress
@@ -183,3 +184,34 @@ def test_a_report_shows_the_rates_of_each_reserve() -> None:
     assert {"utilisation.pool.USD", "highest_borrow_rate.pool.USD", "least_cash.pool.USD"} <= set(shown)
     assert shown["utilisation.pool.USD"]["label"] == "pool.USD"
     assert shown["utilisation.pool.USD"]["value"] == pytest.approx(0.8, rel=1e-3)
+
+
+TWO = {"kind": "two_kinked", "base": 0.015, "low": 0.035, "high": 0.25, "kink": 0.8, "supply_low": 0.0325, "supply_high": 0.4,
+       "supply_kink": 0.75}
+
+
+def test_two_kinked_rates_are_compounds_v3_by_hand() -> None:
+    """At 90 %: 1.5 % + 3.5 % x 0.8 + 25 % x 0.1; 3.25 % x 0.75 + 40 % x 0.15."""
+    curve, supply = (0.015, 0.035, 0.25, 0.8), (0.0, 0.0325, 0.4, 0.75)
+    assert [two_slopes(u, *curve) for u in (0.0, 0.8, 0.9)] == pytest.approx([0.015, 0.043, 0.068])
+    assert [two_slopes(u, *supply) for u in (0.0, 0.75, 0.9)] == pytest.approx([0.0, 0.024375, 0.084375])
+
+
+def test_what_borrowers_pay_and_suppliers_do_not_get_is_the_protocols_and_never_counts_as_supplied() -> None:
+    """800 owed, 200 of cash, 50 the protocol's own: 950 supplied. Each step by its own rate; the rest comes to the protocol."""
+    state, columns = run(lending(TWO | {"reserves": 50.0}, cash=200.0))
+    r = int(np.flatnonzero(state.reserves.cash == 200.0)[0])
+    owed, supplied = 800.0, 950.0
+    for _ in range(36):
+        u = owed / supplied
+        owed *= 1.0 + growth(two_slopes(u, 0.015, 0.035, 0.25, 0.8) / YEAR * 600.0)
+        supplied *= 1.0 + growth(two_slopes(u, 0.0, 0.0325, 0.4, 0.75) / YEAR * 600.0)
+    assert 800.0 * state.reserves.borrow_index[r, 0] == pytest.approx(owed, rel=1e-14)
+    assert 950.0 * state.reserves.supply_index[r, 0] == pytest.approx(supplied, rel=1e-14)
+    found = {value.column.name: value.values[0] for value in columns}
+    assert found["utilisation"] == pytest.approx(owed / supplied, rel=1e-14)
+
+
+def test_a_share_of_interest_has_no_meaning_where_suppliers_have_a_curve() -> None:
+    with pytest.raises(InputError, match=r"reserve_factor.* has no meaning here"):
+        lending(TWO | {"reserve_factor": 0.1})

@@ -17,6 +17,7 @@ from reference.setting import Bidder, Network, Transaction
 if TYPE_CHECKING:
     from reference.banding import Called
     from reference.bands import Amm
+    from reference.storefront import Stock
 
 Amounts = list[tuple[str, float]]  # asset, units
 Resize = Callable[["Offer", float], "Offer | None"]  # as large as these units pay for
@@ -27,9 +28,9 @@ GAS_OF = {"claim": "liquidation"}  # as networks name it, where that is another
 class Offer:
     """What may be done now to an account or a lot, at what it is now."""
 
-    kind: str  # claim, kick, take, redo, hard_liquidation, band_trade
+    kind: str  # claim, kick, take, redo, absorb, buy_collateral, hard_liquidation, band_trade
     protocol: str
-    ref: Account | Lot | Amm | Called
+    ref: Account | Lot | Amm | Called | Stock
     chain: str
     pays: Amounts
     gets: Amounts  # less what the protocol keeps
@@ -153,7 +154,7 @@ def said(most: float) -> float:
 
 
 def seen_price(offer: Offer) -> float:
-    return offer.pays[0][1] / offer.gets[0][1] if offer.kind == "take" else float("inf")
+    return offer.pays[0][1] / offer.gets[0][1] if offer.kind in ("take", "buy_collateral") else float("inf")
 
 
 def left_over(a: Offer, b: Offer) -> list[tuple[str, str, float]] | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def result_of(path: Path, longest: int) -> Result:
     """How the path ended. longest: consecutive steps with an executed claim."""
     price = {"USD": 1.0} | {asset: path.x.usd(asset) for _, asset in path.w.rates}
-    nearest = min([path.nearest, path.margins.nearest, path.auctions.nearest, path.halts.nearest,
+    nearest = min([path.nearest, path.margins.nearest, path.auctions.nearest, path.storefronts.nearest, path.halts.nearest,
                    path.allowed.nearest, path.owners.nearest,
                    *(rules.nearest for rules in path.w.rules.values()),
                    *(breaker.nearest for breaker in path.w.breakers), *(e.least_left for e in path.w.exchanges),
@@ -55,7 +55,7 @@ def result_of(path: Path, longest: int) -> Result:
         served={(name, layer): usd for name, fall in falls.items() for layer, usd in fall.served.items()},
         dry={(name, layer): t for name, fall in falls.items() for layer, t in fall.dry.items()},
         spot={one.name: one.spot for one in path.w.arbitrageurs},
-        treasury=dict(path.auctions.treasury) | dict(path.llammas.treasury),
+        treasury=dict(path.auctions.treasury) | dict(path.llammas.treasury) | path.storefronts.treasury(),
         usd={fall.unit: price[fall.unit] for fall in falls.values()},
         lots=[(lot.account.name, lot.units, lot.owed, lot.tab, lot.started, lot.top) for lot in path.auctions.lots],
         reserves=path.w.reserves, lenders=path.w.lenders, no_cash={name: path.lending.no_cash[name] for name in path.w.rules},

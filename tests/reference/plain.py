@@ -28,6 +28,7 @@ from reference.pool import Market
 from reference.randomness import BORROWERS, philox, uniform
 from reference.redemption import Issuers
 from reference.setting import Feed, Order, Result, Setting, Transaction
+from reference.storefront import Storefronts
 from reference.terms import Moving
 
 EMPTY = math.log(1e6)  # move of a pool's log price since the start after which its price is a small difference of large numbers
@@ -53,6 +54,7 @@ class Path(Answers):
         self.socialised: dict[tuple[str, str], float] = defaultdict(float)
         self.fund = setting.funds()
         self.auctions = Auctions(setting.auctions, self.x.ledger, self.deficit, self.counts)
+        self.storefronts = Storefronts(setting.stores, self.x.ledger, self.deficit, self.counts)
         reserves = {where: setting.reserves.setdefault(where, Reserve(*rates)) for where, rates in setting.rates.items()}
         self.lending = Lending(reserves, setting.lenders, setting.accounts, self.deficit)
         self.halts = Halts(setting.breakers, setting.margin_calls, self.counts)
@@ -190,7 +192,7 @@ class Path(Answers):
         orders = [Transaction("order", order, order.bid(self.w.chains), amount=order.left(self.k), chain=order.chain,
                               payer="order_owners", routes=[(order.asset, order.into)])
                   for order in self.w.orders if order.left(self.k) > 0.0] + self.placed(own, b, views)
-        offers = calls + self.lots_offered(views) + self.llammas.offers(self.time)
+        offers = calls + self.lots_offered(views) + self.stock_offered(views) + self.llammas.offers(self.time)
         bids = Bids(self.x, self.w.chains, self.w.sequential)
         offered += bids.decide(self.w.bidders, offers, self.resized) + own + orders + bids.more
         self.counts["declined"] += sum(offer.by is None for offer in offers)
@@ -226,6 +228,7 @@ class Path(Answers):
         return min([block.wake, *closed.values(), self.halts.wake(self.time), *(desk.due for desk in self.w.desks),
                     self.issuers.wake(self.time),
                     self.auctions.wake(self.time, self.halts.liquidations),
+                    self.storefronts.wake(self.time, self.halts.liquidations),
                     *(feed.next_look() for feed in self.w.feeds.values())])
 
     # ---- policies --------------------------------------------------------------------------------------------
@@ -282,6 +285,8 @@ class Path(Answers):
                 kick = kicks.get(account.number)
                 offer = self.offer_of_kick(account, kick) if kick is not None else None
                 seen = kick is not None or account.number in spared
+            elif account.protocol in self.w.stores:
+                offer, seen = self.offer_of_absorption(account, views[account.protocol]), True
             else:
                 rules, view = self.w.rules[account.protocol], views[account.protocol]
                 offer, seen = None, rule.assess(account, rules, view) is not None
@@ -327,6 +332,12 @@ class Path(Answers):
                 found.append(self.offer_of_redo(lot, views[lot.protocol]))
             else:
                 found.append(self.offer_of_take(lot, 0.0))
+        return [offer for offer in found if offer is not None]
+
+    def stock_offered(self, views: dict[str, View]) -> list[Offer]:
+        """What has been seized, and may be bought."""
+        found = [self.offer_of_stock(one, views[one.protocol], 0.0) for one in self.storefronts.stock
+                 if self.halts.liquidations.get(one.protocol, -math.inf) <= self.time]
         return [offer for offer in found if offer is not None]
 
     def top_up(self, account: Account, views: dict[str, View]) -> Transaction | None:

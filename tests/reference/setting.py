@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reference.limits import Limits
     from reference.owners import Carrier, Looper
     from reference.redemption import Backed, Failure, Redeemer
+    from reference.storefront import Store
     from reference.terms import Follower, Vote
 
 OF_OWNERS = {"borrowers": ["top_up"], "depositors": ["withdrawal"], "carry": ["leave"], "loopers": ["close", "lever"],
@@ -155,6 +156,7 @@ class Setting:
     home: dict[str, str] = field(default_factory=dict)  # per protocol: its network
     bidders: list[Bidder] = field(default_factory=lambda: [Bidder("liquidators", profitable=False)])
     auctions: dict[str, Terms] = field(default_factory=dict)  # of protocols with clip rules
+    stores: dict[str, Store] = field(default_factory=dict)  # of protocols with comet rules
     breakers: list[Breaker] = field(default_factory=list)
     margin_calls: dict[str, tuple[float, float]] = field(default_factory=dict)  # per protocol: grace [s], floor
     reserves: dict[tuple[str, str], Reserve] = field(default_factory=dict)  # by protocol and asset: those that say what they hold

@@ -21,8 +21,10 @@ from reference.persons import Shift
 from reference.redemption import KINDS as OF_ISSUERS
 from reference.redemption import Issuers
 from reference.setting import Feed, Order, Setting, Transaction
+from reference.storefront import Stock, Storefronts
 
-BATCH = ("oracle", "owners", "claim", "kick", "take", "redo", *OF_BANDS, "order", *OF_ISSUERS, *OF_BURNERS)
+BATCH = ("oracle", "owners", "claim", "kick", "take", "redo", "absorb", "buy_collateral", *OF_BANDS, "order", *OF_ISSUERS,
+         *OF_BURNERS)
 
 
 class Settlement(Owned):
@@ -32,6 +34,7 @@ class Settlement(Owned):
     x: Exchange
     counts: Counter[str]
     auctions: Auctions
+    storefronts: Storefronts
     lending: Lending
     issuers: Issuers
     llammas: Llammas
@@ -75,11 +78,26 @@ class Settlement(Owned):
             return None
         return Offer("redo", lot.protocol, lot, self.w.home.get(lot.protocol, ""), [], [(lot.owing.asset, reward)], [], reward)
 
+    def offer_of_absorption(self, account: Account, view: View) -> Offer:
+        base = self.w.stores[account.protocol].base
+        return Offer("absorb", account.protocol, account, self.w.home.get(account.protocol, ""), [],
+                     [(base, self.storefronts.counted_on(account, view))], [])
+
+    def offer_of_stock(self, stock: Stock, view: View, most: float) -> Offer | None:
+        bought = self.storefronts.buy_of(stock, view, most)
+        if bought is None:
+            return None
+        base, (paid, units) = self.w.stores[stock.protocol].base, bought
+        return Offer("buy_collateral", stock.protocol, stock, self.w.home.get(stock.protocol, ""), [(base, paid)],
+                     [(stock.asset, units)], [(stock.asset, base, units)], bought)
+
     def resized(self, offer: Offer, most: float) -> Offer | None:
         """The same with at most so many units brought, at what is now."""
         if offer.kind == "take":
             assert isinstance(offer.ref, Lot)
             return self.offer_of_take(offer.ref, most)
+        if isinstance(offer.ref, Stock):
+            return self.offer_of_stock(offer.ref, self.seen(offer.protocol), most)
         assert isinstance(offer.ref, Account)
         return self.call_of(offer.ref, self.seen(offer.protocol), most)
 
@@ -92,8 +110,13 @@ class Settlement(Owned):
                 return self.offer_of_redo(t.ref, self.seen(t.ref.protocol))
             offer = self.offer_of_take(t.ref, t.most)
             return None if offer is None or offer.pays[0][1] / offer.gets[0][1] > t.price * (1.0 + 1e-9) else offer
+        if isinstance(t.ref, Stock):
+            offer = self.offer_of_stock(t.ref, self.seen(t.ref.protocol), t.most)
+            return None if offer is None or offer.pays[0][1] / offer.gets[0][1] > t.price * (1.0 + 1e-9) else offer
         assert isinstance(t.ref, Account)
         account, view = t.ref, self.seen(t.ref.protocol)
+        if t.kind == "absorb":
+            return self.offer_of_absorption(account, view) if self.health(account, view) < 1.0 else None
         if t.kind == "kick":
             kick = self.auctions.kick_of(account, view, self.auctions.raising())
             return self.offer_of_kick(account, kick) if kick is not None else None
@@ -255,6 +278,16 @@ class Settlement(Owned):
             assert isinstance(offer.ref, Account)
             self.auctions.kick(offer.ref, view, offer.what, who)
             return
+        elif isinstance(offer.ref, Stock):
+            assert isinstance(offer.what, tuple)
+            paid, units = offer.what
+            self.storefronts.buy(offer.ref, paid, units, who)
+            self.lending.move(offer.protocol, self.w.stores[offer.protocol].base, paid)
+            return
+        elif offer.kind == "absorb":
+            assert isinstance(offer.ref, Account)
+            covered = self.storefronts.absorb(offer.ref, view)
+            self.volume(offer.protocol, self.w.stores[offer.protocol].base, covered, view)
         elif isinstance(offer.ref, Called):
             repaid = self.llammas.close(offer.ref, who)
             self.volume(offer.protocol, offer.ref.amm.b, repaid, view)

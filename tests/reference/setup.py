@@ -15,7 +15,7 @@ from reference.randomness import cholesky, normals
 from reference.setting import Feed, Order, Setting
 from reference.setup_bands import amms_of, is_llamma
 from reference.setup_derived import backed_of, failures_of, pairs_of, redeemers_of
-from reference.setup_house import auctions_of, bidders_of, breakers_of, chain_of, chains_of, margin_calls_of
+from reference.setup_house import auctions_of, bidders_of, breakers_of, chain_of, chains_of, margin_calls_of, stores_of
 from reference.setup_lending import lenders_of, reserves_of
 from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, option_of, waterfall_of
 from reference.setup_persons import persons_of
@@ -48,7 +48,7 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         providers=providers_of(world), fee_rules=fee_rules_of(world), desks=desks_of(world),
         orders=orders_of(world), reserves=reserves_of(world, accounts), lenders=lenders_of(world),
         chains=chains, home={name: chain_of(world, p) for name, p in world.protocols.items()}, bidders=bidders_of(world),
-        auctions=auctions_of(world), breakers=breakers_of(world), margin_calls=margin_calls_of(world),
+        auctions=auctions_of(world), stores=stores_of(world), breakers=breakers_of(world), margin_calls=margin_calls_of(world),
         people=list(actors), attentive=people.attentive if people else 0.0, target=people.target if people else 1.1,
         budget=people.budget if people else 0.0, top_up_fee=people.fee if people else 0.0,
         path=path, seed=scenario.seed, exchanges=exchanges, limits=limits_of(world), votes=votes_of(world),
@@ -153,6 +153,8 @@ def sight_of(world: World) -> dict[tuple[str, str], tuple[float, list[tuple[str,
 def rules_of(spec: Any) -> Rules:
     if spec.kind == "clip":
         return Rules("clip")
+    if spec.kind == "comet":
+        return Rules("comet")
     if spec.kind == "pro_rata":
         return Rules("pro_rata", spec.close_factor, dust=spec.dust, full_below=spec.full_below)
     if spec.kind == "euler":

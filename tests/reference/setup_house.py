@@ -10,12 +10,13 @@ from delever.model.world import World
 from reference.auctions import Terms
 from reference.breakers import Breaker
 from reference.setting import Bidder, Network
+from reference.storefront import Store
 
 GAS = {"oracle": 100_000.0, "top_up": 250_000.0, "shift": 500_000.0, "withdrawal": 200_000.0, "liquidation": 500_000.0,
        "order": 300_000.0, "kick": 300_000.0, "take": 400_000.0, "redo": 150_000.0, "joint": 0.0,
        "close": 600_000.0, "leave": 600_000.0, "lever": 700_000.0, "hard_liquidation": 500_000.0,
        "band_trade": 400_000.0, "redemption": 400_000.0, "minting": 400_000.0,
-       "conversion": 400_000.0, "conversion_sale": 400_000.0}
+       "conversion": 400_000.0, "conversion_sale": 400_000.0, "absorb": 300_000.0, "buy_collateral": 350_000.0}
 TERMS = ("curve", "buf", "tail", "cusp", "cut", "step", "tau", "tip", "chip", "dust", "hole", "hole_of_all")
 
 
@@ -53,6 +54,20 @@ def auctions_of(world: World) -> dict[str, Terms]:
     """Of protocols with clip rules."""
     return {name: Terms(**{f: value for f in TERMS if (value := getattr(p.rules, f)) is not None})
             for name, p in world.protocols.items() if p.rules.kind == "clip"}
+
+
+def stores_of(world: World) -> dict[str, Store]:
+    """Of protocols with comet rules; what somebody holds, in the order in which all books name it first."""
+    found = {}
+    rules = [name for name, p in world.protocols.items() if p.rules.kind == "comet"]
+    books = [p.book.of(name).legs["asset"].to_pylist() for name, p in world.protocols.items() if rules]
+    first = dict.fromkeys(asset for book in books for asset in book)
+    for name in rules:
+        p = world.protocols[name]
+        held = {row["asset"] for row in p.book.of(name).legs.to_pylist()} - {p.rules.base}
+        found[name] = Store(p.rules.base, p.rules.store_front, p.rules.target, p.rules.reserves, p.rules.counted_on,
+                            {asset: p.parameters[asset].incentive for asset in first if asset in held})
+    return found
 
 
 def breakers_of(world: World) -> list[Breaker]:

@@ -16,11 +16,14 @@ import pytest
 import delever as dl
 from delever import templates, worlds
 from delever.analysis.bearers import Losses, bearers
+from delever.analysis.worst import worst
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.report.comparison import surely
 from delever.report.html.deleveraged import deleveraged
+from delever.report.html.fans import TOLD, fans
 from delever.report.html.figure import Given
+from delever.report.html.hinges import nearest
 from delever.report.html.losses import _title
 from delever.report.html.page import html_report
 from delever.report.stress import worst_path
@@ -75,8 +78,8 @@ def text(both: Run) -> str:
 def test_every_section_and_figure_is_there(text: str) -> None:
     ids = Page(text).ids()
     assert len(ids) == len(set(ids))
-    for name in ("answer", "price", "feedback", "size", "bearers", "hinges", "change", "assumed", "proof", "wall-ETH", "wall-BTC",
-                 "losses", "who-pays", "layers-perps", "accounts"):
+    for name in ("answer", "price", "feedback", "size", "course", "bearers", "hinges", "change", "assumed", "proof", "wall-ETH",
+                 "wall-BTC", "reached", "losses", "worst", "who-pays", "layers-perps", "accounts"):
         assert name in ids, name
     assert sum(name.startswith("exits-") and not name.endswith(("-t", "-s")) for name in ids) == 1  # of the first wall's asset
 
@@ -108,6 +111,48 @@ def test_the_mean_loss_of_the_page_is_that_of_the_paths(both: Run, text: str) ->
     from delever.report.html.figure import usd
 
     assert f"{usd(float(total.mean()))} lost on average" in Page(text).seen
+
+
+def test_a_fan_says_what_the_quantiles_say(both: Run) -> None:
+    """By hand, from the table: the lowest median of the market, and what the outside stands at then."""
+    found = {one.key: one for one in fans(Given(both))}
+    rows = [row for row in both.price_quantiles.to_pylist() if row["series"] == "price.ETH/USD"]
+    least = min(row["q50"] for row in rows)
+    low = next(row for row in rows if row["q50"] <= 1.0025 * least)
+    outside = next(row for row in both.price_quantiles.to_pylist()
+                   if row["series"] == "outside.ETH/USD" and row["time"] == low["time"])
+    said = f"{low['q50']:,.0f}"  # four digits
+    assert 1000.0 < low["q50"] < 9999.0
+    assert found["fan-ETH/USD"].title.startswith(f"The median of ETH/USD falls to {said}\u00a0USD after")
+    assert ("outside it stands at" in found["fan-ETH/USD"].title) is (abs(outside["q50"] / low["q50"] - 1.0) > TOLD)
+    twin = {one.key: one for one in fans(Given(both, twin=both.twin()))}
+    assert "nobody liquidated" in twin["fan-ETH/USD"].title and "Outside" not in dict(twin["fan-ETH/USD"].notes)
+    still = stress(quiet(), keep=False, threads=1)
+    assert fans(Given(still)) == []
+
+
+def test_the_worst_path_is_told_with_its_causes(both: Run, text: str) -> None:
+    found = worst(both)
+    assert found is not None and found.path == int(np.argmax(bearers(both).total)) and found.loss == bearers(both).total.max()
+    assert f"The worst path ({found.path}) loses" in Page(text).seen
+    sentences = re.findall(r"<li>(.*?)</li>", text.split('<ol class="steps">')[1].split("</ol>")[0])
+    assert len(sentences) >= 3 and any("the insurance fund of perps cannot serve in full, because perps had called" in one
+                                       for one in sentences)
+    assert found.dry == [("perps", "insurance_fund", both.paths["insurance_fund_dry.perps"][found.path].as_py())]
+    assert "insurance fund: 6 h 12 s, on 100\u00a0% of paths" in Page(text).seen  # exact, not the end of a bin
+
+
+def test_who_followed_from_a_liquidation_is_counted() -> None:
+    """By hand: of two loans the second falls by what selling the first one's collateral did to the price."""
+    makers = {"kind": "log_linear", "pair": "ETH/USD", "depth": 100, "half_life": "1 d"}
+    world = one_market([*loan("first", 10.0, 8000.0), *loan("second", 1.0, 795.0)], venues={"makers": makers},
+                       execution={"rounds": 4}, scenario={"horizon": 60, "events": [fall(0.06)]})
+    found = worst(stress(world, keep=False, threads=1))
+    assert found is not None
+    rows = [found.rows.slice(i, 1).to_pylist()[0] for i in found.forced]
+    later = sum(row["usd"] for row in rows if row["because"] is not None)
+    assert 0.0 < found.followed < 1.0 and found.followed == pytest.approx(later / sum(row["usd"] for row in rows))
+    assert worst(stress(quiet(), keep=False, threads=1)) is None
 
 
 def test_names_are_text_and_nothing_is_executed() -> None:
@@ -171,6 +216,15 @@ def test_whom_deleveraging_closed_is_named(both: Run) -> None:
     assert found is not None and found.title == "001 on perps bears 100\u00a0% of what auto-deleveraging takes"
     assert "001 on perps: 15\u00a0USD taken, closed on 33.3\u00a0% of paths" in found.svg
     assert deleveraged(Given(replace(both, adl=adl.slice(0, 0)))) is None
+
+
+def test_of_many_accounts_the_ratio_is_measured_in_coarser_steps_and_the_nearest_stand_first(
+        both: Run, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "<dt>Steps</dt><dd>1\u00a0% of the price</dd>" in text
+    monkeypatch.setattr("delever.report.html.given.MANY", 1)
+    assert "<dt>Steps</dt><dd>5\u00a0% of the price</dd>" in html_report(both)
+    table = pa.table({"account": ["a", "b", "c"], "move": pa.array([-0.3, None, 0.1])})
+    assert nearest(table)["account"].to_pylist() == ["c", "a"]
 
 
 def test_a_run_names_its_worst_path(both: Run) -> None:

@@ -30,7 +30,7 @@ def by_default(name: str) -> Run:
 
 def differences(one: Run, other: Run) -> dict[str, list[str]]:
     """Columns of each table that differ."""
-    found = {table: unlike(getattr(one, table), getattr(other, table)) for table in ("paths", "history", "trace",
+    found = {table: unlike(getattr(one, table), getattr(other, table)) for table in ("paths", "history", "prices", "trace",
                                                                                      "summary")}
     return {table: columns for table, columns in found.items() if columns}
 

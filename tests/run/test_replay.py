@@ -76,6 +76,52 @@ def test_calls_of_an_exchange_and_deleveraged_positions_are_rows() -> None:
     assert rows_of(found, kind="call")
 
 
+def test_calls_of_an_exchange_say_their_mark_and_what_led_to_them() -> None:
+    """Every `because` is an earlier event of the same step; winners are closed because of a call of their perp in the block."""
+    run = stress(exchange(), keep=False, threads=1)
+    chained = 0
+    for path in range(run.paths.num_rows):
+        rows = replay(run, path).to_pylist()
+        assert [row["event"] for row in rows] == list(range(1, len(rows) + 1))
+        for row in rows:
+            before = rows[row["because"] - 1] if row["because"] else None
+            if before is not None:
+                assert before["event"] < row["event"] and before["step"] == row["step"]
+                chained += row["kind"] == "call"
+            if row["kind"] in ("call", "adl"):
+                assert row["price"] > 0.0 and row["usd"] >= 0.0 and row["actor"] == "engine"
+            if row["kind"] == "adl":
+                assert before is not None and before["kind"] == "call" and row["gives"] in (before["gives"], before["gets"])
+                assert before["block"] == row["block"]
+    assert chained > 0
+
+
+def test_what_layers_bore_on_a_path_stands_in_its_rows() -> None:
+    run = stress(exchange(), keep=False, threads=1)
+    layers = [one.removesuffix(".perps") for one in run.paths.column_names
+              if one in ("insurance_fund.perps", "backstop.perps", "socialised_loss.perps")]
+    assert layers
+    bore = 0.0
+    for path in range(run.paths.num_rows):
+        rows, told = replay(run, path).to_pylist(), run.paths.slice(path, 1).to_pylist()[0]
+        for layer in layers:
+            mine = [row for row in rows if row["kind"] == layer]
+            assert sum(row["usd"] for row in mine) == pytest.approx(told[f"{layer}.perps"], abs=1e-6)
+            dry = [row["time"] for row in mine if row["outcome"] == "ran dry"]
+            assert dry == ([] if math.isnan(told[f"{layer}_dry.perps"]) else [told[f"{layer}_dry.perps"]])
+            bore += told[f"{layer}.perps"]
+    assert bore > 0.0
+
+
+def test_an_answer_says_its_price_and_a_liquidation_its_worth() -> None:
+    run = stress(everything(paths=2), keep=False, threads=1)
+    for row in replay(run, 0).to_pylist():
+        if row["kind"] == "oracle":
+            assert 0.5 < row["price"] / (2000.0 if row["about"] == "eth_usd" else 0.99) < 2.0
+        if row["kind"] == "liquidation" and row["outcome"] == "executed":
+            assert row["price"] > 0.0 and row["usd"] > 0.0
+
+
 def test_the_command_replays_a_folder_and_writes_all_of_it(elsewhere: Path) -> None:
     stress(dl.load(dl.example("first"), set={"scenario.paths": 3, "scenario.horizon": "7 h"}), out="run", threads=1)
     done = CliRunner().invoke(app, ["replay", "run", "--path", "1"], catch_exceptions=False)
@@ -116,7 +162,8 @@ def test_a_replay_that_cannot_be_written_is_one_line(elsewhere: Path) -> None:
         done = CliRunner().invoke(app, words)
         assert (done.exit_code, done.stdout) == (2, "") and said in done.stderr and done.stderr.count("\n") == 1
     assert run.folder is not None and sorted(path.name for path in run.folder.iterdir()) == [
-        "history.parquet", "manifest.json", "paths.parquet", "replay-0.parquet", "summary.parquet", "trace.parquet"]
+        "history.parquet", "manifest.json", "paths.parquet", "prices.parquet", "replay-0.parquet", "summary.parquet",
+        "trace.parquet"]
 
 
 def test_a_path_that_makes_value_is_written_down(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

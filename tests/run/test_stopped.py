@@ -26,7 +26,7 @@ from run.forks import Forks
 from run.small import everything
 
 WORLD = everything(paths=9)
-TABLES = ("paths", "history", "trace", "summary")
+TABLES = ("paths", "history", "prices", "trace", "summary")
 
 
 def tables(folder: Path) -> dict[str, bytes]:

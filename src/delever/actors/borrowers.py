@@ -89,7 +89,8 @@ def react(first: int, last: int, first_path: int, seed: np.ndarray, terms: np.nd
     for i in range(first, last):
         slot, p, rules = ref[i], path[i], terms[rows.protocol[i]]
         account = touched.account[slot]
-        nothing = added[i] <= 0.0 and rows.get[i] <= 0.0 and state[i] != OFFERED  # a call may give and get nothing
+        # a call that was struck may give and get nothing; one that there is not names nothing either
+        nothing = added[i] <= 0.0 and rows.get[i] <= 0.0 and state[i] != OFFERED and give_asset[i] < 0
         if nothing or touched.flags[slot] & ANSWERED:
             continue
         word = philox(np.uint64(first_path + p), np.uint64(account), np.uint64(0), BORROWERS, seed[0], seed[1])[0]

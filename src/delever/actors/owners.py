@@ -234,7 +234,8 @@ class Defending(Phase):
     def react(self, state: State, first: int, last: int) -> None:
         """See Phase. Of accounts that are called."""
         rows, calls = state.transactions, slice(first, last)
-        nothing = (rows.give[calls] <= 0.0) & (rows.get[calls] <= 0.0) & (rows.state[calls] != OFFERED)  # see borrowers.react
+        nothing = (rows.give[calls] <= 0.0) & (rows.get[calls] <= 0.0) & (rows.state[calls] != OFFERED)
+        nothing &= rows.give_asset[calls] < 0  # see borrowers.react
         self.offer_for(state, np.unique(rows.ref[calls][np.isin(rows.kind[calls], state.opens) & ~nothing]))
 
     def offer(self, state: State) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from delever.analysis.critical import find_critical
     from delever.analysis.feedback import Criticality, criticality
     from delever.analysis.largest import concentration
+    from delever.analysis.passage import FirstPassage, first_passage
     from delever.analysis.position_prices import liquidation_prices
     from delever.analysis.remainders import remainder_worlds
     from delever.analysis.solvency import Solvency, solvency
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from delever.analysis.sweeps import Sweep, sweep
     from delever.analysis.walls import Wall, wall
 
-__all__ = ["Check", "Comparison", "Criticality", "Solvency", "Sweep", "Wall", "adl", "check", "clearing", "compare",
-           "concentration", "criticality", "debtrank", "find_critical", "fire_sales", "leverage", "liquidation_prices",
-           "margin_prices", "overlap", "remainder_worlds", "solvency", "sweep", "wall"]
-_HOME = {"Check": "soundness", "Comparison": "comparison", "Criticality": "feedback", "Solvency": "solvency",
-         "Sweep": "sweeps", "Wall": "walls", "check": "soundness", "compare": "comparison", "concentration": "largest",
-         "criticality": "feedback", "find_critical": "critical", "liquidation_prices": "position_prices",
-         "remainder_worlds": "remainders", "solvency": "solvency", "sweep": "sweeps", "wall": "walls"}
+__all__ = ["Check", "Comparison", "Criticality", "FirstPassage", "Solvency", "Sweep", "Wall", "adl", "check", "clearing",
+           "compare", "concentration", "criticality", "debtrank", "find_critical", "fire_sales", "first_passage", "leverage",
+           "liquidation_prices", "margin_prices", "overlap", "remainder_worlds", "solvency", "sweep", "wall"]
+_HOME = {"Check": "soundness", "Comparison": "comparison", "Criticality": "feedback", "FirstPassage": "passage",
+         "Solvency": "solvency", "Sweep": "sweeps", "Wall": "walls", "check": "soundness", "compare": "comparison",
+         "concentration": "largest", "criticality": "feedback", "find_critical": "critical", "first_passage": "passage",
+         "liquidation_prices": "position_prices", "remainder_worlds": "remainders", "solvency": "solvency", "sweep": "sweeps",
+         "wall": "walls"}
 _MODULES = ("adl", "clearing", "debtrank", "fire_sales", "leverage", "margin_prices", "overlap")
 
 

@@ -34,7 +34,8 @@ from delever.model.errors import InputError
 from delever.run.assemble import Model, log_usd, phases
 from delever.run.collect import mechanisms_of
 from delever.run.outcomes import tabulate_paths
-from delever.run.replay import Recorder, Row, model_of, play
+from delever.run.recorder import Recorder, Row
+from delever.run.replay import model_of, play
 from delever.run.result import Result
 
 OUTSIDE, ENGINE = 0, -1  # first causes that are no transaction
@@ -125,7 +126,7 @@ class Witness(Recorder):
     """Follows causes, and shares out what each block adds to the figures of lending protocols."""
 
     def __init__(self, model: Model, kinds: list[Kind]) -> None:
-        super().__init__(model, kinds, False)
+        super().__init__(model, kinds)
         self.told: dict[int, Row] = {}  # transactions by number
         self.first: dict[int, int] = {}  # of each the first cause
         self.counted = np.zeros((2, len(self.protocols)))  # so far [figure, protocol]: SEIZED, DEFICITS

@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from delever.core.loans import SHORTFALL
 from delever.run.collect import Declared, declared, numbers
-from delever.run.estimates import mean, quantile, tail_mean
+from delever.run.estimates import Drawn, mean, quantile, tail_mean
+from delever.run.figures import drawn_of
 from delever.run.stress import Run
 
 BORE = "bore"  # heading under which layers say what they bore
@@ -35,6 +36,7 @@ class Losses:
     protocols: tuple[str, ...]
     who: tuple[str, ...]
     usd: np.ndarray
+    drawn: Drawn = None  # how paths count
 
     @cached_property
     def total(self) -> np.ndarray:
@@ -44,22 +46,22 @@ class Losses:
     @property
     def mean(self) -> tuple[float, float, float]:
         """Mean over paths and its 95 % interval [USD]."""
-        return mean(self.total)
+        return mean(self.total, self.drawn)
 
     @property
     def var(self) -> tuple[float, float, float]:
         """95th percentile over paths and its interval [USD]."""
-        return quantile(self.total, LEVEL)
+        return quantile(self.total, LEVEL, self.drawn)
 
     @property
     def expected_shortfall(self) -> tuple[float, float, float]:
         """Mean of the worst 5 % of paths and its interval [USD]."""
-        return tail_mean(self.total, LEVEL)
+        return tail_mean(self.total, LEVEL, self.drawn)
 
     @property
     def table(self) -> pa.Table:
         """A row a bearer: mean over paths, interval."""
-        found = [mean(column) for column in self.usd.T]
+        found = [mean(column, self.drawn) for column in self.usd.T]
         return pa.table([self.protocols, self.who, *(pa.array([one[i] for one in found], pa.float64()) for i in range(3))],
                         schema=SCHEMA)
 
@@ -77,7 +79,8 @@ def bearers(run: Run) -> Losses:
             mine.append((nobody, np.maximum(short - sum((usd for _, usd in mine), np.zeros(len(short))), 0.0)))
         found += [(name, who, usd) for who, usd in mine]
     return Losses(tuple(p for p, _, _ in found), tuple(w for _, w, _ in found),
-                  np.stack([usd for _, _, usd in found], axis=1) if found else np.zeros((run.paths.num_rows, 0)))
+                  np.stack([usd for _, _, usd in found], axis=1) if found else np.zeros((run.paths.num_rows, 0)),
+                  drawn_of(run.model, run.paths))
 
 
 def said(one: Declared) -> str:

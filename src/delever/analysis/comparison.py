@@ -20,7 +20,7 @@ from delever.model.finding import WARN, Finding
 from delever.model.relative import OF_SHARES, quantity_at
 from delever.model.world import World
 from delever.run.asked import findings_table
-from delever.run.figures import made_of, name_of, resampled
+from delever.run.figures import counted, made_of, name_of, resampled
 from delever.run.plots import intervals as drawn_intervals
 from delever.run.result import Result
 from delever.run.store import describe
@@ -85,6 +85,12 @@ def compare(world: World | Run, *others: World, names: Sequence[str] | None = No
     names: of the others; by default what was changed in them. owners: where thresholds differ, whether accounts stay what they
     are ("stay") or re-lever to the health factor that they had ("keep distance").
     """
+    return compare_runs(world, *others, names=names, owners=owners, progress=progress, threads=threads)[0]
+
+
+def compare_runs(world: World | Run, *others: World, names: Sequence[str] | None = None, owners: Owners = "stay",
+                 progress: Tell | None = None, threads: int | None = None) -> tuple[Comparison, list[Run]]:
+    """The comparison, and the runs that it is of, the baseline's first."""
     base, world = world, world.world if isinstance(world, Run) else world
     labels = list(names) if names is not None else [changes(world, other) for other in others]
     if len(labels) != len(others):
@@ -107,7 +113,7 @@ def compare(world: World | Run, *others: World, names: Sequence[str] | None = No
             runs.append(base)
         else:
             runs.append(stress(each, threads=threads, progress=tell, keep=False) if number == 0 or each != world else runs[0])
-    return compared(world, labels, runs, settings, tuple(assumptions(world, others, owners)))
+    return compared(world, labels, runs, settings, tuple(assumptions(world, others, owners))), runs
 
 
 def compared(world: World, labels: Sequence[str], runs: Sequence[Run], settings: Sequence[dict[str, Any]],
@@ -148,22 +154,28 @@ def beside(labels: Sequence[str], runs: Sequence[Run], differences: Sequence[np.
 
 def intervals(runs: Sequence[Run], figures: Sequence[str], seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Of the differences of every figure to the first run's: [runs - 1, figures] low and high; nan for a single path."""
+    found = samples(runs, figures, seed)
+    low, high = np.quantile(found[:, 1:] - found[:, :1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return low, high
+
+
+def samples(runs: Sequence[Run], figures: Sequence[str], seed: int) -> np.ndarray:
+    """Figures on resampled paths, the same of every run: [samples, runs, figures]; nan for a single path."""
     paths = runs[0].paths.num_rows
     draw = np.random.Generator(np.random.PCG64(seed))
     found = np.full((RESAMPLES if paths > 1 else 1, len(runs), len(figures)), np.nan)
     made = [{name_of(one, figure): (one, figure, values) for one, figure, values, _ in made_of(run.model, run.paths)}
             for run in runs]
+    weights = [counted(run.paths) for run in runs]
     some = max(1, AT_ONCE // paths)
     for first in range(0, RESAMPLES if paths > 1 else 0, some):
         rows = draw.integers(0, paths, (min(some, RESAMPLES - first), paths))
-        for k, of_run in enumerate(made):
+        for k, (of_run, w) in enumerate(zip(made, weights, strict=True)):
             for i, name in enumerate(figures):
                 if name in of_run:
                     one, figure, values = of_run[name]
-                    found[first:first + len(rows), k, i] = resampled(one, figure, values[rows])
-    difference = found[:, 1:] - found[:, :1]
-    low, high = np.quantile(difference, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return low, high
+                    found[first:first + len(rows), k, i] = resampled(one, figure, values[rows], None if w is None else w[rows])
+    return found
 
 
 def _values(run: Run, figures: Sequence[str]) -> np.ndarray:

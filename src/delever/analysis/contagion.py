@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from delever.analysis.samples import plainly
 from delever.analysis.tables import Column, table
 from delever.model.errors import InputError, nearest
 from delever.model.world import World
@@ -33,10 +34,14 @@ from delever.run.assemble import Model, assemble
 from delever.run.exchanges import stocks
 from delever.run.figures import mean
 from delever.run.result import Result
+from delever.run.store import keep_beside, kept_beside
+from delever.run.stress import Run
 from delever.run.work import run_chunks
 
 FIGURES = LIQUIDATED, LOSS = ("liquidated", "loss")
 OTHERS = "the others"
+PATHS = 100  # of a run, at most
+KEPT = "contagion.parquet"  # beside a run
 Groups = Mapping[str, Sequence[str]]  # name -> protocols that are one source, and one that is affected
 Tell = Callable[[str, int, int], None]  # (stage, done, of)
 Figures = dict[tuple[str, str], np.ndarray]  # (figure, group) -> [paths] USD
@@ -73,7 +78,7 @@ def contagion(world: World, groups: Groups | None = None, progress: Tell | None 
     groups: protocols that count as one, such as {"aave": ["aave_v2", "aave_v3"]}; others stand alone, under their names.
     """
     sides = sides_of(world, groups or {})
-    model = assemble(world)
+    model = assemble(plainly(world))
     runs = [("", list(sides), []), *((f".without.{source}", [name for name in sides if name != source], sides[source])
                                      for source in sides)]
     if len(sides) > 2:
@@ -91,6 +96,19 @@ def contagion(world: World, groups: Groups | None = None, progress: Tell | None 
     paths = table(*columns)
     findings = [*findings_of(world, rows), *notes_found(model.source.notes)]
     return Contagion(summarise_contagion(paths), paths, asked_table(rows), findings_table(findings))
+
+
+def contagion_of(run: Run, paths: int = PATHS, progress: Tell | None = None, threads: int | None = None) -> pa.Table:
+    """The table of `contagion` on a run's first paths, kept beside it and read again. InputError: it has one protocol alone."""
+    known = None if run.folder is None else kept_beside(run.folder, run.manifest, KEPT)
+    if known is not None:
+        return known
+    count = min(paths, run.paths.num_rows)
+    found = contagion(run.world.replace("scenario.paths", count), None, progress, threads).table
+    found = found.replace_schema_metadata({"paths": f"{count:,}"})
+    if run.folder is not None:
+        keep_beside(run.folder, run.manifest, KEPT, found)
+    return found
 
 
 def sides_of(world: World, groups: Groups) -> dict[str, list[str]]:

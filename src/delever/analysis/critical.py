@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from delever.analysis.samples import run_model, with_events
+from delever.analysis.edges import Edge, first_edge
+from delever.analysis.samples import plainly, run_model, with_events
+from delever.analysis.stated_limits import material
 from delever.events.order import OrderEvent
 from delever.model.errors import InputError, nearest
 from delever.model.scenario import Order
@@ -28,12 +30,10 @@ from delever.model.spec import Spec
 from delever.model.world import World
 from delever.run.assemble import Model, assemble
 from delever.run.collect import together
-from delever.run.figures import debt_at_start
 
 PATHS = 20  # at most, if not told otherwise: a crash takes a second a path
 SMALLEST, LARGEST = 2.0**-9, 20.0  # sizes tried, in sales that halve the price on the first venue of the order's way
-RATIO, CLOSE = 2.0, 1.01  # between sizes of the grid; of the bracket at the end
-MATERIAL = 1e-6  # bad debt that counts, share of all debt
+RATIO = 2.0  # between sizes of the grid
 ANY_SIZE = re.compile(r"^(\s*sell\s+)N(?=\s)")  # "sell N stETH"
 
 
@@ -46,7 +46,7 @@ def find_critical(world: World, order: Order | str, paths: int | None = None) ->
     given = Order.parse(ANY_SIZE.sub(r"\g<1>1", order)) if isinstance(order, str) else order
     own, others = _split(world, given)
     count = min(world.scenario.paths, PATHS if paths is None else max(1, paths))
-    search = Search(assemble(world), own, given, others, count)
+    search = Search(assemble(plainly(world)), own, given, others, count)
     found = {"runaway": search.edge(search.runs_away), "bad_debt": search.edge(search.fails)}
     asset, horizon = given.asset, world.scenario.horizon
     return {
@@ -95,6 +95,30 @@ class Point:
         }
 
 
+def order_sizes(model: Model, asset: str, into: str | None = None) -> list[float]:
+    """Sizes of a sale that are tried, units of the asset. InputError: it is sold where there is no venue."""
+    halving = _halving(model, model.layout.asset(asset), into) / float(model.layout.tree.rate[model.layout.asset(asset)])
+    steps = math.ceil(math.log(LARGEST / SMALLEST, RATIO) - 1e-9)
+    return [float(f"{halving * min(LARGEST, SMALLEST * RATIO**k):.6g}") for k in range(steps + 1)]
+
+
+def _halving(model: Model, sold: int, into: str | None) -> float:
+    """The sale that halves the price on the first venue of the order's way, in units of what is traded."""
+    tree, layout = model.layout.tree, model.layout
+    markets = int(tree.sells[sold, layout.asset(into)]) if into is not None else 1
+    price = 0.0  # log, of one unit traded in what the next market sells
+    for m in tree.chain[sold, : min(markets, int(tree.length[sold]))]:
+        venue = model.venues[m]
+        if venue is not None:
+            w = float(venue.node_w[venue.start]) * math.sqrt(2.0)  # w = 1 / sqrt(price)
+            cell = min(int(np.searchsorted(venue.node_w, w, side="right")) - 1, len(venue.liquidity) - 1)
+            quantity = float(venue.sold[cell] + (w - venue.node_w[cell]) * venue.liquidity[cell])
+            return quantity / math.exp(price)
+        price += float(model.start_price[m])
+    raise InputError("is sold where there is no venue", "order", layout.assets[sold],
+                     "its sale moves no price: add a venue for its pair")
+
+
 class Search:
     """Runs the order at one size after the other."""
 
@@ -107,30 +131,11 @@ class Search:
         sold = layout.asset(self.order.asset)
         self.traded = layout.assets[int(tree.unwrapped[sold])]
         self.rate = float(tree.rate[sold])  # units traded in one of the asset
-        self.material = max(1.0, MATERIAL * debt_at_start(model))  # [USD]
+        self.material = material(model)  # [USD]
         self.points: dict[float, Point] = {}
         self.base = Point(0.0)
         self.run(self.base, paths)
-        halving = self.halving(sold) / self.rate
-        steps = math.ceil(math.log(LARGEST / SMALLEST, RATIO) - 1e-9)
-        self.grid = [float(f"{halving * min(LARGEST, SMALLEST * RATIO**k):.6g}") for k in range(steps + 1)]
-
-    def halving(self, sold: int) -> float:
-        """The sale that halves the price on the first venue of the order's way, in units of what is traded."""
-        model, tree, layout = self.model, self.model.layout.tree, self.model.layout
-        into = self.order.into
-        markets = int(tree.sells[sold, layout.asset(into)]) if into is not None else 1
-        price = 0.0  # log, of one unit traded in what the next market sells
-        for m in tree.chain[sold, : min(markets, int(tree.length[sold]))]:
-            venue = model.venues[m]
-            if venue is not None:
-                w = float(venue.node_w[venue.start]) * math.sqrt(2.0)  # w = 1 / sqrt(price)
-                cell = min(int(np.searchsorted(venue.node_w, w, side="right")) - 1, len(venue.liquidity) - 1)
-                quantity = float(venue.sold[cell] + (w - venue.node_w[cell]) * venue.liquidity[cell])
-                return quantity / math.exp(price)
-            price += float(model.start_price[m])
-        raise InputError("is sold where there is no venue", "order", self.order.asset,
-                         "its sale moves no price: add a venue for its pair")
+        self.grid = order_sizes(model, order.asset, order.into)
 
     def run(self, point: Point, paths: int) -> None:
         """Run the size's next paths, up to this number."""
@@ -162,16 +167,6 @@ class Search:
                 return exceeds(point)
             paths = min(self.paths, 2 * paths)
 
-    def edge(self, exceeds: Callable[[Point], bool]) -> tuple[float, float] | None:
-        """(largest size known not to do it below, smallest known to do it), or none of the grid does."""
-        low = 0.0
-        for high in self.grid:
-            if self.decide(high, exceeds):
-                break
-            low = high
-        else:
-            return None
-        while low > 0.0 and high / low > CLOSE:
-            middle = float(f"{math.sqrt(low * high):.6g}")
-            low, high = (low, middle) if self.decide(middle, exceeds) else (middle, high)
-        return low, high
+    def edge(self, exceeds: Callable[[Point], bool]) -> Edge | None:
+        """See edges.py."""
+        return first_edge(self.grid, lambda size: self.decide(size, exceeds))

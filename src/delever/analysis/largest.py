@@ -45,13 +45,9 @@ def concentration(run: Run, n: int = 10, paths: int | None = None, until: float 
     """
     model = run.model
     count = min(model.world.scenario.paths, PATHS if paths is None else max(1, paths))
-    legs = legs_of(model)
-    at_start = health(legs, model.seen_price())
-    owed = np.maximum(at_start.debt, 0.0)
-    margin_book = MarginBook(model)
-    standing = margin_book.at(model.seen_price())
-    size = owed.copy()
-    size[margin_book.accounts] = margin_book.size_of(standing)
+    legs, margin_book = legs_of(model), MarginBook(model)
+    at_start, standing = health(legs, model.seen_price()), margin_book.at(model.seen_price())
+    size = _size(at_start, margin_book, standing)
     owner = model.positions.owner
     whole = np.bincount(owner, size, len(model.positions.owners))
     chosen = [np.flatnonzero(owner == o) for o in np.argsort(-whole, kind="stable")[:n] if whole[o] > 0.0]
@@ -71,6 +67,18 @@ def concentration(run: Run, n: int = 10, paths: int | None = None, until: float 
             break
     found = _table(model, chosen[: len(summaries) - 1], legs, at_start, summaries, margin_book, standing)
     return found.replace_schema_metadata({"paths": str(count), "owners": str(len(chosen)), "stopped": stopped})
+
+
+def exposure(model: Model) -> np.ndarray:
+    """What each account owes to a lending protocol, or the size of its positions on an exchange, at the start [A] USD."""
+    book = MarginBook(model)
+    return _size(health(legs_of(model), model.seen_price()), book, book.at(model.seen_price()))
+
+
+def _size(at_start: Health, book: MarginBook, standing: Standing) -> np.ndarray:
+    size = np.maximum(at_start.debt, 0.0)
+    size[book.accounts] = book.size_of(standing)
+    return size
 
 
 def rerun(model: Model, baseline: pa.Table, differ: np.ndarray) -> pa.Table:

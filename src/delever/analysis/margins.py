@@ -7,6 +7,7 @@ All in USD: of an exchange that counts in a coin the same in the coin, times its
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -82,6 +83,23 @@ class MarginBook:
         """Of each position since entry, funding aside, at prices [R] USD: [K] in the exchange's unit."""
         in_usd = price[self.model.positions.margins.cash[self.protocol[self.trader]]]
         return np.asarray(self.size * self.sense * price[self.perp] / in_usd - self.cost)
+
+    def repeated(self, accounts: np.ndarray, paths: int) -> MarginBook:
+        """These accounts, each as often as there are paths: account i on path p stands at i x paths + p. [n] of the N."""
+        book, of = copy(self), np.arange(len(accounts))
+        book.accounts, book.protocol = self.accounts[accounts].repeat(paths), self.protocol[accounts].repeat(paths)
+
+        def spread(whose: np.ndarray, *columns: np.ndarray) -> tuple[np.ndarray, ...]:
+            """Legs are in the order of accounts."""
+            first, last = np.searchsorted(whose, accounts), np.searchsorted(whose, accounts, side="right")
+            legs = np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)]) if len(of) else of
+            place = of.repeat(last - first)[:, None] * paths + np.arange(paths)
+            return (place.ravel(), *(column[legs].repeat(paths) for column in columns))
+
+        book.owner, book.held, book.units, book.weight = spread(self.owner, self.held, self.units, self.weight)
+        book.trader, book.perp, book.sense, book.size, book.cost = spread(self.trader, self.perp, self.sense, self.size,
+                                                                          self.cost)
+        return book
 
     def size_of(self, standing: Standing) -> np.ndarray:
         """Notional of all positions of an account [N], USD."""

@@ -8,8 +8,6 @@ What is borrowed or repaid for it comes and goes outside: no sale, no purchase; 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 
@@ -40,23 +38,24 @@ def relevered(base: World, other: World) -> World:
            enumerate(zip(after.positions.protocol.tolist(), after.positions.accounts, strict=True))}
     for name in protocols:
         if name in moved:
-            other = _scaled(other, name, after.positions.book.of(name), key)
+            book = after.positions.book.of(name)
+            other = scaled(other, name, book, np.array([
+                key[name, account] if side == DEBT else 1.0 for account, side in
+                zip(book.legs["account"].to_pylist(), book.legs["side"].to_pylist(), strict=True)]))
     return other
 
 
-def _scaled(world: World, name: str, book: Book, ratio: dict[tuple[str, str], Any]) -> World:
-    """With the debts of a protocol's book scaled account by account."""
+def scaled(world: World, name: str, book: Book, factor: np.ndarray) -> World:
+    """With legs of a protocol's book multiplied; stated cash and debts of a reserve move with its debts. factor: [legs]."""
     legs = book.legs
-    factor = np.array([ratio[name, account] if side == DEBT else 1.0
-                       for account, side in zip(legs["account"].to_pylist(), legs["side"].to_pylist(), strict=True)])
     amount = legs["amount"].to_numpy()
     place = legs.column_names.index("amount")
-    scaled = Book(legs.set_column(place, legs.schema.field(place), pa.array(amount * factor)), book.accounts)
+    changed = Book(legs.set_column(place, legs.schema.field(place), pa.array(amount * factor)), book.accounts)
     protocol = world.protocols[name]
     more: dict[str, float] = {}
-    for asset, units in zip(legs["asset"].to_pylist(), amount * (factor - 1.0), strict=True):
-        more[asset] = more.get(asset, 0.0) + float(units)
-    world = world.replace(f"protocols.{name}.book", scaled)
+    for asset, side, units in zip(legs["asset"].to_pylist(), legs["side"].to_pylist(), amount * (factor - 1.0), strict=True):
+        more[asset] = more.get(asset, 0.0) + float(units) * (side == DEBT)
+    world = world.replace(f"protocols.{name}.book", changed)
     if protocol.borrowed:
         world = world.replace(f"protocols.{name}.borrowed", {
             asset: max(0.0, units + more.get(asset, 0.0)) for asset, units in protocol.borrowed.items()})

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from delever.model.spec import Spec
+from delever.model.world import World
 from delever.run.assemble import Model
 from delever.run.chunk import run_state, simulate
 from delever.run.outcomes import tabulate_paths
@@ -41,6 +42,11 @@ def chunks(model: Model, first: int, last: int) -> list[tuple[int, int]]:
     """(first path, number of paths), as many at once as memory allows."""
     size = max(1, min(AT_ONCE, ACCOUNT_PATHS // max(1, len(model.positions.accounts))))
     return [(at, min(size, last - at)) for at in range(first, last, size)]
+
+
+def plainly(world: World) -> World:
+    """The world with all paths drawn as it states: for what counts paths."""
+    return world if world.scenario.tail is None else world.replace("scenario.tail", None)
 
 
 def without(model: Model, accounts: Iterable[int]) -> Model:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from delever import __version__
-from delever.cli import import_command, monitor, systemic
+from delever.cli import import_command, monitor, passage, systemic, twin
 from delever.cli.arguments import (
     Base,
     Csv,
@@ -209,6 +209,38 @@ def limits(
 
 
 @app.command()
+def reverse(
+    world: World,
+    limit: Annotated[
+        str, typer.Option(help='What must not happen: "any bad debt", "bad debt > 1 % of debt", "liquidated > 20 %", "fund runs '
+                          'dry", "price of stETH < 0.9", or a figure or column of a run, "lar > 5m".')
+    ],
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WAYS", help='Of shock, order, oracle, outage, congestion, alone or with a name: "order stETH", '
+                     '"shock all", "shock ETH -30 %, WBTC -20 %"; all but congestion if not told.'),
+    ] = None,
+    share: Annotated[str, typer.Option(help="Share of paths on which the limit must break; 50 %: the median.")] = "50 %",
+    at: Annotated[str, typer.Option(metavar="TIME", help="When it happens, from the start.")] = "0 s",
+    lasting: Annotated[str, typer.Option(metavar="TIME", help="How long a push of a feed or a crowd lasts.")] = "10 min",
+    paths: Annotated[int | None, typer.Option(min=1, help="Number of price paths, instead of 20 of the world's.")] = None,
+    seed: Seed = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the sizes with their intervals (.svg).")] = None,
+    settings: Set = None,
+    force: Force = False,
+    allow_outside: Outside = False,
+    as_json: Json = False,
+) -> None:
+    """Search the smallest and the cheapest shock, order, push of a feed or outage that breaks a limit."""
+    from delever.cli import reverse as command
+
+    command.run(world, settings or [], command.Asked(limit, by or [], share, paths, seed, at, lasting),
+                command.Targets(csv, parquet, chart), as_json)
+
+
+@app.command()
 def check(
     world: World, settings: Set = None, allow_outside: Outside = False, as_json: Json = False, strict: Strict = False
 ) -> None:
@@ -246,13 +278,38 @@ def report(
     ] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="NAME", help="What each further run is called.")] = None,
     pdf: Annotated[Path | None, typer.Option(metavar="FILE", help="The same on paper (.pdf), by an installed browser.")] = None,
+    twin: Annotated[bool, typer.Option("--twin", help="Run it again with nobody liquidated; draw the difference.")] = False,
+    contagion: Annotated[
+        bool, typer.Option("--contagion", help="Run its first 100 paths with each protocol spared, and draw who infects whom.")
+    ] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write what a run says as one HTML file: the answer first, every figure defined."""
     from delever.cli import report as command
 
-    command.run(runs, out, label or [], pdf, as_json)
+    command.run(runs, out, label or [], pdf, command.More(twin, contagion), as_json)
+
+
+@app.command()
+def serve(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WORLD|RUN]", help="Worlds and folders of runs to choose from; of several runs the first is "
+                       "compared with the others. Embedded worlds are there always."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where it listens. Anything but this machine alone (0.0.0.0: every network) is "
+                          "entered with the random token of the link that is printed.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 8050,
+    show: Annotated[bool, typer.Option("--show", help="Open it in the browser.")] = False,
+    threads: Threads = None,
+) -> None:
+    """Open a page on this machine: walls that follow a slider, what-ifs, runs, and whom they reach. Ctrl-C stops it."""
+    from delever.cli import serve as command
+
+    command.run(names or [], host, port, show, threads)
 
 
 @app.command()
@@ -339,7 +396,10 @@ def compare(
 @app.command()
 def sweep(
     world: World,
-    over: Annotated[list[str], typer.Option(metavar="FIELD=A,B,C", help="A field and its values; may be given several times.")],
+    over: Annotated[
+        list[str], typer.Option(metavar="FIELD=A,B,C", help="A field and its values, or volatility, depth, leverage or latency "
+                                'and factors, "depth=x0.5,x1,x2"; may be given several times.')
+    ],
     owners: Owners = "stay",
     settings: Set = None,
     paths: Paths = None,
@@ -354,7 +414,7 @@ def sweep(
     as_json: Json = False,
     strict: Strict = False,
 ) -> None:
-    """Run every combination of values on the same paths; print a table, with two fields a map."""
+    """Run every combination of values on the same paths: a table, with two fields a map, and the steepest steps."""
     from delever.cli import compare as command
 
     output = command.Output(settings or [], paths, seed, owners, threads, csv, parquet, chart, figure or [], as_json, strict)
@@ -384,7 +444,9 @@ def shell(
     command.run(context.parent.command if context.parent else None, world, settings or [], as_json)
 
 
+passage.add_to(app)
 systemic.add_to(app)
+app.command()(twin.twin)
 monitor.add_to(app)
 
 

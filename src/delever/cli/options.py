@@ -21,6 +21,7 @@ from delever import examples
 from delever.cli.progress import Tell
 
 if TYPE_CHECKING:
+    from delever.model.quantity import Unit
     from delever.model.world import World
     from delever.run.stress import Run
 
@@ -205,3 +206,13 @@ def load_world(text: str, settings: Mapping[str, str]) -> World:
     if warm is not None and text == warm.text:
         return with_settings(warm.world, settings)
     return load(world_file(text), set=settings, allow_outside=OUTSIDE.get())
+
+
+def share(text: str, option: str, quantity: Unit) -> float:
+    """A share, or a change, as it is typed."""
+    from delever.model.errors import InputError
+
+    try:
+        return quantity.read(text)
+    except InputError as error:
+        raise error.at(option) from None

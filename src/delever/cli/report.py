@@ -7,16 +7,27 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 from delever.cli.options import check_output, user_errors
 
+if TYPE_CHECKING:
+    from delever.run.stress import Run
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 PATIENCE = 120.0  # for a browser to print [s]
 
 
-def run(folders: Sequence[Path], out: Path | None, labels: Sequence[str], pdf: Path | None, as_json: bool) -> None:
+class More(NamedTuple):
+    """What takes further runs; kept beside the first one's folder, it is not run twice."""
+
+    twin: bool = False
+    contagion: bool = False
+
+
+def run(folders: Sequence[Path], out: Path | None, labels: Sequence[str], pdf: Path | None, more: More, as_json: bool) -> None:
     """The command."""
     with user_errors():
         from delever.model.errors import InputError
@@ -30,6 +41,7 @@ def run(folders: Sequence[Path], out: Path | None, labels: Sequence[str], pdf: P
             count = len(folders) - 1
             raise InputError("are not one a further run", "--label", ", ".join(labels), f"name {count}, in their order")
         first, *others = [open_run(folder) for folder in folders]
+        add(first, more)
         written = write_report(first, *others, to=out, labels=labels)
         if pdf is not None:
             print_page(written, pdf)
@@ -38,6 +50,18 @@ def run(folders: Sequence[Path], out: Path | None, labels: Sequence[str], pdf: P
             typer.echo(json_document("report", {"report": str(written), "pdf": str(pdf) if pdf else None, "runs": runs}))
         else:
             typer.echo(f"{written}: open it in a browser" + (f"; on paper: {pdf}" if pdf else ""))
+
+
+def add(run: Run, more: More) -> None:
+    """What was asked for beside the run."""
+    from delever.analysis.contagion import contagion_of
+    from delever.cli.progress import bar
+
+    with bar() as tell:
+        if more.twin:
+            run.twin(progress=tell)
+        if more.contagion:
+            contagion_of(run, progress=tell)
 
 
 def print_page(page: Path, pdf: Path) -> None:

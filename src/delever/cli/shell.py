@@ -35,6 +35,7 @@ OWN = {
     "help": "[COMMAND]        this list, or a command's options (WORLD is left out here)",
     "quit": "                 or end of file",
 }
+ENDLESS = {"shell", "serve", "monitor"}  # commands that go on until they are ended: not inside of one
 HISTORY, REMEMBERED = "history", 1000  # file in the cache's folder; lines of it
 
 
@@ -145,8 +146,8 @@ class Shell(Cmd):
         option = ""
         if name in SPOKEN:
             name, option = SPOKEN[name]
-        if name not in known or name == "shell":
-            raise InputError("unknown command", "shell", name, nearest(name, [*OWN, *(set(known) - {"shell"})]))
+        if name not in known or name in ENDLESS:
+            raise InputError("unknown command", "shell", name, nearest(name, [*OWN, *(set(known) - ENDLESS)]))
         asked = {param.name for param in known[name].params}
         spoken = next((at for at, word in enumerate(words) if word.startswith("--")), len(words)) if option else 0
         args = [*([option, " ".join(words[:spoken])] if spoken else []), *words[spoken:]]
@@ -216,7 +217,7 @@ class Shell(Cmd):
         if (rest and rest not in OWN) or rest in SPOKEN:
             return self.command(rest.split()[0], "--help")
         others = [f"  {name:10s}{command.get_short_help_str(90)}" for name, command in self.commands.commands.items()
-                  if name not in OWN and name != "shell"]
+                  if name not in OWN and name not in ENDLESS]
         own = [f"  {name:5s}{text}" for name, text in OWN.items()]
         print("\n".join([*own, "and as on the command line, without WORLD:", *others]))
         return False
@@ -234,7 +235,7 @@ class Shell(Cmd):
 
     def completenames(self, text: str, *ignored: Any) -> list[str]:
         """See Cmd."""
-        return sorted(name for name in {*OWN, *self.commands.commands} - {"shell"} if name.startswith(text))
+        return sorted(name for name in {*OWN, *self.commands.commands} - ENDLESS if name.startswith(text))
 
     def completedefault(self, text: str, *ignored: Any) -> list[str]:
         """Fields of the world that are numbers."""

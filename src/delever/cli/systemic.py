@@ -10,14 +10,14 @@ import typer
 
 from delever.cli.arguments import Force, Json
 from delever.cli.attribution import attribute
-from delever.cli.options import check_output, parse_settings, user_errors
+from delever.cli.options import check_output, parse_settings, share, user_errors
+from delever.cli.tails import tails
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from delever.analysis.clearing import Clearing
     from delever.analysis.fire_sales import Rule, Sheets
-    from delever.model.quantity import Unit
 
 Chart = Annotated[Path | None, typer.Option("--chart", metavar="FILE", help="Write a picture (.svg).")]
 
@@ -25,10 +25,11 @@ DEBTS, MEANS = ("debtor", "creditor", "amount"), ("name", "cash", "outside")
 
 
 def add_to(app: typer.Typer) -> None:
-    """The commands of this file, and `delever attribute`."""
+    """The commands of this file, `delever attribute` and `delever tails`."""
     app.command()(deleverage)
     app.command()(clear)
     app.command()(attribute)
+    app.command()(tails)
 
 
 # --- deleverage --------------------------------------------------------------------------------------------------------
@@ -168,15 +169,6 @@ def cleared(debts: Path, means: Path, alpha: float, beta: float) -> Clearing:
 
 # --- files -------------------------------------------------------------------------------------------------------------
 
-
-def share(text: str, option: str, quantity: Unit) -> float:
-    """A share, or a change, as it is typed."""
-    from delever.model.errors import InputError
-
-    try:
-        return quantity.read(text)
-    except InputError as error:
-        raise error.at(option) from None
 
 
 def read_table(path: Path, words: Sequence[str], needed: Sequence[str]) -> pa.Table:

@@ -45,6 +45,7 @@ class Kind:
     trades: ClassVar[bool] = False  # sells what it gets or gives, for the other: waits while a market on that way is halted
     looks: ClassVar[bool] = False  # wants fresh price levels of the paths concerned
     answers: ClassVar[bool] = False  # by which a feed answers: `ref` is the feed
+    sold_by_protocol: ClassVar[bool] = False  # of nobody's account, but of `protocol`, which a replay then names
     moves_seen: ClassVar[bool] = False  # what protocols see is composed anew after it
     number: int = -1  # given at assembly
 

@@ -163,6 +163,7 @@ class State:
     n_messages: int = 0
     moves: np.ndarray = field(kw_only=True)  # [M] log-moves of outside prices that the scenario brings in this step
     opens: np.ndarray = field(kw_only=True)  # [protocols] kind of transaction that an unhealthy account offers; -1: none
+    weight: np.ndarray = field(kw_only=True)  # [P] how much the path counts; known at the end where scenario.tail is
 
     # accounts of who has what
     ledgers: Ledgers = field(kw_only=True)

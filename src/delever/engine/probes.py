@@ -101,10 +101,15 @@ def bucket(money: np.ndarray) -> np.ndarray:
 
 
 class Trace:
-    """Every step of a few chosen paths: market and outside prices, liquidations, repaid debt."""
+    """Every step of a few chosen paths, and how they stood before the first.
 
-    def __init__(self, chosen: list[int]) -> None:
-        self.chosen = chosen
+    Market and outside prices; by protocol liquidations, repaid debt and deficits; prices of reserves as they are seen; ages of
+    the feeds' answers; base fees and room of the chains; units of each asset sold by force; transactions that found no room.
+    """
+
+    def __init__(self, chosen: list[int], chains: int = 0) -> None:
+        """chains: networks that have blocks; where there are none, one that takes in everything stands in the state."""
+        self.chosen, self.chains = chosen, chains
         self.rows: list[tuple[float, ...]] = []
 
     def observe(self, state: State) -> None:
@@ -112,10 +117,16 @@ class Trace:
         for path in self.chosen:
             p = path - state.first_path
             if 0 <= p < state.paths:
-                markets, totals = state.markets, state.ledgers.totals
-                self.rows.append((path, state.step, state.step * state.step_length,
-                                  *np.exp(markets.price[:, p]), *np.exp(markets.exogenous[:, p]),
-                                  *totals[0, :, p], totals[REPAID, :, p].sum(), totals[DEFICITS, :, p].sum()))
+                self.rows.append((path, state.step, *map(float, self.row(state, p))))
+
+    def row(self, state: State, p: int) -> tuple[float, ...]:
+        """How a path of the chunk stands."""
+        markets, totals, seen, networks = state.markets, state.ledgers.totals, state.seen, state.networks
+        time, chains = state.step * state.step_length, slice(0, self.chains)
+        return (time, *np.exp(markets.price[:, p]), *np.exp(markets.exogenous[:, p]), *totals[0, :, p], *totals[REPAID, :, p],
+                *totals[DEFICITS, :, p], *np.exp(seen.log_price[seen.like, p]), *(time - state.feeds.updated[:, p]),
+                *networks.base_fee[chains, p], *networks.room[chains, p], *state.tally.forced[:, p], state.tally.unfit[p],
+                totals[REPAID, :, p].sum(), totals[DEFICITS, :, p].sum())
 
 
 class Timeline:

@@ -14,6 +14,7 @@ from .errors import InputError, nearest
 from .exchange import check_lending_only, check_one_home, check_sides, check_terms, check_waterfall
 from .new_assets import unknown_assets, without_terms
 from .oracle import compose
+from .origin import PARTS
 from .parts import WorldParts
 from .references import Path, known_asset, market, market_of_venue, own_price, pair_of_assets
 from .spec import Spec
@@ -136,10 +137,9 @@ def mechanisms(world: WorldParts) -> Iterator[tuple[Path, Spec]]:
 
 
 def _ages(world: WorldParts) -> None:
-    known: dict[str, Collection[str]] = {
-        "book": world.protocols, "parameters": world.protocols, "venue": world.venues, "feed": world.feeds,
-    }
-    for key in world.ages:
-        kind, _, name = key.partition(":")
-        if kind in known and name not in known[kind]:
-            raise InputError(f"unknown {kind}", path=("ages", key), value=name, remedy=nearest(name, known[kind]))
+    for place, keys in (("ages", world.ages), ("inputs", world.inputs)):
+        for key in keys:
+            kind, _, name = key.partition(":")
+            known: Collection[str] = getattr(world, PARTS[kind]) if kind in PARTS else (name,)
+            if name not in known:
+                raise InputError(f"unknown {kind}", path=(place, key), value=name, remedy=nearest(name, known))

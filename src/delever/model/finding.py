@@ -61,6 +61,8 @@ CODES = {
     "figure.few_paths": "figures that rest on fewer than ten paths",
     "order.in_part": "order that was carried out in part on every path",
     "order.never_ran": "order that was carried out on no path",
+    "paths.drawn_in_vain": "fewer paths tell of the far tail than if all were drawn as stated",
+    "paths.weighted": "paths are drawn around a move of prices, and count by their likelihood",
     "policy.never_acted": "policy that acted on no path",
     "shock.no_effect": "shock that moves no price that anybody sees",
     "variant.no_effect": "variant with the same figures as the baseline",

@@ -100,6 +100,7 @@ def money(unit: str) -> dict[str, float]:
     return scales
 
 
+SECONDS = Unit("s", "a time", "'24 h', '30 min' or '12 s'", TIME_UNITS, low=0)
 SHARE = Unit("share of 1", "a share", "0.83 or '83 %'", SHARE_UNITS, low=0, high=1, largest_plain=1)
 CHANGE = Unit("share of 1", "a change as a share", "-0.05 or '-5 %'", SHARE_UNITS, -1, largest_plain=1, open_low=True,
               signed=True)
@@ -114,7 +115,7 @@ PER_YEAR = Unit(
     largest_plain=10,
 )
 
-Seconds = Annotated[float, Unit("s", "a time", "'24 h', '30 min' or '12 s'", TIME_UNITS, low=0)]
+Seconds = Annotated[float, SECONDS]
 Share = Annotated[float, SHARE]  # from 0 to 1
 Change = Annotated[float, CHANGE]  # of a price, above -100 %; more than +100 % needs its sign: '150 %'
 DepthChange = Annotated[  # all may go
@@ -124,6 +125,7 @@ PerYear = Annotated[float, PER_YEAR]  # may exceed 1; a plain number above 10 is
 Usd = Annotated[float, Unit("USD", "an amount of USD", "'1719.57 USD' or '3k USD'", money("usd"))]
 Gwei = Annotated[float, Unit("gwei", "a fee in gwei", "'20 gwei'", {"gwei": 1.0}, low=0)]
 Amount = Annotated[float, AMOUNT]
+Balance = Annotated[float, Unit("units", "an amount of units of either sign", "'50k' or '-50k'", MULTIPLES)]
 Ratio = Annotated[float, Unit("1", "a ratio", "1.1", low=0, open_low=True)]  # one quantity by another, positive
 Number = Annotated[float, Unit("1", "a number", "0.5")]
 

@@ -9,12 +9,13 @@ from typing import Any, Literal, Self
 from pydantic import Field, InstanceOf, model_validator
 
 from .errors import InputError, show
-from .quantity import Amount, Count, Seconds, Text, Whole
+from .quantity import Amount, Change, Count, Seconds, Share, Text, Whole
 from .spec import Spec
 
 AMOUNT = r"[\d.,_]+(?:[eE][+-]?\d+)?\s?(?:k|m|bn)?"
 ORDER = re.compile(rf"sell\s+(?P<amount>{AMOUNT})\s+(?P<asset>\S+)(?:\s+for\s+(?P<into>\S+))?")
 MOST_STEPS = 5_000_000  # assumption: ten years of minutes, whose prices take 40 MB a path and asset
+LEAST_PLAIN = 0.01  # share of paths drawn as stated: weights are at most its inverse
 MOST_PATHS = 100_000_000  # assumption: days of work
 WHOLE_WITHIN = 1e-9  # relative: 24 h is a whole number of 0.1 s steps although 0.1 is not a binary fraction
 
@@ -50,6 +51,27 @@ def read_order(value: object) -> object:
     return Order.parse(value) if isinstance(value, str) else value
 
 
+class Tail(Spec):
+    """Paths drawn around a move of prices, so that more of them tell of the far tail; each counts by its likelihood."""
+
+    change: dict[str, Change] = Field(
+        min_length=1, examples=["{ETH: -40 %}"],
+        description="by asset: where paths drawn so end, against those drawn as stated; others go along as they are correlated")
+    over: Seconds | None = Field(
+        None, gt=0, examples=["1 d"],
+        description="time that the move takes, on each path in another stretch of the horizon; null: all of it")
+    plain: Share = Field(0.25, description="share of paths drawn as the world states; no path counts more than its inverse")
+
+    @model_validator(mode="after")
+    def _some_plain(self) -> Self:
+        if not LEAST_PLAIN <= self.plain < 1.0:
+            raise InputError(f"is {show(self.plain)}", path=("plain",), remedy=f"write {LEAST_PLAIN:.0%} to 99 %")
+        for asset, change in self.change.items():
+            if change == 0.0:
+                raise InputError("is nowhere else", path=("change", asset), value=change, remedy="write a move, such as -40 %")
+        return self
+
+
 class Scenario(Spec):
     """What befalls a world, and how it is sampled."""
 
@@ -60,6 +82,8 @@ class Scenario(Spec):
     prices: InstanceOf[Spec] = Field(
         examples=["{kind: lognormal, volatility: {ETH: 80 %}}"], description="how outside prices move"
     )
+    tail: Tail | None = Field(
+        None, examples=["{change: {ETH: -40 %}}"], description="draws paths around a move, for the far tail; null: all as stated")
     events: tuple[InstanceOf[Spec], ...] = Field((), description="what happens besides, and when")
 
     @model_validator(mode="before")

@@ -13,8 +13,10 @@ from pydantic.fields import FieldInfo
 from .asset import Asset
 from .book import Book
 from .dump import plain
+from .origin import Origin
 from .quantity import Unit
 from .relative import units
+from .scenario import Tail
 from .spec import Spec
 from .world import (
     CollateralParameters,
@@ -31,7 +33,7 @@ from .world import (
 )
 
 MODEL = (World, Asset, Protocol, ReserveParameters, EmodeParameters, PerpParameters, Tier, CollateralParameters, Funding,
-         Execution, Scenario, Order)
+         Execution, Scenario, Tail, Order, Origin)
 NAMES: dict[Any, str] = {float: "number", int: "whole number", str: "text", bool: "true or false",
                          datetime: "instant", Book: "book", Spec: "mechanism"}
 

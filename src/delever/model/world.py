@@ -17,6 +17,7 @@ from .errors import InputError
 from .exchange import is_exchange
 from .mechanism import Resolve, check_texts, lift
 from .oracle import OraclePath, compose
+from .origin import Origin
 from .parameters import (
     CollateralParameters,
     EmodeParameters,
@@ -115,6 +116,10 @@ class World(Spec):
         description="what befalls the world",
     )
     ages: dict[str, Instant] = Field({}, description="the moment an input is from, by book:NAME, venue:NAME, ...")
+    inputs: dict[str, Origin] = Field(
+        {}, examples=["{book:aave: {how: measured, source: subgraph}}"], description="of what kind an input is, by book:NAME, "
+        "parameters:NAME, venue:NAME, feed:NAME, network:NAME, actor:NAME, policy:NAME, prices, events, execution"
+    )
 
     _resolve: Resolve | None = PrivateAttr(None)
     _folder: Path | None = PrivateAttr(None)

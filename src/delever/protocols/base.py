@@ -3,8 +3,9 @@
 One phase serves all protocols of a kind: `parameters` has a row a protocol and path, which policies may move. On all paths of
 a chunk at once the step calls
 
-  size       give, get and kept of calls of unhealthy accounts, at what is seen now; NOTHING (REVERTED, if it was included
-             already) where the account is healthy or nothing can be called
+  size       give, get and kept of calls of unhealthy accounts, at what is seen now; NOTHING and give_asset -1 (REVERTED, if it
+             was included already) where the account is healthy or nothing can be called. A policy may have struck the row
+             before: it is sized all the same, for owners answer a call that they see, even one that gives and gets nothing
   offer      transactions that need no unhealthy account: lots that are for sale
   execute    of its kinds: the accounts, the double entry, the sales that follow
 

@@ -120,8 +120,10 @@ def size_kicks(picked: np.ndarray, rows: Transactions, rules: np.ndarray, raised
         if unsafe and units > 0.0:
             raised[number, a, p] += due * chop
             rows.get[i] = terms[TIP] + terms[CHIP] * due * chop
+        elif rows.state[i] == INCLUDED:
+            rows.state[i] = REVERTED
         else:
-            rows.state[i] = REVERTED if rows.state[i] == INCLUDED else NOTHING
+            rows.state[i], rows.give_asset[i] = NOTHING, -1
 
 
 @helper

@@ -113,17 +113,25 @@ class RatesPhase(Phase):
     def rates(self, step_length: float) -> None:
         """Fill self.rate [n, P] with borrow rates of the coming step [1/s], by self.used [n, P]. step_length: [s]"""
 
+    def use(self, state: State) -> None:
+        """Fill self.used; a curve whose protocol counts utilisation otherwise says so."""
+        utilise(self.number, state.reserves, state.ledgers, self.used)
+
+    def grow(self, state: State) -> None:
+        """Move the indices by self.rate; a curve that says itself what suppliers get does."""
+        grow(self.number, state.step_length, self.kept, self.used, self.rate, state.reserves)
+
     def accrue(self, state: State) -> None:
         """Indices at the end of the step."""
-        utilise(self.number, state.reserves, state.ledgers, self.used)
+        self.use(state)
         self.rates(state.step_length)
-        grow(self.number, state.step_length, self.kept, self.used, self.rate, state.reserves)
+        self.grow(state)
         np.maximum(self.highest, self.rate, out=self.highest)
         drain(self.number, state.reserves, state.ledgers, self.least)
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
-        utilise(self.number, state.reserves, state.ledgers, self.used)
+        self.use(state)
         least = self.least.copy()
         drain(self.number, state.reserves, state.ledgers, least)
         return [Value(column, values[i], int(state.reserves.protocol[r]), int(state.reserves.asset[r]))

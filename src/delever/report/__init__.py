@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from delever.report.document import Remark, Remarks, Report, Section
     from delever.report.files import check_target, json_document, json_text, write_table, write_text
     from delever.report.limits import limits_json, limits_report
+    from delever.report.passage import passage_json, passage_report
+    from delever.report.passage_chart import passage_chart
     from delever.report.pictures import picture
     from delever.report.replay import replay_report
     from delever.report.sections import Extras
@@ -37,6 +39,9 @@ __all__ = [
     "json_text",
     "limits_json",
     "limits_report",
+    "passage_chart",
+    "passage_json",
+    "passage_report",
     "picture",
     "replay_report",
     "show",
@@ -68,6 +73,9 @@ _HOME = {
     "json_text": "files",
     "limits_json": "limits",
     "limits_report": "limits",
+    "passage_chart": "passage_chart",
+    "passage_json": "passage",
+    "passage_report": "passage",
     "picture": "pictures",
     "replay_report": "replay",
     "solvency_json": "solvency",
@@ -103,20 +111,27 @@ def show(result: object, title: str = "") -> None:
 def _report(result: object, title: str) -> Report:
     import pyarrow as pa
 
-    from delever.analysis import Check, Comparison, Criticality, Solvency, Sweep, Wall
+    from delever.analysis import Check, Comparison, Criticality, FirstPassage, Solvency, Sweep, Wall
     from delever.analysis.limits import Limits
+    from delever.analysis.reverse import Reverse
+    from delever.analysis.tails import Tails
     from delever.report.check import check_report
     from delever.report.comparison import comparison_report
     from delever.report.criticality import criticality_report
     from delever.report.document import Report, Section
     from delever.report.limits import limits_report
+    from delever.report.passage import passage_report
+    from delever.report.reverse import reverse_report
     from delever.report.solvency import solvency_report
     from delever.report.stress import stress_report
     from delever.report.sweep import sweep_report
+    from delever.report.tails import tails_report
     from delever.report.wall import wall_report
     from delever.run.result import Result
     from delever.run.stress import Run
 
+    if isinstance(result, Tails):
+        return tails_report(title or result.of, result)
     if isinstance(result, Sweep):
         return sweep_report(result)
     if isinstance(result, Comparison):
@@ -133,6 +148,10 @@ def _report(result: object, title: str) -> Report:
         return limits_report(title or "the world", result)
     if isinstance(result, Solvency):
         return solvency_report(title or "the world", result)
+    if isinstance(result, Reverse):
+        return reverse_report(result)
+    if isinstance(result, FirstPassage):
+        return passage_report(title or "the world", result)
     if isinstance(result, Check):
         return check_report(title or "the world", None, result)
     if isinstance(result, Result):

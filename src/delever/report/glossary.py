@@ -35,6 +35,32 @@ WORDS: dict[str, str] = {
     "step": "time between two looks at the outside, in which a chain makes as many blocks as fit",
     "block": "moment at which a network carries out transactions, in the order of what they bid",
     "horizon": "time from the book's moment until the end of a run",
+    "reverse stress": "search of the smallest size of a shock, order, push of a feed or outage that breaks a stated limit",
+    "limit": "what must not happen: any bad debt, liquidated > 20 %, fund runs dry, price of stETH < 0.9, a figure > 5m",
+    "bracket": "from the largest size that is known not to break a limit to the smallest that does, 1 % apart",
+    "monotone": "no larger size of the grid leaves a limit unbroken; between sizes of the grid nobody looks",
+    "cost": "what an attacker loses by slippage and fees where prices come back before he trades back; an estimate",
+    "capital": "what an attacker must have at hand, at the start's price",
+    "deviations": "distance of a shock in standard deviations of the scenario's own log prices over its horizon",
+    "phase diagram": "figures of a cascade over volatility, depth, leverage or latency of the whole world, multiplied",
+    "latency": "in a sweep: heartbeat, delay and averaging time of every feed are multiplied",
+    "graceful": "no elasticity between neighbouring cells is above 2, nor is the upper end of the largest one's interval",
+    "abrupt": "the steepest step's elasticity is above 2, surely: so is the lower end of its interval, at a level for all steps",
+    "first passage": "when a price first comes to where an account is liquidated: how probable within a horizon, and how soon",
+    "boundary": "the price, or point of several, at which an account's health factor is 1, or its equity its maintenance margin",
+    "one price": "of a boundary: all that moves the account is one log price, so its first passage has a closed form",
+    "ratio of prices": "the same of one price against another, or of two along a chain: log-normal as they are",
+    "basket": "several prices move what an account has to spare, each by itself: its first passage is simulated",
+    "closed form": "by a formula: the first passage of a log price that diffuses, looked at once a step",
+    "simulated": "on the scenario's own price paths, without anybody who acts",
+    "delta": "change of a probability by a relative rise of a price, S dP/dS: -0.12 is 0.12 points less at a price 1 % higher",
+    "gamma": "change of delta by a relative rise of the price: its bend",
+    "vega": "change of a probability by a relative rise of all volatilities, expected prices as they are",
+    "elasticity": "relative change of a figure over that of what it answers to: of a probability to leverage, or between "
+                  "neighbouring cells of a sweep",
+    "convexity of ruin": "the farther from liquidation, the smaller a rise of leverage that multiplies its probability",
+    "leverage": "assets over what of them is the owner's: collateral / (collateral - debt), on exchanges positions / "
+                "equity; in a sweep what loans owe is multiplied, and what is posted divided",
     "estimate": "fitted to data, which are named",
     "assumption": "chosen, not measured: try others",
     "equity": solvency.EQUITY,
@@ -49,7 +75,8 @@ WORDS: dict[str, str] = {
 CALLED = {"liquidatable": "liquidatable now", "liq. now": "liquidatable now", "health": "health factor", "hf": "health factor",
           "branching ratio": "n", "lpd": "L P / D", "lp/d": "L P / D", "l·p/d": "L P / D", "auto-deleveraging": "ADL",
           "dry": "ran dry", "assumed": "assumption", "estimated": "estimate", "interval": "95 % interval",
-          "first fall": "nearest", "seen": "seen price", "outside": "outside price", "cascade length": "cascade"}
+          "first fall": "nearest", "ruin": "convexity of ruin",
+          "seen": "seen price", "outside": "outside price", "cascade length": "cascade"}
 
 
 def meaning_of(word: str) -> tuple[str, str] | None:

@@ -11,15 +11,17 @@ from delever.analysis.fire_sales import FireSale, FireSales
 from delever.analysis.limits import Limits
 from delever.analysis.network import Network
 from delever.analysis.overlap import Overlap, Vulnerability
+from delever.analysis.reverse import Reverse
 from delever.analysis.solvency import Solvency
 from delever.report.bars import bar_chart
 from delever.report.lines import line_chart
+from delever.report.reverse import reverse_chart
 from delever.report.svg import COLOURS
 
 
 @singledispatch
 def picture(result: object) -> str:
-    """SVG of an attribution, a clearing, fire sales, a network, limits, an overlap, a vulnerability, a DebtRank or a solvency."""
+    """SVG of any result that is drawn here: attribution, clearing, fire sales, networks, limits, reverse stress, solvency."""
     raise TypeError(f"picture: {type(result).__name__} is nothing that is drawn here")
 
 
@@ -54,6 +56,12 @@ def of_limits(found: Limits) -> str:
     title = f"Highest collateral factor that leaves no bad debt{after}, {found.share:.0%} liquidated at once"
     return line_chart(title, "cap, times what is supplied now", shared,
                       {name: [line[at] for at in shared] for name, line in list(lines.items())[:len(COLOURS)]}, unit_x="")
+
+
+@picture.register
+def of_reverse(found: Reverse) -> str:
+    """Smallest sizes with their intervals."""
+    return reverse_chart(found)
 
 
 @picture.register

@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 from delever.report.asked import asked_section, findings_remarks
 from delever.report.document import Remarks, Report, Section
 
-TOLD = ("time", "network", "number", "kind", "about", "actor", "gives", "give", "gets", "get", "bid", "outcome", "cause")
+TOLD = ("time", "network", "event", "kind", "about", "price", "actor", "gives", "give", "gets", "get", "usd", "bid", "outcome",
+        "because")
 
 
 def replay_report(run: str, path: int, table: pa.Table, written: str, most: int, asked: pa.Table, findings: pa.Table) -> Report:
@@ -22,8 +23,9 @@ def replay_report(run: str, path: int, table: pa.Table, written: str, most: int,
     notes = [f"All {table.num_rows:,} with every column: {written}"]
     if table.num_rows > most:
         notes.insert(0, f"The first {most} of {table.num_rows:,}.")
-    notes.append("about: the account, or the feed that answers. cause: number of the transaction that led to it; none: the "
-                 "outside, prices and events.")
+    notes.append("about: the account, or the feed that answers. because: the event that led to it; none: the outside, prices and "
+                 "events. usd: worth of what it gets or closes; of a layer of a waterfall what it bore. price: what "
+                 "the feed answers, else what the protocol sees of what is got, in its unit.")
     sections: tuple[Section | Remarks, ...] = (
         *findings_remarks("Warnings, of this path alone", findings, "warn"), Section("What happened", counts, keys=3),
         Section("Transactions", shown, tuple(notes), keys=2), asked_section(asked))

@@ -36,7 +36,7 @@ def stress_report(name: str, run: Run, extras: Extras = NO_EXTRAS) -> Report:
                                          *extra_sections(extras)]
     sections.append(asked_section(run.asked))
     sections.append(Remarks("What is estimated and what is assumed", tuple(assumptions(run.world))))
-    notes = []
+    notes = [f"{one.what[0].upper()}{one.what[1:]}: {one.value}." for one in run.found if one.code == "paths.weighted"]
     if run.folder is not None:
         notes.append(f"Run folder, with one row a path in paths.parquet: {run.folder}")
         notes += worst_path(run)

@@ -1,4 +1,4 @@
-"""Fields over values: a row a combination; with two fields a table of both and a heat map."""
+"""Fields over values: a row a combination; with two fields a table of both and a heat map; where figures answer steeply."""
 
 from __future__ import annotations
 
@@ -6,26 +6,39 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from delever import __version__
+from delever.analysis.quantities import QUANTITIES
+from delever.analysis.steepness import GRACEFUL
 from delever.model.errors import InputError
 from delever.report.asked import findings_remarks
 from delever.report.comparison import PAIRED, any_moves, chosen_figures, comparison_json, few, label_of, surely
 from delever.report.document import Remark, Remarks, Report, Section, column, table_of
 from delever.report.mechanisms import known, with_unit
+from delever.report.numbers import magnitude
 from delever.report.svg import GREY, INK, page, text
 
 if TYPE_CHECKING:
     from delever.analysis.sweeps import Sweep
 
+STEEP = ("steepest: relative change of the figure / relative change of the input, between neighbouring cells; below 1 % of its "
+         "largest value, relative to that. Its interval: of the largest size of any step, of a paired bootstrap")
+RULE = (f"graceful: no step above {GRACEFUL:g}, and the upper end of the interval not either; abrupt: the steepest step surely "
+        f"above {GRACEFUL:g}, at a level divided by the number of steps; else the paths do not decide")
+CASCADE = ("bad_debt", "deficit_booked", "seized_collateral", "liquidated", "cascade_length", "extra_fall")
 SHOWN = 6  # figures that are shown where none is named
 WIDTH, LEFT, TOP, CELL = 960.0, 190.0, 96.0, 44.0
 PALEST, DEEPEST = (247, 247, 247), (178, 24, 43)  # of the least and the greatest value
 
 
 def figures_of(result: Sweep, figures: Sequence[str]) -> list[str]:
-    """Those named, else the main ones that some combination moves."""
+    """Those named, else the main ones that some combination moves; over quantities of the whole world those of a cascade."""
     if figures:
         return list(figures)
     rows = result.comparison.differences.to_pylist()
+    if QUANTITIES.keys() & set(result.fields):
+        cascade = [name for name in result.comparison.table["figure"].to_pylist()
+                   if name.partition(".")[0] in CASCADE and any_moves(rows, name)]
+        if cascade:
+            return cascade[:SHOWN]
     chosen = [name for name in chosen_figures(result.comparison) if any_moves(rows, name)]
     return (chosen or chosen_figures(result.comparison))[:SHOWN]
 
@@ -53,9 +66,28 @@ def sweep_report(result: Sweep, figures: Sequence[str] = ()) -> Report:
     sections.append(Section("Figures by value", table_of(*columns), (*notes, *few(baseline)), keys=len(result.fields)))
     if len(result.fields) == 2:
         sections += [_crossed(result, of, name) for name in names]
+    sections += _steepness(result, names, of)
     lead = f"{repr(result).removeprefix('Sweep of ')}, the same paths for all"
     return Report(f"Sweep (delever {__version__})", tuple(sections),
                   ("--figure NAME chooses others; --csv, --parquet and --json hold all with their intervals.",), lead)
+
+
+def _steepness(result: Sweep, names: Sequence[str], of: dict[tuple[str, str], dict[str, Any]]) -> list[Section | Remarks]:
+    """Whether each figure degrades gracefully, and its steepest steps."""
+    called = {name: label_of(of[result.comparison.labels[0], name]) for name in names}
+    rows = [row for row in result.verdicts.to_pylist() if row["figure"] in called]
+    if not rows:
+        return []
+    steep = sorted((row for row in result.steps.to_pylist() if row["figure"] in called and abs(row["elasticity"]) > GRACEFUL),
+                   key=lambda row: -abs(float(row["elasticity"])))
+    notes = (STEEP, RULE, f"steps to more than {GRACEFUL:g} times the change of the input: {len(steep)} of "
+             f"{len(names) * rows[0]['steps']}; --json holds all")
+    return [Section("Where small changes have large effects", table_of(
+        column("figure", [called[row["figure"]] for row in rows]), column("verdict", [row["verdict"] for row in rows]),
+        column("steepest", [magnitude(row["steepest"]) for row in rows], right=True),
+        column("95 % interval", [f"{magnitude(row['low'])} .. {magnitude(row['high'])}" for row in rows], right=True),
+        column("at", [f"{short(row['field'])} {row['from']} to {row['to']}" + (f", {row['beside']}" if row["beside"] else "")
+                      for row in rows])), notes, under="at")]
 
 
 def _first(result: Sweep) -> Any:
@@ -107,7 +139,24 @@ def _map(result: Sweep, name: str) -> Iterator[str]:
                    f'fill="rgb({shade[0]},{shade[1]},{shade[2]})"/>')
             yield text(x + wide / 2 - 1, y + CELL / 2 + 4, with_unit(row["value"], row["unit"]), anchor="middle",
                        fill="#ffffff" if part > 0.5 else INK, weight="bold" if surely(row) else "normal")
-    yield text(24, TOP + CELL * len(down) + 28, "bold: surely differs from the world as it is (95 %, paired)", size=12, fill=GREY)
+    yield from _ridge(result, name, wide)
+    below = f"bold: surely differs from the world as it is (95 %, paired); line: answers more than {GRACEFUL:g} times as strongly"
+    yield text(24, TOP + CELL * len(down) + 28, f"{below}, dashed: not surely", size=12, fill=GREY)
+
+
+def _ridge(result: Sweep, name: str, wide: float) -> Iterator[str]:
+    """A line between cells from one to the other of which the figure answers steeply."""
+    columns = len(result.values[1])
+    for step in result.steps.to_pylist():
+        if step["figure"] != name or not abs(step["elasticity"]) > GRACEFUL:
+            continue
+        i, j = divmod(step["second"], columns)
+        x, y = LEFT + wide * j - 1.0, TOP + CELL * i - 1.0
+        x2, y2 = (x + wide, y) if step["field"] == result.fields[0] else (x, y + CELL)
+        sure = min(abs(step["low"]), abs(step["high"])) > GRACEFUL and step["low"] * step["high"] > 0.0
+        dashes = "" if sure else ' stroke-dasharray="4 4"'
+        yield (f'<line class="ridge" x1="{x:.1f}" y1="{y:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{INK}" '
+               f'stroke-width="3"{dashes}/>')
 
 
 def sweep_json(result: Sweep) -> dict[str, Any]:
@@ -116,4 +165,6 @@ def sweep_json(result: Sweep) -> dict[str, Any]:
     del found["differences"], found["variants"]
     return {**found, "findings": result.findings.to_pylist(),
             "fields": {field: list(values) for field, values in zip(result.fields, result.values, strict=True)},
+            "steps": [{key: row[key] for key in row if key not in ("first", "second")} for row in result.steps.to_pylist()],
+            "verdicts": result.verdicts.to_pylist(),
             "cells": [{"values": {key: row.pop(key) for key in result.fields}, **row} for row in result.table.to_pylist()]}

@@ -24,6 +24,8 @@ from delever.model.oracle import compose
 from delever.model.world import World
 from delever.run.assemble import Model
 from delever.run.collect import Declared, declared, numbers
+from delever.run.estimates import effective, mean_at
+from delever.run.figures import counted
 from delever.run.store import describe
 
 FEWEST = 10  # paths of a tail that an interval may rest on
@@ -141,18 +143,20 @@ def came_about(world: World, paths: pa.Table) -> list[Asked]:
 
 def outcomes(kind: str, place: str, spec: Any, said: Sequence[Declared], paths: pa.Table) -> Iterator[Asked]:
     """A row a column that is of it. That an actor gave or got anything counts where he says nothing better."""
+    w = counted(paths)
     better = [one for one in said if one.column.name != "acted"] or said
     for one in better:
         values = np.nan_to_num(numbers(paths, one.field))
         whole = np.abs(values) >= abs(one.asked) * (1.0 - SAME)  # never where no amount is asked for
-        yield Asked(kind, place, f"{spec.kind}: {one.column.meaning}", one.asked, float(values.mean()), one.column.unit,
-                    float((values != 0.0).mean()), math.nan if math.isnan(one.asked) else float(whole.mean()))
+        yield Asked(kind, place, f"{spec.kind}: {one.column.meaning}", one.asked, float(mean_at(values, w)), one.column.unit,
+                    float(mean_at(values != 0.0, w)), math.nan if math.isnan(one.asked) else float(mean_at(whole, w)))
     if not said:
         yield Asked(kind, place, str(spec.kind), math.nan, math.nan, "", left="it says nothing of what it did")
 
 
 # --- findings -------------------------------------------------------------------------------------------------------------
 
+FAR = 0.01  # share of paths beyond var_99
 NEVER = {"order": "order.never_ran", "event": "event.no_effect", "policy": "policy.never_acted"}
 IN_PART = {"order": "order.in_part", "event": "event.in_part"}
 UNUSED = {"feeds": "feed.unused", "venues": "venue.unused", "assets": "asset.unused"}
@@ -193,6 +197,19 @@ def few_paths(summary: pa.Table) -> list[Finding]:
     """Figures whose intervals say little, together."""
     weak = [f"{row['figure']} ({row['tail']})" for row in summary.to_pylist() if row["tail"] is not None and row["tail"] < FEWEST]
     return [Finding(OK, "figure.few_paths", "summary", ", ".join(weak), "run more paths")] if weak else []
+
+
+def drawn_around(paths: pa.Table, summary: pa.Table) -> list[Finding]:
+    """That paths count by weights, and what they are worth; a warning where fewer tell of the worst 1 % than drawn plainly."""
+    w = counted(paths)
+    if w is None:
+        return []
+    said = f"for means {len(w):,} paths are worth {effective(w):,.0f} that count alike; weights {w.min():.3g} to {w.max():.3g}"
+    return [Finding(OK, "paths.weighted", "scenario.tail", said, "figures count by them; history and timeline hold all as drawn"),
+            *(Finding(WARN, "paths.drawn_in_vain", "scenario.tail",
+                      f"{row['figure']} rests on paths worth {row['tail']:,}, drawn plainly on {FAR * len(w):,.0f}",
+                      "take a smaller move, another stretch, or leave it out")
+              for row in summary.to_pylist() if row["figure"] == "var_99" and row["tail"] < FAR * len(w))]
 
 
 def underbidding(world: World) -> Iterator[Finding]:

@@ -150,6 +150,8 @@ def assemble(world: World, source: Source | None = None) -> Model:
     blocks = blocks_of(world)
     assert isinstance(scenario.prices, PriceSpec)
     prices = scenario.prices.compile(layout.markets, source, scenario.step, scenario.steps)
+    if scenario.tail is not None:
+        prices = prices.toward(scenario.tail, layout.markets, scenario.step, scenario.steps)
     lists = cache(partial(make_index, positions.tables, np.exp(seen), positions.margins, unwatched(world, positions)))
     model = Model(world, source, layout, positions, profiles, tables, oracles, prices, lists, price, answer, seen,
                   scenario.steps, scenario.step, blocks, options)

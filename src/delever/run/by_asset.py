@@ -8,7 +8,7 @@ import pyarrow as pa
 from delever.run.assemble import Model
 from delever.run.collect import declared, numbers
 from delever.run.estimates import quantile
-from delever.run.figures import reduced
+from delever.run.figures import drawn_of, reduced
 
 SCHEMA = pa.schema([("protocol", pa.string()), ("perp", pa.string()), ("open_interest", pa.float64()), ("figure", pa.string()),
                     ("value", pa.float64()), ("unit", pa.string()), ("low", pa.float64()), ("high", pa.float64()),
@@ -20,16 +20,16 @@ def by_asset(model: Model, paths: pa.Table) -> pa.Table:
 
     Open interest [USD at marks]: longs or shorts, whichever is more.
     """
-    interest, rows = open_interest(model), []
+    interest, drawn, rows = open_interest(model), drawn_of(model, paths), []
     for one in declared(paths):
         if not (one.protocol and one.asset) or (one.protocol, one.asset) not in interest:
             continue
         values, usd = numbers(paths, one.field), interest[one.protocol, one.asset]
         for figure in one.column.figures:
-            value, low, high = reduced(values, figure, one.column.unit)
+            value, low, high = reduced(values, figure, one.column.unit, drawn)
             rows.append({"protocol": one.protocol, "perp": one.asset, "open_interest": usd, "figure": figure.name,
                          "value": value, "unit": figure.unit or one.column.unit, "low": low, "high": high,
-                         "median": quantile(values, 0.5)[0], "of_open_interest": value / usd if usd > 0.0 else np.nan})
+                         "median": quantile(values, 0.5, drawn)[0], "of_open_interest": value / usd if usd > 0.0 else np.nan})
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 

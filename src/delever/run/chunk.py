@@ -15,10 +15,11 @@ from delever.core.phase import Phase
 from delever.core.state import State
 from delever.engine.probes import Extremes, History, Probe, Timeline, Trace
 from delever.engine.step import step
-from delever.run.assemble import Model, phases
+from delever.run.assemble import Model, chains, phases
 from delever.run.closings import deleveraged_positions
 from delever.run.collect import mechanisms_of
 from delever.run.outcomes import tabulate_paths
+from delever.run.price_fans import probe as price_probe
 from delever.run.start import new_state
 from delever.run.timeline import timeline_table
 
@@ -30,6 +31,7 @@ class ChunkResult:
     first_path: int
     paths: pa.Table
     history: np.ndarray  # [quantities, BINS, BUCKETS] number of paths
+    prices: np.ndarray  # [rows, 4] engine/price_counts.py
     trace: list[tuple[float, ...]]
     safety: dict[str, pa.Table] = field(default_factory=dict)  # `timeline` and `adl`, where a protocol declares amounts
 
@@ -50,11 +52,11 @@ class Played(NamedTuple):
 
 def simulate(model: Model, first_path: int, count: int, traced: list[int], halt: Sequence[int] = (0,)) -> ChunkResult:
     """Paths first_path .. first_path + count - 1. halt: shared with whoever may end it, by another number than 0."""
-    timeline = Timeline(model.steps)
-    state, mechanisms, history, trace = run_state(model, first_path, count, traced, timeline=timeline, halt=halt)
+    timeline, prices = Timeline(model.steps), price_probe(model)
+    state, mechanisms, history, trace = run_state(model, first_path, count, traced, [prices], timeline, halt)
     grown = timeline_table(model, first_path, timeline)
     safety = {} if grown is None else {"timeline": grown, "adl": deleveraged_positions(model, state)}
-    return ChunkResult(first_path, tabulate_paths(model, mechanisms, state), history.counts, trace.rows, safety)
+    return ChunkResult(first_path, tabulate_paths(model, mechanisms, state), history.counts, prices.counts, trace.rows, safety)
 
 
 def run_state(model: Model, first_path: int, count: int, traced: list[int], more: Sequence[Probe] = (),
@@ -63,11 +65,12 @@ def run_state(model: Model, first_path: int, count: int, traced: list[int], more
 
     CancelledError: after the step in which `halt` was set.
     """
-    history, trace = History(model.steps), Trace(traced)
+    history, trace = History(model.steps), Trace(traced, len(chains(model.world)))
     probes: list[Probe] = [Extremes(), history, *([trace] if traced else []), *([timeline] if timeline else []), *more]
     chunk = phases(model, count, probes)
     state = new_state(model, first_path, count, chunk)
     mechanisms = mechanisms_of(chunk)
+    trace.observe(state)
     if timeline is not None:
         timeline.mechanisms = mechanisms
     for _ in range(model.steps):

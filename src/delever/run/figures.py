@@ -11,21 +11,28 @@ import pyarrow as pa
 
 from delever.core.columns import Column, Figure
 from delever.core.loans import debt_of
+from delever.prices.base import plainly
 from delever.run.assemble import Model
 from delever.run.collect import Declared, declared, numbers, together
 from delever.run.estimates import (
+    Drawn,
     Estimate,
+    OneEach,
+    Weights,
+    each,
     entropic,
     least_bound,
     mean,
+    mean_at,
     ordered_at,
     quantile,
     share,
     tail,
     tail_mean,
-    worst,
+    tail_mean_at,
     yearly,
 )
+from delever.run.outcomes import PATH, WEIGHT
 
 SCHEMA = pa.schema([
     ("figure", pa.string()), ("value", pa.float64()), ("unit", pa.string()), ("low", pa.float64()), ("high", pa.float64()),
@@ -36,13 +43,13 @@ SCHEMA = pa.schema([
     pa.field("under", pa.string(), metadata={"meaning": "in a table with a row a label: its column"}),
     pa.field("tail", pa.int64(), metadata={"meaning": "paths that it rests on, where those are not all"})])
 UNKNOWN: Estimate = (math.nan, math.nan, math.nan)
-VALUES: dict[str, Callable[[np.ndarray, Figure], np.ndarray]] = {  # over the last axis; the others leave paths out
-    "mean": lambda x, figure: np.asarray(x.mean(-1)), "quantile": lambda x, figure: ordered_at(x, figure.level),
-    "tail_mean": lambda x, figure: np.asarray(worst(x, figure.level).mean(-1)),
-    "entropic": lambda x, figure: least_bound(x, figure.level)[0],
-    "share_above": lambda x, figure: np.asarray((x > figure.level).mean(-1)),
-    "yearly_share_above": lambda x, figure: np.asarray(1.0 - (x <= figure.level).mean(-1) ** (1.0 / figure.years)),
-    "share_where": lambda x, figure: np.asarray((~np.isnan(x)).mean(-1)), "largest": lambda x, figure: np.asarray(x.max(-1))}
+VALUES: dict[str, Callable[[np.ndarray, Figure, OneEach], np.ndarray]] = {  # over the last axis; the others leave paths out
+    "mean": lambda x, figure, w: mean_at(x, w), "quantile": lambda x, figure, w: ordered_at(x, figure.level, w),
+    "tail_mean": lambda x, figure, w: tail_mean_at(x, figure.level, w),
+    "entropic": lambda x, figure, w: least_bound(x, figure.level, w)[0],
+    "share_above": lambda x, figure, w: mean_at(x > figure.level, w),
+    "yearly_share_above": lambda x, figure, w: np.asarray(1.0 - mean_at(x <= figure.level, w) ** (1.0 / figure.years)),
+    "share_where": lambda x, figure, w: mean_at(~np.isnan(x), w), "largest": lambda x, figure, w: np.asarray(x.max(-1))}
 TAILS = ("quantile", "tail_mean", "entropic")
 
 
@@ -80,7 +87,22 @@ def summarise(model: Model, paths: pa.Table) -> pa.Table:
 
 def rows_of(model: Model, paths: pa.Table) -> Iterator[Row]:
     """Figures in the order of the columns; one of several columns stands where the first of them does."""
-    return (row_of(*made) for made in made_of(model, paths))
+    drawn = drawn_of(model, paths)
+    return (row_of(*made, drawn) for made in made_of(model, paths))
+
+
+def drawn_of(model: Model, paths: pa.Table) -> Drawn:
+    """How much each path counts, and how it was drawn; None: all alike."""
+    tail = model.world.scenario.tail
+    if tail is None:
+        return None
+    return Weights(numbers(paths, WEIGHT.name), plainly(numbers(paths, PATH.name), tail.plain))
+
+
+def counted(paths: pa.Table) -> OneEach:
+    """How much each path counts; None: all alike."""
+    w = numbers(paths, WEIGHT.name)
+    return w if (w != 1.0).any() else None
 
 
 def made_of(model: Model, paths: pa.Table) -> Iterator[tuple[Declared, Figure, np.ndarray, str]]:
@@ -110,13 +132,13 @@ def section_of(section: str, of: list[str], protocols: list[str]) -> str:
     return section if not some or len(some) == len(protocols) else f"{section} of {', '.join(some)}"
 
 
-def row_of(one: Declared, figure: Figure, values: np.ndarray, section: str) -> Row:
+def row_of(one: Declared, figure: Figure, values: np.ndarray, section: str, drawn: Drawn = None) -> Row:
     """A figure of a column, or of several that add up."""
     unit, protocol = figure.unit or one.column.unit, "" if one.column.over else one.protocol
     named = one.suffix.removeprefix(".") if one.suffix and (one.asset or not one.protocol) and not one.column.over else ""
     label = figure.label or named or figure.name.replace("_", " ")
-    return Row(name_of(one, figure), reduced(values, figure, unit), unit, figure.meaning, protocol, section, label, figure.under,
-               rests_on(values, figure))
+    return Row(name_of(one, figure), reduced(values, figure, unit, drawn), unit, figure.meaning, protocol, section, label,
+               figure.under, rests_on(values, figure, each(drawn)))
 
 
 def name_of(one: Declared, figure: Figure) -> str:
@@ -124,18 +146,19 @@ def name_of(one: Declared, figure: Figure) -> str:
     return figure.name if one.column.over else figure.name + one.suffix
 
 
-def resampled(one: Declared, figure: Figure, values: np.ndarray) -> np.ndarray:
-    """A figure's value on each of several samples [n]. values: [n, paths]."""
+def resampled(one: Declared, figure: Figure, values: np.ndarray, w: OneEach = None) -> np.ndarray:
+    """A figure's value on each of several samples [n]. values, w: [n, paths]."""
     vectorised = VALUES.get(figure.reduce)
     if vectorised is not None:
-        return vectorised(values, figure)
-    return np.array([reduced(row, figure, figure.unit or one.column.unit)[0] for row in values])
+        return vectorised(values, figure, w)
+    unit, alike = figure.unit or one.column.unit, np.ones(values.shape[-1], np.bool_)
+    return np.array([reduced(row, figure, unit, None if w is None else Weights(w[i], alike))[0] for i, row in enumerate(values)])
 
 
-def rests_on(values: np.ndarray, figure: Figure) -> int | None:
-    """Paths that a figure rests on: those beyond its level, or those on which it happened; None: all."""
+def rests_on(values: np.ndarray, figure: Figure, w: OneEach = None) -> int | None:
+    """Paths that a figure rests on: those beyond its level (weighted, as many alike), or on which it happened; None: all."""
     if figure.reduce in TAILS:
-        return tail(len(values), figure.level)
+        return tail(len(values), figure.level, values, w)
     if figure.reduce in ("mean_where", "median_where"):
         return int((~np.isnan(values)).sum())
     return int((values > 0.0).sum()) if figure.reduce == "mean_positive" else None
@@ -147,22 +170,23 @@ def values_of(paths: pa.Table, one: Declared, figure: Figure) -> np.ndarray:
     return values - numbers(paths, figure.minus + one.suffix) if figure.minus else values
 
 
-def reduced(values: np.ndarray, figure: Figure, unit: str) -> Estimate:
+def reduced(values: np.ndarray, figure: Figure, unit: str, drawn: Drawn = None) -> Estimate:
     """What the paths say of a figure."""
     some = ~np.isnan(values)
     if figure.reduce in ("mean_where", "mean_positive", "median_where"):
-        values = values[values > 0.0] if figure.reduce == "mean_positive" else values[some]
+        these = values > 0.0 if figure.reduce == "mean_positive" else some
+        values, drawn = values[these], None if drawn is None else Weights(drawn.w[these], drawn.plainly[these])
         if not len(values):
             return UNKNOWN
-        value, low, high = quantile(values, 0.5) if figure.reduce == "median_where" else mean(values)
+        value, low, high = quantile(values, 0.5, drawn) if figure.reduce == "median_where" else mean(values, drawn)
         bounded = unit == "share" and figure.reduce == "mean_where"  # a normal interval knows no bounds
         return (value, max(low, 0.0), min(high, 1.0)) if bounded else (value, low, high)
     reduce: dict[str, Callable[[], Estimate]] = {
-        "mean": lambda: mean(values), "quantile": lambda: quantile(values, figure.level),
-        "tail_mean": lambda: tail_mean(values, figure.level), "entropic": lambda: entropic(values, figure.level),
-        "share_above": lambda: share(values > figure.level),
-        "yearly_share_above": lambda: yearly(share(values > figure.level), figure.years),
-        "share_where": lambda: share(some), "largest": lambda: (float(values.max()), math.nan, math.nan)}
+        "mean": lambda: mean(values, drawn), "quantile": lambda: quantile(values, figure.level, drawn),
+        "tail_mean": lambda: tail_mean(values, figure.level, drawn), "entropic": lambda: entropic(values, figure.level, drawn),
+        "share_above": lambda: share(values > figure.level, drawn),
+        "yearly_share_above": lambda: yearly(share(values > figure.level, drawn), figure.years),
+        "share_where": lambda: share(some, drawn), "largest": lambda: (float(values.max()), math.nan, math.nan)}
     return reduce[figure.reduce]()
 
 

@@ -19,6 +19,7 @@ from delever.run.collect import collect, field_of
 from delever.run.reach import FARTHEST_TRADED, REMEDY
 
 PATH = Column("path", "number", "of the path")
+WEIGHT = Column("weight", "number", "how much the path counts: its likelihood as the world states it, over that as it was drawn")
 TOUCHED = Column("accounts_touched", "count", "accounts that came into reach of liquidation")
 LOOKED = Column("health_checks", "count", "exact health checks")
 RESIDUAL = Column("residual", "share", "violation of conservation, as a share of turnover", (Figure(
@@ -47,7 +48,8 @@ def tabulate_paths(model: Model, mechanisms: Sequence[Phase], state: State) -> p
     check_seen(model, state)
     leaks = conserved(model, state, slots)
     touched = np.bincount(state.pool.touched.path[:slots], minlength=state.paths)
-    values = [Value(PATH, state.first_path + np.arange(state.paths)), Value(TOUCHED, touched), *collect(mechanisms, state),
+    values = [Value(PATH, state.first_path + np.arange(state.paths)), Value(WEIGHT, state.weight),
+              Value(TOUCHED, touched), *collect(mechanisms, state),
               Value(LOOKED, state.tally.looked), *(Value(RESIDUAL, leak, asset=a) for a, leak in enumerate(leaks))]
     check_outcomes(model, state, values)
     return pa.table([pa.array(value.values) for value in values], schema=pa.schema([field_of(model, v) for v in values]))

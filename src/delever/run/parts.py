@@ -31,7 +31,8 @@ class NotOursError(ValueError):
 def write_part(folder: Path, run: str, result: ChunkResult) -> None:
     """Keep a finished chunk. run: what tells the run from others."""
     extra = {"run": run.encode(), "first": str(result.first_path).encode(),
-             "history": base64.b64encode(result.history.tobytes()), "trace": json.dumps(result.trace).encode(),
+             "history": base64.b64encode(result.history.tobytes()),
+             "prices": base64.b64encode(result.prices.tobytes()), "trace": json.dumps(result.trace).encode(),
              **{name: base64.b64encode(as_parquet(table)) for name, table in result.safety.items()}}
     content = as_parquet(result.paths.replace_schema_metadata(extra))
     write_file(folder / f"{result.first_path:09d}-{result.end:09d}-{digest(content)[:DIGITS]}.parquet", content)
@@ -59,7 +60,8 @@ def read_part(path: Path, run: str) -> ChunkResult:
     if (first, first + table.num_rows) != (int(named[1]), int(named[2])):
         raise NotOursError(f"holds paths {first} to {first + table.num_rows - 1}, not those of its name")
     history = np.frombuffer(base64.b64decode(meta[b"history"]), np.int64).reshape(len(HISTORIES), BINS, BUCKETS)
+    prices = np.frombuffer(base64.b64decode(meta[b"prices"]), np.int64).reshape(-1, 4)
     trace = [tuple(row) for row in json.loads(meta[b"trace"])]
     safety = {name: pq.read_table(pa.BufferReader(base64.b64decode(meta[name.encode()])))
               for name in SAFETY if name.encode() in meta}
-    return ChunkResult(first, table.replace_schema_metadata(None), history, trace, safety)
+    return ChunkResult(first, table.replace_schema_metadata(None), history, prices, trace, safety)

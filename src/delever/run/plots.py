@@ -14,6 +14,7 @@ import pyarrow as pa
 from delever.model.asset import USD
 from delever.model.errors import InputError, nearest
 from delever.run.collect import declared, together
+from delever.run.figures import counted
 
 MOST_POINTS = 500  # of a curve
 PANELS = 8  # figures of a comparison
@@ -62,6 +63,21 @@ def factor_by_cap(alt: Any, factors: pa.Table) -> Any:
         color=alt.Color("collateral:N"), tooltip=["collateral:N", "cap:Q", "factor:Q"])
 
 
+def by_leverage(alt: Any, accounts: pa.Table, curve: pa.Table) -> Any:
+    """Probability of liquidation against leverage: accounts as points, kinds of position at that volatility as lines."""
+    keys = ("protocol", "asset", "leverage", "probability")
+    points = [{key: row[key] for key in (*keys, "account", "boundary")} for row in accounts.to_pylist()
+              if row["probability"] and row["leverage"]]
+    lines = [{**{key: row[key] for key in keys}, "kind": f"{row['protocol']}: {row['price']}, {row['side']}"}
+             for row in curve.to_pylist()]
+    x = alt.X("leverage:Q", scale=alt.Scale(type="log"))
+    y = alt.Y("probability:Q", axis=alt.Axis(format=SHARE), title="probability of reaching the boundary")
+    return alt.layer(
+        alt.Chart(alt.Data(values=lines)).mark_line().encode(x=x, y=y, color=alt.Color("kind:N", title=None)),
+        alt.Chart(alt.Data(values=points)).mark_circle().encode(
+            x=x, y=y, tooltip=["protocol:N", "account:N", "boundary:N", "leverage:Q", "probability:Q"]))
+
+
 def exceedance(alt: Any, paths: pa.Table, column: str | None = None) -> Any:
     """On which share of paths a column is at least so much. column: by default the first in USD that is not the same on all."""
     names = list(dict.fromkeys(one.column.name for one in declared(paths) if one.column.over and one.column.unit == USD))
@@ -69,8 +85,10 @@ def exceedance(alt: Any, paths: pa.Table, column: str | None = None) -> Any:
         raise InputError("unknown column", "plot", column, nearest(column, names))
     moving = [name for name in names if np.ptp(together(paths, name)) > 0.0]
     column = column or (moving or names)[0]
-    values = np.sort(together(paths, column))
-    share = 1.0 - np.arange(len(values)) / len(values)
+    values, w = together(paths, column), counted(paths)
+    order = np.argsort(values, kind="stable")
+    values, w = values[order], np.ones(len(order)) if w is None else w[order]
+    share = np.cumsum(w[::-1])[::-1] / w.sum()
     at = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_POINTS)).astype(int))
     rows = [{"value": float(values[i]), "share": float(share[i])} for i in at]
     return alt.Chart(alt.Data(values=rows)).mark_line(interpolate="step-before").encode(
@@ -117,3 +135,16 @@ def over_fields(alt: Any, table: pa.Table, fields: Sequence[str], values: Sequen
         return chart.mark_line(point=True).encode(x=x, y=alt.Y("value:Q", title=figure.replace("_", " ")), tooltip=tooltip)
     return chart.mark_rect().encode(x=x, y=alt.Y("field1:O", sort=list(values[1]), title=short[fields[1]]),
                                     color=alt.Color("value:Q", title=figure.replace("_", " ")), tooltip=tooltip)
+
+
+def by_size(alt: Any, table: pa.Table) -> Any:
+    """A panel a kind of thing that may be done: the smallest size of each that breaks a limit, with its interval."""
+    rows = [{key: None if isinstance(row[key], float) and np.isnan(row[key]) else row[key]
+             for key in ("by", "what", "size", "low", "high", "unit", "cost_usd")}
+            for row in table.to_pylist() if row["size"] > 0.0]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("what:N", title=None), tooltip=["what:N", "size:Q", "unit:N", "low:Q", "high:Q", "cost_usd:Q"])
+    size = alt.X("size:Q", scale=alt.Scale(type="log"), title="smallest size that breaks it")
+    drawn = alt.layer(base.mark_rule().encode(x=alt.X("low:Q", scale=alt.Scale(type="log")), x2="high:Q"),
+                      base.mark_point(filled=True).encode(x=size))
+    return drawn.facet(row=alt.Row("by:N", title=None)).resolve_scale(x="independent", y="independent")

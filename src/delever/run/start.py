@@ -155,7 +155,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
                         len(setting.bridges), paths),
         purses=new_purses(len(setting.networks), len(model.world.actors), assets, paths),
         bridges=new_bridges(setting, chunk.kinds), messages=new_messages(64),
-        moves=np.zeros(len(layout.pairs)), opens=open_kinds(model.world, chunk.everybody),
+        moves=np.zeros(len(layout.pairs)), opens=open_kinds(model.world, chunk.everybody), weight=np.ones(paths),
         queue=Queue(np.empty(1024, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64), False),
         ledgers=new_ledgers(assets, reserves, len(model.world.protocols), OUTCOMES, paths, len(model.world.actors)),
         tally=new_tally(assets, len(setting.networks), len(model.world.actors), paths),

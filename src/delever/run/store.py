@@ -39,7 +39,8 @@ from delever.run.seal import (
 MANIFEST, PARTS = "manifest.json", "parts"
 SEAL = "seal"  # of the manifest: the digest of the rest of it
 BESIDE = "beside"  # in the manifest: digests of tables that are made after the run, and made anew where they do not fit
-TABLES = ("paths", "history", "trace", "summary")
+MADE = "made"  # in the manifest: the command, when it began, how long it took
+TABLES = ("paths", "history", "prices", "trace", "summary")
 OTHER, AWAY = "name another with --out", "move it away"
 ANEW = "name another folder with --out, or delete this one"
 PATIENCE = 0.5  # [s]: workers of a run that was killed hold its lock for a moment

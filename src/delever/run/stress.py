@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import math
+import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from delever.core.jit import source_hash
+from delever.engine.price_counts import added
 from delever.engine.probes import BINS, BUCKETS, HISTORIES, PER_DECADE
 from delever.model.errors import InputError, StoppedError
 from delever.model.finding import Finding
@@ -25,13 +29,14 @@ from delever.run.asked import (
     Asked,
     asked_table,
     came_about,
+    drawn_around,
     few_paths,
     findings_of,
     findings_table,
     notes_found,
     stated,
 )
-from delever.run.assemble import Model, assemble
+from delever.run.assemble import Model, assemble, chains
 from delever.run.by_asset import by_asset
 from delever.run.chunk import ChunkResult
 from delever.run.figures import summarise
@@ -39,9 +44,10 @@ from delever.run.opened import opened
 from delever.run.outcomes import ConservationError
 from delever.run.parts import SAFETY
 from delever.run.plots import exceedance
+from delever.run.price_fans import price_quantiles, price_table
 from delever.run.replay import replay_model, write_replay
 from delever.run.result import Result
-from delever.run.store import TABLES, Store, describe, fingerprint
+from delever.run.store import MADE, TABLES, Store, describe, fingerprint
 from delever.run.work import Progress, run_chunks
 
 
@@ -57,6 +63,7 @@ class Run(Result):
     summary: pa.Table  # figure, value, unit, interval, definition, horizon
     folder: Path | None
     manifest: dict[str, Any]
+    prices: pa.Table = field(default_factory=lambda: pa.table({}))  # number of paths by series, time and price
     # of worlds in which a protocol's mechanisms declare amounts (core/columns.py); else without columns
     timeline: pa.Table = field(default_factory=lambda: pa.table({}))  # a row a path, time and protocol: cumulative use of layers
     adl: pa.Table = field(default_factory=lambda: pa.table({}))  # a row a position that ADL closed
@@ -80,7 +87,8 @@ class Run(Result):
     @cached_property
     def found(self) -> list[Finding]:
         """What had no effect or was left out, and what rests on few paths."""
-        return [*findings_of(self.world, self.done), *notes_found(self.model.source.notes), *few_paths(self.summary)]
+        return [*findings_of(self.world, self.done), *notes_found(self.model.source.notes), *few_paths(self.summary),
+                *drawn_around(self.paths, self.summary)]
 
     @property
     def findings(self) -> pa.Table:
@@ -91,6 +99,11 @@ class Run(Result):
     def main(self) -> pa.Table:
         """See Result: the figures."""
         return self.summary
+
+    @cached_property
+    def price_quantiles(self) -> pa.Table:
+        """Of each market, outside price and stated feed over time: 5, 25, 50, 75 and 95 % of all paths, to within 0.05 %."""
+        return price_quantiles(self.prices)
 
     def _chart(self, alt: Any, figures: Sequence[str]) -> Any:
         """See Result: how much is exceeded on which share of paths; of a column, by default of losses."""
@@ -104,6 +117,11 @@ class Run(Result):
         """Write the report as one HTML file, by default into the run's folder; others: variants on the same paths."""
         written: Path = import_module("delever").write_report(self, *others, to=to)  # a layer above, by its public name
         return written
+
+    def twin(self, threads: int | None = None, progress: Progress | None = None) -> Run:
+        """The same paths with nobody liquidated: what prices do less there is made by liquidations. See run/twin.py."""
+        other: Run = import_module("delever").twin(self, threads, progress).run  # a layer above, by its public name
+        return other
 
     @property
     def tables(self) -> dict[str, pa.Table]:
@@ -128,6 +146,7 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
         raise InputError(f"memory is {memory}", "stress", memory, "write GiB, above 0")
     tell = progress or (lambda stage, done, of: None)
     tell("reading", 0, 1)
+    begun = datetime.now(UTC)
     model = assemble(world)
     description, chosen = describe(world), sorted(set(trace or []))
     for path in chosen:
@@ -138,7 +157,7 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
     if not keep:
         with stopping(None):
             results = run_chunks(model, [(0, world.scenario.paths)], threads, memory, tell, chosen, chunk)
-        return finished(model, results, None, {**identity, "world": description})
+        return finished(model, results, None, {**identity, "world": description, MADE: made(begun)})
     folder = Path(out) if out is not None else Path("runs") / f"{world.name}-{fingerprint(identity)[:8]}"
     with Store(folder, identity) as store:
         if store.open():
@@ -155,7 +174,7 @@ def stress(world: World, out: str | Path | None = None, threads: int | None = No
                 raise OSError(errno.EIO, "parts were lost or damaged while the run went on", str(store.parts_folder))
             run = finished(model, results, folder, {**identity, "world": description, "version": version(),
                                                     "folder": str(world.folder) if world.folder else None})
-            store.finish(run.tables, run.manifest)
+            store.finish(run.tables, {**run.manifest, MADE: made(begun)})
     return replace(run, manifest=store.manifest)
 
 
@@ -180,6 +199,14 @@ def stopping(folder: Path | None) -> Iterator[None]:
         else:
             line = f"a worker was killed from outside; {again}, if memory ran out with less --memory or fewer --threads"
         raise StoppedError(f"the run has stopped: {line}") from error
+
+
+def made(begun: datetime) -> dict[str, Any]:
+    """By which command, when, and how long it took [s]; of a run that was resumed the last part of it."""
+    called = Path(sys.argv[0])
+    typed = called.stem == "delever" or (called.stem, called.parent.name) == ("__main__", "delever")
+    return {"command": shlex.join(["delever", *sys.argv[1:]]) if typed else "delever.stress(world)",
+            "begun": begun.isoformat(timespec="seconds"), "seconds": round((datetime.now(UTC) - begun).total_seconds(), 3)}
 
 
 def version() -> str:
@@ -207,12 +234,13 @@ def finished(model: Model, results: list[ChunkResult], folder: Path | None, mani
     """Merge chunks, in the order of their paths."""
     paths = pa.concat_tables([result.paths for result in results]).combine_chunks()
     counts = np.sum([result.history for result in results], axis=0)
+    prices = added([result.prices for result in results])
     trace = [row for result in results for row in result.trace]
     safety = {name: pa.concat_tables([result.safety[name] for result in results]).combine_chunks() for name in results[0].safety}
     if safety:
         safety["perps"] = by_asset(model, paths)
     return Run(model, paths, history_table(model, counts), trace_table(model, trace), summarise(model, paths), folder, manifest,
-               **safety)
+               price_table(model, prices), **safety)
 
 
 def history_table(model: Model, counts: np.ndarray) -> pa.Table:
@@ -224,11 +252,14 @@ def history_table(model: Model, counts: np.ndarray) -> pa.Table:
 
 
 def trace_table(model: Model, rows: list[tuple[float, ...]]) -> pa.Table:
-    """Every step of the chosen paths."""
-    protocols = list(model.world.protocols)
-    names = ["path", "step", "time", *(f"price.{pair}" for pair in model.layout.rows),
-             *(f"outside.{pair}" for pair in model.layout.rows), *(f"liquidations.{name}" for name in protocols),
-             "repaid_debt", "deficit"]
+    """Every step of the chosen paths; step 0 is the start. See engine/probes.py."""
+    protocols, networks = list(model.world.protocols), list(chains(model.world))
+    names = ["path", "step", "time", *(f"{what}.{pair}" for what in ("price", "outside") for pair in model.layout.rows),
+             *(f"{what}.{name}" for what in ("liquidations", "repaid_debt", "deficit") for name in protocols),
+             *(f"seen.{protocol}.{asset}" for protocol, asset in model.positions.reserves),
+             *(f"age.{feed}" for feed in model.oracles.names),
+             *(f"{what}.{name}" for what in ("base_fee", "room") for name in networks),
+             *(f"forced_sales.{asset}" for asset in model.layout.assets), "found_no_room", "repaid_debt", "deficit"]
     rows = sorted(rows, key=lambda row: (row[0], row[1]))
     columns = np.array(rows, float).reshape(len(rows), len(names)).T if rows else np.zeros((len(names), 0))
     return pa.table(dict(zip(names, columns, strict=True)))

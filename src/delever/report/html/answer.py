@@ -7,9 +7,12 @@ cards       the same figures as the tables, with their 95 % intervals; red where
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from delever.report.html.figure import Card, Given, pct, short, signed, usd
+import pyarrow as pa
+
+from delever.report.html.figure import Card, Figure, Given, pct, short, signed, usd
 from delever.report.html.hinges import CHANGED, OF, nearest_of
 from delever.report.html.losses import NOTHING
 from delever.report.html.walls import SAID, bad_debt, reached
@@ -78,6 +81,21 @@ def _owner(given: Given) -> str:
         f"Of the largest owners one decides most: without {short(str(least['owner']))} ({least['protocol']}) the mean {what} "
         f"falls from {usd(base)} to {usd(float(least[of]))}."
     )
+
+
+def brief(given: Given, found: Mapping[str, Sequence[Figure]], stated: pa.Table) -> list[tuple[str, str]]:
+    """The rest of the page that is printed first: what was asked, and the finding of each section; what is assumed, counted."""
+    events = given.run.world.scenario.events
+    asked = "events: " + ", ".join(type(event).kind for event in events) if events else "no event: outside prices alone"
+    rows = [("Asked", f"{given.horizon}, {given.run.paths.num_rows:,} paths; {asked}")]
+    for term, section in (("Breaks", "price"), ("Feeds", "feedback"), ("Goes", "course"), ("Pays", "bearers"),
+                          ("Infects", "infects"), ("Hinges on", "hinges")):
+        rows += [(term, found[section][0].title)] if found.get(section) else []
+    if given.comparison is not None:
+        rows.append(("Changes it", ", ".join(given.comparison.labels)))
+    kinds = stated["kind"].to_pylist()
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    return [*rows, ("Assumed", f"of {len(kinds)} inputs {counts}; see What is assumed")]
 
 
 def figures(given: Given) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from delever.report.criticality import headline
-from delever.report.html.figure import Figure, Given, html_table, signed
+from delever.report.html.figure import Figure, Given, html_table, pct, signed
 from delever.report.html.theme import PERCENT, C, chart, drawn, needed
 from delever.report.numbers import magnitude
 
@@ -61,6 +61,7 @@ def figure(asset: str, found: Criticality) -> Figure:
             ("n", "forced sale per further unit of fall x fall per unit sold; above 1 a sale forces a larger one"),
             ("Leaves out", "outside buyers who come back, owners who answer, late oracles: an upper bound"),
             *cut,
+            *([("Steps", f"{pct(abs(edges[1] - edges[0]))} of the price")] if len(edges) > 1 else []),
             ("Horizon", "none: who is due is called at once"),
             ("Source", f"delever criticality --asset {asset}"),
         ),

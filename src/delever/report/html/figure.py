@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from delever.report.numbers import duration, magnitude, percent
 
 if TYPE_CHECKING:
     from delever.analysis import Comparison, Criticality, Solvency, Wall
+    from delever.analysis.worst import Worst
     from delever.run.stress import Run
 
 MOST_ROWS = 400  # of the table below a chart
@@ -33,6 +34,7 @@ class Figure:
     notes: Sequence[tuple[str, str]]  # (term, text)
     table: str = ""
     legend: Sequence[tuple[str, str, str]] = ()  # (colour, text, style: solid, pale, line, dot)
+    steps: Sequence[str] = ()  # sentences, in their order
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,16 @@ class Given:
     """What figures are drawn from. walls: of each asset that is shown; positions: liquidation prices, or why there are none."""
 
     run: Run
+    _: KW_ONLY
     walls: Mapping[str, Wall] = field(default_factory=dict)
     criticality: Mapping[str, Criticality] = field(default_factory=dict)
     solvency: Mapping[str, Solvency] = field(default_factory=dict)
     positions: pa.Table | None = None
     concentration: pa.Table | None = None
     comparison: Comparison | None = None
+    twin: Run | None = None  # the same paths with nobody liquidated, where they are kept beside the run
+    worst: Worst | None = None  # the worst path, played again
+    contagion: pa.Table | None = None  # as analysis/contagion.py, where it is kept beside the run
     missing: Mapping[str, str] = field(default_factory=dict)  # figure -> why it is not there
 
     @cached_property

@@ -5,7 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from delever.analysis.largest import BASELINE
 from delever.report.html.figure import Figure, Given, html_table, pct, short, signed, usd
@@ -105,9 +107,8 @@ def accounts(given: Given) -> tuple[str, int, int]:
     table = given.positions
     if table is None or not table.num_rows:
         return "", 0, 0
-    near = [row for row in table.to_pylist() if row.get("move") is not None]
-    near.sort(key=lambda row: abs(float(row["move"])))
-    return "".join(map(account_row, near[:SHOWN])), min(len(near), SHOWN), len(near)
+    near = nearest(table)
+    return "".join(map(account_row, near.slice(0, SHOWN).to_pylist())), min(near.num_rows, SHOWN), near.num_rows
 
 
 def account_row(row: dict[str, Any]) -> str:
@@ -133,5 +134,11 @@ def account_row(row: dict[str, Any]) -> str:
 
 def nearest_of(positions: pa.Table | None) -> dict[str, Any] | None:
     """The position nearest to its liquidation price that is worth anything."""
-    rows = [row for row in (positions.to_pylist() if positions is not None else []) if row.get("move") is not None]
-    return min(rows, key=lambda row: abs(float(row["move"]))) if rows else None
+    near = nearest(positions).slice(0, 1).to_pylist() if positions is not None and positions.num_rows else []
+    return near[0] if near else None
+
+
+def nearest(positions: pa.Table) -> pa.Table:
+    """Those that the move of one price can bring to liquidation, the nearest first."""
+    there = positions.filter(pc.is_valid(positions["move"]))
+    return there.take(pa.array(np.argsort(np.abs(there["move"].to_numpy()), kind="stable")))

@@ -54,6 +54,9 @@ def of_protocol(given: Given, name: str) -> Figure | None:
         ]
         below = above
 
+    dry = ran_dry(given, name, said)
+    marks = [{"t": when / 3600.0} for _, _, when in dry]
+
     def make(narrow: bool) -> Any:
         alt = needed()
         x = alt.X(
@@ -69,7 +72,8 @@ def of_protocol(given: Given, name: str) -> Figure | None:
             .encode(x=x, y=y, y2="y1:Q", color=alt.Color("c:N", scale=None), detail="who:N")
         )
         dots = chart(rows).mark_point(opacity=0, size=60, filled=True).encode(x=x, y="y1:Q", description="d:N")
-        return alt.layer(area, dots).properties(height=210 if narrow else 240)
+        rules = [chart(marks).mark_rule(strokeDash=[2, 3], aria=False).encode(x="t:Q")] if marks else []
+        return alt.layer(area, dots, *rules).properties(height=210 if narrow else 240)
 
     first = max(mean, key=lambda one: float(mean[one][-1]))
     table = pa.table(
@@ -89,6 +93,7 @@ def of_protocol(given: Given, name: str) -> Figure | None:
         (
             ("Means", "add up; medians would not"),
             ("Order", "of the layers, from below"),
+            *dry_notes(dry),
             ("Horizon", given.horizon),
             ("Paths", f"{len(losses.total):,}"),
             ("Source", "timeline.parquet"),
@@ -96,6 +101,30 @@ def of_protocol(given: Given, name: str) -> Figure | None:
         html_table(table, f"Use of the default waterfall of {name}, mean over paths"),
         [(TINTS[i % len(TINTS)], said[use.name], "solid") for i, use in enumerate(fields)],
     )
+
+
+def dry_notes(dry: list[tuple[str, float, float]]) -> list[tuple[str, str]]:
+    """Which layer could first not serve in full, and when."""
+    if not dry:
+        return []
+    told = "; ".join(f"{label}: {moment(when)}, on {pct(share)} of paths" for label, share, when in dry)
+    return [("Could not serve in full", f"{told}. Median time over those paths, exact to the block; dotted")]
+
+
+def ran_dry(given: Given, name: str, said: dict[str, str]) -> list[tuple[str, float, float]]:
+    """(layer, share of paths, median time over them [s]) of those that could not serve in full, in the order of time.
+
+    Times are those of the paths, to the block, and not of the bins that are drawn.
+    """
+    found = []
+    for layer, label in said.items():
+        column = f"{layer}_dry.{name}"
+        if column in given.run.paths.column_names:
+            when = np.asarray(given.run.paths[column], float)
+            when = when[~np.isnan(when)]
+            if len(when):
+                found.append((label, len(when) / given.run.paths.num_rows, float(np.median(when))))
+    return sorted(found, key=lambda one: one[2])
 
 
 def bearing(given: Given, name: str) -> set[str]:

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from delever import __version__
 from delever.analysis.bearers import LEVEL
-from delever.analysis.comparison import changed, compared
-from delever.analysis.feedback import STEP, TO, criticality_of
-from delever.analysis.position_prices import prices_of
-from delever.analysis.shocks import Walk
-from delever.analysis.solvency import solvency_of
-from delever.analysis.soundness import check
-from delever.analysis.walls import wall_of
+from delever.analysis.origins import origins
 from delever.model.errors import InputError
-from delever.report.files import CONCENTRATION, check_target, write_text
-from delever.report.html import answer, bearers, branching, change, deleveraged, exits, falls, hinges, layers, losses, walls
+from delever.report.files import check_target, write_text
+from delever.report.html import (
+    answer,
+    bearers,
+    branching,
+    change,
+    deleveraged,
+    exits,
+    falls,
+    fans,
+    hinges,
+    infects,
+    layers,
+    losses,
+    reached,
+    walls,
+    worst,
+)
 from delever.report.html.figure import Card, Figure, Given, html_table
+from delever.report.html.given import given_of
 from delever.report.html.theme import PALETTE, needed
 from delever.report.numbers import human
 from delever.report.stress import assumptions
-from delever.run.store import kept_beside
+from delever.run.store import MADE
 from delever.run.stress import Run
 
-SHOCKS = "-60%..0%"
-APART = 0.1  # between the prices at which all is sold, share
-MOST_WALLS = 2  # figures
 SECTIONS = (  # id, name, lede
     (
         "price",
@@ -41,7 +47,9 @@ SECTIONS = (  # id, name, lede
     ),
     ("feedback", "Does it feed on itself", "Prices on the venues where forced selling goes, beside those of the outside."),
     ("size", "How bad, and how often", ""),
+    ("course", "How it goes", "One path, as it was run: it shows how, not how often."),
     ("bearers", "Who pays", ""),
+    ("infects", "Who infects whom", ""),
     ("hinges", "Whom it hinges on", ""),
     ("change", "What would change it", ""),
     ("assumed", "What is assumed", ""),
@@ -73,44 +81,6 @@ def html_report(run: Run, *others: Run, labels: Sequence[str] = ()) -> str:
     return render(given_of(run, others, labels))
 
 
-def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -> Given:
-    """Walls, liquidation prices, concentration and comparison of a run."""
-    missing: dict[str, str] = {}
-    found = {asset: wall_of(run.model, asset, SHOCKS) for asset in leading(run)}
-    concentration = None
-    if run.folder is not None:
-        concentration = kept_beside(run.folder, run.manifest, CONCENTRATION)
-    if concentration is None:
-        missing["concentration"] = "it was not computed with the run (delever stress --no-concentration leaves it out)"
-    comparison = None
-    if others:
-        names = tuple(labels) or tuple(
-            other.folder.name if other.folder else f"variant {i + 1}" for i, other in enumerate(others)
-        )
-        for other, name in zip(others, names, strict=True):
-            same = (other.paths.num_rows, other.world.scenario.seed) == (run.paths.num_rows, run.world.scenario.seed)
-            if not same:
-                raise InputError(
-                    "has other paths than the first run",
-                    name,
-                    other.paths.num_rows,
-                    "compare runs of the same seed and number of paths",
-                )
-        settings = [row for other, name in zip(others, names, strict=True) for row in changed(run.world, other.world, name)]
-        comparison = compared(run.world, names, [run, *others], settings, ())
-    feedback = {asset: criticality_of(run.model, asset, TO, Walk(STEP, None)) for asset in list(found)[:1]}
-    exit_prices = {asset: solvency_of(run.model, SHOCKS, asset, Walk(APART)) for asset in list(found)[:1]}
-    return Given(run, found, feedback, exit_prices, prices_of(run.model), concentration, comparison, missing)
-
-
-def leading(run: Run) -> list[str]:
-    """Assets whose walls are shown: whose fall by 30 % puts most debt and positions within reach, of those that have a market."""
-    known = run.world.assets
-    assets = [name for name in run.model.layout.markets if name in known and not (known[name].perp or known[name].is_option)]
-    reach = {name: sum(map(walls.reached, wall_of(run.model, name, walls.SAID).totals.to_pylist())) for name in assets}
-    return sorted(assets, key=lambda name: -reach[name])[:MOST_WALLS]
-
-
 def render(given: Given) -> str:
     """Fill the template."""
     import jinja2
@@ -122,7 +92,7 @@ def render(given: Given) -> str:
     rows, shown, everybody = hinges.accounts(given)
     what_title, what = change.table(given)
     cards = answer.cards(given)
-    ages = check(world).inputs.to_pylist()
+    stated, figures = origins(world), figures_of(given)
     return template.render(
         palette=PALETTE,
         version=__version__,
@@ -133,9 +103,11 @@ def render(given: Given) -> str:
         headline=answer.headline(given),
         decides=answer.decides(given),
         cards=cards,
+        brief=answer.brief(given, figures, stated),
         sections=SECTIONS,
-        figures=figures_of(given),
+        figures=figures,
         missing=given.missing,
+        several=len(world.protocols) > 1,
         accounts=rows,
         shown=shown,
         everybody=everybody,
@@ -144,7 +116,8 @@ def render(given: Given) -> str:
         what=what,
         changes=given.comparison.settings.to_pylist() if given.comparison else [],
         assumptions=assumptions(world),
-        ages=[{key: human(value) for key, value in row.items()} for row in ages],
+        origins=stated.to_pylist(),
+        human=human,
         limits=LIMITS,
         summary=html_table(
             run.summary.select(["figure", "value", "unit", "low", "high", "definition", "horizon"]), "Every figure of the run"
@@ -160,10 +133,12 @@ def render(given: Given) -> str:
 def figures_of(given: Given) -> dict[str, list[Figure]]:
     """Of each section, those that there are."""
     found: dict[str, list[Figure | None]] = {
-        "price": [*walls.walls(given), *exits.exits(given)],
-        "feedback": [*branching.branching(given), falls.falls(given)],
+        "price": [*walls.walls(given), *exits.exits(given), reached.reached(given)],
+        "feedback": [*branching.branching(given), falls.falls(given), *fans.fans(given)],
         "size": [losses.losses(given)],
+        "course": [worst.worst_path(given)],
         "bearers": [bearers.who_pays(given), *layers.layers(given), deleveraged.deleveraged(given)],
+        "infects": [infects.infects(given)],
         "hinges": [hinges.concentration(given)],
     }
     return {name: [figure for figure in figures if figure is not None] for name, figures in found.items()}
@@ -179,15 +154,19 @@ def proof(given: Given) -> list[tuple[str, str]]:
         ("world", f"sha256 {manifest.get('world_hash', '–')}"),
         ("seed", str(scenario.seed)),
         ("paths and steps", f"{run.paths.num_rows:,} paths, {run.model.steps:,} steps of {human(scenario.step, 's')}"),
-        (
-            "command",
-            shlex.join(["delever", *sys.argv[1:]])
-            if Path(sys.argv[0]).stem in ("delever", "__main__")
-            else "delever.html_report(run)",
-        ),
+        *made_of(manifest),
         ("soundness", f"conservation held to {residual:.1e} of turnover" if residual is not None else "–"),
         *((f"input {name}", f"sha256 {digest}") for name, digest in sorted(dict(manifest.get("inputs", {})).items())),
     ]
+
+
+def made_of(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    """By which command the run was made, when, and how long it took; of runs of earlier versions it is not known."""
+    made = manifest.get(MADE)
+    if made is None:
+        return []
+    begun = datetime.fromisoformat(made["begun"])
+    return [("command", made["command"]), ("made", f"{begun:%d %B %Y, %H:%M} UTC, in {human(made['seconds'], 's')}")]
 
 
 def terms(given: Given, cards: Sequence[Card]) -> list[tuple[str, str, str]]:

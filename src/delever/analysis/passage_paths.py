@@ -1,0 +1,207 @@
+"""First passage on the scenario's price paths: who has reached his boundary when, on which path, if nobody acts.
+
+Accounts with a driver are told from the lowest value that it has had on a path: of those that share one, sorted by distance, all
+up to it have been reached. Baskets are valued anew in every step. A start price that is shifted gives the same account once more
+as a further row: the same draws, so differences are of the shift alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from delever.analysis.boundaries import Amounts, Boundaries
+from delever.analysis.margins import MarginBook
+from delever.analysis.outside_paths import walk
+from delever.prices.base import Process
+from delever.run.assemble import Model
+
+AT_ONCE = 1000  # paths in a chunk
+CELLS = 2_000_000  # accounts x paths x reserves of margin accounts that are valued at once
+FINE = 1e-6  # log price over the horizon: drivers whose interest differs by less are one
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Accounts to follow. Axes: N rows, M markets, Q amounts."""
+
+    account: np.ndarray  # [N]
+    shift: np.ndarray  # [N, M] log price by which the start is moved
+    amount: np.ndarray  # [N, Q] what is added up by path where the row is reached; 0 of rows that are shifted
+
+    def some(self, which: np.ndarray) -> Rows:
+        """Some of them."""
+        return Rows(self.account[which], self.shift[which], self.amount[which])
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What came of the rows. Axes: N rows, K times, Q amounts, P paths."""
+
+    reached: np.ndarray  # [N] number of paths
+    time: np.ndarray  # [N] sum over these paths of the time of reaching it [s]
+    totals: np.ndarray  # [K, Q, P] amounts of the rows that are reached by then
+
+
+@dataclass
+class Group(ABC):
+    """Rows that are told in one way. at: [n] their numbers."""
+
+    at: np.ndarray
+    amount: np.ndarray  # [n, Q]
+    reached: np.ndarray = field(init=False)
+    time: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reached, self.time = np.zeros(len(self.at)), np.zeros(len(self.at))
+
+    @abstractmethod
+    def begin(self, paths: int) -> None:
+        """A chunk of paths."""
+
+    @abstractmethod
+    def look(self, time: float, moves: np.ndarray) -> None:
+        """After a step. moves: [M, P] log moves since the start."""
+
+    @abstractmethod
+    def total(self) -> np.ndarray:
+        """[Q, P] amounts of those reached so far."""
+
+
+class Driven(Group):
+    """Rows of one driver."""
+
+    def __init__(self, at: np.ndarray, amount: np.ndarray, vector: np.ndarray, growth: float, distance: np.ndarray) -> None:
+        order = np.argsort(distance, kind="stable")
+        super().__init__(at[order], amount[order])
+        self.vector, self.growth, self.distance = vector, growth, distance[order]
+        self.below = np.vstack([np.zeros(amount.shape[1]), np.cumsum(self.amount, axis=0)])  # [n + 1, Q]
+
+    def begin(self, paths: int) -> None:
+        """See Group."""
+        self.lowest, self.count = np.zeros(paths), np.zeros(paths, np.int64)
+
+    def look(self, time: float, moves: np.ndarray) -> None:
+        """See Group."""
+        now = self.vector @ moves + self.growth * time
+        lower = np.flatnonzero((now < self.lowest) | (self.count == 0))
+        self.lowest[lower] = np.minimum(now[lower], self.lowest[lower])
+        new = np.searchsorted(self.distance, -self.lowest[lower], side="right")
+        before, n = self.count[lower], len(self.at)
+        change = np.bincount(before, minlength=n + 1) - np.bincount(new, minlength=n + 1)
+        hit = np.cumsum(change)[:n]
+        self.reached += hit
+        self.time += time * hit
+        self.count[lower] = new
+
+    def total(self) -> np.ndarray:
+        """See Group."""
+        return np.asarray(self.below[self.count].T)
+
+
+class Valued(Group):
+    """Rows that are valued path by path."""
+
+    def begin(self, paths: int) -> None:
+        """See Group."""
+        self.hit = np.zeros((len(self.at), paths), np.bool_)
+
+    def look(self, time: float, moves: np.ndarray) -> None:
+        """See Group."""
+        new = (self.spare(time, moves) < 0.0) & ~self.hit
+        count = new.sum(axis=1)
+        self.reached += count
+        self.time += time * count
+        self.hit |= new
+
+    @abstractmethod
+    def spare(self, time: float, moves: np.ndarray) -> np.ndarray:
+        """What the rows have to spare [n, P], USD."""
+
+    def total(self) -> np.ndarray:
+        """See Group."""
+        return np.asarray(self.amount.T @ self.hit)
+
+
+class Lending(Valued):
+    """Baskets of lending accounts."""
+
+    def __init__(self, at: np.ndarray, rows: Rows, amounts: Amounts) -> None:
+        super().__init__(at, rows.amount)
+        self.vectors, self.growth = amounts.vectors, amounts.growth[rows.account]
+        self.weight = amounts.weight[rows.account] * np.exp(rows.shift @ amounts.vectors.T)
+
+    def spare(self, time: float, moves: np.ndarray) -> np.ndarray:
+        """See Valued."""
+        return np.asarray((self.weight * np.exp(self.growth * time)) @ np.exp(self.vectors @ moves))
+
+
+class Margined(Valued):
+    """Baskets of margin accounts."""
+
+    def __init__(self, at: np.ndarray, rows: Rows, book: MarginBook, moves: np.ndarray) -> None:
+        """moves: [R, M] of reserves by markets."""
+        super().__init__(at, rows.amount)
+        self.book, self.moves, self.price = book, moves, book.model.seen_price()
+        self.shifted = np.exp(rows.shift @ moves.T)  # [n, R]
+        self.account = np.searchsorted(book.accounts, rows.account)
+
+    def begin(self, paths: int) -> None:
+        """See Group."""
+        super().begin(paths)
+        size = max(1, CELLS // (paths * len(self.price)))
+        self.parts = [(slice(i, i + size), self.book.repeated(self.account[i:i + size], paths))
+                      for i in range(0, len(self.at), size)]
+
+    def spare(self, time: float, moves: np.ndarray) -> np.ndarray:
+        """See Valued."""
+        out, seen = np.zeros(self.hit.shape), np.exp(self.moves @ moves).T  # [P, R]
+        for part, book in self.parts:
+            times = (self.shifted[part][:, None] * seen).reshape(-1, len(self.price))
+            standing = book.at(self.price, times)
+            out[part] = (standing.equity - standing.maintenance).reshape(-1, moves.shape[1])
+        return out
+
+
+def groups_of(model: Model, rows: Rows, found: Boundaries, amounts: Amounts, moves: np.ndarray) -> list[Group]:
+    """The rows by how they are told."""
+    driver, groups = found.driver[rows.account], list[Group]()
+    horizon = model.steps * model.step_length
+    growth = np.round(found.growth[rows.account] * horizon / FINE) * FINE / horizon
+    kinds, number = np.unique(np.stack([driver, growth]), axis=1, return_inverse=True)
+    order = np.argsort(number.ravel(), kind="stable")
+    edges = np.searchsorted(number.ravel()[order], np.arange(kinds.shape[1] + 1))
+    for k in range(kinds.shape[1]):
+        if kinds[0, k] >= 0:
+            at, vector = order[edges[k]:edges[k + 1]], found.vectors[int(kinds[0, k])]
+            distance = found.distance[rows.account[at]] + rows.shift[at] @ vector
+            groups.append(Driven(at, rows.amount[at], vector, float(kinds[1, k]), distance))
+    lends = model.positions.tables.margin[model.positions.tables.signature[rows.account]] == 0
+    baskets = np.flatnonzero((driver < 0) & lends), np.flatnonzero((driver < 0) & ~lends)
+    if len(baskets[0]):
+        groups.append(Lending(baskets[0], rows.some(baskets[0]), amounts))
+    if len(baskets[1]):
+        groups.append(Margined(baskets[1], rows.some(baskets[1]), MarginBook(model), moves))
+    return groups
+
+
+def follow(model: Model, process: Process, jumps: np.ndarray, paths: int, rows: Rows, groups: Sequence[Group],
+           marks: Sequence[int]) -> Followed:
+    """Run the prices. marks: steps after which amounts are added up."""
+    totals = np.zeros((len(marks), rows.amount.shape[1], paths))
+    for first in range(0, paths, AT_ONCE):
+        count = min(AT_ONCE, paths - first)
+        for group in groups:
+            group.begin(count)
+        for step, moves in walk(model, process, jumps, first, count):
+            for group in groups:
+                group.look(step * model.step_length, moves)
+            for k in [k for k, mark in enumerate(marks) if mark == step]:
+                totals[k, :, first:first + count] = sum(group.total() for group in groups)
+    reached, time = np.zeros(len(rows.account)), np.zeros(len(rows.account))
+    for group in groups:
+        reached[group.at], time[group.at] = group.reached, group.time
+    return Followed(reached, time, totals)

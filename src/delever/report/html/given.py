@@ -1,0 +1,71 @@
+"""What a report is drawn from: walls, what feeds on itself, exit prices, positions, and what is kept beside the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from delever.analysis.comparison import changed, compared
+from delever.analysis.contagion import KEPT
+from delever.analysis.feedback import STEP, TO, criticality_of
+from delever.analysis.position_prices import prices_of
+from delever.analysis.shocks import Walk
+from delever.analysis.solvency import solvency_of
+from delever.analysis.walls import wall_of
+from delever.analysis.worst import calls, worst, worst_of
+from delever.model.errors import InputError
+from delever.report.files import CONCENTRATION
+from delever.report.html import walls
+from delever.report.html.figure import Given
+from delever.run.store import kept_beside
+from delever.run.stress import Run
+from delever.run.twin import kept_twin
+
+SHOCKS = "-60%..0%"
+APART = 0.1  # between the prices at which all is sold, share
+MOST_WALLS = 2  # figures
+MOST_CALLS = 5_000  # on a path that is played again and told
+MANY, COARSE = 50_000, 0.05  # accounts beyond which the branching ratio is measured in coarser steps of the price
+
+
+def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -> Given:
+    """Walls, liquidation prices, concentration and comparison of a run."""
+    for one in (run, *others):
+        if one.world.scenario.tail is not None:
+            raise InputError("draws paths around a move, and pictures count paths", "scenario.tail", one.world.name,
+                             "report a run without it (--set scenario.tail=null); figures of this one: delever stress")
+    missing: dict[str, str] = {}
+    found = {asset: wall_of(run.model, asset, SHOCKS) for asset in leading(run)}
+    concentration = None
+    if run.folder is not None:
+        concentration = kept_beside(run.folder, run.manifest, CONCENTRATION)
+    if concentration is None:
+        missing["concentration"] = "it was not computed with the run (delever stress --no-concentration leaves it out)"
+    spread = kept_beside(run.folder, run.manifest, KEPT) if run.folder is not None else None
+    if spread is None and len(run.world.protocols) > 1:
+        missing["contagion"] = "it takes further runs, with each protocol spared: delever report RUN --contagion"
+    comparison = None
+    if others:
+        names = tuple(labels) or tuple(each.folder.name if each.folder else f"variant {i + 1}" for i, each in enumerate(others))
+        for other, name in zip(others, names, strict=True):
+            if (other.paths.num_rows, other.world.scenario.seed) != (run.paths.num_rows, run.world.scenario.seed):
+                raise InputError("has other paths than the first run", name, other.paths.num_rows,
+                                 "compare runs of the same seed and number of paths")
+        settings = [row for other, name in zip(others, names, strict=True) for row in changed(run.world, other.world, name)]
+        comparison = compared(run.world, names, [run, *others], settings, ())
+    step = STEP if len(run.model.positions.accounts) <= MANY else COARSE
+    feedback = {asset: criticality_of(run.model, asset, TO, Walk(step, None)) for asset in list(found)[:1]}
+    exit_prices = {asset: solvency_of(run.model, SHOCKS, asset, Walk(APART)) for asset in list(found)[:1]}
+    told = worst_of(run)
+    if told is not None and (many := calls(run, told)) > MOST_CALLS:
+        missing["worst"] = f"path {told} has {many:,} liquidations: delever replay RUN --path {told} plays it"
+    return Given(run, walls=found, criticality=feedback, solvency=exit_prices, positions=prices_of(run.model),
+                 concentration=concentration, comparison=comparison, twin=kept_twin(run),
+                 worst=None if told is None or "worst" in missing else worst(run, told), contagion=spread, missing=missing)
+
+
+def leading(run: Run) -> list[str]:
+    """Assets whose walls are shown: whose fall by 30 % puts most debt and positions within reach, of those that have a market."""
+    known = run.world.assets
+    assets = [name for name in run.model.layout.markets if name in known and not (known[name].perp or known[name].is_option)]
+    reach = {name: sum(map(walls.reached, wall_of(run.model, name, walls.SAID).totals.to_pylist())) for name in assets}
+    return sorted(assets, key=lambda name: -reach[name])[:MOST_WALLS]
