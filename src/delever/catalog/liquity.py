@@ -9,9 +9,10 @@ from __future__ import annotations
 from delever.catalog.parameters import Entry, ParameterSet
 
 SOURCES = {
-    "base": "liquity/dev @5174ecd0, contracts/Dependencies/LiquityBase.sol: MCR 110 %, CCR 150 %, LUSD_GAS_COMPENSATION 200e18, "
-            "MIN_NET_DEBT 1800e18, PERCENT_DIVISOR 200, REDEMPTION fee floor 0.5 %",
-    "manager": "the same, contracts/TroveManager.sol: MINUTE_DECAY_FACTOR for a half-life of 12 h, BETA 2",
+    "base": "liquity/dev @5174ecd0, LiquityBase.sol, as its results of execution show: MCR 110 %, CCR 150 %, LUSD_GAS_COMPENSATION "
+            "200e18, PERCENT_DIVISOR 200",
+    "manager": "TroveManager.sol of the same, read in forks that kept it (MIN_NET_DEBT 1800e18, REDEMPTION_FEE_FLOOR 0.5 %, "
+               "MINUTE_DECAY_FACTOR 999037758833783000 for a half-life of 12 h, BETA 2)",
 }
 NOTE = "Constants of the contracts as deployed on 5 April 2021. The system reads no price of LUSD: give it a feed `fixed` at 1."
 
