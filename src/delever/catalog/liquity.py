@@ -9,7 +9,7 @@ from __future__ import annotations
 from delever.catalog.parameters import Entry, ParameterSet
 
 SOURCES = {
-    "base": "liquity/dev @5174ecd0, LiquityBase.sol, as its results of execution show: MCR 110 %, CCR 150 %, LUSD_GAS_COMPENSATION "
+    "base": "liquity/dev @5174ecd0, LiquityBase.sol, as its execution shows: MCR 110 %, CCR 150 %, LUSD_GAS_COMPENSATION "
             "200e18, PERCENT_DIVISOR 200",
     "manager": "TroveManager.sol of the same, read in forks that kept it (MIN_NET_DEBT 1800e18, REDEMPTION_FEE_FLOOR 0.5 %, "
                "MINUTE_DECAY_FACTOR 999037758833783000 for a half-life of 12 h, BETA 2)",
