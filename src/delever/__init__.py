@@ -29,10 +29,12 @@ if TYPE_CHECKING:
         sweep,
         wall,
     )
+    from delever.analysis.change import change
     from delever.analysis.contagion import contagion
     from delever.analysis.leaning import lean
     from delever.analysis.limits import static_checks
     from delever.analysis.network import network
+    from delever.analysis.outcomes import outcomes
     from delever.analysis.reverse import reverse
     from delever.analysis.solvency import solvency
     from delever.analysis.tails import tails
@@ -55,6 +57,7 @@ __all__ = [
     "InputError",
     "StoppedError",
     "World",
+    "change",
     "check",
     "compare",
     "concentration",
@@ -70,6 +73,7 @@ __all__ = [
     "load",
     "network",
     "open_run",
+    "outcomes",
     "remainder_worlds",
     "replay",
     "reverse",
@@ -90,6 +94,7 @@ _HOME = {
     "InputError": "delever.model.errors",
     "StoppedError": "delever.model.errors",
     "World": "delever.model.world",
+    "change": "delever.analysis.change",
     "check": "delever.analysis",
     "compare": "delever.analysis",
     "concentration": "delever.analysis",
@@ -104,6 +109,7 @@ _HOME = {
     "liquidation_prices": "delever.analysis",
     "load": "delever.worlds",
     "network": "delever.analysis.network",
+    "outcomes": "delever.analysis.outcomes",
     "remainder_worlds": "delever.analysis",
     "open_run": "delever.run.stress",
     "replay": "delever.run.replay",

@@ -189,9 +189,9 @@ def test_remainders_are_shown_constant_and_moving_with_what_backs_the_book() -> 
 def test_sixty_shocks_on_every_real_account_take_well_under_a_second(real: Any) -> None:
     model = assemble(real("world.yaml"))
     wall_of(model, "ETH", -0.05)  # compiles
-    start = time.perf_counter()
+    start = time.process_time()  # of this process: what else the machine does is not counted
     found = wall_of(model, "ETH", "-60%..0% in 60")
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
     for name in DOLLARS:
         assert np.sum(found.table[name]) == pytest.approx(np.sum(found.totals[name]), rel=1e-12)
 

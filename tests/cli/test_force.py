@@ -17,7 +17,7 @@ BRIEF = ["--paths", "2", "--threads", "1"]
 LOANS = "wallet,token,kind,qty\na,ETH,collateral,5\na,USDC,debt,6000\n"
 CRASH = "scenario.events=[{kind: price, change: {ETH: -30 %}}]"
 RUN = ["stress", "first", *BRIEF, "--no-concentration", "--no-remainder", "--set", CRASH, "--set", "scenario.horizon=20 min",
-       "--out", "run"]
+       "--outcomes", "--out", "run"]
 WRITES = [
     (WALL, "--csv", "w.csv"), (WALL, "--parquet", "w.parquet"), (WALL, "--accounts", "a.csv"), (WALL, "--chart", "w.svg"),
     (WALL, "--positions", "p.csv"),
@@ -28,7 +28,8 @@ WRITES = [
     (["clear", "debts.csv", "means.csv"], "--chart", "c.svg"), (["contagion", "both", "--network"], "--chart", "n.svg"),
     (["replay", "run", "--path", "0"], "--out", "r.parquet"), (["report", "run"], "--out", "r.html"),
     (["solvency", "first"], "--csv", "e.csv"), (["limits", "first"], "--csv", "l.csv"),
-    (["attribute", "run"], "--chart", "a.svg"), (["import", "loans.csv", "--as", "lending"], "--out", "book.csv"),
+    (["attribute", "run"], "--chart", "a.svg"), (["outcomes", "run"], "--csv", "o.csv"),
+    (["change", "run", "run"], "--chart", "why.svg"), (["import", "loans.csv", "--as", "lending"], "--out", "book.csv"),
 ]
 
 

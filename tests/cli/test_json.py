@@ -111,7 +111,7 @@ def test_check(both: str) -> None:
 
 
 def test_stress(both: str) -> None:
-    held("stress", typed("stress", both, "--paths", "2"),
+    held("stress", typed("stress", both, "--paths", "2", "--outcomes"),
          typed("stress", "first", *BRIEF, "--order", "sell N ETH", "--find-critical", *THIN))
 
 
@@ -150,6 +150,16 @@ def test_what_a_run_says_beside_its_figures(both: str) -> None:
     held("attribute", typed("attribute", "run"))
     held("report", typed("report", "run"))
     held("twin", typed("twin", "run"))
+
+
+def test_outcomes_and_why_they_changed(both: str) -> None:
+    quick = ("--paths", "2", "--no-concentration", "--no-remainder")
+    typed("stress", both, *quick, "--outcomes", "--out", "run")
+    typed("stress", both, *quick, "--outcomes", "--out", "run2", "--set", "assets.ETH.price=-10 %")
+    held("outcomes", typed("outcomes", "run"))
+    found = typed("change", "run", "run2")
+    assert found["notes"] == []
+    held("change", {**found, "notes": ["somewhat"]})
 
 
 def test_where_selling_feeds_on_itself(both: str) -> None:

@@ -26,7 +26,8 @@ LOOKS = [["--help"], *HELP, ["check", "first"], ["check", "both"], ["wall", "fir
          ["explain", "reverse stress"],
          ["import", "loans.csv", "--as", "lending"], ["init", "new", "--perps"]]
 RUNS = [["stress", "first", "--paths", "2", "--out", "lent", *QUICK, "--order", "sell 5 ETH"],
-        ["stress", "both", "--paths", "2", "--out", "run"], ["replay", "run", "--path", "0"], ["twin", "run"],
+        ["stress", "both", "--paths", "2", "--outcomes", "--out", "run"], ["replay", "run", "--path", "0"], ["twin", "run"],
+        ["outcomes", "run"], ["change", "lent", "run"],
         ["contagion", "both", "--paths", "2"], ["compare", "first", "--paths", "2", "--base", QUICK[1], "--base",
                                                 QUICK[3], "--what", "three points less", "--set", f"{FIELD}=-3 points"],
         ["reverse", "first", "--paths", "2", "--set", "scenario.events=[]", *QUICK[2:], "--limit", "any bad debt", "--by",

@@ -76,6 +76,15 @@ def test_paths_seed_and_settings_are_overrides_of_the_world(below: Below) -> Non
     assert (world.scenario.paths, world.scenario.seed, world.actors["liquidators"].rule) == (12, 3, "always")
 
 
+def test_outcomes_are_kept_where_somebody_asks_and_a_worlds_own_windows_stand(below: Below) -> None:
+    asked = []
+    for more in ((), ("--outcomes",), ("--set", "scenario.judged={event_share: 2 %}", "--outcomes")):
+        invoke("stress", "first", *more)
+        judged = below.calls["stress"][0].scenario.judged
+        asked.append(None if judged is None else judged.event_share)
+    assert asked == [None, 0.05, 0.02]
+
+
 def test_an_order_joins_the_shocks_and_its_critical_size_is_in_the_json(below: Below) -> None:
     result = invoke("stress", "first", "--order", "sell 50,000 ETH", "--find-critical", "--json", "--out", "here")
     world = below.calls["stress"][0]

@@ -188,12 +188,12 @@ def test_a_round_is_measured_as_the_paper_measures_it(rule: str) -> None:
     paid = np.array([8.0 * (done.units(row[0]) - row[2]) for row in SHORTS])  # at 88 instead of 80 USD
     winners = profits > 0.0
     expected = measure(profits[winners], [8.0], paid[winners] / profits[winners], 8.0) if np.all(paid[~winners] == 0.0) else None
-    overshoot, unfairness, coverability = done.state.safety.rounds[:, 0, 0]
+    overshoot, fairness_regret, coverability = done.state.safety.rounds[:, 0, 0]
     assert coverability == pytest.approx(60.0 / 8.0, rel=1e-12) and overshoot == pytest.approx(0.0, abs=1e-11)
     if expected is not None:
         assert overshoot == pytest.approx(expected.overshoot, abs=1e-11)
-        assert unfairness == pytest.approx(expected.fairness_regret, rel=1e-12, abs=1e-11)
+        assert fairness_regret == pytest.approx(expected.fairness_regret, rel=1e-12, abs=1e-11)
     if rule == "wealth_pro_rata":
-        assert unfairness == pytest.approx(0.0, abs=1e-11)
+        assert fairness_regret == pytest.approx(0.0, abs=1e-11)
     if rule.startswith("hyperliquid"):
-        assert unfairness > 1.0
+        assert fairness_regret > 1.0

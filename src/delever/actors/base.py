@@ -29,6 +29,7 @@ class Actor(Spec, ABC):
 
     answers: ClassVar[bool] = False  # speaks for owners who answer what is about to happen to their accounts
     touches: ClassVar[bool] = False  # acts for accounts of the book, healthy ones too
+    buys_lots: ClassVar[bool] = False  # bids on lots that go to whoever bids most
     bids: ClassVar[bool] = False  # takes what rules offer: without any such actor nobody liquidates
 
     @classmethod

@@ -4,7 +4,7 @@
     depth        of every venue, from the start on (an event `depth`; no price moves by it)
     leverage     what loans owe, collateral staying what it is; on exchanges what is posted as margin is divided instead, so
                  that notional / margin is multiplied
-    latency      of every feed the heartbeat, the delay and the averaging time
+    latency      of every feed the heartbeat, the delay, the averaging time and the hop
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import assemble
 
-LATE = ("heartbeat", "delay", "over")  # fields of feeds that are times
+LATE = ("heartbeat", "delay", "over", "hop")  # fields of feeds that are times
 
 
 def multiplied(world: World, quantity: str, value: object) -> World:

@@ -18,6 +18,10 @@ def actors_found(world: World) -> Iterator[Finding]:
     actors = world.actors.values()
     if lends and not any(getattr(actor, "bids", False) for actor in actors):
         yield Finding(WARN, "liquidator.none", "actors", "none", "write `actors: {liquidators: {kind: liquidators}}`")
+    for name in world.lending:
+        if getattr(world.protocols[name].rules, "bid_for", False) and not any(getattr(one, "buys_lots", False) for one in actors):
+            yield Finding(WARN, "auction.no_bidder", f"protocols.{name}.rules", world.protocols[name].rules.kind,
+                          "write `actors: {keepers: {kind: auction_keepers, capital: {USD: 2m}}}`, gas money too")
     if lends and not any(getattr(actor, "answers", False) for actor in actors):
         yield Finding(OK, "owner.none", "actors", "none",
                       "write `actors: {owners: {kind: borrowers, attentive: 30 %}}` to let some top up")

@@ -1,7 +1,7 @@
-"""Maker's ETH-A in April 2021, when it moved to Dutch auctions, and in February 2022.
+"""Maker's ETH-A in March 2020, in April 2021, when it moved to Dutch auctions, and in February 2022.
 
-The terms of its auctions are versions of the rules: `clip.eth_a_2021_04`, `clip.eth_a_2022_02`.
-Liquidation threshold = 1 / mat, incentive = penalty (chop - 1), which the protocol keeps all of: see protocols/clip.py.
+The terms of its auctions are versions of the rules: `flip.eth_a_2020_03`, `clip.eth_a_2021_04`, `clip.eth_a_2022_02`.
+Liquidation threshold = 1 / mat, incentive = penalty (chop - 1), which the protocol keeps all of: see protocols/clip.py, flip.py.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import math
 from delever.catalog.parameters import Entry, ParameterSet
 
 SOURCES = {
+    "2020-03-15": "makerdao/spells-mainnet @96f7b33, archive/2020-03-15-DssSpell/DssSpell.sol: the fee that it found (4 %); mat "
+                  "and chop: makerdao/dss-deploy-scripts @01e55f5, config/main.json, of autumn 2020",
     "2021-04-30": "makerdao/spells-mainnet @50f65be, archive/2021-04-30-DssSpell/DssSpell.t.sol: values after the spell",
     "2022-02-25": "makerdao/spells-mainnet @3e6e363, archive/2022-02-25-DssSpell/test/config.sol: values after the spell",
 }
@@ -25,6 +27,7 @@ def _eth_a(mat: float, chop: float, fee: float, cited: str) -> ParameterSet:
 
 
 PARAMETERS: dict[str, ParameterSet] = {
+    "maker-eth-a-2020-03": _eth_a(1.5, 1.13, 0.04, "2020-03-15"),
     "maker-eth-a-2021-04": _eth_a(1.5, 1.13, 0.055, "2021-04-30"),
     "maker-eth-a-2022-02": _eth_a(1.45, 1.13, 0.0225, "2022-02-25"),
 }

@@ -79,6 +79,10 @@ def stress(
     remainder: Annotated[
         bool, typer.Option("--remainder/--no-remainder", help="Show the figures with remainder collateral constant, and moving.")
     ] = True,
+    outcomes: Annotated[
+        bool, typer.Option("--outcomes", help="Keep what people are judged by: time unhealthy, regret, markouts, recovery; the "
+                           "run takes longer (scenario.judged).")
+    ] = False,
     settings: Set = None,
     allow_outside: Outside = False,
     as_json: Json = False,
@@ -88,7 +92,7 @@ def stress(
     from delever.cli import stress as command
 
     choice = command.Choice(
-        order, find_critical, paths, seed, out, threads, memory, trace, concentration, remainder, as_json, strict
+        order, find_critical, paths, seed, out, threads, memory, trace, concentration, remainder, outcomes, as_json, strict
     )
     command.run(world, settings or [], choice)
 
@@ -266,6 +270,46 @@ def replay(
     from delever.cli import replay as command
 
     command.run(run, path, out, declined, as_json, strict)
+
+
+@app.command()
+def change(
+    first: Annotated[str, typer.Argument(metavar="FIRST", help="Folder of a run, or a world: where it stood.")],
+    second: Annotated[str, typer.Argument(metavar="SECOND", help="Folder of a run, or a world: where it stands.")],
+    figure: Figure = None,
+    method: Annotated[
+        str, typer.Option(metavar="sequential|shapley", help="Group by group in an order, or the mean over all orders: 2^n "
+                                                             "worlds.")
+    ] = "sequential",
+    order: Annotated[
+        str | None, typer.Option(metavar="GROUPS", help="Of sequential: prices,positions,parameters,scenario if not told.")
+    ] = None,
+    threads: Threads = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the waterfalls (.svg).")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Say why figures changed: by prices, positions, parameters, scenario, and the program's version; parts add up exactly."""
+    from delever.cli import change as command
+
+    way = command.Way(figure or [], method, order, threads)
+    command.run(first, second, way, command.Targets(csv, parquet, chart), as_json)
+
+
+@app.command()
+def outcomes(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, as stress --outcomes made it.")],
+    csv: Csv = None,
+    parquet: Parquet = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Say by what people are judged: time unhealthy, regret, markouts, who lost what, recovery, buffers left unused."""
+    from delever.cli import outcomes as command
+
+    command.run(run, csv, parquet, as_json)
 
 
 @app.command()

@@ -47,6 +47,7 @@ class Choice:
     trace: str | None = None
     concentration: bool = True
     remainder: bool = True
+    outcomes: bool = False
     as_json: bool = False
     strict: bool = False
 
@@ -139,6 +140,8 @@ def _world(text: str, settings: list[str], choice: Choice) -> World:
     if choice.seed is not None:
         chosen["scenario.seed"] = str(choice.seed)
     world = load_world(text, chosen)
+    if choice.outcomes and world.scenario.judged is None:  # else its own windows and bands stand
+        world = world.replace("scenario.judged", {})
     if choice.sized is None:
         return world
     from delever.model.errors import InputError, nearest

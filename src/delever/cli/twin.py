@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from delever.cli.arguments import Csv, Json, Threads
-from delever.cli.options import user_errors
+from delever.cli.arguments import Csv, Force, Json, Threads
+from delever.cli.options import check_output, user_errors
 from delever.cli.progress import bar
 
 
@@ -16,16 +16,17 @@ def twin(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     threads: Threads = None,
     csv: Csv = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Run the same paths with nobody liquidated; print what liquidations made of prices and losses."""
     with user_errors():
         from delever.analysis.twin import twin as beside
         from delever.report.document import Report, Section
-        from delever.report.files import check_target, json_document, write_table
+        from delever.report.files import json_document, write_table
         from delever.run.stress import open_run
 
-        check_target(csv, {".csv"})
+        check_output(csv, {".csv"})
         run = open_run(folder)
         with bar() as tell:
             found = beside(run, threads, tell)

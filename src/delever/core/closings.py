@@ -6,7 +6,7 @@
     largest part     the highest share of all haircuts of the path that one account bore
     coverability     lowest ratio of winners' profits to the deficit, over the positions that ADL was to close; below 1 no
                      rule covers it
-    overshoot, unfairness    summed over those positions: |H - B| and |max h - min(B / U, 1)| B, as in analysis/adl.py
+    overshoot, fairness_regret    summed over those positions: |H - B| and |max h - min(B / U, 1)| B, as in analysis/adl.py
 All are nan on paths where nobody was closed.
 """
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from delever.core.columns import Column, Figure, Reduce, Value, never_as_nan, worth
-from delever.core.exchange_tables import COVERABILITY, INSURANCE, OVERSHOOT, UNFAIRNESS
+from delever.core.exchange_tables import COVERABILITY, FAIRNESS_REGRET, INSURANCE, OVERSHOOT
 from delever.core.state import State
 from delever.core.tables import COVERED, DEFICIT
 
@@ -43,7 +43,7 @@ COLUMNS = (
         "mean of the lowest ratio of winners' profits to the deficit, over positions to be closed"),
     hit("adl_overshoot", "USD", "overshoot of ADL",
         "mean overshoot regret: how far haircuts were from what each position lacked, summed"),
-    hit("adl_unfairness", "USD", "fairness regret",
+    hit("adl_fairness_regret", "USD", "fairness regret",
         "mean fairness regret: largest share of a profit taken, less the smallest possible, times the deficit, summed"),
 )
 
@@ -68,7 +68,7 @@ def closing_columns(state: State, number: int, section: str) -> list[Value]:
         ratios = [np.where(whole > 0.0, total / whole, np.nan) for whole in (total + rest, earned)]
     some, rounds = np.bincount(path, minlength=paths) > 0, state.safety.rounds[:, number]
     values = [np.bincount(winner, minlength=paths), *(np.where(some, x, np.nan) for x in (*ratios, largest, part)),
-              never_as_nan(rounds[COVERABILITY]), *(np.where(some, rounds[row], np.nan) for row in (OVERSHOOT, UNFAIRNESS))]
+              never_as_nan(rounds[COVERABILITY]), *(np.where(some, rounds[row], np.nan) for row in (OVERSHOOT, FAIRNESS_REGRET))]
     return [Value(column._replace(section=section), x, number) for column, x in zip(COLUMNS, values, strict=True)]
 
 

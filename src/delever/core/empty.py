@@ -11,6 +11,7 @@ from delever.core.tables import (
     BOOKED,
     FEES,
     HOLDERS,
+    Bids,
     Halts,
     Ledgers,
     Lots,
@@ -94,6 +95,11 @@ def new_lots(size: int) -> Lots:
     return Lots(*(np.zeros(size, kind) for kind in (i,) * 9 + (f,) * 5))
 
 
+def new_bids(size: int) -> Bids:
+    """Nobody has bid."""
+    return Bids(np.zeros(size), np.zeros(size, np.int64), np.zeros(size), np.zeros(size))
+
+
 def new_sales(size: int) -> Sales:
     """An empty table of sales."""
     i, f = np.int64, np.float64
@@ -119,9 +125,11 @@ def new_ledgers(assets: int, reserves: int, protocols: int, outcomes: int, paths
                    turnover=np.zeros((assets, paths)))
 
 
-def new_flows(reserves: int, paths: int) -> Flows:
-    """Nothing has happened."""
-    return Flows(*(np.zeros((reserves, paths)) for _ in Flows._fields))
+def new_flows(reserves: int, paths: int, judged: bool) -> Flows:
+    """Nothing has happened. judged: whether anybody asks at which prices positions are closed."""
+    liquidated, taken, deleveraged, haircut, slippage = (np.zeros((reserves, paths)) for _ in range(5))
+    closed, worth = (np.zeros((2, reserves if judged else 0, paths)) for _ in range(2))
+    return Flows(liquidated, taken, deleveraged, haircut, slippage, closed, worth)
 
 
 def new_closings(size: int) -> Closings:

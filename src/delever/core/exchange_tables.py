@@ -9,7 +9,7 @@ import numpy as np
 INSURANCE, BACKSTOP, ADL, SOCIALISED = range(4)  # layers of a default waterfall
 LAYERS = 4
 CHARGE, PUT = range(2)  # columns of Margins.option
-OVERSHOOT, UNFAIRNESS, COVERABILITY, ROUNDS = range(4)  # Safety.rounds: USD, USD, lowest profit of winners / deficit
+OVERSHOOT, FAIRNESS_REGRET, COVERABILITY, ROUNDS = range(4)  # Safety.rounds: USD, USD, lowest profit of winners / deficit
 
 
 class Margins(NamedTuple):
@@ -72,6 +72,8 @@ class Flows(NamedTuple):
     deleveraged: np.ndarray  # [R, P] of winners, closed by ADL
     haircut: np.ndarray  # [R, P] what winners lost by it against the mark
     slippage: np.ndarray  # [R, P] what closing on books cost against the mark
+    closed: np.ndarray  # [2, R, P] units closed by engines or handed to the vault: 0 of positions > 0, 1 of those < 0 [units]
+    worth: np.ndarray  # [2, R, P] what their owners had for them, signed as the units; both [2, 0, P] where nobody asks
 
 
 class Fallen(NamedTuple):

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from delever.core.elementary import log_
-from delever.core.exchange_tables import BACKSTOP, CHARGE, PUT, Margins
+from delever.core.exchange_tables import BACKSTOP, CHARGE, PUT, Flows, Margins
 from delever.core.jit import helper, laid_in
 from delever.core.maintenance import maintenance, of_option, tier_of
 from delever.core.market import purchase_within, sale_within, settle_trade
@@ -162,6 +162,15 @@ def close_leg(slot: int, p: int, g: int, k: int, d: float, price: float, counter
 
 
 @helper
+def note_closing(r: int, p: int, d: float, worth: float, flows: Flows) -> None:
+    """d units (signed) were closed by force, for which their owner had `worth` [USD]. Nothing where nobody asks."""
+    if flows.closed.shape[1] > 0:
+        side = 0 if d > 0.0 else 1
+        flows.closed[side, r, p] += d
+        flows.worth[side, r, p] += worth
+
+
+@helper
 def close_on_book(slot: int, p: int, g: int, k: int, d: float, limit: float, accounts: Accounts, liquidity: Liquidity,
                   records: Records) -> tuple[float, float]:
     """Close up to d units (signed) on the perp's market, within the limit price; (units closed, signed; average price)."""
@@ -180,6 +189,7 @@ def close_on_book(slot: int, p: int, g: int, k: int, d: float, limit: float, acc
     in_usd = accounts.margins.in_usd[accounts.book.protocol[g], p]
     flows.liquidated[r, p] += abs(done) * price[p, r] * in_usd
     flows.slippage[r, p] += (done * price[p, r] - worth) * in_usd
+    note_closing(r, p, done, worth * in_usd, flows)
     return done, worth / done
 
 
@@ -270,7 +280,10 @@ def take_over(slot: int, p: int, g: int, number: int, time: float, accounts: Acc
         safety.dry[BACKSTOP, number, p] = min(safety.dry[BACKSTOP, number, p], time)
         return False
     own = equity_of(slot, p, g, touched.amount, book, accounts.margins, price)[0]
-    in_usd = accounts.margins.in_usd[number, p]
+    in_usd, gross = accounts.margins.in_usd[number, p], 0.0
+    if flows.closed.shape[1] > 0:
+        for k in range(book.first_debt[0], book.first_debt[0] + book.debts[g]):
+            gross += abs(touched.amount[slot, k]) * price[p, book.reserve[g, k]]
     safety.served[BACKSTOP, number, p] += max(-own, 0.0) * in_usd
     for side in range(2):
         first = book.first_debt[0] if side else 0
@@ -287,4 +300,7 @@ def take_over(slot: int, p: int, g: int, number: int, time: float, accounts: Acc
             if side:
                 touched.cost[slot, k] = 0.0
                 flows.taken[r, p] += abs(units) * price[p, r] * in_usd
+            if side and gross > 0.0 and units != 0.0:  # their owner leaves all that he has: at that price this is nothing
+                lost = own * (abs(units) * price[p, r] / gross)
+                note_closing(r, p, units, (units * price[p, r] - lost) * in_usd, flows)
     return True

@@ -18,6 +18,7 @@ from delever.core.holdings import Bridges, Messages, Purses
 from delever.core.profile import Profiles
 from delever.core.tables import (
     Accounts,
+    Bids,
     BookTables,
     Halts,
     Ledgers,
@@ -153,6 +154,8 @@ class State:
     # what outlives a block
     lots: Lots = field(kw_only=True)
     n_lots: int = 0
+    bids: Bids = field(kw_only=True)
+    english: np.ndarray = field(kw_only=True)  # [protocols, 5] terms of its auctions (core/english.py); BEG 0: it has none
     networks: Networks = field(kw_only=True)
     home: np.ndarray = field(kw_only=True)  # [protocols] network
     coined: np.ndarray = field(kw_only=True)  # numbers of the exchanges that count in a coin
@@ -221,8 +224,8 @@ class State:
         self.transactions = longer(self.transactions, self.n_rows + more)
 
     def room_for_lots(self, more: int) -> None:
-        """Lengthen the table of lots until `more` fit."""
-        self.lots = longer(self.lots, self.n_lots + more)
+        """Lengthen the table of lots, and what is bid for them, until `more` fit."""
+        self.lots, self.bids = longer(self.lots, self.n_lots + more), longer(self.bids, self.n_lots + more)
 
     def room_for_messages(self, more: int) -> None:
         """Lengthen the table of messages between chains until `more` fit."""

@@ -217,6 +217,15 @@ class Lots(NamedTuple):
     top: np.ndarray  # [lots] price at that moment, units of give_asset a unit
 
 
+class Bids(NamedTuple):
+    """What stands on lots that go to whoever bids most: row by row beside Lots."""
+
+    bid: np.ndarray  # [lots] units of give_asset that have been paid, 0: none
+    bidder: np.ndarray  # [lots] by whom: his row of the token ledger; NOBODY: none
+    until: np.ndarray  # [lots] when that bid stands unless another beats it [whole s]; inf: there is none
+    ends: np.ndarray  # [lots] when nobody may bid any more [whole s]
+
+
 class Sales(NamedTuple):
     """What executed transactions put on the market: sell one asset for another."""
 

@@ -65,6 +65,12 @@ class Layer(Protocol):
     def absorb(self, state: State) -> None: ...
 
 
+class Noter(Protocol):
+    """Who looks at accounts as they are before they are called."""
+
+    def note(self, state: State, first: int, last: int) -> None: ...
+
+
 class Recorder(Protocol):
     """Who writes down what happened in a block: the state as it is when all of it has been carried out."""
 
@@ -103,6 +109,7 @@ class Phases:
     reshaping: Sequence[Phase]
     waiting: Sequence[Phase]
     recorder: Recorder | None = None
+    noting: Sequence[Noter] = ()
 
 
 def step(phases: Phases, state: State) -> None:
@@ -173,6 +180,8 @@ def block(phases: Phases, state: State) -> None:
     phases.venues.close(state)
     if state.n_called or last > first:
         halts.leave_halted(state, first, last)
+        for noter in phases.noting:
+            noter.note(state, first, last)
     if state.n_called:
         state.changed[state.pool.touched.path[state.pool.called[:state.n_called]]] = True
         for engine in phases.engines:

@@ -48,6 +48,7 @@ CODES = {
     "venue.slow": "an outside move reaches this pool, and feeds that look at it, by half in its half-life",
     "venue.unused": "venues on which nothing of the world trades",
     # who acts
+    "auction.no_bidder": "lots go to whoever bids most, and nobody in the world bids on them: they stay open",
     "bid.too_low": "bids less than the least bid: is never included",
     "liquidator.none": "nobody liquidates",
     "network.none": "no network: room is unlimited and gas is free",

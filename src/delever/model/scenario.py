@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, InstanceOf, model_validator
 
 from .errors import InputError, show
+from .judged import Judged
 from .quantity import Amount, Change, Count, Seconds, Share, Text, Whole
 from .spec import Spec
 
@@ -85,6 +86,8 @@ class Scenario(Spec):
     tail: Tail | None = Field(
         None, examples=["{change: {ETH: -40 %}}"], description="draws paths around a move, for the far tail; null: all as stated")
     events: tuple[InstanceOf[Spec], ...] = Field((), description="what happens besides, and when")
+    judged: Judged | None = Field(None, examples=["{}", "{event_share: 2 %}"], description="keeps the outcomes people are judged "
+                                  "by (delever outcomes), by these windows and bands; {}: as assumed; null: not kept")
 
     @model_validator(mode="before")
     @classmethod

@@ -42,6 +42,8 @@ class Rules(Spec, ABC):
 
     lends: ClassVar[bool] = True  # what is deposited is lent out, so that a reserve may be empty
 
+    bid_for: ClassVar[bool] = False  # its lots go to whoever bids most, of his own accord (core/bids.py)
+
     watches: ClassVar[bool] = False  # knows itself which of its accounts are unhealthy: the index does not look at them
 
     unseen: ClassVar[str] = ""  # what happens to accounts that it watches and a look at the book does not see

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from delever.core.columns import Value
+from delever.core.english import seconds
 from delever.core.phase import Kind
 from delever.core.seen_prices import price_rows
 from delever.core.setting import Setting
@@ -37,10 +38,10 @@ from delever.protocols.clip_auction import (
     take,
     whole_tabs,
 )
-from delever.protocols.clip_book import check_vaults
-from delever.protocols.clip_formulas import HOLE, HOLE_OF_ALL, seconds
+from delever.protocols.clip_formulas import HOLE, HOLE_OF_ALL
 from delever.protocols.clip_offers import offer_lots, wake_for_lots
 from delever.protocols.clip_results import COUNTED, KICKS, REDOS, TAKES, lots_now, surplus_now
+from delever.protocols.vaults import check_vaults
 
 CURVES = ("linear", "stairstep", "exponential")
 NEEDS = {"linear": ("tau",), "stairstep": ("cut", "step"), "exponential": ("cut",)}
@@ -94,7 +95,7 @@ class Clip(Rules):
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> ClipPhase:
         """All protocols with these rules."""
         for name in specs:
-            check_vaults(name, setting)
+            check_vaults(name, "clip", setting)
         return ClipPhase(setting, {name: spec.row() for name, spec in specs.items()}, dict.fromkeys(specs, True))
 
     def row(self) -> list[float]:

@@ -13,9 +13,9 @@ import numpy as np
 from delever.core.jit import allocates, helper, kernel
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, DEFICITS, LIQUIDATIONS, PROTOCOL_FEE, REPAID, SEIZED
 from delever.core.state import Pool, Watch
+from delever.core.surplus import heal
 from delever.core.tables import (
     CASH,
-    COVERED,
     DEBTS,
     DEFICIT,
     DEPOSITS,
@@ -45,26 +45,14 @@ from delever.protocols.clip_formulas import (
     again_reward,
     asked,
     bark,
-    chop_of,
-    feed_of,
     fraction,
     must_reset,
     purchase,
     room_of,
-    vault,
 )
+from delever.protocols.vaults import chop_of, feed_of, vault
 
 DEARER = 1e-9  # relative: a price that a redo has raised since a taker saw it
-
-
-@helper
-def heal(s: int, p: int, booked: np.ndarray) -> None:
-    """Income of the protocol pays deficits that stand in its reserve, as far as it goes."""
-    paid = min(booked[TREASURY, s, p], booked[DEFICIT, s, p])
-    if paid > 0.0:
-        booked[TREASURY, s, p] -= paid
-        booked[DEFICIT, s, p] -= paid
-        booked[COVERED, s, p] += paid
 
 
 @helper

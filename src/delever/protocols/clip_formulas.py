@@ -16,18 +16,10 @@ import math
 import numpy as np
 
 from delever.core.jit import helper
-from delever.core.tables import BookTables, Lots, Reserves, Touched
 
 # columns of a protocol's rules; OURS: 1, its vaults are auctioned here
 OURS, CURVE, BUF, CUT, STEP, TAU, TAIL, CUSP, TIP, CHIP, DUST, HOLE, HOLE_OF_ALL = range(13)
 LINEAR, STAIRSTEP, EXPONENTIAL = range(3)
-CLOCK = 1e-6  # [s]: block times are floats, contracts count whole seconds
-
-
-@helper
-def seconds(time: float) -> float:
-    """A moment as a contract reads it: whole seconds."""
-    return float(math.floor(time + CLOCK))
 
 
 @helper
@@ -110,28 +102,3 @@ def room_of(number: int, asset: int, p: int, rules: np.ndarray, raised: np.ndarr
     for a in range(raised.shape[1]):
         of_all += raised[number, a, p]
     return min(rules[HOLE_OF_ALL] - of_all, rules[HOLE] - raised[number, asset, p])
-
-
-@helper
-def vault(slot: int, p: int, touched: Touched, book: BookTables, reserves: Reserves, price: np.ndarray
-          ) -> tuple[int, int, float, float, bool]:
-    """(reserve of the collateral, of the debt, units of either, whether it is unsafe). price: [P, R] seen."""
-    g, d, amount = book.signature[touched.account[slot]], book.first_debt[0], touched.amount
-    r, s = book.reserve[g, 0], book.reserve[g, d]
-    ink, debt = amount[slot, 0] * reserves.supply_index[r, p], amount[slot, d] * reserves.borrow_index[s, p]
-    backing = ink * price[p, r] * book.threshold[g, 0] * reserves.counted[book.term[g, 0], p]
-    return r, s, ink, debt, book.debts[g] > 0 and backing < debt * price[p, s]
-
-
-@helper
-def chop_of(slot: int, touched: Touched, book: BookTables, reserves: Reserves) -> float:
-    """1 + penalty of a vault's collateral now."""
-    g = book.signature[touched.account[slot]]
-    return 1.0 + book.incentive[g, 0] * reserves.bonus[book.term[g, 0], touched.path[slot]]
-
-
-@helper
-def feed_of(k: int, lots: Lots, touched: Touched, book: BookTables, price: np.ndarray) -> float:
-    """What the protocol sees a unit of a lot at, in units of the debt asset. price: [P, R] seen."""
-    r = book.reserve[book.signature[touched.account[lots.slot[k]]], lots.leg[k]]
-    return price[lots.path[k], r] / price[lots.path[k], lots.reserve[k]]

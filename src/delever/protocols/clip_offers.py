@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from delever.core.english import CLOCK, seconds
 from delever.core.jit import kernel
 from delever.core.tables import OFFERED, Lots, Transactions
-from delever.protocols.clip_formulas import CLOCK, OURS, must_reset, next_look, seconds
+from delever.protocols.clip_formulas import OURS, must_reset, next_look
 
 
 @kernel

@@ -20,6 +20,7 @@ from delever.core.margin import (
     close_on_book,
     equity_of,
     move_cash,
+    note_closing,
     sell_collateral,
     take_over,
 )
@@ -157,6 +158,7 @@ def close_flat(slot: int, p: int, g: int, stage: np.ndarray, accounts: Accounts,
         ledgers.turnover[accounts.reserves.asset[book.reserve[g, 0]], p] += abs(q) * at
         flows.liquidated[r, p] += abs(q) * price[p, r] * in_usd
         flows.slippage[r, p] += q * (price[p, r] - at) * in_usd
+        note_closing(r, p, q, q * at * in_usd, flows)
         some = True
         if stage[FEE] > 0.0:
             equity = equity_of(slot, p, g, touched.amount, book, accounts.margins, price)[0]

@@ -112,14 +112,18 @@ def _report(result: object, title: str) -> Report:
     import pyarrow as pa
 
     from delever.analysis import Check, Comparison, Criticality, FirstPassage, Solvency, Sweep, Wall
+    from delever.analysis.change import Change
     from delever.analysis.limits import Limits
+    from delever.analysis.outcomes import Outcomes
     from delever.analysis.reverse import Reverse
     from delever.analysis.tails import Tails
+    from delever.report.change import change_report
     from delever.report.check import check_report
     from delever.report.comparison import comparison_report
     from delever.report.criticality import criticality_report
     from delever.report.document import Report, Section
     from delever.report.limits import limits_report
+    from delever.report.outcomes import outcomes_report
     from delever.report.passage import passage_report
     from delever.report.reverse import reverse_report
     from delever.report.solvency import solvency_report
@@ -144,6 +148,10 @@ def _report(result: object, title: str) -> Report:
         return wall_report(title or "the world", "", "", result)
     if isinstance(result, Criticality):
         return criticality_report(title or "the world", result)
+    if isinstance(result, Change):
+        return change_report(result)
+    if isinstance(result, Outcomes):
+        return outcomes_report(title or "the run", result)
     if isinstance(result, Limits):
         return limits_report(title or "the world", result)
     if isinstance(result, Solvency):

@@ -14,6 +14,7 @@ from delever.report.document import Remark, Remarks, Report, Section, column, ta
 from delever.report.files import write_text
 from delever.report.mechanisms import INTERVAL, declared_sections, interval, tables_json, with_unit
 from delever.report.numbers import TINY, duration, magnitude, percent
+from delever.report.outcomes import HEADING, outcomes_json, outcomes_section
 from delever.report.sections import NO_EXTRAS, Extras, extra_sections
 from delever.run.measures import MEASURES, known_as
 
@@ -34,6 +35,11 @@ def stress_report(name: str, run: Run, extras: Extras = NO_EXTRAS) -> Report:
     sections: list[Section | Remarks] = [*findings_remarks("Warnings", run.findings, "warn"),
                                          *summary_sections(run.summary, paths, run), *named_section(run.summary, paths),
                                          *extra_sections(extras)]
+    if run.world.scenario.judged is not None:
+        from delever.analysis.outcomes import outcomes
+
+        everything = f"all of it: delever outcomes {run.folder}" if run.folder is not None else ""
+        sections.append(outcomes_section(outcomes(run), everything))
     sections.append(asked_section(run.asked))
     sections.append(Remarks("What is estimated and what is assumed", tuple(assumptions(run.world))))
     notes = [f"{one.what[0].upper()}{one.what[1:]}: {one.value}." for one in run.found if one.code == "paths.weighted"]
@@ -71,6 +77,7 @@ def summary_sections(summary: pa.Table, paths: int, run: Run | None = None) -> l
     """The figures by what they are about; markets that forced selling did not move are left out."""
     rows = {str(row["figure"]): row for row in summary.to_pylist()}
     markets = _markets({name: rows.pop(name) for name in list(rows) if name.startswith((EXTRA_FALL, EXTRAPOLATED))})
+    rows = {name: row for name, row in rows.items() if row["section"] != HEADING}  # they have a section of their own
     residual = rows.pop(RESIDUAL, None)
     sections = [*declared_sections(list(rows.values()), paths, run), *markets]
     if residual is not None:
@@ -165,6 +172,11 @@ def _recovery(world: World) -> str:
 def stress_json(name: str, run: Run, extras: Extras = NO_EXTRAS) -> dict[str, Any]:
     """The same for machines."""
     scenario = run.world.scenario
+    judged: dict[str, Any] = {}
+    if scenario.judged is not None:
+        from delever.analysis.outcomes import outcomes
+
+        judged["outcomes"] = outcomes_json(outcomes(run))
     return {
         "world": name,
         "folder": None if run.folder is None else str(run.folder),
@@ -176,6 +188,7 @@ def stress_json(name: str, run: Run, extras: Extras = NO_EXTRAS) -> dict[str, An
         "asked": run.asked.to_pylist(),
         "figures": {row.pop("figure"): row for row in map(_named, run.summary.to_pylist())},
         **tables_json(run),
+        **judged,
         **extras.for_json(),
     }
 

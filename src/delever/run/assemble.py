@@ -24,6 +24,7 @@ from delever.engine.interest import Interest
 from delever.engine.probes import Probe
 from delever.engine.step import Phases
 from delever.engine.trade import Trading
+from delever.engine.unhealthy import Unhealthy
 from delever.engine.venues import Venues
 from delever.ingest.source import Source
 from delever.model.errors import InputError
@@ -259,6 +260,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
         trading_off_chain=overriding(actors, "trade"),
         reshaping=overriding(venues, "reshape"),
         waiting=overriding(everybody, "wake"),
+        noting=[probe for probe in probes if isinstance(probe, Unhealthy)],
     )
 
 

@@ -18,6 +18,7 @@ from delever.engine.step import step
 from delever.run.assemble import Model, chains, phases
 from delever.run.closings import deleveraged_positions
 from delever.run.collect import mechanisms_of
+from delever.run.judged import probes_of
 from delever.run.outcomes import tabulate_paths
 from delever.run.price_fans import probe as price_probe
 from delever.run.start import new_state
@@ -66,7 +67,8 @@ def run_state(model: Model, first_path: int, count: int, traced: list[int], more
     CancelledError: after the step in which `halt` was set.
     """
     history, trace = History(model.steps), Trace(traced, len(chains(model.world)))
-    probes: list[Probe] = [Extremes(), history, *([trace] if traced else []), *([timeline] if timeline else []), *more]
+    probes: list[Probe] = [Extremes(), *probes_of(model), history, *([trace] if traced else []),
+                           *([timeline] if timeline else []), *more]
     chunk = phases(model, count, probes)
     state = new_state(model, first_path, count, chunk)
     mechanisms = mechanisms_of(chunk)

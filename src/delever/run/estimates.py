@@ -70,6 +70,24 @@ def mean(x: np.ndarray, drawn: Drawn = None) -> Estimate:
     return around(float(mean_at(x, w)), influence_on_mean(x, w), drawn)
 
 
+def ratio(x: np.ndarray, y: np.ndarray, drawn: Drawn = None) -> Estimate:
+    """Mean of x over mean of y, with the interval of its linear part (the delta method); nan where y is nothing.
+
+        influence of a path = (x - R y) / mean(y),   R = mean(x) / mean(y)
+    """
+    w = each(drawn)
+    below = float(mean_at(y, w))
+    if not below:
+        return math.nan, math.nan, math.nan
+    r = float(mean_at(x, w)) / below
+    return around(r, influence_on_mean((x - r * y) / below, w), drawn)
+
+
+def among(drawn: Drawn, these: np.ndarray) -> Drawn:
+    """How those of the paths count for which `these` [paths] is true."""
+    return None if drawn is None else Weights(drawn.w[these], drawn.plainly[these])
+
+
 def each(drawn: Drawn) -> OneEach:
     """How much each path counts."""
     return None if drawn is None else drawn.w
@@ -123,7 +141,7 @@ def weights_below(drawn: Weights, order: np.ndarray, level: float) -> tuple[int,
         square += s2 - s1 * s1 / n
         cube += s3 - 3.0 * s1 * s2 / n + 2.0 * s1**3 / n**2
     s = np.sqrt(np.maximum(square, 0.0))
-    g = np.divide(cube, s**3, out=nothing, where=s > 0.0)
+    g = np.divide(cube, s**3, out=nothing, where=s**3 > 0.0)  # also where only the cube is below what a number can hold
     holds = (p - s / total * unskewed(Z, g) <= 1.0 - level) & (1.0 - level <= p - s / total * unskewed(-Z, g))
     holds[0] = level * total <= -math.log(OUTSIDE) * drawn.w[order[0]]
     holds[-1] = (1.0 - level) * total <= -math.log(OUTSIDE) * drawn.w[order[-1]]

@@ -19,6 +19,7 @@ from delever.run.estimates import (
     Estimate,
     OneEach,
     Weights,
+    among,
     each,
     entropic,
     least_bound,
@@ -175,7 +176,7 @@ def reduced(values: np.ndarray, figure: Figure, unit: str, drawn: Drawn = None) 
     some = ~np.isnan(values)
     if figure.reduce in ("mean_where", "mean_positive", "median_where"):
         these = values > 0.0 if figure.reduce == "mean_positive" else some
-        values, drawn = values[these], None if drawn is None else Weights(drawn.w[these], drawn.plainly[these])
+        values, drawn = values[these], among(drawn, these)
         if not len(values):
             return UNKNOWN
         value, low, high = quantile(values, 0.5, drawn) if figure.reduce == "median_where" else mean(values, drawn)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from delever.core.empty import (
+    new_bids,
     new_closings,
     new_flows,
     new_halts,
@@ -144,10 +145,12 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
         margins=positions.margins._replace(funded=positions.margins.funded.copy(), paid=np.zeros((reserves, paths)),
                                            gross=np.zeros((reserves, paths)), counted=lent.counted,
                                            in_usd=np.ones((len(model.world.protocols), paths))),
-        safety=new_safety(*stocks(model.world, positions.reserves), paths), flows=new_flows(reserves, paths),
+        safety=new_safety(*stocks(model.world, positions.reserves), paths),
+        flows=new_flows(reserves, paths, model.world.scenario.judged is not None),
         closings=new_closings(64), fallen=np.zeros(slots, np.int32),
         transactions=new_transactions(1024), sales=new_sales(1024), active=np.ones(paths, np.bool_),
-        changed=np.zeros(paths, np.bool_), wake=np.full(paths, np.inf), lots=new_lots(64),
+        changed=np.zeros(paths, np.bool_), wake=np.full(paths, np.inf), lots=new_lots(64), bids=new_bids(64),
+        english=np.zeros((len(model.world.protocols), 5)),
         networks=new_networks(model, chunk.kinds, paths), home=setting.homes,
         coined=np.array([n for n, (name, protocol) in enumerate(model.world.protocols.items())
                          if name in model.world.exchanges and protocol.unit != USD], np.int64),

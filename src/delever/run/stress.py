@@ -113,6 +113,10 @@ class Run(Result):
         where = "kept in memory" if self.folder is None else f"in {self.folder}"
         return f"Run of {self.world.name}: {self.summary.num_rows} figures of {self.paths.num_rows:,} paths, {where}"
 
+    def outcomes(self) -> Any:
+        """By what people are judged (delever.outcomes): time unhealthy, regret, markouts, loss by party, recovery, buffers."""
+        return import_module("delever").outcomes(self)  # a layer above, by its public name
+
     def report(self, *others: Run, to: str | Path | None = None) -> Path:
         """Write the report as one HTML file, by default into the run's folder; others: variants on the same paths."""
         written: Path = import_module("delever").write_report(self, *others, to=to)  # a layer above, by its public name

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from delever.core.adl import CAPPED_PRO_RATA, fill_pro_rata, fill_queue, is_queue, score
-from delever.core.exchange_tables import ADL, COVERABILITY, OVERSHOOT, UNFAIRNESS, Closings, Safety
+from delever.core.exchange_tables import ADL, COVERABILITY, FAIRNESS_REGRET, OVERSHOOT, Closings, Safety
 from delever.core.jit import allocates, helper
 from delever.core.margin import equity_of
 from delever.core.state import Pool, Watch
@@ -146,7 +146,7 @@ def close_winners(n: int, closed: float, out: Unclosed, found: Candidates, numbe
 def note_round(n: int, p: int, number: int, loss: float, needed: float, in_usd: float, terms: np.ndarray, safety: Safety) -> None:
     """How the closing of one position fitted the deficit that it was to raise, as analysis/adl.py measures it.
 
-    overshoot |H - B|, unfairness |max h - min(B / U, 1)| B, coverability U / B, with U the profits of all candidates, H the
+    overshoot |H - B|, fairness_regret |max h - min(B / U, 1)| B, coverability U / B, with U the profits of all candidates, H the
     sum and h the shares of them that were taken. loss: what closing a unit cost; needed: B [unit]; in_usd: the unit [USD].
     """
     capacity, raised, highest = 0.0, 0.0, 0.0
@@ -159,5 +159,5 @@ def note_round(n: int, p: int, number: int, loss: float, needed: float, in_usd: 
     safety.rounds[OVERSHOOT, number, p] += abs(raised - needed) * in_usd
     if needed > 0.0:
         fairest = min(needed / capacity, 1.0) if capacity > 0.0 else 0.0
-        safety.rounds[UNFAIRNESS, number, p] += abs(highest - fairest) * needed * in_usd
+        safety.rounds[FAIRNESS_REGRET, number, p] += abs(highest - fairest) * needed * in_usd
         safety.rounds[COVERABILITY, number, p] = min(safety.rounds[COVERABILITY, number, p], capacity / needed)
