@@ -22,6 +22,7 @@ from delever.analysis.walls import joint_of
 from delever.model.asset import price_usd
 from delever.model.errors import InputError
 from delever.model.world import World
+from delever.protocols.base import unseen_of
 from delever.run.assemble import Model, assemble
 from delever.run.result import Result
 
@@ -231,9 +232,8 @@ def _pace(branching: Branching, levels: Sequence[Level]) -> pa.Table:
 
 def _left_out(model: Model) -> Iterator[str]:
     """What of this world is not in it."""
-    soft = [name for name, protocol in model.world.protocols.items() if getattr(protocol.rules, "watches", False)]
-    if soft:
-        yield f"{', '.join(soft)}: what bands sell before a loan is closed is left out"
+    for name, what in unseen_of(model.world):
+        yield f"{name}: {what} is left out"
     apart = sorted({model.layout.pairs[model.layout.tree.pair[m]] for m in range(len(model.layout.rows))
                     if m >= len(model.layout.pairs)})
     if apart:

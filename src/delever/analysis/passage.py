@@ -213,7 +213,7 @@ def to_know(case: Case) -> Iterator[str]:
     found, model = case.found, case.model
     left = int((case.counted & ~case.known).sum())
     if left:
-        yield f"{left:,} accounts are left out: with options, or in bands that are traded before a loan is closed"
+        yield f"{left:,} accounts are left out: with options, or of protocols that watch them themselves"
     if (case.open & found.one).any() and case.law is not None and not case.asked.simulate:
         yield (f"{(case.open & found.one).sum():,} accounts have a closed form but for the scenario's price events, and are "
                "simulated; without events: --no-events, events=False")

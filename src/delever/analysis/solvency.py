@@ -39,6 +39,7 @@ from delever.analysis.walls import joint_of
 from delever.core.jit import interpreted
 from delever.model.errors import InputError
 from delever.model.world import World
+from delever.protocols.base import unseen_of
 from delever.run.assemble import Model, assemble
 from delever.run.plots import short_by_protocol
 from delever.run.result import Result
@@ -133,9 +134,9 @@ def prices_after(model: Model, names: tuple[str, ...], moves: np.ndarray) -> tup
 def _granted(model: Model) -> list[str]:
     """What is taken for granted of this world."""
     endless = [pair for pair, venue in zip(model.layout.pairs, model.venues, strict=False) if venue is None]
-    soft = [name for name, protocol in model.world.protocols.items() if getattr(protocol.rules, "watches", False)]
+    unseen = unseen_of(model.world)
     return [*([f"no venue, so that any amount trades at the price: {', '.join(endless)}"] if endless else []),
-            *([f"{', '.join(soft)}: loans count as they stand in the book, what their bands sell is left out"] if soft else [])]
+            *(f"{name}: loans count as they stand in the book, {what} is left out" for name, what in unseen)]
 
 
 @dataclass(frozen=True)

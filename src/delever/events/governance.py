@@ -78,8 +78,8 @@ class Governance(Event):
                 raise error.at("", *path, "change") from None
         listed = look_up(world.protocols[self.protocol].parameters)
         if self.parameters and self.protocol in world.lending and self.protocol not in world.loans:
-            raise InputError("keeps its loans in bands", path=(*path, "protocol"), value=self.protocol,
-                             remedy="what assets count for there does not change in a run yet; its fees (`change`) can")
+            raise InputError("keeps its loans itself", path=(*path, "protocol"), value=self.protocol,
+                             remedy="what assets count for there does not change in a run yet")
         for asset, new in self.parameters.items():
             here = (*path, "parameters", asset)
             if new.margin is not None and asset in world.assets and world.assets[asset].is_option:

@@ -31,6 +31,7 @@ from delever.core.settlement import settle, still_pays
 from delever.core.state import State
 from delever.core.tables import OFFERED, BookTables, Reserves, Touched, Transactions
 from delever.model.spec import Spec
+from delever.model.world import World
 
 NO_CASH = Column("no_cash", "count", "accounts not called, at some time, because the reserve was empty", mean_of(
     "no_cash", "accounts that were not called, at some time, because the reserve was empty"), "sum", "Liquidations")
@@ -45,6 +46,8 @@ class Rules(Spec, ABC):
 
     watches: ClassVar[bool] = False  # knows itself which of its accounts are unhealthy: the index does not look at them
 
+    unseen: ClassVar[str] = ""  # what happens to accounts that it watches and a look at the book does not see
+
     quoted: ClassVar[bool] = True  # a call gives one asset and gets one: what it brings can be asked
 
     def unread(self) -> tuple[str, ...]:
@@ -55,6 +58,12 @@ class Rules(Spec, ABC):
     @abstractmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> RulesPhase:
         """The rules of all protocols of this kind, by name."""
+
+
+def unseen_of(world: World) -> list[tuple[str, str]]:
+    """(protocol, what of it a look at its book does not see) of those that watch their accounts themselves."""
+    return [(name, protocol.rules.unseen) for name, protocol in world.protocols.items()
+            if isinstance(protocol.rules, Rules) and protocol.rules.unseen]
 
 
 class Liquidatable(NamedTuple):

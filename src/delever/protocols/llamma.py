@@ -39,6 +39,7 @@ class Llamma(Rules):
     kind: ClassVar[str] = "llamma"
     lends: ClassVar[bool] = False
     watches: ClassVar[bool] = True
+    unseen: ClassVar[str] = "what bands sell before a loan is closed"
     amplification: Ratio = Field(100.0, gt=1, description="A: a band is 1/A of the price wide")
     fee: Share = Field(0.006, lt=1, description="least fee of a trade with the bands, of what comes in")
     admin_fee: Share = Field(0.0, le=1, description="part of the fee that is the protocol's; the rest stays in the bands")
