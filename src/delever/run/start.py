@@ -28,6 +28,7 @@ from delever.core.tables import Limits, Networks, SeenPrices
 from delever.engine.index import new_pool, new_watch
 from delever.engine.step import Phases
 from delever.model.asset import USD
+from delever.model.exchange import is_exchange
 from delever.model.parameters import ReserveParameters, look_up
 from delever.model.world import World
 from delever.networks.base import Link
@@ -149,8 +150,8 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
         transactions=new_transactions(1024), sales=new_sales(1024), active=np.ones(paths, np.bool_),
         changed=np.zeros(paths, np.bool_), wake=np.full(paths, np.inf), lots=new_lots(64),
         networks=new_networks(model, chunk.kinds, paths), home=setting.homes,
-        coined=np.array([n for n, (name, protocol) in enumerate(model.world.protocols.items())
-                         if name in model.world.exchanges and protocol.unit != USD], np.int64),
+        coined=np.array([n for n, protocol in enumerate(model.world.protocols.values())
+                         if is_exchange(protocol) and protocol.unit != USD], np.int64),
         halts=new_halts(len(model.world.protocols), markets, max(len(chains(model.world)), 1), feeds,
                         len(setting.bridges), paths),
         purses=new_purses(len(setting.networks), len(model.world.actors), assets, paths),
