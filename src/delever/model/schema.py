@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from .asset import Asset
 from .book import Book
 from .dump import plain
+from .market import Market
 from .quantity import Unit
 from .relative import units
 from .spec import Spec
@@ -30,7 +31,7 @@ from .world import (
     World,
 )
 
-MODEL = (World, Asset, Protocol, ReserveParameters, EmodeParameters, PerpParameters, Tier, CollateralParameters, Funding,
+MODEL = (World, Asset, Protocol, Market, ReserveParameters, EmodeParameters, PerpParameters, Tier, CollateralParameters, Funding,
          Execution, Scenario, Order)
 NAMES: dict[Any, str] = {float: "number", int: "whole number", str: "text", bool: "true or false",
                          datetime: "instant", Book: "book", Spec: "mechanism"}

@@ -8,9 +8,9 @@ The arithmetic is protocols/fixed_spread.py's. An asset's `liquidation_threshold
 liquidation. A market has one collateral, one asset that is lent and its own oracle, and is created once for all: state each of
 them under `markets` (model/market.py), and no reserve of one backs or pays for another. Its suppliers bear the bad debt by
 `waterfall: [socialised_loss]`, which `markets` have unless they say otherwise; its curve is rates/adaptive.py.
-Source: morpho-org/morpho-blue 1.0.0, Morpho.sol (liquidate, _isHealthy), ConstantsLib.sol; executed. Real arithmetic: the contract
-rounds shares to units of the token. What it answers with a panic, more than the position has, is taken here as an offer that is
-cut to what there is. Its fee on interest is rates.reserve_factor, taken off what suppliers earn; nobody is minted shares for it.
+Source: morpho-org/morpho-blue 1.0.0, Morpho.sol (liquidate, _isHealthy), ConstantsLib.sol; executed. Real arithmetic: the
+contract rounds shares to units of the token. What it answers with a panic, more than the position has, is taken here as an offer
+that is cut to what there is. Its fee on interest is rates.reserve_factor, off what suppliers earn; it is nobody's deposit here.
 """
 
 from __future__ import annotations
