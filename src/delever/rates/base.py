@@ -64,12 +64,13 @@ def growth(x: float) -> float:
 
 
 @kernel
-def utilise(number: np.ndarray, reserves: Reserves, ledgers: Ledgers, used: np.ndarray) -> None:
-    """Utilisation. number: [n] reserves; used: [n, P], written."""
+def utilise(number: np.ndarray, reserves: Reserves, ledgers: Ledgers, used: np.ndarray, least: np.ndarray) -> None:
+    """Utilisation, and the least cash so far. number: [n] reserves; used, least: [n, P], written."""
     for i in range(number.shape[0]):
         for p in range(used.shape[1]):
-            owed = owed_of(number[i], p, reserves, ledgers)
-            whole = cash_of(number[i], p, reserves, ledgers) + owed
+            owed, cash = owed_of(number[i], p, reserves, ledgers), cash_of(number[i], p, reserves, ledgers)
+            least[i, p] = min(least[i, p], cash)
+            whole = cash + owed
             used[i, p] = min(owed / whole, 1.0) if owed > 0.0 and whole > 0.0 else 1.0 if owed > 0.0 else 0.0
 
 
@@ -115,25 +116,15 @@ class RatesPhase(Phase):
 
     def accrue(self, state: State) -> None:
         """Indices at the end of the step."""
-        utilise(self.number, state.reserves, state.ledgers, self.used)
+        utilise(self.number, state.reserves, state.ledgers, self.used, self.least)
         self.rates(state.step_length)
         grow(self.number, state.step_length, self.kept, self.used, self.rate, state.reserves)
         np.maximum(self.highest, self.rate, out=self.highest)
-        drain(self.number, state.reserves, state.ledgers, self.least)
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
-        utilise(self.number, state.reserves, state.ledgers, self.used)
         least = self.least.copy()
-        drain(self.number, state.reserves, state.ledgers, least)
+        utilise(self.number, state.reserves, state.ledgers, self.used, least)
         return [Value(column, values[i], int(state.reserves.protocol[r]), int(state.reserves.asset[r]))
                 for i, r in enumerate(self.number)
                 for column, values in ((USED, self.used), (HIGHEST, self.highest * YEAR), (LOWEST, least))]
-
-
-@kernel
-def drain(number: np.ndarray, reserves: Reserves, ledgers: Ledgers, least: np.ndarray) -> None:
-    """The least cash that these reserves have had. number: [n]; least: [n, P], written."""
-    for i in range(number.shape[0]):
-        for p in range(least.shape[1]):
-            least[i, p] = min(least[i, p], cash_of(number[i], p, reserves, ledgers))

@@ -112,11 +112,7 @@ def shrink_claims(lent: np.ndarray, active: np.ndarray, reserves: Reserves, ledg
     Where nobody says what cash the reserve has nobody knows its claims, and no account is told.
     """
     for r in lent:
-        number, stands, some = reserves.protocol[r], ledgers.booked[DEFICIT, r], np.int64(0)
-        for p in range(active.shape[0]):
-            some += np.int64(stands[p] > 0.0)
-        if some == 0:
-            continue
+        number, stands = reserves.protocol[r], ledgers.booked[DEFICIT, r]
         for p in range(active.shape[0]):
             owed = stands[p]
             if active[p] and owed > 0.0:
