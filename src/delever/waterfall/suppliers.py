@@ -21,8 +21,8 @@ from delever.waterfall.base import LayerPhase
 from delever.waterfall.socialised_loss import shrink_claims
 
 TAKEN = "deficits that suppliers bore"
-ALL = Column("suppliers_bore", "USD", f"{TAKEN} of {OF}, in all its markets", mean_of(
-    "suppliers_bore", f"{TAKEN} of {OF}, in all its markets"), section="Losses")
+ALL = Column("suppliers_bore", "USD", f"deficits that suppliers of all markets of {OF} bore", mean_of(
+    "suppliers_bore", f"deficits that suppliers of all markets of {OF} bore", "borne by suppliers"), section="Losses")
 
 
 @kernel
