@@ -14,6 +14,7 @@ from delever.core.state import State
 from delever.core.tables import SLOTS
 from delever.model.book import Book
 from delever.model.world import World
+from delever.run import start
 from delever.run.assemble import assemble
 from delever.run.chunk import simulate
 from run.small import bits, conserved, fall, pool
@@ -98,3 +99,19 @@ def test_a_world_of_many_markets_conserves_value_and_every_path_is_the_same_alon
     figures = {name: together[name].to_numpy() for name in together.column_names}
     assert max(values.max() for name, values in figures.items() if name.startswith("residual.")) < 1e-9
     assert sum(values.sum() for name, values in figures.items() if name.startswith("liquidations.")) > 50.0
+
+
+@pytest.mark.parametrize("vote", [False, True])
+def test_markets_that_share_a_series_end_as_if_each_had_its_own(monkeypatch: pytest.MonkeyPatch, vote: bool) -> None:
+    """Also where a vote moves the terms of one of them: from then on it moves by itself."""
+    world = many(3)
+    if vote:
+        vote_on = worlds.resolve("events", "governance")(
+            at=60.0, protocol="morpho/m03", parameters={"ETH": {"liquidation_threshold": 0.7}})
+        world = world.replace("scenario", world.scenario.replace("events", [*world.scenario.events, vote_on]))
+    shared = simulate(assemble(world), 0, 3, []).paths
+    model = assemble(world)
+    same = start.moving_alike(model, np.zeros(len(model.positions.reserves), np.int64))
+    assert len(np.unique(same)) < len(same)
+    monkeypatch.setattr(start, "moving_alike", lambda model, like: np.arange(2 * len(like)))
+    assert bits(simulate(model, 0, 3, []).paths.combine_chunks()) == bits(shared.combine_chunks())
