@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from delever.catalog import PARAMETERS, citations, get
 from delever.model.errors import InputError
 from delever.model.parameters import PerpParameters
 from delever.model.world import ReserveParameters
+from delever.protocols.morpho import Morpho
 
 PERPS = [name for name in PARAMETERS if name.startswith(("binance", "hyperliquid"))]
 LENDING = [name for name in PARAMETERS if name not in PERPS]
@@ -78,3 +80,13 @@ def test_tiers_of_2025_are_those_of_the_documentation(perp: str, table: list[tup
 def test_an_unknown_set_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean aave-v2-ethereum-2023-06"):
         get("aave-v2-etherum-2023-06")
+
+
+def test_morphos_incentives_are_what_its_rules_work_out() -> None:
+    sets = [name for name in PARAMETERS if name.startswith("morpho")]
+    for name in sets:
+        for values in get(name).values():
+            if values["liquidation_threshold"] > 0.0:
+                implied = Morpho(version="v1").incentives(np.array([values["liquidation_threshold"]]))
+                assert values["incentive"] == pytest.approx(float(implied[0]), abs=1e-11)
+    assert len(sets) == 2

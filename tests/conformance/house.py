@@ -141,6 +141,8 @@ def world_with(role: str, kind: str, times: int = 1) -> World:
         if kind == "depositors":
             curve = {"kind": "kinked", "slope": 0.1, "steep": 5, "kink": 0.8}
             stated["protocols"]["aave"] |= {"cash": {"USD": 1e5}, "rates": {"USD": curve}}
+        if kind == "vaults":
+            stated["protocols"]["aave"]["cash"] = {"USD": 1e5}
         if kind == "venue_arbitrageurs":
             stated["liquidity"] = "fragmented"
             stated["venues"]["small"] = stated["venues"]["eth"] | {"reserves": {"ETH": 100, "USD": 2e5}}

@@ -31,6 +31,7 @@ from delever.analysis.seen_prices import SeenPrice, seen_prices
 from delever.analysis.valuation import Legs, sensitivity
 from delever.model.finding import OK, WARN, Finding
 from delever.model.parameters import EmodeParameters, ReserveParameters, look_up
+from delever.model.world import Protocol
 from delever.prices.base import YEAR
 from delever.protocols.base import Rules
 from delever.run.assemble import Model
@@ -98,8 +99,15 @@ def terms_of(model: Model, legs: Legs) -> Iterator[Term]:
             rises = [(gaps[d][1], positions.reserves[d][1]) for d in lent if d != r]
             up, debt = max(rises, key=lambda one: one[0]) if rises else (0.0, "")
             for category, chosen in modes(entry):
-                yield _term(name, asset, category, chosen, None if "incentive" in unread else chosen.incentive, debt,
+                yield _term(name, asset, category, chosen, None if "incentive" in unread else paid(protocol, chosen), debt,
                             (gaps[r][0], up), seen[r].heartbeat == math.inf and asset != protocol.unit, steep.of(r))
+
+
+def paid(protocol: Protocol, chosen: Chosen) -> float:
+    """The incentive of these terms: as stated, or as the rules work it out."""
+    threshold, rules = np.array([chosen.liquidation_threshold]), protocol.rules
+    worked_out = rules.incentives(threshold) if isinstance(rules, Rules) else None
+    return chosen.incentive if worked_out is None else float(worked_out[0])
 
 
 def modes(entry: ReserveParameters) -> list[tuple[int, Chosen]]:

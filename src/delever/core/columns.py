@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -115,6 +116,7 @@ def never_as_nan(when: np.ndarray) -> np.ndarray:
     return np.where(np.isinf(when), np.nan, when)
 
 
+@lru_cache(maxsize=8192)
 def written(column: Column) -> str:
     """A column as text, for the schema of a table."""
     return json.dumps([*column[:3], [list(figure) for figure in column.figures], *column[4:]])

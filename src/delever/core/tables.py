@@ -126,6 +126,7 @@ class SeenPrices(NamedTuple):
     stamp: np.ndarray  # [P] the look at which `price` was filled
     number: np.ndarray  # [1] of the present look
     like: np.ndarray  # [R] first reserve that is seen at the same price, always; mostly itself
+    same: np.ndarray  # [S] first series that moves alike, always; mostly itself: pairs read that one's moves
     falls: np.ndarray  # [S] whether a pair reads how far the series has fallen: else `down` is not kept
     rises: np.ndarray  # [S] the same of `up`
     beyond: np.ndarray  # [1] a reserve + 1 that was seen, or whose terms went, further than ticks hold; 0: none was

@@ -33,6 +33,10 @@ def let_move(state: State, terms: np.ndarray) -> None:
     reserves = state.reserves
     new = np.setdiff1d(reserves.of_term[terms], np.flatnonzero(reserves.moving >= 0))
     have = reserves.log_term.shape[1]
+    seen = state.seen
+    seen.same[:] = np.arange(len(seen.same))  # who moves like another no longer does
+    for kept, pairs in ((seen.falls, state.index.falling), (seen.rises, state.index.rising)):
+        kept[pairs] = True
     reserves.moving[new] = have + np.arange(len(new))
     shape = (2, have + len(new), state.paths)
     state.reserves = reserves._replace(log_term=np.zeros(shape), term_ticks=np.zeros(shape, np.int32))

@@ -67,7 +67,7 @@ def find(index: Index, seen: SeenPrices, active: np.ndarray, watch: Watch) -> No
     """Which (pair, path) has moved as far as its reach? And how many accounts of the lists does that pass?"""
     paths, n_fired, n_reached, fired = active.shape[0], 0, 0, watch.fired
     for q in range(index.falling.shape[0]):
-        low, high = seen.down[index.falling[q]], seen.up[index.rising[q]]
+        low, high = seen.down[seen.same[index.falling[q]]], seen.up[seen.same[index.rising[q]]]
         reach, cursor_of, bound_of = watch.reach[q], watch.cursor[q], index.bound
         some = np.int32(0)
         for p in range(paths):
@@ -90,7 +90,7 @@ def find(index: Index, seen: SeenPrices, active: np.ndarray, watch: Watch) -> No
 def collect(book: BookTables, index: Index, seen: SeenPrices, active: np.ndarray, watch: Watch, pool: Pool) -> None:
     """What is due: what stands, accounts passed in the lists that fired, entries passed in their wheels."""
     book_amount, account_of, bound_of = book.amount, index.account, index.bound
-    falling, rising, down, up = index.falling, index.rising, seen.down, seen.up
+    falling, rising, same, down, up = index.falling, index.rising, seen.same, seen.down, seen.up
     cursor_of, reach, wheel, copied, fired, count = (watch.cursor, watch.reach, watch.wheel, watch.copied, watch.fired,
                                                    watch.counts)
     due, node, touched = pool.due, pool.node, pool.touched
@@ -111,7 +111,7 @@ def collect(book: BookTables, index: Index, seen: SeenPrices, active: np.ndarray
     count[STANDING] = n_standing
     for f in range(count[FIRED]):
         q, p = fired[f] // paths, fired[f] % paths
-        move, cursor = int(up[rising[q], p] - down[falling[q], p]), int(cursor_of[q, p])
+        move, cursor = int(up[same[rising[q]], p] - down[same[falling[q]], p]), int(cursor_of[q, p])
 
         while bound_of[cursor] <= move:  # the shared list
             account = int(account_of[cursor])
@@ -221,7 +221,7 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
     wheel, reach, falling, rising, down, up, count = (watch.wheel, watch.reach, index.falling, index.rising, seen.down,
                                                       seen.up, watch.counts)
     log_price, like, price, stamp, now, unit = seen.log_price, seen.like, seen.price, seen.stamp, seen.number[0], seen.unit
-    supply_index, borrow_index = reserves.supply_index, reserves.borrow_index
+    same, supply_index, borrow_index = seen.same, reserves.supply_index, reserves.borrow_index
     of_margin = book.margin
     n_nodes, free, standing, n_standing = count[NODES], count[FREE], pool.standing, count[STANDING]
     for j in range(count[DUE]):
@@ -264,7 +264,7 @@ def rearm(book: BookTables, index: Index, reserves: Reserves, margins: Margins, 
                 free = int(node[new, NEXT])
             else:
                 new, n_nodes = n_nodes, n_nodes + 1
-            bound = min(int(up[rising[q], p] - down[falling[q], p]) + distance, NEVER - 1)
+            bound = min(int(up[same[rising[q]], p] - down[same[falling[q]], p]) + distance, NEVER - 1)
             bucket = (bound >> SHIFT) & MASK
             node[new, BOUND], node[new, SLOT], node[new, VISIT] = bound, slot, visits[slot]
             node[new, NEXT], wheel[q, p, bucket] = wheel[q, p, bucket], new

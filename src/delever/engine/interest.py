@@ -9,7 +9,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from delever.core.jit import kernel
 from delever.core.state import State
+
+
+@kernel
+def write(number: np.ndarray, level: np.ndarray, log_level: np.ndarray, index: np.ndarray, log_index: np.ndarray) -> None:
+    """The same index on every path. number, level, log_level: [n]; index, log_index: [R, P], rows `number` written."""
+    for i in range(number.shape[0]):
+        r = number[i]
+        for p in range(index.shape[1]):
+            index[r, p], log_index[r, p] = level[i], log_level[i]
 
 
 class Interest:
@@ -20,17 +30,18 @@ class Interest:
         self.from_here = number[cut]
         self.step = np.stack([supply[self.from_here], borrow[self.from_here]])[:, :, None] * step_length  # [2, n, 1]
         self.more = np.exp(self.step)
-        self.number, supply, borrow = number[~cut], supply[number[~cut]], borrow[number[~cut]]
-        time = np.arange(steps + 1)[:, None] * step_length
-        self.log_supply, self.log_borrow = time * supply, time * borrow
+        time, rest = np.arange(steps + 1)[:, None] * step_length, number[~cut]
+        self.earns, self.owes = rest[supply[rest] != 0.0], rest[borrow[rest] != 0.0]  # whose index moves at all
+        self.log_supply, self.log_borrow = time * supply[self.earns], time * borrow[self.owes]  # [steps + 1, n]
         self.supply, self.borrow = np.exp(self.log_supply), np.exp(self.log_borrow)
 
     def accrue(self, state: State) -> None:
         """Indices at the end of the step."""
-        k, n, reserves = state.step, self.number, state.reserves
-        for column, grown in ((reserves.supply_index, self.supply), (reserves.borrow_index, self.borrow),
-                              (reserves.log_supply, self.log_supply), (reserves.log_borrow, self.log_borrow)):
-            column[n] = grown[k][:, None]
+        k, reserves = state.step, state.reserves
+        if len(self.earns):
+            write(self.earns, self.supply[k], self.log_supply[k], reserves.supply_index, reserves.log_supply)
+        if len(self.owes):
+            write(self.owes, self.borrow[k], self.log_borrow[k], reserves.borrow_index, reserves.log_borrow)
         if len(self.from_here):
             for levels, logs, more, by in zip((reserves.supply_index, reserves.borrow_index),
                                               (reserves.log_supply, reserves.log_borrow), self.more, self.step, strict=True):

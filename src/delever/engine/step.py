@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -59,6 +59,8 @@ class Engine(Protocol):
 
 class Layer(Protocol):
     """One layer of a default waterfall."""
+
+    priced: ClassVar[bool]
 
     def begin(self, state: State) -> None: ...
 
@@ -202,7 +204,8 @@ def block(phases: Phases, state: State) -> None:
         phases.inclusion.include(state)
         execute(phases, state)
     if phases.waterfall and (state.n_called or state.n_rows or phases.vaults or state.ledgers.booked[DEFICIT].any()):
-        seen_prices.price_all(state)
+        if any(layer.priced for layer in phases.waterfall):
+            seen_prices.price_all(state)
         for layer in phases.waterfall:
             layer.absorb(state)
     if phases.trading_off_chain:

@@ -22,7 +22,8 @@ GZIP, ZIP, ZSTD = b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd"
 PACKED = {GZIP: "gzip", ZIP: "ZIP", ZSTD: "zstd"}  # first bytes -> how it is packed
 EMPTY = ["", "NA", "N/A", "n/a", "NULL", "null"]  # cells of a CSV file without a value; NaN is a wrong one
 # Columns of books that are text whatever they look like: an account may be called 007.
-TEXTS = ("protocol", "account", "owner", "asset", "side", "label", "instrument", "margin_mode", "collateral_asset", "unit")
+TEXTS = ("protocol", "market", "account", "owner", "asset", "side", "label", "instrument", "margin_mode", "collateral_asset",
+         "unit")
 AS_TEXT = {name: pa.string() for name in TEXTS}
 HALF_A_SIGN = "\\ud"  # begins what JSON writes of a pair of surrogates, one of which is no character
 ANEW = "it is damaged or not what its name says: get it anew"

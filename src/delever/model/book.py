@@ -16,6 +16,7 @@ from delever.ingest.files import table as parsed
 from .book_positions import POSITIONS, is_positions, to_legs
 from .book_rows import check_columns, check_legs, check_once, conform
 from .errors import InputError
+from .market import by_market
 
 COLLATERAL, DEBT, POSITION = "collateral", "debt", "position"
 REMAINDER = "remainder"  # label of the leg that holds what a snapshot's totals have beyond its known assets
@@ -78,7 +79,7 @@ class Book:
             check_columns(table, where)
         if protocol is not None:
             legs, accounts = _with_protocol(legs, protocol), _with_protocol(accounts, protocol)
-        legs = _fill_owner(legs)
+        legs = _fill_owner(by_market(legs, protocol or ""))
         margin = is_positions(legs)
         if margin:
             legs = to_legs(legs, where)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from delever.ingest.numbers import LARGEST, SMALLEST, fault
 
 from .errors import InputError, nearest
+from .market import COLUMN, by_market
 
 HEADER = 2  # row of the first leg
 SIDES = ("collateral", "debt", "position")
@@ -197,8 +198,9 @@ def own_rows(table: pa.Table | None, protocol: str, others: Collection[str], whe
 
     Rows of anybody else are nobody's, and are refused: a book of one protocol may be under another name, which is to be said.
     """
-    if table is None or "protocol" not in table.column_names or not table.num_rows:
+    if table is None or not {"protocol", COLUMN} & set(table.column_names) or not table.num_rows:
         return table
+    table = by_market(table, protocol.partition("/")[0])
     named = pc.fill_null(table["protocol"].cast(pa.string()), "")
     own = pc.is_in(named, pa.array(["", protocol]))
     foreign = pc.is_in(named, pa.array(["", protocol, *others], pa.string()))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import InputError
+from .market import with_markets
 from .mechanism import Resolve, check_texts, lift
 from .world import World
 from .yaml_text import parse
@@ -23,7 +24,7 @@ def world_from_mapping(mapping: Mapping[str, Any], resolve: Resolve, where: str 
     """A checked world. `resolve(role, kind)` gives the spec of a mechanism, `where` names the source in errors."""
     try:
         check_texts(mapping, ())
-        return World(**with_liquidators(lift(mapping, (), resolve), resolve)).located(None, resolve)
+        return World(**with_liquidators(with_markets(lift(mapping, (), resolve), resolve), resolve)).located(None, resolve)
     except InputError as error:
         raise error.at(where) from None
 

@@ -19,6 +19,7 @@ PLACES: dict[tuple[str, ...], tuple[str, str | None]] = {
     ("protocols", ANY, "rules"): ("protocols", None),
     ("protocols", ANY, "waterfall", ANY): ("waterfall", None),
     ("protocols", ANY, "rates", ANY): ("rates", None),
+    ("protocols", ANY, "markets", ANY, "rate"): ("rates", None),
     ("feeds", ANY): ("oracles", None),
     ("venues", ANY): ("venues", None),
     ("networks", ANY): ("networks", "blocks"),

@@ -14,6 +14,7 @@ from .asset import Asset
 from .book import Book
 from .dump import plain
 from .judged import Judged
+from .market import Market
 from .origin import Origin
 from .quantity import Unit
 from .relative import units
@@ -33,7 +34,7 @@ from .world import (
     World,
 )
 
-MODEL = (World, Asset, Protocol, ReserveParameters, EmodeParameters, PerpParameters, Tier, CollateralParameters, Funding,
+MODEL = (World, Asset, Protocol, Market, ReserveParameters, EmodeParameters, PerpParameters, Tier, CollateralParameters, Funding,
          Execution, Scenario, Tail, Judged, Order, Origin)
 NAMES: dict[Any, str] = {float: "number", int: "whole number", str: "text", bool: "true or false",
                          datetime: "instant", Book: "book", Spec: "mechanism"}

@@ -54,6 +54,10 @@ class Rules(Spec, ABC):
         """Terms of assets that a run with these rules does not read: who changes them changes nothing."""
         return ()
 
+    def incentives(self, threshold: np.ndarray) -> np.ndarray | None:
+        """The incentives that go with thresholds [n], where the rules work them out; None: they are as stated."""
+        return None
+
     @classmethod
     @abstractmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> RulesPhase:

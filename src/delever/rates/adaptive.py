@@ -55,6 +55,8 @@ def within(rate: float) -> float:
 @helper
 def roughly_exp(x: float) -> float:
     """2^q (1 + d + d^2 / 2),  x = q ln 2 + d,  |d| <= ln 2 / 2: the contract's e^x."""
+    if abs(x) < LN2 / 2.0:
+        return 1.0 + x + x * x / 2.0  # q = 0: of steps shorter than a day
     q = int((x + (LN2 / 2.0 if x >= 0.0 else -LN2 / 2.0)) / LN2)
     d = x - q * LN2
     return math.ldexp(1.0 + d + d * d / 2.0, q)

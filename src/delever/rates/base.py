@@ -64,12 +64,13 @@ def growth(x: float) -> float:
 
 
 @kernel
-def utilise(number: np.ndarray, reserves: Reserves, ledgers: Ledgers, used: np.ndarray) -> None:
-    """Utilisation. number: [n] reserves; used: [n, P], written."""
+def utilise(number: np.ndarray, reserves: Reserves, ledgers: Ledgers, used: np.ndarray, least: np.ndarray) -> None:
+    """Utilisation, and the least cash so far. number: [n] reserves; used, least: [n, P], written."""
     for i in range(number.shape[0]):
         for p in range(used.shape[1]):
-            owed = owed_of(number[i], p, reserves, ledgers)
-            whole = cash_of(number[i], p, reserves, ledgers) + owed
+            owed, cash = owed_of(number[i], p, reserves, ledgers), cash_of(number[i], p, reserves, ledgers)
+            least[i, p] = min(least[i, p], cash)
+            whole = cash + owed
             used[i, p] = min(owed / whole, 1.0) if owed > 0.0 and whole > 0.0 else 1.0 if owed > 0.0 else 0.0
 
 
@@ -113,9 +114,9 @@ class RatesPhase(Phase):
     def rates(self, step_length: float) -> None:
         """Fill self.rate [n, P] with borrow rates of the coming step [1/s], by self.used [n, P]. step_length: [s]"""
 
-    def use(self, state: State) -> None:
-        """Fill self.used; a curve whose protocol counts utilisation otherwise says so."""
-        utilise(self.number, state.reserves, state.ledgers, self.used)
+    def use(self, state: State, least: np.ndarray) -> None:
+        """Fill self.used, and the least cash so far [n, P]; a curve whose protocol counts utilisation otherwise says so."""
+        utilise(self.number, state.reserves, state.ledgers, self.used, least)
 
     def grow(self, state: State) -> None:
         """Move the indices by self.rate; a curve that says itself what suppliers get does."""
@@ -123,25 +124,15 @@ class RatesPhase(Phase):
 
     def accrue(self, state: State) -> None:
         """Indices at the end of the step."""
-        self.use(state)
+        self.use(state, self.least)
         self.rates(state.step_length)
         self.grow(state)
         np.maximum(self.highest, self.rate, out=self.highest)
-        drain(self.number, state.reserves, state.ledgers, self.least)
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
-        self.use(state)
         least = self.least.copy()
-        drain(self.number, state.reserves, state.ledgers, least)
+        self.use(state, least)
         return [Value(column, values[i], int(state.reserves.protocol[r]), int(state.reserves.asset[r]))
                 for i, r in enumerate(self.number)
                 for column, values in ((USED, self.used), (HIGHEST, self.highest * YEAR), (LOWEST, least))]
-
-
-@kernel
-def drain(number: np.ndarray, reserves: Reserves, ledgers: Ledgers, least: np.ndarray) -> None:
-    """The least cash that these reserves have had. number: [n]; least: [n, P], written."""
-    for i in range(number.shape[0]):
-        for p in range(least.shape[1]):
-            least[i, p] = min(least[i, p], cash_of(number[i], p, reserves, ledgers))

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from delever.core.elementary import log_
 from delever.core.jit import helper, kernel
-from delever.core.reserves import owed_of
+from delever.core.reserves import cash_of, owed_of
 from delever.core.setting import Setting
 from delever.core.state import State
 from delever.core.tables import DEBTS, DEPOSITS, Ledgers
@@ -65,13 +65,17 @@ def two_slopes(u: float, base: float, low: float, high: float, kink: float) -> f
 
 @kernel
 def use_supplied(number: np.ndarray, start: np.ndarray, spread: np.ndarray, reserves: ReserveTable, ledgers: Ledgers,
-                 used: np.ndarray) -> None:
-    """owed / supplied. number: [n]; start: [n] the protocol's own; spread: [n, P] what came to it; used: [n, P], written."""
+                 used: np.ndarray, least: np.ndarray) -> None:
+    """owed / supplied, and the least cash so far.
+
+    number: [n]; start: [n] the protocol's own; spread: [n, P] what came to it; used, least: [n, P], written.
+    """
     booked = ledgers.booked
     for i in range(number.shape[0]):
         r = number[i]
         for p in range(used.shape[1]):
             owed = owed_of(r, p, reserves, ledgers)
+            least[i, p] = min(least[i, p], cash_of(r, p, reserves, ledgers))
             lent = booked[DEPOSITS, r, p] - booked[DEBTS, r, p]
             supplied = reserves.cash[r] + lent + owed - start[i] - spread[i, p]
             used[i, p] = owed / supplied if supplied > 0.0 and owed > 0.0 else 0.0
@@ -115,9 +119,9 @@ class TwoKinks(RatesPhase):
         self.start = np.array([one.reserves for one in curves])
         self.earned, self.spread = np.zeros((2, *self.rate.shape))  # [n, P] [1/s]; units that came to the protocol
 
-    def use(self, state: State) -> None:
+    def use(self, state: State, least: np.ndarray) -> None:
         """See RatesPhase."""
-        use_supplied(self.number, self.start, self.spread, state.reserves, state.ledgers, self.used)
+        use_supplied(self.number, self.start, self.spread, state.reserves, state.ledgers, self.used, least)
 
     def rates(self, step_length: float) -> None:
         """See RatesPhase."""

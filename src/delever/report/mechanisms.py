@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from delever.actors.base import PROFIT
+from delever.model.market import home_of
 from delever.report.document import Remarks, Section, column, table_of
 from delever.report.numbers import NONE, TIMES, TINY, human, moment
 from delever.report.positions import adl_section, hardest_hit, perps_section
@@ -27,13 +28,15 @@ SAID_ONCE = ("mean over paths of ", "paths on which ")  # how definitions begin
 def declared_sections(rows: Sequence[Row], paths: int, run: Run | None = None) -> list[Section | Remarks]:
     """Figures of several protocols first, then protocol by protocol with what happened over time, then those of none.
 
+    Isolated markets of one protocol stand together: a row each.
+
     run: for what stands in tables of its own.
     """
     sections: list[Section | Remarks] = []
     whole = [row for row in rows if not row["protocol"]]
     headings = list(dict.fromkeys(row["section"] for row in whole))
-    for name in dict.fromkeys(row["protocol"] for row in rows if row["protocol"]):
-        mine = [row for row in rows if row["protocol"] == name]
+    for name in dict.fromkeys(home_of(row["protocol"]) or row["protocol"] for row in rows if row["protocol"]):
+        mine = [row for row in rows if name in (row["protocol"], home_of(row["protocol"] or ""))]
         for heading in dict.fromkeys(row["section"] for row in mine):
             sections += section_of(heading, [row for row in mine if row["section"] == heading], paths)
         if run is not None and run.timeline.num_columns:

@@ -28,6 +28,7 @@ from delever.engine.unhealthy import Unhealthy
 from delever.engine.venues import Venues
 from delever.ingest.source import Source
 from delever.model.errors import InputError
+from delever.model.market import home_of
 from delever.model.references import pairs_apart
 from delever.model.world import World
 from delever.networks.base import Chain
@@ -45,6 +46,8 @@ from delever.run.reach import check_start
 from delever.venues.base import ProfileTable, Venue
 from delever.waterfall.base import Layer, LayerPhase
 from delever.waterfall.last_resort import LastResort
+from delever.waterfall.socialised_loss import SocialisedLoss
+from delever.waterfall.suppliers import SuppliersBear
 
 MOST_BLOCKS = 1_000_000  # of a step; assumption: a day of a chain ten times as fast as any
 
@@ -274,8 +277,12 @@ def numbered(everybody: Sequence[Phase]) -> list[Kind]:
 
 def waterfall(world: World, step_length: float) -> list[LayerPhase]:
     """The layers of all protocols, in their order; behind them stands closing out, whatever it costs, and saying what stays."""
-    layers: list[LayerPhase] = []
+    markets = {number: name for number, (name, protocol) in enumerate(world.protocols.items())
+               if home_of(name) and [layer.kind for layer in protocol.waterfall] == [SocialisedLoss.kind]}
+    layers: list[LayerPhase] = [SuppliersBear(markets)] if markets else []
     for number, protocol in enumerate(world.protocols.values()):
+        if number in markets:
+            continue
         layers += [layer.compile(number, step_length) for layer in protocol.waterfall if isinstance(layer, Layer)]
         if isinstance(protocol.rules, ExchangeRules) or protocol.waterfall:
             layers.append(LastResort(number))

@@ -55,7 +55,8 @@ def field_of(model: Model, value: Value) -> pa.Field:
     names = [name for name in (protocol, asset, pair, value.of) if name]
     base, _, quote = pair.partition("@")[0].partition("/")
     words = {ASSET: asset, BASE: base, QUOTE: quote, OF: names[0] if names else ""}
-    column, suffix = in_words(value.column, words), "".join(f".{name}" for name in names)
+    column = in_words(value.column, words)
+    suffix = "".join(f".{name}" for name in names)
     kind = pa.int64() if value.values.dtype.kind == "i" else pa.float64()
     asks = {"place": value.place, "asked": repr(float(value.asked))} if value.place else {}
     return pa.field(value.column.name + suffix, kind, metadata={
@@ -65,8 +66,20 @@ def field_of(model: Model, value: Value) -> pa.Field:
 
 def in_words(column: Column, words: Mapping[str, str]) -> Column:
     """The column with what it is of in its texts."""
+    return _said(column, tuple((place, words[place]) for place in _places(column) if place in words))
+
+
+@lru_cache(maxsize=1024)
+def _places(column: Column) -> tuple[str, ...]:
+    """Where its texts say what it is of; mostly nowhere."""
+    texts = (column.unit, column.meaning, column.section, *(text for f in column.figures for text in (f.meaning, f.unit)))
+    return tuple(place for place in (ASSET, BASE, QUOTE, OF) if any(place in text for text in texts))
+
+
+@lru_cache(maxsize=8192)  # of hundreds of markets most say the same
+def _said(column: Column, words: tuple[tuple[str, str], ...]) -> Column:
     def said(text: str) -> str:
-        for place, word in words.items():
+        for place, word in words:
             text = text.replace(place, word)
         return text
 

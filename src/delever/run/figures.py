@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from delever.core.columns import Column, Figure
 from delever.core.loans import debt_of
+from delever.model.market import home_of
 from delever.prices.base import plainly
 from delever.run.assemble import Model
 from delever.run.collect import Declared, declared, numbers, together
@@ -129,8 +130,8 @@ def is_of_perp(model: Model, one: Declared) -> bool:
 
 def section_of(section: str, of: list[str], protocols: list[str]) -> str:
     """A heading that says whose figures these are, where they are not everybody's."""
-    some = [name for name in dict.fromkeys(of) if name]
-    return section if not some or len(some) == len(protocols) else f"{section} of {', '.join(some)}"
+    some, every = ([*dict.fromkeys(home_of(name) or name for name in names if name)] for names in (of, protocols))
+    return section if not some or len(some) == len(every) else f"{section} of {', '.join(some)}"
 
 
 def row_of(one: Declared, figure: Figure, values: np.ndarray, section: str, drawn: Drawn = None) -> Row:

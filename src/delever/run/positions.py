@@ -26,6 +26,7 @@ from delever.model.exchange import instruments
 from delever.model.new_assets import no_parameters
 from delever.model.parameters import ROUNDING, CollateralParameters, categories_of, look_up
 from delever.model.world import ReserveParameters, World
+from delever.protocols.base import Rules
 from delever.run.exchanges import held_at, lay_margins, with_cash
 
 LITTLE = 1e-9  # share of a reserve that is nothing
@@ -177,7 +178,9 @@ def tabulate(world: World, book: Book) -> Positions:
             term[mine] = len(reserves) + len(categories)
             categories.append((int(r), int(category)))
         threshold[mine] = np.where(np.isnan(threshold[mine]), chosen.liquidation_threshold, threshold[mine])
-        incentive[mine] = chosen.incentive
+        rules = world.protocols[name].rules
+        worked_out = rules.incentives(threshold[mine]) if isinstance(rules, Rules) else None
+        incentive[mine] = chosen.incentive if worked_out is None else worked_out
 
     for name, lacks in lacking.items():
         raise no_parameters(world, name, list(dict.fromkeys(lacks)), parameters[name])

@@ -29,6 +29,7 @@ from delever.core.tables import Limits, Networks, SeenPrices
 from delever.engine.index import new_pool, new_watch
 from delever.engine.step import Phases
 from delever.model.asset import USD
+from delever.model.exchange import is_exchange
 from delever.model.parameters import ReserveParameters, look_up
 from delever.model.world import World
 from delever.networks.base import Link
@@ -101,6 +102,22 @@ def fees(model: Model) -> np.ndarray:
     return np.array([(0.0, 0.0) if table is None else (table.fee_in, table.fee_out) for table in model.venues]).reshape(-1, 2).T
 
 
+def moving_alike(model: Model, like: np.ndarray) -> np.ndarray:
+    """[S] the first series that has the same moves, always: seen alike, and with the same constant interest. like: [R]
+
+    Collateral of isolated markets earns nothing, so that hundreds of them have one series of each asset and oracle.
+    """
+    positions, first = model.positions, dict[tuple[float, ...], int]()
+    out = np.arange(2 * len(like))
+    for r, (name, asset) in enumerate(positions.reserves):
+        steady = asset not in model.world.protocols[name].rates and positions.margins.weight[r] < 0.0
+        steady = steady and positions.cash[r] == np.inf  # else its claims may be cut
+        for side, rate in enumerate((positions.supply_rate[r], positions.borrow_rate[r])):
+            if steady:
+                out[2 * r + side] = first.setdefault((int(like[r]), float(rate), side), 2 * r + side)
+    return out
+
+
 def looks_up(model: Model) -> bool:
     """Whether somebody asks for the slot of an account: exchanges, and who looks at accounts that are healthy."""
     acting = (*model.world.actors.values(), *model.world.policies.values())
@@ -118,6 +135,8 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
 
     unit = np.array([layout.asset(model.world.protocols[p].unit) for p, _ in positions.reserves])
     unit[positions.margins.weight >= 0.0] = 0  # exchanges see prices in their unit, see core/exchange_tables.py
+    like, every = seen_alike(oracles, unit, positions.margins.weight < 0.0), np.arange(2 * reserves)
+    same = moving_alike(model, like)
     number = {name: i for i, name in enumerate(model.world.protocols)}
     seed = model.world.scenario.seed
     lent = new_reserves(np.array([number[p] for p, _ in positions.reserves]),
@@ -135,8 +154,7 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
                     across(model.start_seen), np.zeros((2 * reserves, paths), np.int32),
                     np.zeros((2 * reserves, paths), np.int32),
                     unit, np.zeros((paths, reserves)), np.zeros(paths, np.int64), np.zeros(1, np.int64),
-                    seen_alike(oracles, unit, positions.margins.weight < 0.0),
-                    np.isin(np.arange(2 * reserves), model.index.falling), np.isin(np.arange(2 * reserves), model.index.rising),
+                    like, same, np.isin(every, same[model.index.falling]), np.isin(every, same[model.index.rising]),
                     np.zeros(1, np.int64)),
         reserves=lent, limits=new_limits(model, paths), backing=backed.start(setting, paths),
         book=positions.tables, index=model.index,
@@ -152,8 +170,8 @@ def new_state(model: Model, first_path: int, paths: int, chunk: Phases | None = 
         changed=np.zeros(paths, np.bool_), wake=np.full(paths, np.inf), lots=new_lots(64), bids=new_bids(64),
         english=np.zeros((len(model.world.protocols), 5)),
         networks=new_networks(model, chunk.kinds, paths), home=setting.homes,
-        coined=np.array([n for n, (name, protocol) in enumerate(model.world.protocols.items())
-                         if name in model.world.exchanges and protocol.unit != USD], np.int64),
+        coined=np.array([n for n, protocol in enumerate(model.world.protocols.values())
+                         if is_exchange(protocol) and protocol.unit != USD], np.int64),
         halts=new_halts(len(model.world.protocols), markets, max(len(chains(model.world)), 1), feeds,
                         len(setting.bridges), paths),
         purses=new_purses(len(setting.networks), len(model.world.actors), assets, paths),

@@ -70,6 +70,7 @@ class LayerPhase(Phase):
     """A layer, ready to run; this one does nothing."""
 
     serves: ClassVar[Served | None] = None  # None: it has nothing to say
+    priced: ClassVar[bool] = True  # whether it reads state.seen.price of every path in `absorb`
 
     def __init__(self, number: int) -> None:
         self.number, self.numbers = number, (number,)

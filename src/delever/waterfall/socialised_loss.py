@@ -104,23 +104,24 @@ def socialise(start: int, number: int, members: np.ndarray, weight: np.ndarray, 
 
 
 @kernel
-def shrink_claims(number: int, active: np.ndarray, margins: Margins, reserves: Reserves, ledgers: Ledgers, safety: Safety,
+def shrink_claims(lent: np.ndarray, active: np.ndarray, reserves: Reserves, ledgers: Ledgers, safety: Safety,
                   price: np.ndarray) -> None:
-    """Suppliers of a lending reserve bear its deficit: their claims shrink by it. price: [P, R] seen.
+    """Suppliers of lending reserves bear their deficits: their claims shrink by it. lent: [n] reserves; price: [P, R] seen.
 
         supply index *= 1 - deficit / (cash + owed + deficit)
     Where nobody says what cash the reserve has nobody knows its claims, and no account is told.
     """
-    for r in range(margins.first[number], margins.first[number + 1]):
+    for r in lent:
+        number, stands = reserves.protocol[r], ledgers.booked[DEFICIT, r]
         for p in range(active.shape[0]):
-            owed = ledgers.booked[DEFICIT, r, p]
+            owed = stands[p]
             if active[p] and owed > 0.0:
                 if reserves.cash[r] < np.inf:
                     claims = max(cash_of(r, p, reserves, ledgers), 0.0) + owed_of(r, p, reserves, ledgers) + owed
                     left = 1.0 - min(owed / claims, MOST)
                     reserves.supply_index[r, p] *= left
                     reserves.log_supply[r, p] += log_(left)
-                ledgers.booked[DEFICIT, r, p] = 0.0
+                stands[p] = 0.0
                 ledgers.booked[DEPOSITS, r, p] -= owed
                 ledgers.booked[OWN_DEPOSITS, r, p] -= owed
                 ledgers.booked[COVERED, r, p] += owed
@@ -128,7 +129,7 @@ def shrink_claims(number: int, active: np.ndarray, margins: Margins, reserves: R
 
 
 class SocialisedLossPhase(LayerPhase):
-    """Socialised loss of one protocol, ready to run."""
+    """Socialised loss of one exchange or lending protocol, ready to run."""
 
     serves = Served(SOCIALISED, "socialised_loss", "socialised loss", "deficits taken from accounts or claims pro rata",
                     "there was less to take from than had to be borne")
@@ -143,7 +144,8 @@ class SocialisedLossPhase(LayerPhase):
         """At the end of a block: whoever is still fallen is closed out, then what stands is taken."""
         cash = int(state.margins.cash[self.number])
         if cash < 0:
-            shrink_claims(self.number, state.active, state.margins, state.reserves, state.ledgers, state.safety, state.seen.price)
+            lent = np.arange(state.margins.first[self.number], state.margins.first[self.number + 1])
+            shrink_claims(lent, state.active, state.reserves, state.ledgers, state.safety, state.seen.price)
             return
         close_out_rest(state, self.number)
         if not state.ledgers.booked[DEFICIT, cash].any():

@@ -1,0 +1,99 @@
+"""Vaults by hand: paid in the order of the queue, losses borne by all alike, cash moved to where it lacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from delever import worlds
+from delever.model.book import Book
+from delever.model.errors import InputError
+from delever.model.world import World
+from run.small import conserved, fall
+
+LN2 = float(np.log(2.0))
+
+
+def world(vault: dict[str, Any], cash: tuple[float, float] = (1000.0, 1000.0), events: Any = (), **changes: Any) -> World:
+    """Two markets, in each of which one owes 850 USD against 1 ETH at 1000; claims are cash + 850."""
+    rows = [{"market": market, "account": f"in {market}", "asset": asset, "side": side, "amount": amount}
+            for market in ("one", "two") for asset, side, amount in (("ETH", "collateral", 1.0), ("USD", "debt", 850.0))]
+    markets = {name: {"collateral": "ETH", "loan": "USD", "liquidation_threshold": 0.9, "cash": units}
+               for name, units in zip(("one", "two"), cash, strict=True)}
+    markets["two"]["liquidation_threshold"] = 0.86
+    return worlds.load({
+        "as_of": "2024-01-01T00:00:00Z", "assets": {"ETH": {"price": 1000.0}},
+        "protocols": {"morpho": {"rules": "morpho.v1", "markets": markets,
+                                 "book": Book.from_table(pa.Table.from_pylist(rows), protocol="morpho")}},
+        "actors": {"liquidators": {"kind": "liquidators", "rule": "always"}, "vault": {"kind": "vaults", "asset": "USD"} | vault},
+        "scenario": {"horizon": 600, "step": 60, "paths": 2, "seed": 1, "prices": {"kind": "lognormal"},
+                     "events": list(events)}} | changes)
+
+
+def figures(of: World) -> dict[str, float]:
+    state, found = conserved(of)
+    return {name: float(values[0]) for name, values in found.items() if name.startswith("vault")} | {
+        "booked": float(state.ledgers.booked[0].min())}
+
+
+BOTH = {"morpho/one": 1500.0, "morpho/two": 500.0}
+
+
+def test_nobody_leaves_and_nothing_moves_where_nothing_is_stated() -> None:
+    found = figures(world({"supplied": BOTH}))
+    assert found["vault_withdrawn"] == found["vault_waiting"] == found["vault_moved"] == found["vault_gain"] == 0.0
+
+
+def test_who_leaves_is_paid_in_the_order_of_the_queue_as_far_as_there_is_cash() -> None:
+    """A share of 2000 wants to go and is paid; where all do, 1000 of the first's 1500 are there and 500 of the second's."""
+    found = figures(world({"supplied": BOTH, "base": 1.0, "loss": 0.0, "locked": 0.0}))
+    per_day = 2000.0 * (1.0 - np.exp(-600.0 / 86400.0))
+    assert found["vault_withdrawn"] == pytest.approx(per_day, rel=1e-9) and found["vault_waiting"] == pytest.approx(0.0, abs=1e-9)
+    a_quarter_is_locked = {"supplied": BOTH, "locked": 86400.0 / 60.0 * LN2 * 4.0}  # so half of those who stay leave a minute
+    hurried = figures(world(a_quarter_is_locked))
+    assert hurried["vault_withdrawn"] == pytest.approx(1500.0, rel=1e-9)
+    assert 480.0 < hurried["vault_waiting"] <= 500.0
+
+
+def test_a_market_s_bad_debt_is_the_vault_s_by_its_part_of_the_claims() -> None:
+    """ETH falls to 700: 850 - 700 / LIF are bad debt in each market; of claims of 1850 the vault has 1500 and 500."""
+    found = figures(world({"supplied": BOTH}, events=[fall(0.3)]))
+    factors = [1.0 / (1.0 - 0.3 * (1.0 - lltv)) for lltv in (0.9, 0.86)]
+    lost = sum((850.0 - 700.0 / factor) * part / 1850.0 for factor, part in zip(factors, (1500.0, 500.0), strict=True))
+    assert found["vault_gain"] == pytest.approx(-lost, rel=1e-9)
+
+
+def test_losses_make_depositors_leave() -> None:
+    calm, uneasy = (figures(world({"supplied": BOTH, "loss": loss}, events=[fall(0.3)])) for loss in (0.0, 1000.0))
+    assert calm["vault_withdrawn"] == 0.0 and uneasy["vault_withdrawn"] > 100.0
+    assert uneasy["vault_gain"] == pytest.approx(calm["vault_gain"], rel=1e-9), "who is paid before bears it all the same"
+
+
+def test_cash_is_moved_from_the_market_least_lent_out_to_the_one_most_until_either_is_at_its_target() -> None:
+    """Market two has 10 in cash and 850 owed: 850 (1 / 0.9 - 1) - 10 = 84.44 are lacking there; one has plenty."""
+    moving = {"supplied": {"morpho/one": 1500.0, "morpho/two": 500.0}, "every": 60.0, "target": 0.9}
+    found = figures(world(moving, cash=(1000.0, 10.0)))
+    assert found["vault_moved"] == pytest.approx(850.0 * (1.0 / 0.9 - 1.0) - 10.0, rel=1e-9)
+    assert found["vault_gain"] == pytest.approx(0.0, abs=1e-9)
+    capped = figures(world(moving | {"caps": {"morpho/two": 520.0}}, cash=(1000.0, 10.0)))
+    assert capped["vault_moved"] == pytest.approx(20.0, rel=1e-9)
+
+
+@pytest.mark.parametrize(("vault", "said"), [
+    ({"supplied": {}}, "actors.vault.supplied is empty"),
+    ({"supplied": {"morpho/three": 1.0}}, "morpho/three"),
+    ({"supplied": BOTH, "caps": {"morpho": 1.0}}, "morpho"),
+    ({"supplied": {"morpho/one": 1.0}, "caps": {"morpho/two": 1.0}}, "is not supplied"),
+])
+def test_mistakes_are_one_line(vault: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError) as error:
+        world(vault)
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_vault_cannot_have_more_than_the_market() -> None:
+    with pytest.raises(InputError, match=r"cash and debts of the market are 1850"):
+        conserved(world({"supplied": {"morpho/one": 1851.0}}))
