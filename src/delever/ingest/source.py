@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from delever.ingest import aave_steth, compound_v2
+from delever.ingest import aave_steth, compound_v2, inverse_frontier
 from delever.ingest.files import AS_TEXT, content, exists, is_below, json_of, table
 from delever.model.errors import InputError
 
@@ -20,6 +20,7 @@ DATA = "DELEVER_DATA"  # environment variable: the folder that holds data sets
 READERS: dict[str, Callable[[Callable[[str], pa.Table], str], tuple[pa.Table, pa.Table]]] = {
     "aave_steth_2023-06": aave_steth.read,
     compound_v2.FOLDER: compound_v2.read,
+    inverse_frontier.FOLDER: inverse_frontier.read,
 }
 
 
