@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from delever.ingest import aave_steth
+from delever.ingest import aave_steth, compound_v2, inverse_frontier
 from delever.ingest.files import AS_TEXT, content, exists, is_below, json_of, table
 from delever.model.errors import InputError
 
@@ -19,6 +19,8 @@ DATA = "DELEVER_DATA"  # environment variable: the folder that holds data sets
 # Data sets that need a reader of their own: folder -> reader(table, part of the book) -> (legs, accounts).
 READERS: dict[str, Callable[[Callable[[str], pa.Table], str], tuple[pa.Table, pa.Table]]] = {
     "aave_steth_2023-06": aave_steth.read,
+    compound_v2.FOLDER: compound_v2.read,
+    inverse_frontier.FOLDER: inverse_frontier.read,
 }
 
 
