@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
+LONGEST = 150.0  # that fetching or compiling may take [s]
 TAKEN = ("package.json", "package-lock.json", "compile.cjs", "stand_ins.sol")
 V3_6, V3_0 = "@aave-dao/aave-v3-origin/src/contracts", "@aave/core-v3/contracts"
 SOURCES = {
@@ -78,7 +79,10 @@ def compiled(name: str) -> Path:
 
 def run(command: list[str], folder: Path) -> None:
     """A command of Node's, or why it did not work."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=170, check=False)
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LONGEST, check=False)
+    except subprocess.TimeoutExpired as late:
+        raise NotHere(f"{' '.join(command[:3])} took more than {LONGEST:.0f} s") from late
     if done.returncode:
         raise NotHere(f"{' '.join(command[:3])} said: {(done.stderr or done.stdout).strip()[-400:]}")
 
