@@ -1,7 +1,7 @@
 """The real contracts: fetched from npm as the lock file pins them, compiled once, and kept in the user's cache.
 
-Nothing fetched is part of the repository. Where there is no Node the tests that need the contracts skip, and fail where CI is set.
-Where npm does not answer the first time they skip with its words: that is no fault of what is tested.
+Nothing fetched is part of the repository. Where there is no Node the tests that need the contracts skip, and fail where CI is
+set. Where npm does not answer the first time they skip with its words: that is no fault of what is tested.
 """
 
 from __future__ import annotations
