@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delever.analysis import remainder_worlds, wall
+from delever.analysis import liquidation_prices, remainder_worlds, wall
 from delever.analysis.shocks import parse_shocks
 from delever.analysis.walls import AMOUNTS, wall_of
 from delever.model.errors import InputError
 from delever.model.world import World
+from delever.report.positions import records
 from delever.run.assemble import assemble
 from stated import some
 
@@ -219,3 +220,12 @@ def test_a_feed_that_looks_at_one_venue_of_several_sees_a_shock_to_the_pair(firs
     found = wall(apart.replace("feeds.eth_usd.venue", "second"), "ETH", -0.3)
     assert found.totals["eligible_debt_usd"][0].as_py() > 0.0
     assert found.totals == wall(apart, "ETH", -0.3).totals
+
+
+def test_liquidation_prices_as_dashboards_exchange_them() -> None:
+    """What is owed is no collateral; what no price of its own liquidates has no record."""
+    found = liquidation_prices(staked([("a", "collateral", "ETH", 1.0), ("a", "debt", "USDC", 800.0)]))
+    (one,) = records(found)
+    assert one == {"owner": "a", "liqPrice": pytest.approx(1000.0), "collateral": "ETH", "collateralAmount": 1.0,
+                   "extra": {"protocol": "pool", "account": "a", "side": "collateral"}}
+    assert records(found.slice(0, 0)) == []

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from delever.report.html.deleveraged import deleveraged
 from delever.report.html.fans import TOLD, fans
 from delever.report.html.figure import Given
 from delever.report.html.hinges import nearest
+from delever.report.html.judged import title as title_of_judged
+from delever.report.html.loan_terms import title as title_of_terms
 from delever.report.html.losses import _title
 from delever.report.html.page import html_report
 from delever.report.stress import worst_path
@@ -78,8 +81,8 @@ def text(both: Run) -> str:
 def test_every_section_and_figure_is_there(text: str) -> None:
     ids = Page(text).ids()
     assert len(ids) == len(set(ids))
-    for name in ("answer", "price", "feedback", "size", "course", "bearers", "hinges", "change", "assumed", "proof", "wall-ETH",
-                 "wall-BTC", "reached", "losses", "worst", "who-pays", "layers-perps", "accounts"):
+    for name in ("answer", "price", "feedback", "size", "course", "bearers", "hinges", "terms", "loan-terms", "change", "assumed", "proof",
+                 "wall-ETH", "wall-BTC", "reached", "losses", "worst", "who-pays", "layers-perps", "accounts"):
         assert name in ids, name
     assert sum(name.startswith("exits-") and not name.endswith(("-t", "-s")) for name in ids) == 1  # of the first wall's asset
 
@@ -269,3 +272,21 @@ def test_on_paper_it_needs_a_browser(both: Run, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(InputError, match="needs a browser"):
         print_page(tmp_path / "x.html", tmp_path / "x.pdf")
+
+
+def test_terms_that_are_exceeded_are_counted_in_the_title() -> None:
+    row = {"where": "a", "level": "warn"}
+    found = SimpleNamespace(terms=pa.table({"asset": ["ETH", "BTC"]}))
+    assert title_of_terms(found, []) == "None of 2 terms of collateral is beyond what oracles and venues bear"
+    assert title_of_terms(found, [row, row]).startswith("1 of 2 terms")
+    assert title_of_terms(found, [row | {"where": name} for name in "abc"]).startswith("3 terms and caps")
+
+
+def test_what_people_are_judged_by_stands_in_the_report_of_a_run_that_kept_it() -> None:
+    lent = dl.load(dl.example("first"), set={"scenario.paths": 3, "scenario.judged": "{}"})
+    page = html_report(stress(lent, keep=False, threads=1))
+    assert 'id="judged"' in page and "after a closing" in page and "time unhealthy" in page and "()" not in Page(page).seen
+    row = {"protocol": "aave", "who": "borrowers", "after": 3600.0, "loss": 0.1, "low": -0.1, "high": 0.3}
+    assert title_of_judged([row]) == "1 h after a closing prices say neither that it came too early nor too late"
+    assert title_of_judged([row | {"low": 0.05}]) == "1 h after a closing borrowers of aave have lost 10\u00a0% by it"
+    assert "been spared" in title_of_judged([row | {"loss": -0.1, "high": -0.05}])

@@ -177,13 +177,13 @@ def caps_within(caps: pa.Table, share: float) -> Iterator[Finding]:
     for row in caps.to_pylist():
         where = f"protocols.{row['protocol']}.parameters.{row['asset']}"
         said = f"{share:.0%} of {{what}} lose {{loss:.2%}}, {row['allowed']:.2%} allowed"
-        remedy = f"cap it at {row['largest']:,.6g} {row['asset']}, or find depth"
+        remedy = f"cap it at {units(row['largest'])} {row['asset']}, or find depth"
         if row["slippage_supplied"] > row["allowed"]:
             yield Finding(WARN, "limit.supply_beyond_depth", where,
-                          said.format(what=f"{row['supplied']:,.6g} {row['asset']}", loss=row["slippage_supplied"]), remedy)
+                          said.format(what=f"{units(row['supplied'])} {row['asset']}", loss=row["slippage_supplied"]), remedy)
         if row["slippage_cap"] is not None and row["slippage_cap"] > row["allowed"]:
             yield Finding(WARN, "limit.cap_beyond_depth", f"{where}.supply_cap",
-                          said.format(what=f"{row['supply_cap']:,.6g} {row['asset']}", loss=row["slippage_cap"]), remedy)
+                          said.format(what=f"{units(row['supply_cap'])} {row['asset']}", loss=row["slippage_cap"]), remedy)
 
 
 # --- the sandbox ---------------------------------------------------------------------------------------------------------
@@ -193,6 +193,11 @@ def left_of(before: Exits, after: Exits, asset: str, debts: Sequence[tuple[str, 
     """Of an asset's price against the debts', by the shock."""
     moved = sum(share * after.usd(debt) / before.usd(debt) for debt, share in debts)
     return after.usd(asset) / before.usd(asset) / moved
+
+
+def units(amount: float) -> str:
+    """An amount of a coin as people write it."""
+    return f"{amount:,.0f}" if amount >= 10_000.0 else f"{amount:,.6g}"
 
 
 def factors_table(before: Exits, after: Exits, rows: Sequence[Collateral], caps: Sequence[float] | None) -> pa.Table:

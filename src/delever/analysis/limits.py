@@ -90,6 +90,12 @@ def static_checks(world: World, share: float | str = LIQUIDATED, slippage: float
         return _look(assemble(world), asked, shock, asset, caps)
 
 
+def limits_of(model: Model) -> Limits:
+    """The same with what is assumed if nothing is told, of a world that is assembled already."""
+    with interpreted(0):
+        return _look(model, Asked(LIQUIDATED, None), None, None, None)
+
+
 def _share(value: float | str, where: str) -> float:
     try:
         return SHARE.read(value)

@@ -54,7 +54,7 @@ def wall(
     positions: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write every position with owner and liquidation price: if only this coin moves, and "
-                     "along the shock (.csv or .parquet)."),
+                     "along the shock (.csv, .parquet; .json: records of owner, liqPrice, collateral, collateralAmount)."),
     ] = None,
     sort: Annotated[str, typer.Option(metavar="COLUMN", help="Order of the positions.")] = "move",
     accounts: Annotated[
@@ -77,7 +77,8 @@ def wall(
 def run(text: str, settings: list[str], shock: Shock, targets: Targets, as_json: bool, strict: bool = False) -> None:
     """The command."""
     with user_errors():
-        from delever.report.files import json_document, write_table, write_text
+        from delever.report.files import json_document, json_text, write_table, write_text
+        from delever.report.positions import records
         from delever.report.wall import wall_json, wall_report
 
         # Before the work, so that a mistyped file name costs nothing.
@@ -85,7 +86,7 @@ def run(text: str, settings: list[str], shock: Shock, targets: Targets, as_json:
         check_output(targets.csv, {".csv"})
         check_output(targets.parquet, {".parquet"})
         check_output(targets.chart, {".svg"})
-        check_output(targets.positions, {".csv", ".parquet"})
+        check_output(targets.positions, {".csv", ".json", ".parquet"})
         world = load_world(text, parse_settings(settings))
         from delever.analysis.walls import wall
 
@@ -94,8 +95,13 @@ def run(text: str, settings: list[str], shock: Shock, targets: Targets, as_json:
         # All files are made before the first is written: a mistake leaves none.
         chart = _chart(world, result) if targets.chart is not None else ""
         positions = _positions(world, shock, targets.sort) if targets.positions is not None else None
+        if positions is not None and targets.positions is not None and targets.positions.suffix.lower() == ".json":
+            write_text(json_text(records(positions)), targets.positions)
+            positions_table = None
+        else:
+            positions_table = positions
         for table, target in (
-            (positions, targets.positions),
+            (positions_table, targets.positions),
             (result.accounts, targets.accounts),
             (result.table, targets.csv),
             (result.table, targets.parquet),

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from delever.model.book import DEBT
 from delever.report.document import Section, column, table_of
 from delever.report.numbers import percent
 
@@ -75,3 +76,13 @@ def adl_section(adl: pa.Table, name: str, paths: int) -> Section | None:
         ),
         (f"means over all paths, at marks{of_all}; every one of them, with time, units and price: adl.parquet",),
     )
+
+
+def records(positions: pa.Table) -> list[dict[str, Any]]:
+    """Liquidation prices as dashboards exchange them: owner, liqPrice [USD], collateral, collateralAmount [units], extra.
+
+    Of collateral and of positions; what is owed is nobody's collateral, and what no price of its own liquidates has no record.
+    """
+    return [{"owner": row["owner"], "liqPrice": row["liquidation_price_usd"], "collateral": row["asset"],
+             "collateralAmount": abs(row["amount"]), "extra": {key: row[key] for key in ("protocol", "account", "side")}}
+            for row in positions.to_pylist() if row["side"] != DEBT and row["liquidation_price_usd"] is not None]

@@ -24,7 +24,9 @@ from delever.report.html import (
     fans,
     hinges,
     infects,
+    judged,
     layers,
+    loan_terms,
     losses,
     reached,
     walls,
@@ -51,6 +53,7 @@ SECTIONS = (  # id, name, lede
     ("bearers", "Who pays", ""),
     ("infects", "Who infects whom", ""),
     ("hinges", "Whom it hinges on", ""),
+    ("terms", "What terms bear", "Before anything is run: terms beside oracles, and caps beside depth."),
     ("change", "What would change it", ""),
     ("assumed", "What is assumed", ""),
     ("proof", "Where it comes from", ""),
@@ -137,9 +140,10 @@ def figures_of(given: Given) -> dict[str, list[Figure]]:
         "feedback": [*branching.branching(given), falls.falls(given), *fans.fans(given)],
         "size": [losses.losses(given)],
         "course": [worst.worst_path(given)],
-        "bearers": [bearers.who_pays(given), *layers.layers(given), deleveraged.deleveraged(given)],
+        "bearers": [bearers.who_pays(given), *layers.layers(given), deleveraged.deleveraged(given), judged.judged(given)],
         "infects": [infects.infects(given)],
         "hinges": [hinges.concentration(given)],
+        "terms": [loan_terms.loan_terms(given)],
     }
     return {name: [figure for figure in figures if figure is not None] for name, figures in found.items()}
 
