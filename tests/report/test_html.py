@@ -82,7 +82,8 @@ def test_every_section_and_figure_is_there(text: str) -> None:
     ids = Page(text).ids()
     assert len(ids) == len(set(ids))
     for name in ("answer", "price", "feedback", "size", "course", "bearers", "hinges", "terms", "loan-terms", "change",
-                 "assumed", "proof", "wall-ETH", "wall-BTC", "reached", "losses", "worst", "who-pays", "layers-perps", "accounts"):
+                 "assumed", "proof", "wall-ETH", "wall-BTC", "reached", "losses", "worst", "who-pays", "layers-perps",
+                 "accounts"):
         assert name in ids, name
     assert sum(name.startswith("exits-") and not name.endswith(("-t", "-s")) for name in ids) == 1  # of the first wall's asset
 
