@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 from delever.cli.main import app
 from delever.model.errors import InputError, RunWarning, StoppedError
 from delever.run import chunk
-from delever.run import replay as replays
 from delever.run import stress as runs
 from delever.run.parts import DIGITS, NAME
 from delever.run.seal import digest
@@ -97,7 +96,7 @@ def test_every_command_says_in_one_line_that_it_was_interrupted(tmp_path: Path, 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(replays, "replay", interrupt)
+    monkeypatch.setattr("delever.run.opened.opened", interrupt)
     done = CliRunner().invoke(app, ["replay", str(tmp_path), "--path", "0"])
     assert (done.exit_code, done.stdout, done.stderr) == (130, "", "delever: interrupted\n")
 
