@@ -291,3 +291,10 @@ def test_what_people_are_judged_by_stands_in_the_report_of_a_run_that_kept_it() 
     assert title_of_judged([row]) == "1 h after a closing prices say neither that it came too early nor too late"
     assert title_of_judged([row | {"low": 0.05}]) == "1 h after a closing borrowers of aave have lost 10\u00a0% by it"
     assert "been spared" in title_of_judged([row | {"loss": -0.1, "high": -0.05}])
+
+
+def test_the_answer_says_what_happens_by_script_what_is_owed_and_what_is_measured(text: str) -> None:
+    seen = " ".join(Page(text).seen.split())
+    assert "By script: BTC −60 %, ETH −60 % after 6 h; besides, outside prices move." in seen
+    assert "owed or in positions at the start" in seen and "inputs" in seen
+    assert "By script: nothing; outside prices move" in Page(html_report(stress(quiet(), keep=False, threads=1))).seen

@@ -2,6 +2,7 @@
 
 headline    nothing lost on any path, or the mean loss with how many paths lose anything (both counted)
 decides     the owner without whom the mean falls most, if by more than a twentieth; else the position nearest to liquidation
+setting     what happens by script, what is owed, how many inputs are measured
 cards       the same figures as the tables, with their 95 % intervals; red where the lower end is above nothing
 """
 
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from delever.analysis.largest import exposure
 from delever.report.html.figure import Card, Figure, Given, pct, short, signed, usd
 from delever.report.html.hinges import CHANGED, OF, nearest_of
 from delever.report.html.losses import NOTHING
 from delever.report.html.walls import SAID, bad_debt, reached
-from delever.report.numbers import magnitude
+from delever.report.numbers import magnitude, moment
 
 if TYPE_CHECKING:
     from delever.analysis import Criticality
@@ -81,6 +83,27 @@ def _owner(given: Given) -> str:
         f"Of the largest owners one decides most: without {short(str(least['owner']))} ({least['protocol']}) the mean {what} "
         f"falls from {usd(base)} to {usd(float(least[of]))}."
     )
+
+
+def setting(given: Given, stated: pa.Table) -> str:
+    """What happens by script, what is owed, and of what kind the inputs are: without these the headline says little."""
+    world = given.run.world
+    told = [f"{moves_of(event)} after {moment(getattr(event, 'at', 0.0))}" for event in world.scenario.events]
+    script = f"By script: {'; '.join(told)}; besides, outside prices move" if told else "By script: nothing; outside prices move"
+    held = "owed" if not world.exchanges else "in positions" if not world.lending else "owed or in positions"
+    kinds = stated["kind"].to_pylist()
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    none = "" if "measured" in kinds else "; nothing is measured"
+    whole = usd(float(exposure(given.run.model).sum()))
+    return f"{script}. {whole} are {held} at the start. Of {len(kinds)} inputs {counts}{none}."
+
+
+def moves_of(event: Any) -> str:
+    """What an event does to prices; else its kind."""
+    change = getattr(event, "change", None)
+    if type(event).kind != "price" or not change:
+        return str(type(event).kind)
+    return ", ".join(f"{name} {signed(float(by))}" for name, by in change.items())
 
 
 def brief(given: Given, found: Mapping[str, Sequence[Figure]], stated: pa.Table) -> list[tuple[str, str]]:

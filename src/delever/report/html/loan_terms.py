@@ -45,7 +45,7 @@ def figure(found: Limits) -> Figure:
     return Figure(
         "loan-terms", title(found, exceeded),
         f"Highest collateral factor that leaves no bad debt by cap, {pct(found.share)} of it liquidated at once after "
-        f"{found.shock or 'no shock'}; dashed: as stated",
+        f"{found.shock.replace('-', '−') or 'no shock'}; dashed: as stated",
         drawn(make),
         (("Nothing is run", "terms beside delays and deviations of oracles, the spiral of a sale, and depth; not what owners do"),
          ("Assumption", f"{pct(found.share)} of a cap is liquidated at once; slippage may be what the incentive pays for"),

@@ -105,6 +105,7 @@ def render(given: Given) -> str:
         start=f"{world.as_of.astimezone(UTC):%d %B %Y, %H:%M} UTC",
         headline=answer.headline(given),
         decides=answer.decides(given),
+        setting=answer.setting(given, stated),
         cards=cards,
         brief=answer.brief(given, figures, stated),
         sections=SECTIONS,
