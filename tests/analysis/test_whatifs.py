@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from delever.analysis.relevering import relevered
 from delever.analysis.valuation import health, legs_of
 from delever.analysis.walls import joint_of
 from delever.analysis.words import numbers, settings_of
+from delever.examples import example
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.run.assemble import assemble
@@ -229,3 +231,10 @@ def test_of_an_exchange_its_depth_and_its_fund_have_their_words() -> None:
 def test_every_number_of_a_world_is_meant_by_its_own_path(first: World) -> None:
     for path in numbers(first):
         assert settings_of(first, f"{path} x2") == [(path, "x2")]
+
+
+@pytest.mark.parametrize("label", ["half \ud800", 7, None])
+def test_a_label_that_no_table_can_hold_is_one_line(label: Any) -> None:
+    first = load(example("first"), {"scenario.paths": "2"})
+    with pytest.raises(InputError, match=r"compare\.names is no text"):
+        compare(first, first, names=[label])

@@ -17,6 +17,7 @@ from delever.analysis.relevering import relevered
 from delever.analysis.tables import Column, table
 from delever.model.errors import InputError
 from delever.model.finding import WARN, Finding
+from delever.model.quantity import check_label
 from delever.model.relative import OF_SHARES, quantity_at
 from delever.model.world import World
 from delever.run.asked import findings_table
@@ -95,6 +96,8 @@ def compare_runs(world: World | Run, *others: World, names: Sequence[str] | None
     labels = list(names) if names is not None else [changes(world, other) for other in others]
     if len(labels) != len(others):
         raise InputError("do not fit the worlds", "compare.names", labels, f"give {len(others)}, one a world")
+    for label in labels:
+        check_label(label, "compare.names")
     if owners not in ASSUMED:
         raise InputError("is unknown", "compare.owners", owners, f"choose one of {', '.join(ASSUMED)}")
     for other in others:

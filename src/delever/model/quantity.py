@@ -185,6 +185,14 @@ def read_text(value: object) -> object:
 
 
 Text = Annotated[str, BeforeValidator(read_text)]
+
+
+def check_label(text: object, where: str) -> None:
+    """Refuse what no table or file can hold: no text, or half of a character."""
+    if not isinstance(text, str) or text.encode("utf-8", "replace").decode("utf-8") != text:
+        raise InputError("is no text", where, text if isinstance(text, (int, float)) else ascii(text), "write letters and digits")
+
+
 NO_FILE = re.compile(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\]|^\.|^\s*$')  # what the name of a folder cannot have
 LONGEST_NAME = 100  # characters of what results are called by; assumption: a folder's name is at most 255 bytes
 

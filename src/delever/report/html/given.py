@@ -13,6 +13,7 @@ from delever.analysis.solvency import solvency_of
 from delever.analysis.walls import wall_of
 from delever.analysis.worst import calls, worst, worst_of
 from delever.model.errors import InputError
+from delever.model.quantity import check_label
 from delever.report.files import CONCENTRATION
 from delever.report.html import walls
 from delever.report.html.figure import Given
@@ -47,6 +48,7 @@ def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -
     if others:
         names = tuple(labels) or tuple(each.folder.name if each.folder else f"variant {i + 1}" for i, each in enumerate(others))
         for other, name in zip(others, names, strict=True):
+            check_label(name, "labels")
             if (other.paths.num_rows, other.world.scenario.seed) != (run.paths.num_rows, run.world.scenario.seed):
                 raise InputError("has other paths than the first run", name, other.paths.num_rows,
                                  "compare runs of the same seed and number of paths")
