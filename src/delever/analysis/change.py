@@ -13,55 +13,29 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from delever.analysis.adding_up import chain, quanta, quantum, shapley, share_out
+from delever.analysis.change_ends import End, Given, Stage, end_of
 from delever.analysis.comparison import LEVEL, RESAMPLES, changed
 from delever.analysis.hybrids import GROUPS, POSITIONS, PRICES, group_of, hybrid
 from delever.analysis.tables import Column, table
 from delever.core.jit import source_hash
 from delever.model.errors import InputError, nearest
 from delever.model.world import World
-from delever.run.assemble import Model, assemble
+from delever.run.assemble import assemble
 from delever.run.figures import counted, made_of, name_of, resampled
-from delever.run.opened import read_folder
 from delever.run.result import Result
-from delever.run.seal import is_folder
-from delever.run.store import MANIFEST
-from delever.run.stress import Run, open_run, stress
-from delever.worlds import load
+from delever.run.stress import stress
 
 Method = Literal["sequential", "shapley"]
 MODEL = "model"  # the part of the program's version
 MAIN = ("bad_debt", "var", "expected_shortfall", "lar", "seized_collateral", "repaid_debt", "residual_shortfall",
         "deficit_booked", "liquidated", "deleveraged", "probability_of_any_bad_debt", "probability_of_adl", "deleveraging_event")
 Tell = Callable[[str, int, int], None]
-Given = World | Run | str | Path
-
-
-class Stage(NamedTuple):
-    """Figures of one world, or of a run as it was written."""
-
-    model: Model
-    paths: pa.Table
-    summary: pa.Table
-
-    def values(self) -> dict[str, float]:
-        """Figure -> value; nan where there is none."""
-        return {row["figure"]: math.nan if row["value"] is None else float(row["value"]) for row in self.summary.to_pylist()}
-
-
-class End(NamedTuple):
-    """One of the two that are compared: its world, what stands of it, and whether the present program made that."""
-
-    world: World
-    stage: Stage | None  # None: to be run
-    program: str
-    known_as: str
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,35 +93,6 @@ def change(a: Given, b: Given, figure: str | Sequence[str] | None = None, method
         raise InputError("is unknown", "change.method", method, "choose sequential or shapley")
     return Changing(end_of(a, "a"), end_of(b, "b"), method, tuple(order), progress, threads).result(
         [figure] if isinstance(figure, str) else figure)
-
-
-def end_of(given: Given, name: str) -> End:
-    """What is given, read."""
-    now = source_hash()
-    if isinstance(given, Run):
-        found = Stage(given.model, given.paths, given.summary)
-        return End(given.world, found, str(given.manifest.get("program", now)), _called(given.folder, given.world, name))
-    if isinstance(given, World):
-        return End(given, None, now, given.name if given.name != "world" else name)
-    path = Path(given)
-    if not (path / MANIFEST).exists():
-        return End(load(path), None, now, str(given))
-    is_folder(path, "name the folder of a run, or of a world")
-    manifest, tables = read_folder(path)
-    if manifest["program"] == now:
-        run = open_run(path)
-        return End(run.world, Stage(run.model, run.paths, run.summary), now, str(given))
-    world = load(manifest["world"]).located(Path(manifest["folder"]) if manifest.get("folder") else None, None)
-    model = assemble(world)
-    for file, digest in model.source.hashes.items():
-        if manifest["inputs"].get(file) != digest:
-            raise InputError("has changed since the run", str(file), None, "put the file back as it was: positions and prices of "
-                             "the run cannot be told apart without it")
-    return End(world, Stage(model, tables["paths"], tables["summary"]), str(manifest["program"]), str(given))
-
-
-def _called(folder: Path | None, world: World, name: str) -> str:
-    return str(folder) if folder is not None else world.name if world.name != "world" else name
 
 
 class Changing:

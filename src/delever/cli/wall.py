@@ -95,18 +95,13 @@ def run(text: str, settings: list[str], shock: Shock, targets: Targets, as_json:
         # All files are made before the first is written: a mistake leaves none.
         chart = _chart(world, result) if targets.chart is not None else ""
         positions = _positions(world, shock, targets.sort) if targets.positions is not None else None
-        if positions is not None and targets.positions is not None and targets.positions.suffix.lower() == ".json":
-            write_text(json_text(records(positions)), targets.positions)
-            positions_table = None
-        else:
-            positions_table = positions
-        for table, target in (
-            (positions_table, targets.positions),
-            (result.accounts, targets.accounts),
-            (result.table, targets.csv),
-            (result.table, targets.parquet),
-        ):
-            if table is not None and target is not None:
+        if positions is not None and targets.positions is not None:
+            if targets.positions.suffix.lower() == ".json":
+                write_text(json_text(records(positions)), targets.positions)
+            else:
+                write_table(positions, targets.positions)
+        for table, target in ((result.accounts, targets.accounts), (result.table, targets.csv), (result.table, targets.parquet)):
+            if target is not None:
                 write_table(table, target)
         if targets.chart is not None:
             write_text(chart, targets.chart)
