@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,13 +15,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import delever as dl
 from delever.cli.main import app
 from delever.model.errors import InputError, RunWarning, StoppedError
 from delever.run import chunk
 from delever.run import stress as runs
+from delever.run.assemble import assemble
 from delever.run.parts import DIGITS, NAME
 from delever.run.seal import digest
 from delever.run.stress import stress
+from delever.run.work import run_chunks
 from run.forks import Forks
 from run.small import everything
 
@@ -75,6 +79,17 @@ def test_a_signal_ends_a_run_at_once_and_tidily(number: int, code: int, threads:
     for part in out.glob("parts/*"):
         named = NAME.fullmatch(part.name)
         assert named and digest(part.read_bytes())[:DIGITS] == named[3]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
+def test_a_signal_between_the_halves_of_a_fork_is_not_lost() -> None:
+    """What a handler raises there the interpreter prints and forgets."""
+    model = assemble(dl.load(dl.example("first"), set={"scenario.paths": 16, "scenario.horizon": "7 h"}))
+    once = [signal.SIGINT]
+    os.register_at_fork(after_in_parent=lambda: once and signal.raise_signal(once.pop()))
+    with pytest.raises(KeyboardInterrupt):
+        run_chunks(model, [(0, 16)], workers=2)
+    assert not once
 
 
 def test_a_killed_worker_is_one_line_and_the_same_command_goes_on(delever: Forks) -> None:

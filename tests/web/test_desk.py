@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pickle
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ import pytest
 import delever as dl
 from delever.analysis import wall as wall_of
 from delever.model.errors import InputError
+from delever.web.desk import __main__ as loop
 from delever.web.desk import books, replays, runs, state, walls
 from delever.web.sources import sources_of
 
@@ -143,3 +148,30 @@ def test_what_may_be_opened_is_named_and_never_a_path(tmp_path: Path) -> None:
         sources_of([str(tmp_path / "nothing")])
     with pytest.raises(InputError, match="no world and no run"):
         sources_of([str(tmp_path)])
+
+
+def test_an_interrupt_that_is_swallowed_is_raised_again_with_the_next_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    source, out = os.pipe()
+    seen: list[str] = []
+
+    def slow(desk: state.Desk) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        seen.append("went on")
+        desk.tell("simulating", 1, 2)
+        seen.append("and on")
+
+    monkeypatch.setitem(loop.JOBS, "slow", slow)  # type: ignore[arg-type]
+    monkeypatch.setitem(loop.JOBS, "quick", lambda desk: "done")  # type: ignore[arg-type]
+    try:
+        line = loop.Line(out)
+        for name in ("slow", "quick"):
+            loop.answer(line, state.Desk(), name, {})
+            signal.raise_signal(signal.SIGINT)  # nothing is being answered
+    finally:
+        signal.signal(signal.SIGINT, before)
+    os.close(out)
+    with os.fdopen(source, "rb") as frames:
+        kinds = [pickle.loads(frames.read(*loop.HEAD.unpack(head))) for head in iter(lambda: frames.read(loop.HEAD.size), b"")]
+    assert seen == ["went on"] and kinds == [("progress", ("simulating", 1, 2)), ("cancelled", None), ("done", "done")]

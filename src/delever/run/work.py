@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -107,8 +108,9 @@ def run_chunks(model: Model, ranges: list[tuple[int, int]], workers: int | None 
         running: set[Future[ChunkResult]] = set()
         while True:
             while len(running) < count and (task := dispenser.take(len(running))) is not None:
-                running.add(pool.submit(work, *task) if isinstance(pool, ProcessPoolExecutor) else
-                            pool.submit(simulate, model, *task, trace or [], halt))
+                with signals_wait():
+                    running.add(pool.submit(work, *task) if isinstance(pool, ProcessPoolExecutor) else
+                                pool.submit(simulate, model, *task, trace or [], halt))
             if not running:
                 break
             finished, running = wait(running, return_when=FIRST_COMPLETED)
@@ -122,6 +124,24 @@ def run_chunks(model: Model, ranges: list[tuple[int, int]], workers: int | None 
                     results.append(result)
                 tell("simulating", done, total)
     return sorted(results, key=lambda result: result.first_path)
+
+
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """Hold SIGINT and SIGTERM back for the time of a fork: an exception between its two halves is ignored by the interpreter."""
+    if threading.current_thread() is not threading.main_thread():  # no handler runs in any other
+        yield
+        return
+    held: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: held.append(number)) for number in (signal.SIGINT, signal.SIGTERM)
+              if signal.getsignal(number) is not None}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for caught in held:
+        signal.raise_signal(caught)
 
 
 @contextmanager

@@ -31,7 +31,10 @@ JOBS: Mapping[str, Callable[..., Any]] = {
 
 
 class Line:
-    """Frames to the page. An interrupt waits until a frame is whole, and is nothing where no request is being answered."""
+    """Frames to the page. An interrupt waits until a frame is whole, and is nothing where no request is being answered.
+
+    One that was raised where the interpreter ignores it (in a destructor) is raised again after the next frame.
+    """
 
     def __init__(self, out: int) -> None:
         self.out, self.busy, self.sending, self.due = out, False, False, False
@@ -39,9 +42,8 @@ class Line:
 
     def interrupt(self, number: int, frame: object) -> None:
         """The signal's handler."""
-        if self.sending:
-            self.due = True
-        elif self.busy:
+        self.due = self.sending or self.busy
+        if self.busy and not self.sending:
             raise KeyboardInterrupt
 
     def send(self, kind: str, value: object) -> None:
@@ -53,7 +55,6 @@ class Line:
             left = left[os.write(self.out, left):]
         self.sending = False
         if self.due and self.busy:
-            self.due = False
             raise KeyboardInterrupt
 
     def last(self, kind: str, value: object) -> None:
