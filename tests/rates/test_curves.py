@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from delever.core.columns import Value
 from delever.core.reserves import cash_of, owed_of
@@ -14,8 +16,8 @@ from delever.core.tables import DEFICIT, DEPOSITS
 from delever.engine.step import step
 from delever.model.errors import InputError
 from delever.model.world import World
-from delever.rates.adaptive import LEAST, MOST, adapted
-from delever.rates.base import YEAR, growth
+from delever.rates.adaptive import LEAST, MOST, adapt, adapted
+from delever.rates.base import YEAR, growth, use
 from delever.rates.jump import Jump
 from delever.rates.kinked import kinked_rate
 from delever.rates.two_kinked import two_slopes
@@ -63,6 +65,26 @@ def test_indices_grow_as_aaves() -> None:
         assert linear == pytest.approx(number(out["liquidity_index_now"]), rel=1e-15), case["id"]
 
 
+def test_use_is_a_share_whatever_is_owed_and_held() -> None:
+    """Nothing owed is no use; more owed than there is, or nothing there, is full use."""
+    cash = np.array([0.0, 1.0, 0.0, 3.0, -1.0, -2.0, -1.0, 5.0])
+    owed = np.array([0.0, 0.0, 2.0, 1.0, 1.0, 1.0, 2.0, -1.0])
+    used = np.empty(8)
+    use(1.0, owed / 2.0 - 1.0, np.full(8, 2.0), cash, used)
+    assert used.tolist() == [0.0, 0.0, 1.0, 0.25, 1.0, 1.0, 1.0, 0.0]
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 1.0), st.floats(LEAST, MOST)), min_size=1, max_size=9),
+       st.floats(0.0, 60.0) | st.floats(218_590.0, 218_591.0) | st.floats(0.0, 1e7))
+def test_short_steps_need_no_question_and_answer_the_same(rows: list[tuple[float, float]], step: float) -> None:
+    """From 218,590.9 s on a rate may move by half of ln 2."""
+    used, target = np.ascontiguousarray(np.array(rows).T[:, None, :])
+    each = [adapted(float(u), float(start), step, False) for u, start in rows]
+    rate = np.zeros_like(used)
+    adapt(used, step, target, rate)
+    assert list(zip(rate[0].tolist(), target[0].tolist(), strict=True)) == each
+
+
 def test_the_adaptive_curve_is_morphos() -> None:
     """The contract's rates have 18 digits: one of the last at target is four where it is steep, and two more round."""
     found = 0
@@ -72,7 +94,7 @@ def test_the_adaptive_curve_is_morphos() -> None:
         if start == 0.0:
             continue  # a market's first moment, which only sets the start
         u = int(given["total_borrow_assets"][0]) / supplied if supplied else 0.0
-        rate, end = adapted(u, start, float(given["elapsed"]))
+        rate, end = adapted(u, start, float(given["elapsed"]), False)
         assert rate == pytest.approx(number(out["avg_rate"]), rel=1e-9, abs=6e-18), case["id"]
         assert end == pytest.approx(number(out["end_rate_at_target"]), rel=1e-9, abs=6e-18), case["id"]
         found += 1
@@ -80,9 +102,9 @@ def test_the_adaptive_curve_is_morphos() -> None:
 
 
 def test_the_rate_at_target_stays_within_its_bounds() -> None:
-    assert adapted(1.0, MOST, 1e6)[1] == MOST
-    assert adapted(0.0, LEAST, 1e6)[1] == LEAST
-    assert adapted(0.9, 0.04 / YEAR, 1e6) == (0.04 / YEAR, 0.04 / YEAR)
+    assert adapted(1.0, MOST, 1e6, False)[1] == MOST
+    assert adapted(0.0, LEAST, 1e6, False)[1] == LEAST
+    assert adapted(0.9, 0.04 / YEAR, 1e6, False) == (0.04 / YEAR, 0.04 / YEAR)
 
 
 def test_a_jump_rate_is_a_kinked_curve() -> None:

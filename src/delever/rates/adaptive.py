@@ -49,34 +49,52 @@ def on_curve(at_target: float, error: float) -> float:
 @helper
 def within(rate: float) -> float:
     """Rate at target in its bounds [1/s]."""
-    return min(max(rate, LEAST), MOST)
+    above = rate if rate > LEAST else LEAST
+    return above if above < MOST else MOST
 
 
 @helper
-def roughly_exp(x: float) -> float:
-    """2^q (1 + d + d^2 / 2),  x = q ln 2 + d,  |d| <= ln 2 / 2: the contract's e^x."""
-    if abs(x) < LN2 / 2.0:
-        return 1.0 + x + x * x / 2.0  # q = 0: of steps shorter than a day
+def roughly_exp(x: float, near: bool) -> float:
+    """2^q (1 + d + d^2 / 2),  x = q ln 2 + d,  |d| <= ln 2 / 2: the contract's e^x. near: |x| < ln 2 / 2, so that q = 0."""
+    if near or abs(x) < LN2 / 2.0:
+        return 1.0 + x + x * x / 2.0
     q = int((x + (LN2 / 2.0 if x >= 0.0 else -LN2 / 2.0)) / LN2)
     d = x - q * LN2
     return math.ldexp(1.0 + d + d * d / 2.0, q)
 
 
 @helper
-def adapted(u: float, at_target: float, step: float) -> tuple[float, float]:
-    """(average borrow rate of the step, rate at target at its end), both [1/s]. step: [s]"""
+def adapted(u: float, at_target: float, step: float, near: bool) -> tuple[float, float]:
+    """(average borrow rate of the step, rate at target at its end), both [1/s]. step: [s]; near: see roughly_exp."""
     error = (u - TARGET) / ((1.0 - TARGET) if u > TARGET else TARGET)
     moved = SPEED * error * step
-    end, middle = within(at_target * roughly_exp(moved)), within(at_target * roughly_exp(moved / 2.0))
+    end, middle = within(at_target * roughly_exp(moved, near)), within(at_target * roughly_exp(moved / 2.0, near))
     return on_curve((at_target + end + 2.0 * middle) / 4.0, error), end
+
+
+@helper
+def adapt_near(used: np.ndarray, step: float, target: np.ndarray, rate: np.ndarray) -> None:
+    """A row, where no rate moves by half of ln 2 in a step: without a branch, several paths at a time. All [P]."""
+    for p in range(used.shape[0]):
+        rate[p], target[p] = adapted(used[p], target[p], step, True)
+
+
+@helper
+def adapt_far(used: np.ndarray, step: float, target: np.ndarray, rate: np.ndarray) -> None:
+    """A row, of steps longer than that. All [P]."""
+    for p in range(used.shape[0]):
+        rate[p], target[p] = adapted(used[p], target[p], step, False)
 
 
 @kernel
 def adapt(used: np.ndarray, step: float, target: np.ndarray, rate: np.ndarray) -> None:
     """used: [n, P]; step: [s]; target: [n, P] rate at target, moved; rate: [n, P], written."""
+    near = SPEED * step < LN2 / 2.0  # no use is further than 1 from the target
     for i in range(used.shape[0]):
-        for p in range(used.shape[1]):
-            rate[i, p], target[i, p] = adapted(used[i, p], target[i, p], step)
+        if near:
+            adapt_near(used[i], step, target[i], rate[i])
+        else:
+            adapt_far(used[i], step, target[i], rate[i])
 
 
 class Adapting(RatesPhase):

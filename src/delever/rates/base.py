@@ -27,7 +27,7 @@ from delever.core.columns import Column, Figure, Value, mean_of
 from delever.core.elementary import log_
 from delever.core.jit import helper, kernel
 from delever.core.phase import Phase
-from delever.core.reserves import cash_of, owed_of
+from delever.core.reserves import cash_on
 from delever.core.setting import Setting
 from delever.core.state import State
 from delever.core.tables import Ledgers, Reserves
@@ -63,15 +63,34 @@ def growth(x: float) -> float:
     return x * (1.0 + x * (0.5 + x * (1.0 / 6.0)))
 
 
+@helper
+def use(owed_at_start: float, scaled: np.ndarray, index: np.ndarray, cash: np.ndarray, used: np.ndarray) -> None:
+    """A row of utilisation; the order of the questions lets several paths be reckoned at a time. All [P]."""
+    for p in range(used.shape[0]):
+        owed = (owed_at_start + scaled[p]) * index[p]
+        whole = cash[p] + owed
+        share = owed / (whole if whole > 0.0 else 1.0)
+        within = share if share < 1.0 else 1.0
+        lent = within if whole > 0.0 else 1.0
+        used[p] = lent if owed > 0.0 else 0.0
+
+
+@helper
+def lessen(cash: np.ndarray, least: np.ndarray) -> None:
+    """A row of the least cash so far. Both [P]."""
+    for p in range(cash.shape[0]):
+        least[p] = cash[p] if cash[p] < least[p] else least[p]
+
+
 @kernel
-def utilise(number: np.ndarray, reserves: Reserves, ledgers: Ledgers, used: np.ndarray, least: np.ndarray) -> None:
-    """Utilisation, and the least cash so far. number: [n] reserves; used, least: [n, P], written."""
+def utilise(number: np.ndarray, reserves: Reserves, ledgers: Ledgers, cash: np.ndarray, used: np.ndarray, least: np.ndarray
+            ) -> None:
+    """Utilisation, and the least cash so far. number: [n] reserves; cash: [P] for its own use; used, least: [n, P], written."""
     for i in range(number.shape[0]):
-        for p in range(used.shape[1]):
-            owed, cash = owed_of(number[i], p, reserves, ledgers), cash_of(number[i], p, reserves, ledgers)
-            least[i, p] = min(least[i, p], cash)
-            whole = cash + owed
-            used[i, p] = min(owed / whole, 1.0) if owed > 0.0 and whole > 0.0 else 1.0 if owed > 0.0 else 0.0
+        r = number[i]
+        cash_on(r, reserves, ledgers, cash)
+        use(reserves.owed[r], ledgers.scaled[1, r], reserves.borrow_index[r], cash, used[i])
+        lessen(cash, least[i])
 
 
 @kernel
@@ -108,6 +127,7 @@ class RatesPhase(Phase):
         self.number = np.array([setting.reserve(name, asset, "protocols", name, "rates", asset) for name, asset in specs])
         self.kept = np.array([curve.reserve_factor for curve in specs.values()])
         self.used, self.rate = np.zeros((2, len(specs), setting.paths))  # [n, P]; rate [1/s]
+        self.cash = np.zeros(setting.paths)
         self.highest, self.least = np.zeros((len(specs), setting.paths)), np.full((len(specs), setting.paths), np.inf)
 
     @abstractmethod
@@ -116,7 +136,7 @@ class RatesPhase(Phase):
 
     def use(self, state: State, least: np.ndarray) -> None:
         """Fill self.used, and the least cash so far [n, P]; a curve whose protocol counts utilisation otherwise says so."""
-        utilise(self.number, state.reserves, state.ledgers, self.used, least)
+        utilise(self.number, state.reserves, state.ledgers, self.cash, self.used, least)
 
     def grow(self, state: State) -> None:
         """Move the indices by self.rate; a curve that says itself what suppliers get does."""
