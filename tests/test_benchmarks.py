@@ -43,3 +43,13 @@ def test_llamma_is_measured_beside_a_fixed_spread_in_the_same_world() -> None:
     assert (quiet["day"], crash["day"]) == ("quiet", "crash") and quiet["speed"] > 0 and crash["speed"] > 0
     assert crash["happened"]["llamma"]["arbitrages.lender.ETH"] > 0
     assert crash["happened"]["fixed spread"]["liquidations.lender"] > 0
+
+
+@pytest.mark.parametrize("case", [["protocols", "--five"], ["markets", "--many", "3", "--rate", "adaptive"]], ids=" ".join)
+def test_several_protocols_are_measured_beside_one(case: list[str]) -> None:
+    command = [sys.executable, "-m", f"benchmarks.{case[0]}", *case[1:], "--accounts", "100", "--paths", "2", "2", "--repeat", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    quiet, crash = map(json.loads, done.stdout.splitlines())
+    assert quiet["ns_per_path_step"].keys() == crash["ns_per_path_step"].keys()
+    assert all(crash["liquidations"][count] > quiet["liquidations"][count] for count in crash["liquidations"])
