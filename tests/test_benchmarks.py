@@ -47,7 +47,8 @@ def test_llamma_is_measured_beside_a_fixed_spread_in_the_same_world() -> None:
 
 @pytest.mark.parametrize("case", [["protocols", "--five"], ["markets", "--many", "3", "--rate", "adaptive"]], ids=" ".join)
 def test_several_protocols_are_measured_beside_one(case: list[str]) -> None:
-    command = [sys.executable, "-m", f"benchmarks.{case[0]}", *case[1:], "--accounts", "100", "--paths", "2", "2", "--repeat", "1"]
+    smallest = ["--accounts", "100", "--paths", "2", "2", "--repeat", "1"]
+    command = [sys.executable, "-m", f"benchmarks.{case[0]}", *case[1:], *smallest]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     quiet, crash = map(json.loads, done.stdout.splitlines())
