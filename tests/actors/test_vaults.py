@@ -12,6 +12,7 @@ from delever import worlds
 from delever.model.book import Book
 from delever.model.errors import InputError
 from delever.model.world import World
+from delever.run.stress import stress
 from run.small import conserved, fall
 
 LN2 = float(np.log(2.0))
@@ -97,3 +98,47 @@ def test_mistakes_are_one_line(vault: dict[str, Any], said: str) -> None:
 def test_a_vault_cannot_have_more_than_the_market() -> None:
     with pytest.raises(InputError, match=r"cash and debts of the market are 1850"):
         conserved(world({"supplied": {"morpho/one": 1851.0}}))
+
+
+def test_who_joins_pays_into_the_first_market_and_dilutes_nobody() -> None:
+    found = figures(world({"supplied": BOTH, "joins": 1.0, "base": 0.0}))
+    assert found["vault_joined"] == pytest.approx(2000.0 * (np.exp(600.0 / 86400.0) - 1.0), rel=1e-9)
+    assert found["vault_gain"] == pytest.approx(0.0, abs=1e-9) and found["vault_withdrawn"] == 0.0
+
+
+def test_days_differ_by_unrest_around_what_is_stated() -> None:
+    """400 paths of one day: e^(s z - s^2 / 2) has a log of mean -s^2 / 2 and deviation s, leaving and joining apart."""
+    days = {"supplied": BOTH, "base": 1e-3, "joins": 1e-3, "unrest": 0.5}
+    scenario = {"horizon": 600, "step": 60, "paths": 400, "seed": 3, "prices": {"kind": "lognormal"}}
+    found = conserved(world(days, scenario=scenario))[1]
+    leave, joins = (np.log(next(v for k, v in found.items() if k.startswith(name)) / (2.0 * 600.0 / 86400.0))
+                    for name in ("vault_withdrawn", "vault_joined"))
+    for logs in (leave, joins):
+        assert abs(logs.mean() + 0.125) < 4.0 * 0.5 / 20.0 and abs(logs.std() - 0.5) < 4.0 * 0.5 / np.sqrt(800.0)
+    assert abs(np.corrcoef(leave, joins)[0, 1]) < 4.0 / 20.0
+
+
+def test_curators_take_a_market_s_cash_to_the_first_one() -> None:
+    """Surely in the first step: of the 1000 in market two 500 are the vault's."""
+    found = figures(world({"supplied": BOTH, "sweeps": {"morpho/two": 1e9}}))
+    assert found["vault_moved"] == pytest.approx(500.0, rel=1e-12) and found["vault_gain"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_curators_bring_cash_only_where_all_is_lent_out() -> None:
+    """Market two lacks cash: 30 come in the first step, and then 3.4 % are there."""
+    terms = {"supplied": BOTH, "refills": {"morpho/two": 1e9}, "brought": 30.0}
+    assert figures(world(terms, cash=(1000.0, 1.0)))["vault_moved"] == pytest.approx(30.0, rel=1e-12)
+    assert figures(world(terms))["vault_moved"] == 0.0
+
+
+def test_chance_is_by_path_and_not_by_chunk() -> None:
+    terms = {"supplied": BOTH, "base": 0.5, "joins": 0.5, "unrest": 1.0, "sweeps": {"morpho/two": 100.0}}
+    of = world(terms, scenario={"horizon": 6000, "step": 60, "paths": 7, "seed": 1, "prices": {"kind": "lognormal"}})
+    whole, parts = (stress(of, keep=False, threads=1, chunk=chunk).paths for chunk in (7, 2))
+    assert whole.equals(parts)
+
+
+@pytest.mark.parametrize("field", ["sweeps", "refills"])
+def test_curators_need_another_market_than_the_first(field: str) -> None:
+    with pytest.raises(InputError, match="is the first"):
+        world({"supplied": BOTH, field: {"morpho/one": 1.0}})

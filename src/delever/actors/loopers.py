@@ -25,9 +25,9 @@ from delever.core.levering import Lever
 from delever.core.phase import Kind, Phase
 from delever.core.seen_prices import price_all
 from delever.core.setting import Setting
-from delever.core.settlement import leg_of
+from delever.core.settlement import accounts_with, leg_of
 from delever.core.state import Pool, State, Watch
-from delever.core.tables import OFFERED, SLOTS, Accounts, BookTables, Transactions
+from delever.core.tables import OFFERED, SLOTS, Accounts, Transactions
 from delever.core.touch import enter_slots, slot_of, touch
 from delever.core.unwinding import Close
 from delever.model.errors import InputError
@@ -134,8 +134,7 @@ class Looping(Phase):
             here = ("actors", name)
             r, s = (setting.reserve(one.protocol, asset, *here, field)
                     for asset, field in ((one.collateral, "collateral"), (one.debt, "debt")))
-            mine = np.flatnonzero(self.has(book, slice(0, first), book.collaterals, r) & self.has(
-                book, slice(first, None), book.debts, s))
+            mine = accounts_with(book, r, s)
             best = float(book.threshold[sig[mine], :first].max(initial=0.0)) * (1.0 + one.slippage)
             if one.target <= best:
                 raise InputError(f"is not above {best:g}", path=(*here, "target"), value=one.target,
@@ -147,13 +146,6 @@ class Looping(Phase):
         self.terms = np.array([[one.low, one.target, one.high or np.inf, one.slippage, one.fee] for one in specs.values()])
         self.levered, self.delevered = np.zeros((2, len(specs), setting.paths))
         self.close, self.lever = Close(self.repaid), Lever(self.borrowed)
-
-    @staticmethod
-    def has(book: BookTables, legs: slice, count: np.ndarray, reserve: int) -> np.ndarray:
-        """Accounts that have a positive leg in the reserve on this side [accounts]."""
-        amount, sig = book.amount[:, legs], book.signature
-        there = np.arange(amount.shape[1]) < count[sig][:, None]
-        return np.asarray((there & (book.reserve[sig][:, legs] == reserve) & (amount > 0.0)).any(1))
 
     def kinds(self) -> Sequence[Kind]:
         """Repaying out of collateral, borrowing for more."""

@@ -2,13 +2,16 @@
 
     A = sum of claim x supply index                        what the vault has [asset]
     h = base + loss d + locked l                           [1/day]  d: fall of A a share from its peak, l: part of A without cash
-    of the shares that stay 1 - e^(-h dt) want to go in a step; what waits is worth its part of A, and bears losses like the rest
+    of the shares that stay 1 - e^(-h x dt) want to go in a step; what waits is worth its part of A, bears losses like the rest
+    A (e^(joins y dt) - 1) joins in a step, in the first market;  x, y = e^(unrest z - unrest^2 / 2), drawn for each day and vault
     a withdrawal takes from the markets in their order what is there
     every `every`: from the market least lent out to the one most lent out, as much as brings either to `target`, at most what the
     vault has there, the cash, and the room below the cap of the other
+    at random: `sweeps` times a day all cash that a market has for the vault goes to the first one; `refills` times a day, while
+    it is lent out whole, `brought` comes from there
 That one's collateral may have collapsed: lenders then flee from it, it is lent out whole, and good money follows bad.
-Source: MetaMorpho's terms (caps, withdraw queue, reallocation), as documented and not executed; who leaves, and by which rule
-curators move, are assumptions. Their gas is not counted. Formulas and kernels: core/allocation.py.
+Source: MetaMorpho's terms (caps, withdraw queue, reallocation), as documented and not executed; who leaves and joins, and by
+which rule curators move, are assumptions or estimates. Their gas is not counted. Kernels: core/allocation.py, core/curating.py.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from pydantic import Field
 from delever.actors.base import Actor
 from delever.core.allocation import (
     ASSET_OF,
+    JOINED,
     MOVED,
     PAID_OUT,
     STARTED,
@@ -36,6 +40,7 @@ from delever.core.allocation import (
     worths,
 )
 from delever.core.columns import ASSET, OF, Column, Figure, Value, mean_of
+from delever.core.curating import curate, feel, join
 from delever.core.phase import Kind, Phase
 from delever.core.setting import Setting
 from delever.core.state import State
@@ -61,19 +66,32 @@ class Vaults(Actor):
     every: Seconds | None = Field(None, gt=0, examples=["1 h"], description="time between two moves; null: nothing is moved")
     target: Share = Field(0.9, gt=0, lt=1, description="part of a market that is lent out, to which money is moved; assumption")
     fee: Gwei = Field(20.0, ge=0, description="what depositors bid a unit of gas; assumption")
+    joins: Share = Field(0.0, description="share that joins in a day; assumption")
+    unrest: Number = Field(0.0, ge=0, examples=[1.5], description="standard deviation from day to day of the log of what leaves "
+                           "and joins; assumption")
+    sweeps: dict[str, Number] = Field({}, description="times a day that curators take what cash a market has to the first of "
+                                      "`supplied`; assumption")
+    refills: dict[str, Number] = Field({}, description="times a day that they bring cash from there to a market that is lent out "
+                                       "whole; assumption")
+    brought: Amount = Field(0.0, description="units that they bring at a time; assumption")
 
     def check(self, world: World, path: tuple[str | int, ...]) -> None:
         """Markets that know what they hold."""
         if not self.supplied:
             raise InputError("is empty", path=(*path, "supplied"), remedy="write `{morpho/steth: 1m, ...}`")
-        for name in (*self.supplied, *self.caps):
+        for name in (*self.supplied, *self.caps, *self.sweeps, *self.refills):
             known_name(name, world.protocols, "protocol", (*path, "supplied"))
             if self.asset not in world.protocols[name].cash:
                 raise InputError("is missing", path=("protocols", name, "cash", self.asset),
                                  remedy=f"{path[-1]} withdraws cash: state the units that the market holds at the start")
-        lost = next((name for name in self.caps if name not in self.supplied), None)
-        if lost is not None:
-            raise InputError("is not supplied", path=(*path, "caps"), value=lost, remedy=f"write `{lost}: 0` under `supplied`")
+        for field in ("caps", "sweeps", "refills"):
+            lost = next((name for name in getattr(self, field) if name not in self.supplied), None)
+            if lost is not None:
+                raise InputError("is not supplied", path=(*path, field), value=lost, remedy=f"write `{lost}: 0` under `supplied`")
+        for field in ("sweeps", "refills"):
+            if next(iter(self.supplied)) in getattr(self, field):
+                raise InputError("is the first", path=(*path, field), value=next(iter(self.supplied)),
+                                 remedy="cash goes to and comes from the first of `supplied`: name another market")
         for name, other in world.actors.items():
             if getattr(other, "protocol", None) in self.supplied and getattr(other, "kind", "") == "depositors":
                 raise InputError(f"lend what {path[-1]} lends too", path=("actors", name), value=self.asset,
@@ -112,6 +130,8 @@ class VaultWithdrawal(Kind):
 SECTION = "Vaults"
 WITHDRAWN = Column("vault_withdrawn", ASSET, "units that depositors withdrew", mean_of(
     "vault_withdrawn", f"units that depositors of {OF} withdrew", under="withdrawn"), section=SECTION)
+JOINED_BY = Column("vault_joined", ASSET, "units that depositors brought", mean_of(
+    "vault_joined", f"units that depositors of {OF} brought", under="joined"), section=SECTION)
 QUEUED = Column("vault_waiting", ASSET, "units that depositors wait for", (
     *mean_of("vault_waiting", f"units that depositors of {OF} wait for at the end", under="waiting"),
     Figure("probability_of_vault_queue", "share_above", "paths on which depositors wait for cash at the end", "share",
@@ -134,12 +154,17 @@ class Vaulting(Phase):
         whole = np.array([[setting.layout.asset(one.asset), setting.homes[setting.protocol(next(iter(one.supplied)))],
                            setting.holder(name), setting.parts(one.every) if one.every else 0]
                           for name, one in specs.items()], np.int64)
-        terms = np.array([[one.base / DAY, one.loss / DAY, one.locked / DAY, one.target, one.fee] for one in specs.values()])
+        terms = np.array([[one.base / DAY, one.loss / DAY, one.locked / DAY, one.target, one.fee, one.joins / DAY, one.unrest]
+                          for one in specs.values()])
         first = np.cumsum([0, *(len(one.supplied) for one in specs.values())])
-        kept = np.zeros((6, len(specs), setting.paths))
+        kept = np.zeros((7, len(specs), setting.paths))
         kept[STAYING], kept[STARTED] = 1.0, np.add.reduceat(start, first[:-1])[:, None]
+        curators = np.array([[one.sweeps.get(market, 0.0) / DAY, one.refills.get(market, 0.0) / DAY, one.brought]
+                             for one in specs.values() for market in one.supplied])
         self.held = Held(whole, terms, first, reserve, np.array([cap for _, _, cap in pairs]),
-                         np.repeat(start[:, None], setting.paths, axis=1), kept)
+                         np.repeat(start[:, None], setting.paths, axis=1), kept, np.ones((2, len(specs), setting.paths)),
+                         *(np.ascontiguousarray(column) for column in curators.T))
+        self.day = -1
         for name, one in specs.items():
             for market in one.supplied:
                 there = setting.reserve(market, one.asset)
@@ -155,9 +180,15 @@ class Vaulting(Phase):
         return (self.withdrawal,)
 
     def observe(self, state: State) -> None:
-        """Once a step: who leaves, and what is moved."""
+        """Once a step: who leaves and joins, and what is moved."""
+        day = int((state.step - 1) * state.step_length // DAY)
+        if day != self.day:
+            feel(day, state.first_path, state.seed, self.held)
+            self.day = day
         decide(state.step_length, self.held, state.reserves, state.ledgers)
+        join(state.step_length, self.held, state.reserves, state.ledgers)
         move(state.step, self.held, state.reserves, state.ledgers)
+        curate(state.step, state.step_length, state.first_path, state.seed, self.held, state.reserves, state.ledgers)
 
     def offer(self, state: State) -> None:
         """In every block."""
@@ -176,7 +207,8 @@ class Vaulting(Phase):
         for i, name in enumerate(self.names):
             a, paid = int(self.held.whole[i, ASSET_OF]), kept[PAID_OUT, i].copy()
             found += [Value(WITHDRAWN, paid, asset=a, of=name, place=f"actors.{name}"),
+                      Value(JOINED_BY, kept[JOINED, i].copy(), asset=a, of=name),
                       Value(QUEUED, now[1, i], asset=a, of=name),
-                      Value(GAINED, now[0, i] + paid - kept[STARTED, i], asset=a, of=name),
+                      Value(GAINED, now[0, i] + paid - kept[JOINED, i] - kept[STARTED, i], asset=a, of=name),
                       Value(SHIFTED, kept[MOVED, i].copy(), asset=a, of=name)]
         return found

@@ -25,9 +25,9 @@ from delever.core.tables import (
     Transactions,
 )
 
-BASE, LOSS, LOCKED, TARGET, FEE = range(5)  # columns of terms: hazards [1/s], utilisation, bid
+BASE, LOSS, LOCKED, TARGET, FEE, JOINS, UNREST = range(7)  # columns of terms: hazards [1/s], utilisation, bid, hazard, spread
 ASSET_OF, NETWORK, HOLDER, EVERY = range(4)  # columns of whole numbers; EVERY: steps between two moves, 0: none
-STAYING, WAITING, PEAK, PAID_OUT, MOVED, STARTED = range(6)  # rows of what is kept by path: shares, units a share, units
+STAYING, WAITING, PEAK, PAID_OUT, MOVED, STARTED, JOINED = range(7)  # rows of what is kept by path: shares, units a share, units
 
 
 class Held(NamedTuple):
@@ -40,6 +40,10 @@ class Held(NamedTuple):
     cap: np.ndarray  # [m] units
     claim: np.ndarray  # [m, P] units at index 1
     kept: np.ndarray  # [rows, n, P]
+    mood: np.ndarray  # [2, n, P] factors of the day on who leaves, who joins
+    sweep: np.ndarray  # [m] hazard that curators take its cash to the vault's first market [1/s]
+    refill: np.ndarray  # [m] hazard that they bring some from there [1/s]
+    brought: np.ndarray  # [m] units that they bring at a time
 
 
 @helper
@@ -77,7 +81,7 @@ def decide(step: float, held: Held, reserves: Reserves, ledgers: Ledgers) -> Non
             kept[PEAK, i, p] = max(kept[PEAK, i, p], worth)
             h = (terms[i, BASE] + terms[i, LOSS] * (1.0 - worth / kept[PEAK, i, p])
                  + terms[i, LOCKED] * (1.0 - liquid / whole))
-            go = kept[STAYING, i, p] * (1.0 - exp_(-h * step))
+            go = kept[STAYING, i, p] * (1.0 - exp_(-h * held.mood[0, i, p] * step))
             kept[STAYING, i, p] -= go
             kept[WAITING, i, p] += go
 

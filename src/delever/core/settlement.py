@@ -68,6 +68,15 @@ def write_off(amount: np.ndarray, g: int, p: int, number: int, book: BookTables,
         amount[k] = 0.0
 
 
+def accounts_with(book: BookTables, collateral: int, debt: int) -> np.ndarray:
+    """Numbers of the accounts that hold something in the one reserve and owe something in the other."""
+    leg, first, sig = np.arange(book.amount.shape[1]), book.first_debt[0], book.signature
+    reserve, there = book.reserve[sig], book.amount > 0.0
+    held = there & (leg < book.collaterals[sig][:, None]) & (reserve == collateral)
+    owed = there & (leg >= first) & (leg < first + book.debts[sig][:, None]) & (reserve == debt)
+    return np.flatnonzero(held.any(1) & owed.any(1))
+
+
 @helper
 def leg_of(wanted: int, g: int, first: int, last: int, reserve: np.ndarray, asset: np.ndarray) -> int:
     """The leg among first..last-1 of signature g that is in the asset."""
