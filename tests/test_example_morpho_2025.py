@@ -1,0 +1,147 @@
+"""examples/morpho_2025: its files say what its code makes, and of the week that is foretold nothing is read but the shock."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER, PAGE = ROOT / "examples" / "morpho_2025", ROOT / "docs" / "november_2025.md"
+MODULES = ("fit", "inputs", "make_world", "predict", "score", "simulate", "week")
+DATA = Path(os.environ.get("DELEVER_DATA") or ROOT.parent / "shared" / "data") / "morpho_2025-11"
+pytestmark = pytest.mark.skipif(not DATA.is_dir() and not os.environ.get("CI"),
+                                reason="the data of November 2025 are not here (DELEVER_DATA)")
+WEEK_BEGINS = 1762214400.0  # 2025-11-04T00:00:00Z
+
+
+@pytest.fixture(scope="module")
+def example() -> Iterator[Callable[[str], ModuleType]]:
+    """The example's modules by name; they import one another as scripts of one folder do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DELEVER_DATA", str(DATA.parent))
+        patch.syspath_prepend(str(FOLDER))
+        for name in MODULES:
+            importlib.sys.modules.pop(name, None)  # type: ignore[attr-defined]
+        yield importlib.import_module
+    for name in MODULES:
+        importlib.sys.modules.pop(name, None)  # type: ignore[attr-defined]
+
+
+def kept(name: str) -> Any:
+    return json.loads((FOLDER / name).read_text())
+
+
+def test_estimates_are_those_of_the_days_before(example: Callable[[str], ModuleType]) -> None:
+    fit, inputs = example("fit"), example("inputs")
+    assert fit.fits() == kept("estimates.json")
+    for market in inputs.MARKETS:
+        assert max(deal.at for deal in inputs.deals(market, math.inf)) < WEEK_BEGINS
+        assert inputs.states(market, math.inf).at.max() < WEEK_BEGINS
+    assert max(float(days[-1, 0]) for _, days in inputs.vaults(math.inf).values()) < WEEK_BEGINS
+    assert max(day for _, _, day in inputs.allocations(math.inf)) < WEEK_BEGINS
+
+
+def test_a_fit_reads_nothing_behind_its_moment(example: Callable[[str], ModuleType]) -> None:
+    """Of the data up to 31 October alone, everything behind taken away, the same comes out."""
+    fit, inputs = example("fit"), example("inputs")
+    until, rows = inputs.moment(fit.FITS["2025-11-01"]), inputs.rows
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inputs, "rows", lambda name: tuple(row for row in rows(name) if float(row["timestamp"]) <= until))
+        assert fit.fit(until, inputs.moment(fit.CURATORS_SINCE["2025-11-01"])) == kept("estimates.json")["2025-11-01"]
+
+
+def test_the_curve_fed_with_utilisation_alone_keeps_to_what_debts_grew_by(example: Callable[[str], ModuleType]) -> None:
+    for one in kept("estimates.json")["2025-11-04"]["curve"].values():
+        assert abs(one["off_at_the_end"]) < 0.02 and one["hours"] >= 100
+
+
+def test_claims_add_up_to_what_is_supplied(example: Callable[[str], ModuleType]) -> None:
+    week, inputs = example("week"), example("inputs")
+    held, rest = week.claims(WEEK_BEGINS)
+    for market, place in zip(inputs.MARKETS, week.PLACES, strict=True):
+        supplied = float(inputs.states(market, WEEK_BEGINS).supplied[-1])
+        known = sum(mine.get(place, 0.0) for mine in held.values())
+        assert known + rest[place] == pytest.approx(supplied, rel=1e-12)
+        assert known > 0.9 * supplied, "nearly all of it is the known vaults'"
+    listed = {(who, key[:9]) for who, key, _ in inputs.allocations(WEEK_BEGINS)}
+    direct = sum(deal.units * (1.0 if deal.kind == "Supply" else -1.0) for deal in inputs.deals(inputs.MARKETS[0], WEEK_BEGINS)
+                 if deal.kind in ("Supply", "Withdraw") and deal.who not in {who for who, _ in listed} and deal.units > 1e4)
+    assert rest[week.PLACES[0]] == pytest.approx(direct, rel=0.05), "what no vault has is direct supplies and a little interest"
+
+
+def test_the_world_is_what_its_code_makes(example: Callable[[str], ModuleType], tmp_path: Path,
+                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["make_world.py", "--to", str(tmp_path)])
+    example("make_world").main()
+    made, stands = (yaml.safe_load((folder / "world.yaml").read_text()) for folder in (tmp_path, FOLDER))
+    assert made == stands
+
+
+def test_a_collapse_is_written_off_only_where_the_oracle_follows_and_then_costs_less(
+        example: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the price in six hours, made up here: where nobody is called what is lost is only seen at the market."""
+    week, simulate, lost = example("week"), example("simulate"), {}
+    fall = pa.table({"time": [0.0, *(3600.0 * k for k in range(2, 9))], "sdeUSD": [1.069 * 0.5 ** (k / 7) for k in range(8)]})
+    monkeypatch.setattr(week, "prices", lambda start, end: fall)
+    middle = week.unknown(week.estimates("2025-11-04"), None)
+    for follows in (False, True):
+        monkeypatch.setattr(week, "unknown", lambda found, rng, calm=False, f=follows: middle._replace(follows=f))
+        told = simulate.simulate(simulate.WEEK, -1, hours=12)
+        assert told.used.shape == (12, 2), "the first hour is not foretold"
+        assert (np.diff(told.booked, axis=0) >= 0.0).all() and (told.booked <= told.bad + 1e-6).all()
+        assert (told.booked[-1].max() > 1e6) == follows
+        lost[follows] = float(told.bad[-1].sum())
+    assert 1e6 < lost[True] < lost[False]
+
+
+def test_rows_are_of_a_week_and_name_it_in_the_words_of_the_task(example: Callable[[str], ModuleType]) -> None:
+    simulate = example("simulate")
+    hours, days = simulate.hours(simulate.WEEK), simulate.days(simulate.WEEK)
+    assert (len(hours), hours[0], hours[-1]) == (168, "2025-11-04T00", "2025-11-10T23")
+    assert [day for day, _, _ in days] == [f"2025-11-{n:02d}" for n in range(4, 11)]
+    assert (days[0][1:], days[-1][1:]) == ((0, 24), (144, 168))
+
+
+def test_crps_of_an_ensemble_is_that_of_all_pairs(example: Callable[[str], ModuleType]) -> None:
+    crps = example("score").crps
+    x = np.random.default_rng(7).normal(size=50)
+    pairs = np.abs(x[:, None] - x[None, :]).mean()
+    assert crps(x, 0.3) == pytest.approx(np.abs(x - 0.3).mean() - pairs / 2.0, rel=1e-12)
+    assert crps(np.full(9, 2.0), 5.0) == pytest.approx(3.0, rel=1e-12)
+
+
+def test_what_came_on_the_known_days_is_read_from_the_data(example: Callable[[str], ModuleType]) -> None:
+    score = example("score")
+    came = score.came(score.KNOWN)
+    assert came["utilisation", "sdeUSD/pUSD Plume 2025-11-02T16"] == 1.0
+    assert came["utilisation", "sdeUSD/USDC Ethereum 2025-11-02T12"] == pytest.approx(0.9175, abs=1e-3)
+    assert {of for quantity, of in came if quantity == "bad debt"} == {
+        f"{market} 2025-11-0{day}" for market in ("sdeUSD/USDC Ethereum", "sdeUSD/pUSD Plume") for day in (1, 2)}
+    assert max(came[key] for key in came if key[0] == "bad debt") == 0.0
+
+
+def test_the_page_gives_the_estimates_and_the_score(example: Callable[[str], ModuleType]) -> None:
+    page, found = PAGE.read_text(), kept("estimates.json")["2025-11-04"]
+    for line in example("score").page(kept("score.json")).splitlines():
+        assert line in page
+    for market in ("sdeUSD/USDC Ethereum", "sdeUSD/pUSD Plume"):
+        assert f"{100 * found['curve'][market]['at_target']:.2f} %" in page
+        for what, digits in (("repayments", 2), ("refills", 1)):
+            one = found[what]["often"][market]
+            assert f"| {one['estimate']:.{digits}f} | {one['standard_error']:.{digits}f} |" in page
+    assert f"| {found['sweeps']['estimate']:.1f} | {found['sweeps']['standard_error']:.1f} |" in page
+    share = found["repayments"]["log_share"]
+    assert f"| {share['mean']:.2f} | {share['standard_error']:.2f} |".replace("-", "−") in page
+    locked = found["locked"]
+    assert f"| {locked['estimate']:.2f} | {locked['standard_error']:.2f} |".replace("-", "−") in page
