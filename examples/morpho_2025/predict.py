@@ -8,6 +8,7 @@ Writes predictions-DATE.json beside this file. docs/november_2025.md says by wha
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -23,6 +24,7 @@ from simulate import DRAWS, QUANTILES, SEED, WEEK
 import delever
 
 HERE = Path(__file__).resolve().parent
+METHOD = HERE.parents[1] / "docs" / "november_2025.md"
 DIGITS = {"share of 1": 6, "share of 1 a year": 6, "USD": 0}
 
 
@@ -49,6 +51,7 @@ def main() -> None:
     head = {
         "made": arguments.dated, "as_of": WEEK.first, "until": WEEK.until, "seed": SEED, "draws": arguments.draws,
         "method": f"docs/november_2025.md (registered before the run, commit {arguments.registered})",
+        "method_sha256": hashlib.sha256(METHOD.read_bytes()).hexdigest(),  # of the page as it stood at the run
         "fitted_on": ["morpho_2025-11: states and transactions of 15 October to 3 November 2025, vaults of 2 September to "
                       "3 November 2025"],
         "given_of_the_event": ["sdeUSD in USD, hour by hour: the shock, whose prices the data set goes on with"],
