@@ -15,7 +15,7 @@ from delever.model.world import World
 from delever.run.stress import stress
 from run.small import conserved, fall
 
-LN2 = float(np.log(2.0))
+LN2, DAY_IN_MINUTES = float(np.log(2.0)), 1440.0
 
 
 def world(vault: dict[str, Any], cash: tuple[float, float] = (1000.0, 1000.0), events: Any = (), **changes: Any) -> World:
@@ -129,6 +129,25 @@ def test_curators_bring_cash_only_where_all_is_lent_out() -> None:
     terms = {"supplied": BOTH, "refills": {"morpho/two": 1e9}, "brought": 30.0}
     assert figures(world(terms, cash=(1000.0, 1.0)))["vault_moved"] == pytest.approx(30.0, rel=1e-12)
     assert figures(world(terms))["vault_moved"] == 0.0
+
+
+def test_curators_bring_nothing_to_a_market_whose_collateral_is_worth_less_than_its_debts() -> None:
+    """ETH at 840 backs 850, unseen where the oracle stands still; at 860 all goes on."""
+    terms = {"supplied": BOTH, "refills": {"morpho/two": 1e9}, "brought": 30.0}
+    blind = {"feeds": {"still": {"kind": "fixed", "of": "ETH/USD"}},
+             "oracles": {f"morpho/{name}": {"ETH": "still"} for name in ("one", "two")}}
+    sunk, afloat = (figures(world(terms, cash=(1000.0, 1.0), events=[fall(share)], **blind)) for share in (0.16, 0.14))
+    assert sunk["vault_moved"] == 0.0 and afloat["vault_moved"] == pytest.approx(30.0, rel=1e-12)
+
+
+def test_depositors_leave_a_vault_whose_loans_are_worth_more_than_what_backs_them() -> None:
+    """All of it, unseen by the oracle: half of those who stay leave a minute, as far as there is cash."""
+    blind = {"feeds": {"still": {"kind": "fixed", "of": "ETH/USD"}},
+             "oracles": {f"morpho/{name}": {"ETH": "still"} for name in ("one", "two")}}
+    terms = {"supplied": BOTH, "unbacked": DAY_IN_MINUTES * LN2}
+    sunk, afloat = (figures(world(terms, events=[fall(share)], **blind)) for share in (0.16, 0.14))
+    assert afloat["vault_withdrawn"] == 0.0 == sunk["vault_gain"]
+    assert sunk["vault_withdrawn"] == pytest.approx(1500.0, rel=1e-9) and 480.0 < sunk["vault_waiting"] < 500.0
 
 
 def test_chance_is_by_path_and_not_by_chunk() -> None:

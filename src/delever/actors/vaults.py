@@ -1,14 +1,15 @@
 """Vaults that supply isolated markets: depositors leave, are paid from markets in a queue, and cash is moved to where it lacks.
 
     A = sum of claim x supply index                        what the vault has [asset]
-    h = base + loss d + locked l                           [1/day]  d: fall of A a share from its peak, l: part of A without cash
+    h = base + loss d + locked l + unbacked b              [1/day]  d: fall of A a share from its peak, l: part of A without cash,
+                                                           b: part of A in markets whose collateral is worth less than is owed
     of the shares that stay 1 - e^(-h x dt) want to go in a step; what waits is worth its part of A, bears losses like the rest
     A (e^(joins y dt) - 1) joins in a step, in the first market;  x, y = e^(unrest z - unrest^2 / 2), drawn for each day and vault
     a withdrawal takes from the markets in their order what is there
+    at random: `sweeps` times a day all cash that a market has for the vault goes to the first one; `refills` times a day, while
+    it is lent out whole and its accounts' collateral is worth what they owe, at market prices, `brought` comes from there
     every `every`: from the market least lent out to the one most lent out, as much as brings either to `target`, at most what the
     vault has there, the cash, and the room below the cap of the other
-    at random: `sweeps` times a day all cash that a market has for the vault goes to the first one; `refills` times a day, while
-    it is lent out whole, `brought` comes from there
 That one's collateral may have collapsed: lenders then flee from it, it is lent out whole, and good money follows bad.
 Source: MetaMorpho's terms (caps, withdraw queue, reallocation), as documented and not executed; who leaves and joins, and by
 which rule curators move, are assumptions or estimates. Their gas is not counted. Kernels: core/allocation.py, core/curating.py.
@@ -30,6 +31,7 @@ from delever.core.allocation import (
     PAID_OUT,
     STARTED,
     STAYING,
+    UNBACKED,
     Held,
     decide,
     leave_empty,
@@ -40,9 +42,10 @@ from delever.core.allocation import (
     worths,
 )
 from delever.core.columns import ASSET, OF, Column, Figure, Value, mean_of
-from delever.core.curating import curate, feel, join
+from delever.core.curating import cover, curate, feel, join
 from delever.core.phase import Kind, Phase
 from delever.core.setting import Setting
+from delever.core.settlement import units_of
 from delever.core.state import State
 from delever.model.errors import InputError
 from delever.model.quantity import Amount, Gwei, Number, Seconds, Share, Text
@@ -63,6 +66,8 @@ class Vaults(Actor):
     base: Share = Field(0.0, description="share that leaves in a day when nothing happens; assumption")
     loss: Number = Field(0.0, ge=0, examples=[20], description="share more a day for a loss of all; assumption")
     locked: Number = Field(0.0, ge=0, examples=[0.5], description="share more a day where nothing could be paid out; assumption")
+    unbacked: Number = Field(0.0, ge=0, examples=[0.5], description="share more a day where all lies in markets whose collateral "
+                             "is worth less than their debts, at market prices; assumption")
     every: Seconds | None = Field(None, gt=0, examples=["1 h"], description="time between two moves; null: nothing is moved")
     target: Share = Field(0.9, gt=0, lt=1, description="part of a market that is lent out, to which money is moved; assumption")
     fee: Gwei = Field(20.0, ge=0, description="what depositors bid a unit of gas; assumption")
@@ -72,7 +77,7 @@ class Vaults(Actor):
     sweeps: dict[str, Number] = Field({}, description="times a day that curators take what cash a market has to the first of "
                                       "`supplied`; assumption")
     refills: dict[str, Number] = Field({}, description="times a day that they bring cash from there to a market that is lent out "
-                                       "whole; assumption")
+                                       "whole, while its collateral is worth its debts; assumption")
     brought: Amount = Field(0.0, description="units that they bring at a time; assumption")
 
     def check(self, world: World, path: tuple[str | int, ...]) -> None:
@@ -154,16 +159,17 @@ class Vaulting(Phase):
         whole = np.array([[setting.layout.asset(one.asset), setting.homes[setting.protocol(next(iter(one.supplied)))],
                            setting.holder(name), setting.parts(one.every) if one.every else 0]
                           for name, one in specs.items()], np.int64)
-        terms = np.array([[one.base / DAY, one.loss / DAY, one.locked / DAY, one.target, one.fee, one.joins / DAY, one.unrest]
-                          for one in specs.values()])
+        terms = np.array([[one.base / DAY, one.loss / DAY, one.locked / DAY, one.target, one.fee, one.joins / DAY, one.unrest,
+                           one.unbacked / DAY] for one in specs.values()])
         first = np.cumsum([0, *(len(one.supplied) for one in specs.values())])
         kept = np.zeros((7, len(specs), setting.paths))
         kept[STAYING], kept[STARTED] = 1.0, np.add.reduceat(start, first[:-1])[:, None]
-        curators = np.array([[one.sweeps.get(market, 0.0) / DAY, one.refills.get(market, 0.0) / DAY, one.brought]
-                             for one in specs.values() for market in one.supplied])
+        sweep, refill, brought = np.array([[one.sweeps.get(market, 0.0) / DAY, one.refills.get(market, 0.0) / DAY, one.brought]
+                             for one in specs.values() for market in one.supplied]).T.copy()
         self.held = Held(whole, terms, first, reserve, np.array([cap for _, _, cap in pairs]),
                          np.repeat(start[:, None], setting.paths, axis=1), kept, np.ones((2, len(specs), setting.paths)),
-                         *(np.ascontiguousarray(column) for column in curators.T))
+                         sweep, refill, brought, np.ones((len(reserve), setting.paths), np.bool_))
+        self.units = units_of(setting.book, len(setting.reserves))
         self.day = -1
         for name, one in specs.items():
             for market in one.supplied:
@@ -185,6 +191,8 @@ class Vaulting(Phase):
         if day != self.day:
             feel(day, state.first_path, state.seed, self.held)
             self.day = day
+        if self.held.refill.any() or self.held.terms[:, UNBACKED].any():
+            cover(self.units, self.held, state.reserves, state.ledgers, state.liquidity)
         decide(state.step_length, self.held, state.reserves, state.ledgers)
         join(state.step_length, self.held, state.reserves, state.ledgers)
         move(state.step, self.held, state.reserves, state.ledgers)

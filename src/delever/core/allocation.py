@@ -25,7 +25,7 @@ from delever.core.tables import (
     Transactions,
 )
 
-BASE, LOSS, LOCKED, TARGET, FEE, JOINS, UNREST = range(7)  # columns of terms: hazards [1/s], utilisation, bid, hazard, spread
+BASE, LOSS, LOCKED, TARGET, FEE, JOINS, UNREST, UNBACKED = range(8)  # columns of terms [1/s]; TARGET, FEE, UNREST not
 ASSET_OF, NETWORK, HOLDER, EVERY = range(4)  # columns of whole numbers; EVERY: steps between two moves, 0: none
 STAYING, WAITING, PEAK, PAID_OUT, MOVED, STARTED, JOINED = range(7)  # rows of what is kept by path: shares, units a share, units
 
@@ -44,6 +44,7 @@ class Held(NamedTuple):
     sweep: np.ndarray  # [m] hazard that curators take its cash to the vault's first market [1/s]
     refill: np.ndarray  # [m] hazard that they bring some from there [1/s]
     brought: np.ndarray  # [m] units that they bring at a time
+    covered: np.ndarray  # [m, P] bool: what its accounts owe is covered by their collateral, at market prices
 
 
 @helper
@@ -56,6 +57,16 @@ def assets_of(i: int, p: int, held: Held, reserves: Reserves, ledgers: Ledgers) 
         whole += worth
         liquid += min(worth, there_is(r, p, reserves, ledgers))
     return whole, liquid
+
+
+@helper
+def unbacked(i: int, p: int, held: Held, reserves: Reserves) -> float:
+    """Units that a vault has in markets whose accounts owe more than they have, at market prices."""
+    units = 0.0
+    for k in range(held.first[i], held.first[i + 1]):
+        if not held.covered[k, p]:
+            units += held.claim[k, p] * reserves.supply_index[held.reserve[k], p]
+    return units
 
 
 @helper
@@ -80,7 +91,7 @@ def decide(step: float, held: Held, reserves: Reserves, ledgers: Ledgers) -> Non
             worth = whole / shares
             kept[PEAK, i, p] = max(kept[PEAK, i, p], worth)
             h = (terms[i, BASE] + terms[i, LOSS] * (1.0 - worth / kept[PEAK, i, p])
-                 + terms[i, LOCKED] * (1.0 - liquid / whole))
+                 + terms[i, LOCKED] * (1.0 - liquid / whole) + terms[i, UNBACKED] * unbacked(i, p, held, reserves) / whole)
             go = kept[STAYING, i, p] * (1.0 - exp_(-h * held.mood[0, i, p] * step))
             kept[STAYING, i, p] -= go
             kept[WAITING, i, p] += go

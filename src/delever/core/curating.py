@@ -14,7 +14,8 @@ from delever.core.elementary import exp_, log_
 from delever.core.jit import helper, kernel
 from delever.core.philox import THREE_QUARTERS, cos_of_turn, philox, stream, uniform
 from delever.core.reserves import cash_of, owed_of, there_is
-from delever.core.tables import CASH, Ledgers, Reserves
+from delever.core.route import usd_price
+from delever.core.tables import CASH, Ledgers, Liquidity, Reserves
 
 DAYS, CURATORS = stream("vaults.days"), stream("vaults.curators")
 LEAVING, JOINING = range(2)  # rows of mood
@@ -67,8 +68,24 @@ def shift(k: int, to: int, p: int, most: float, held: Held, reserves: Reserves, 
 
 
 @kernel
+def cover(units: np.ndarray, held: Held, reserves: Reserves, ledgers: Ledgers, liquidity: Liquidity) -> None:
+    """Whether what accounts of a market have is worth what they owe, at market prices. units: [2, R] held, owed at the start."""
+    tree, market = liquidity.tree, liquidity.markets.price
+    for k in range(held.reserve.shape[0]):
+        home = reserves.protocol[held.reserve[k]]
+        for p in range(held.covered.shape[1]):
+            worth = 0.0
+            for r in range(units.shape[1]):
+                if reserves.protocol[r] == home and (units[0, r] > 0.0 or units[1, r] > 0.0):
+                    price = usd_price(reserves.asset[r], p, tree, market)
+                    worth += (units[0, r] + ledgers.scaled[0, r, p]) * reserves.supply_index[r, p] * price
+                    worth -= (units[1, r] + ledgers.scaled[1, r, p]) * reserves.borrow_index[r, p] * price
+            held.covered[k, p] = worth >= 0.0
+
+
+@kernel
 def curate(now: int, step: float, first_path: int, seed: np.ndarray, held: Held, reserves: Reserves, ledgers: Ledgers) -> None:
-    """Curators whose time has come take a market's cash to the first one, or bring some to one that is lent out whole.
+    """Curators whose time has come take a market's cash to the first one, or bring some to one that is lent out and covered.
 
     now: number of the step; step: [s]
     """
@@ -84,5 +101,6 @@ def curate(now: int, step: float, first_path: int, seed: np.ndarray, held: Held,
                 if uniform(w0) < take:
                     held.kept[MOVED, i, p] += shift(k, first, p, np.inf, held, reserves, ledgers)
                 owed = owed_of(r, p, reserves, ledgers)
-                if uniform(w1) < bring and owed >= WHOLE * (owed + max(cash_of(r, p, reserves, ledgers), 0.0)) and owed > 0.0:
+                used_up = owed > 0.0 and owed >= WHOLE * (owed + max(cash_of(r, p, reserves, ledgers), 0.0))
+                if uniform(w1) < bring and used_up and held.covered[k, p]:
                     held.kept[MOVED, i, p] += shift(first, k, p, held.brought[k], held, reserves, ledgers)

@@ -77,6 +77,15 @@ def accounts_with(book: BookTables, collateral: int, debt: int) -> np.ndarray:
     return np.flatnonzero(held.any(1) & owed.any(1))
 
 
+def units_of(book: BookTables, reserves: int) -> np.ndarray:
+    """[2, reserves] units at index 1 that accounts hold, and that they owe, in each reserve."""
+    leg, first, sig = np.arange(book.amount.shape[1]), book.first_debt[0], book.signature
+    loan = (book.margin[sig] == 0)[:, None]
+    held = loan & (leg < book.collaterals[sig][:, None])
+    owed = loan & (leg >= first) & (leg < first + book.debts[sig][:, None])
+    return np.array([np.bincount(book.reserve[sig][there], book.amount[there], reserves) for there in (held, owed)])
+
+
 @helper
 def leg_of(wanted: int, g: int, first: int, last: int, reserve: np.ndarray, asset: np.ndarray) -> int:
     """The leg among first..last-1 of signature g that is in the asset."""
