@@ -6,6 +6,7 @@
     sweeps       spells of cash above LARGE until four fifths of it are gone: how many ended, in how much time
     refills      supplies above LARGE to a market of which more than 99 % is lent out, in how much time; and their sizes
     vaults       days' growth of each vault's assets: what leaves and what joins a day, and how days differ
+    paid         by how much each vault has shrunk within seven days: as much at least it could pay
     locked       what leaves more where a share of a vault lies in markets of which more than 99 % is lent out
     curve        how far the adaptive curve, started once and fed with hourly utilisation, is off what debts grew by
 A count k in a time T is a rate of (k + 1/2) / T with a standard error of (k + 1/2)^(1/2) / T: Jeffreys' prior, for many are 0.
@@ -111,6 +112,12 @@ def growth(days: np.ndarray) -> np.ndarray:
     return np.column_stack([days[:-1, 0], np.log(np.where(whole, days[1:, 1], 1.0) / np.where(whole, days[:-1, 1], 1.0))])[whole]
 
 
+def paid(days: np.ndarray) -> float:
+    """Largest part of its assets by which a vault has shrunk within seven days, from a million on."""
+    return max((1.0 - float(days[(days[:, 0] >= at) & (days[:, 0] <= at + DAYS * DAY), 1].min()) / usd
+                for at, usd in days if usd > LEAST_VAULT), default=0.0)
+
+
 def moved(mean: float, unrest: float, n: int = 200_000) -> np.ndarray:
     """Draws of a day's growth by the model of actors/vaults.py, where as much joins as leaves."""
     z = np.random.default_rng(SEED).standard_normal((2, n))
@@ -140,7 +147,8 @@ def vaults(until: float) -> dict[str, Any]:
     for who, (name, x, days) in sorted(kept.items()):
         error = float(np.abs(x).std(ddof=1)) / math.sqrt(len(x))
         out[who] = {"name": name, "assets_usd": round(float(days[-1, 1])), "as_of": inputs.told(days[-1, 0]), "days": len(x),
-                    "leaves": round(float(np.abs(x).mean()) / each, 5), "standard_error": round(error / each, 5)}
+                    "leaves": round(float(np.abs(x).mean()) / each, 5), "standard_error": round(error / each, 5),
+                    "paid": round(paid(days), 4)}
     return {"unrest": {"estimate": round(unrest, 2), "of": "absolute daily growth of all vaults over its mean",
                        "days": len(scaled)},
             "each": out}

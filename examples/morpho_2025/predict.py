@@ -31,7 +31,7 @@ DIGITS = {"share of 1": 6, "share of 1 a year": 6, "USD": 0}
 def row(quantity: str, of: str, unit: str, values: np.ndarray) -> dict[str, Any]:
     """One of the file."""
     return {"quantity": quantity, "of": of, "unit": unit,
-            "values": [round(float(v), DIGITS[unit]) for v in np.quantile(values, QUANTILES)]}
+            "values": [round(float(v), DIGITS[unit]) + 0.0 for v in np.quantile(values, QUANTILES)]}
 
 
 def main() -> None:

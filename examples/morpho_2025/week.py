@@ -23,6 +23,7 @@ PLACES = ("morpho/ethereum", "morpho/plume")  # names of the two markets in the 
 COLLATERAL, GOODS = "sdeUSD", "goods"  # goods: what backs loans elsewhere, at 1 USD throughout
 YIELD = 0.06  # a year, of what is elsewhere: assumption
 LEAST_PRICE = 1e-6  # USD: a price of nothing has no log
+MOST_PAID = 0.99  # part that is all: somebody owes something
 OTHERS_HAVE = 10.0  # times what they bring at a time: what others have in reserve; assumption
 
 
@@ -40,15 +41,16 @@ class Unknown(NamedTuple):
     run: float  # assumption: times as much leaves as in September and October
     joins: float  # assumption: times as much joins
     loss: float  # assumption: share more a day for a loss of all
-    cash: float  # assumption: share in cash of what vaults have elsewhere
+    unbacked: float  # assumption: share more a day for a market whose collateral is worth less than its debts
+    cash: float  # assumption: what vaults can pay of what they have elsewhere, between what each once paid in a week and all
     follows: bool  # assumption: the oracles follow the market; else they are where they were
     depth: float  # assumption: USD that sell for a price 1 % lower
     curve: tuple[float, float]  # estimate: factor on the rate at 90 %, by market
 
 
 FOLLOWS = 0.1  # probability that oracles follow: the task says that the collateral falls behind them; assumption
-ENDS = {"goes_on": (0.0, 1.0), "run": (1.0, 5.0), "joins": (0.3, 1.0), "loss": (1.0, 50.0),
-        "cash": (0.15, 0.6), "depth": (1e4, 1e6)}  # of assumptions: uniform the first, in logs the others
+ENDS = {"goes_on": (0.0, 1.0), "run": (1.0, 5.0), "joins": (0.3, 1.0), "loss": (1.0, 50.0), "unbacked": (0.1, 5.0),
+        "cash": (0.0, 1.0), "depth": (1e4, 1e6)}  # of assumptions: uniform the first, in logs the others
 
 
 def gamma(found: dict[str, Any], rng: np.random.Generator | None) -> float:
@@ -73,8 +75,8 @@ def unknown(found: dict[str, Any], rng: np.random.Generator | None, calm: bool =
         (rates[0][0], rates[0][1]), math.exp(share["mean"] + share["standard_error"] * normal()), share["spread"],
         gamma(found["sweeps"], rng), (rates[1][0], rates[1][1]), math.exp(size["mean"] + size["spread"] * normal()),
         1.0 if calm else between("goes_on"), normal(), 1.0 if calm else between("run"), 1.0 if calm else between("joins"),
-        between("loss"), between("cash"), rng is not None and float(rng.random()) < FOLLOWS, between("depth"),
-        (off[0], off[1]))
+        between("loss"), between("unbacked"), between("cash"), rng is not None and float(rng.random()) < FOLLOWS,
+        between("depth"), (off[0], off[1]))
 
 
 def key_of(name: str, who: str) -> str:
@@ -141,11 +143,12 @@ def suppliers(start: float, drawn: Unknown, found: dict[str, Any]) -> tuple[dict
     whole = {place: rest[place] + sum(mine.get(place, 0.0) for mine in held.values()) for place in PLACES}
     actors, elsewhere = dict[str, Any](), dict[str, Any]()
 
-    def supplier(name: str, asset: str, beyond: float, mine: dict[str, float], more: dict[str, Any]) -> None:
+    def supplier(name: str, asset: str, beyond: float, cash: float, mine: dict[str, float], more: dict[str, Any]) -> None:
         first = f"elsewhere/{name}"
-        elsewhere[name] = {"collateral": GOODS, "loan": asset, "liquidation_threshold": LLTV, "cash": drawn.cash * beyond,
-                           "borrowed": (1.0 - drawn.cash) * beyond, "borrow_rate": YIELD, "oracle": "1"}
+        elsewhere[name] = {"collateral": GOODS, "loan": asset, "liquidation_threshold": LLTV, "cash": cash * beyond,
+                           "borrowed": (1.0 - cash) * beyond, "borrow_rate": YIELD, "oracle": "1"}
         actors[name] = {"kind": "vaults", "asset": asset, "supplied": {first: beyond, **mine}, "loss": drawn.loss,
+                        "unbacked": drawn.unbacked,
                         "sweeps": {place: drawn.sweeps * units / whole[place] for place, units in mine.items()},
                         **more}
 
@@ -153,13 +156,15 @@ def suppliers(start: float, drawn: Unknown, found: dict[str, Any]) -> tuple[dict
         mine = held.get(who, {})
         leaves = max(one["leaves"] + drawn.leaves * one["standard_error"], 0.0)
         asset = "pUSD" if one["name"].endswith("pUSD") else "USDC"
-        supplier(key_of(one["name"], who), asset, max(one["assets_usd"] - sum(mine.values()), 1.0), mine,
+        supplier(key_of(one["name"], who), asset, max(one["assets_usd"] - sum(mine.values()), 1.0),
+                 one["paid"] + drawn.cash * (MOST_PAID - one["paid"]), mine,
                  {"base": min(leaves * drawn.run, 1.0), "joins": min(leaves * drawn.joins, 1.0),
                   "unrest": found["vaults"]["unrest"]["estimate"]})
     known = set(found["vaults"]["each"])
     for i, place in enumerate(PLACES):
         left = rest[place] + sum(mine.get(place, 0.0) for who, mine in held.items() if who not in known)
-        supplier(f"others_{place.split('/')[1]}", loan_of(place), OTHERS_HAVE * drawn.brought, {place: max(left, 1e-6)},
+        supplier(f"others_{place.split('/')[1]}", loan_of(place), OTHERS_HAVE * drawn.brought, MOST_PAID,
+                 {place: max(left, 1e-6)},
                  {"refills": {place: drawn.refills[i] * drawn.goes_on}, "brought": drawn.brought})
     return actors, elsewhere
 
