@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +24,9 @@ MODULES = ("fit", "inputs", "make_world", "predict", "score", "simulate", "week"
 DATA = Path(os.environ.get("DELEVER_DATA") or ROOT.parent / "shared" / "data") / "morpho_2025-11"
 pytestmark = pytest.mark.skipif(not DATA.is_dir() and not os.environ.get("CI"),
                                 reason="the data of November 2025 are not here (DELEVER_DATA)")
+FIRST, SECOND = "predictions-2026-12-01.json", "predictions-2026-12-01-second.json"  # what is judged is the second
+SHA256 = {FIRST: "65dd4cd757fcfb75fb8f2146f429224d919e6a44d397c39cb9b91281c30d7d3b",
+          SECOND: "e56c1f753e8fdb2634eb4f2f514ae6c498507d26e66a5e636419bdab69886e45"}
 WEEK_BEGINS = 1762214400.0  # 2025-11-04T00:00:00Z
 
 
@@ -145,3 +150,40 @@ def test_the_page_gives_the_estimates_and_the_score(example: Callable[[str], Mod
     assert f"| {share['mean']:.2f} | {share['standard_error']:.2f} |".replace("-", "−") in page
     locked = found["locked"]
     assert f"| {locked['estimate']:.2f} | {locked['standard_error']:.2f} |".replace("-", "−") in page
+
+
+@pytest.mark.parametrize("name", [FIRST, SECOND])
+def test_predictions_stand_as_they_were_made_and_keep_to_the_format(name: str, example: Callable[[str], ModuleType]) -> None:
+    assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == SHA256[name], "once committed it is never changed"
+    found, simulate, inputs = kept(name), example("simulate"), example("inputs")
+    assert name.startswith(f"predictions-{found['made']}") and found["inputs_sha256"] == inputs.hashes()
+    assert re.search(r"commit [0-9a-f]{7}", found["method"]) and re.fullmatch(r"[0-9a-f]{64}", found["method_sha256"])
+    assert found["quantiles"] == [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95]
+    vaults = [*simulate.vault_names(simulate.WEEK), simulate.ALL]
+    hours = {(quantity, f"{market.name} {hour}") for quantity in ("utilisation", "rate") for market in inputs.MARKETS
+             for hour in simulate.hours(simulate.WEEK)}
+    days = {(quantity, f"{of} {day}") for quantity, names in (
+        ("assets leaving the vault", vaults), ("bad debt", [market.name for market in inputs.MARKETS]),
+        ("bad debt written off", [market.name for market in inputs.MARKETS])) for of in names
+            for day, _, _ in simulate.days(simulate.WEEK)}
+    assert {(row["quantity"], row["of"]) for row in found["rows"]} == hours | days
+    assert len(found["rows"]) == len(hours | days)
+    for row in found["rows"]:
+        values = np.array(row["values"])
+        assert len(values) == 7 and (np.diff(values) >= 0.0).all()
+        if row["quantity"] != "assets leaving the vault":
+            assert values[0] >= 0.0
+        if row["unit"] == "share of 1":
+            assert values[-1] <= 1.0
+
+
+def test_the_page_gives_what_was_foretold() -> None:
+    page, row = PAGE.read_text(), {(r["quantity"], r["of"]): r["values"] for r in kept(SECOND)["rows"]}
+    quantities = "utilisation|rate|bad debt written off|bad debt|assets leaving the vault"
+    told = re.findall(rf"^\| ({quantities}), (.*2025-11-.*?) \| (.*) \|$", page, re.MULTILINE)
+    assert len(told) == 23
+    for quantity, of, figures in told:
+        for k, figure in zip((1, 3, 5), figures.split(" | "), strict=True):
+            number, million = float(figure.removesuffix(" m")), figure.endswith(" m")
+            digits = len(figure.removesuffix(" m").partition(".")[2])
+            assert number == round(row[quantity, of][k] / (1e6 if million else 1.0), digits)

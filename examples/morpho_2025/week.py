@@ -21,7 +21,7 @@ from inputs import DAY, HOUR, LLTV, MARKETS
 STEP = 600.0  # [s]
 PLACES = ("morpho/ethereum", "morpho/plume")  # names of the two markets in the world
 COLLATERAL, GOODS = "sdeUSD", "goods"  # goods: what backs loans elsewhere, at 1 USD throughout
-YIELD = 0.06  # a year, of what is elsewhere: assumption
+YIELD = 0.06  # a year, by which debts elsewhere grow: assumption
 LEAST_PRICE = 1e-6  # USD: a price of nothing has no log
 MOST_PAID = 0.99  # part that is all: somebody owes something
 OTHERS_HAVE = 10.0  # times what they bring at a time: what others have in reserve; assumption

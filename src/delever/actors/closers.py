@@ -167,7 +167,7 @@ class Repayment(Kind):
 
 
 REPAID = Column("paid_back", ASSET, "units that owners repaid at times of their own", mean_of(
-    "paid_back", f"units that {OF} repaid at times of their own", under="repaid"), section="Deposits")
+    "paid_back", f"units of {OF} that owners repaid at times of their own", under="repaid"), section="Deposits")
 
 
 class Closing(Phase):
