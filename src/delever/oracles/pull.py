@@ -6,7 +6,7 @@
 It looks in every block that its path takes part in, at least once a step: what is older than that nobody would bring. That an
 update costs next to nothing, and how the interval widens, are assumptions. A protocol that counts collateral at the lower and
 debts at the upper end names two feeds.
-Source: Pyth's price feeds (a pull oracle: an aggregate price and a confidence interval, with advice to lenders which end to take).
+Source: Pyth's price feeds (a pull oracle: an aggregate price and a confidence interval; lenders are told which end to take).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Pull(FeedSpec):
     confidence: Share = Field(0.0, ge=0, lt=1, examples=["0.1 %"], description="half the interval while nothing moves")
     widens: float = Field(0.0, ge=0, examples=[0.5], description="half the interval by what the price has moved in about `over`")
     over: Seconds = Field(300.0, gt=0, description="a move counts 1/e after it")
-    refused: Share | None = Field(None, gt=0, examples=["2 %"], description="half an interval that is not believed; null: all are")
+    refused: Share | None = Field(None, gt=0, examples=["2 %"], description="half an interval so wide is not believed")
 
     def start_answer(self, log_price: float) -> float:
         """The end of the interval that is answered."""
