@@ -122,6 +122,10 @@ def world_with(role: str, kind: str, times: int = 1) -> World:
         made = example(spec)
         pair = made.of  # type: ignore[attr-defined]
         perp = pair == "ETH-PERP/USD"
+        if made.parts():  # type: ignore[attr-defined]
+            stated["oracles"]["aave"]["ETH"] = names[0]
+            stated["feeds"][names[0]] = made
+            made = stated["feeds"]["eth_usd"]
         if pair == "stETH/ETH":
             stated["feeds"]["its"], stated["oracles"]["aave"]["stETH"] = made, "its * eth_usd"
             made = stated["feeds"]["eth_usd"]

@@ -65,6 +65,22 @@ def test_a_call_is_regretted_where_the_price_comes_back(back: bool, regretted: f
         assert one(run, f"regretted_usd.pool.{when}") == pytest.approx(4000.0 * regretted)
 
 
+def test_a_call_at_a_price_that_only_a_feed_or_a_pushed_pool_says_is_in_error() -> None:
+    """Said to be 900 USD by a feed that lies, by a pool into which ETH is sold, and by everybody."""
+    feed = {"feeds": {"eth": {"kind": "market", "of": "ETH/USD"}}, "oracles": {"pool": {"ETH": "eth"}}}
+    lie = {"at": 60.0, "lasting": 60.0, "kind": "feed", "feed": "eth", "does": "lies", "factor": 0.9}
+    sold = {"at": 60.0, "kind": "order", "order": "sell 5.5 ETH"}
+    pool = {"kind": "constant_product", "pair": "ETH/USD", "reserves": {"ETH": 100.0, "USD": 100_000.0}, "half_life": 3600.0}
+    runs = [stress(one_market(loan("a", 10.0, 8000.0), scenario={"events": events, "horizon": 1200, "judged": JUDGED}, **more),
+                   keep=False, threads=1)
+            for events, more in (([lie], feed), ([sold], feed | {"venues": {"eth": pool}}), ([fall(0.1, at=60.0)], feed))]
+    assert [one(run, "first_calls.pool.outside") for run in runs] == [1.0, 1.0, 1.0]
+    assert [one(run, "erroneous.pool.outside") for run in runs] == [1.0, 1.0, 0.0]
+    assert one(runs[0], "erroneous_usd.pool.outside") == pytest.approx(4000.0)
+    rows = {row["outcome"]: row["value"] for row in outcomes(runs[0]).table.to_pylist() if row["protocol"] == "pool"}
+    assert (rows["erroneous"], rows["erroneous_usd"]) == (1.0, pytest.approx(4000.0))
+
+
 def test_a_price_that_comes_back_too_late_is_regretted_at_the_end_alone() -> None:
     run = called(BACK | {"at": 1200.0})
     assert (one(run, "regretted.pool.window"), one(run, "regretted.pool.end")) == (0.0, 1.0)

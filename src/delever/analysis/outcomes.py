@@ -1,6 +1,7 @@
 """The outcomes people are judged by, of a run: who stood unhealthy for how long, what was closed and came back, who lost what.
 
-    table      by protocol: time unhealthy, exposure shed, the deleveraging event, regretted liquidations; of the whole: recovery
+    table      by protocol: time unhealthy, exposure shed, the deleveraging event, liquidations regretted or in error; of the
+               whole: recovery
     parties    loss by party: borrowers and traders who were closed, winners, each layer, lenders, liquidators, venues and makers
     markouts   what was closed by force at later prices: + is a loss for who was closed, as a share of what was closed
     buffers    of each buffer how much was used before the next layer or bad debt was reached
@@ -23,7 +24,7 @@ from delever.analysis.buffers import buffers_of
 from delever.analysis.tables import Column, table
 from delever.engine.deleveraging import WHAT
 from delever.engine.markouts import KINDS, LAGS, NAMES
-from delever.engine.unhealthy import END, WHEN, WINDOW
+from delever.engine.unhealthy import END, OUTSIDE, WHEN, WINDOW
 from delever.model.errors import InputError
 from delever.model.judged import Judged
 from delever.run.collect import numbers
@@ -143,6 +144,11 @@ def _of_protocol(run: Run, judged: Judged, name: str, base: float, drawn: Drawn)
         yield (name, f"regretted_usd_{WHEN[when]}", "the same, by value", within(ratio(of("regretted_usd", place), usd, drawn)),
                "share",
                f"of the {owed} closed since those calls")
+    place = f".{WHEN[OUTSIDE]}"
+    yield (name, "erroneous", "called in error", within(ratio(of("erroneous", place), of("first_calls", place), drawn)), "share",
+           "of accounts called for the first time those that were healthy at outside prices of the same step")
+    yield (name, "erroneous_usd", "called in error, USD", mean(of("erroneous_usd", place), drawn), "USD",
+           f"{owed} closed in the step of those calls; mean over paths")
 
 
 def within(found: Estimate) -> Estimate:

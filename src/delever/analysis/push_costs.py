@@ -80,6 +80,8 @@ def push_cost(model: Model, feed: str, change: float, lasting: float) -> Cost:
     number, rows = model.oracles.names.index(feed), model.layout.rows
     terms = [(int(m), float(sign)) for m, sign in zip(model.oracles.market[number], model.oracles.sign[number], strict=True)
              if m >= 0 and model.venues[m] is not None]
+    if model.oracles.specs[number].parts():
+        return Cost(math.nan, math.nan, "not priced: it is made of other feeds; push one of these")
     if not terms:
         return Cost(math.nan, math.nan, "not priced: it reads no venue of this world")
     costs = [(Venue(model, m).pushed((1.0 + change) ** sign - 1.0, lasting), rows[m]) for m, sign in terms]

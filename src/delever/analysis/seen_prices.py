@@ -49,11 +49,16 @@ def seen_prices(model: Model) -> list[SeenPrice]:
 
 
 def _lateness(model: Model, feeds: list[int]) -> tuple[float | None, float | None, float | None, float | None]:
-    """Heartbeat, deviation, delay and age of feeds together; a feed without a field of that name follows the market."""
+    """Heartbeat, deviation, delay and age of feeds together; a feed without a field of that name follows the market.
+
+    Of one that is made of feeds those of these.
+    """
     if not feeds:
         return math.inf, None, None, None
     moving = moving_feeds(model.oracles)
-    specs = [model.oracles.specs[f] for f in feeds]
+    names, every = model.oracles.names, model.oracles.specs
+    feeds = [part for f in feeds for part in ([names.index(name) for name in every[f].parts()] or [f])]
+    specs = [every[f] for f in feeds]
     heartbeats = [_number(spec, "heartbeat") if f in moving else math.inf for f, spec in zip(feeds, specs, strict=True)]
     beats = [beat for beat in heartbeats if beat is not None]
     deviations = [_number(spec, "deviation") or 0.0 for spec in specs]

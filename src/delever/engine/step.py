@@ -87,6 +87,7 @@ class Phases:
     venues: Venues
     accruals: Sequence[Accrual]
     feeds: Sequence[Feed]
+    composed: Sequence[Feed]  # of these, who are made of others; they come last
     rereading: Sequence[Feed]  # of these, who reads the market again within a block
     rules: Sequence[Rules]
     engines: Sequence[Engine]
@@ -278,6 +279,8 @@ def execute(phases: Phases, state: State) -> None:
         if slot == 0:
             state.changed[state.transactions.path[picked]] = True
         if kind.moves_seen:
+            for feed in phases.composed:
+                feed.observe(state)
             see_again(state, state.transactions.path[picked])
     trade(phases, state)
     if len(state.queue.grouped):

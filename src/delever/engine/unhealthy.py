@@ -5,6 +5,8 @@
     regretted        an account that was called for the first time, and that would be healthy so long after (or at the end) with
                      what it held before the call, at what its protocol then sees: interest and funding counted, terms as they
                      then are
+    erroneous        an account that was called for the first time, and that was healthy with what it held before the call at
+                     outside prices of the same step: its feed, or a market that was pushed, was wrong
 
 Accounts without any collateral left are bad debt, and stand nowhere. LLAMMA's loans are watched by their own rules and not looked
 at.
@@ -36,12 +38,16 @@ STOOD = Column("unhealthy_account_hours", "account-hours", "time that accounts s
 OWED = Column("unhealthy_debt_hours", "USD-hours", "the same, each account weighted with what it owed then; of exchanges with "
               "the size of its positions", mean_of("unhealthy_debt_hours", "the same times what they owed, or their positions"),
               "sum", SECTION)
-WINDOW, END = range(2)  # when a liquidation is judged
-WHEN = ("window", "end")
+WINDOW, END, OUTSIDE = range(3)  # when a liquidation is judged; or at once, at outside prices
+WHEN = ("window", "end", "outside")
 JUDGED = Column("first_calls", "count", f"accounts of {OF} called for the first time that are judged so much later")
 JUDGED_USD = Column("first_calls_usd", "USD", f"debt or positions of {OF} closed since those calls, at prices seen then")
 REGRETTED = Column("regretted", "count", f"of those accounts of {OF} the ones that would then be healthy, had nobody called them")
 REGRETTED_USD = Column("regretted_usd", "USD", f"debt or positions of {OF} that were closed since those calls, for nothing")
+ERRONEOUS = Column("erroneous", "count", f"accounts of {OF} called for the first time that were healthy at outside prices")
+ERRONEOUS_USD = Column("erroneous_usd", "USD", f"debt or positions of {OF} closed in the step of those calls")
+NAMED = ((JUDGED, JUDGED_USD, REGRETTED, REGRETTED_USD), (JUDGED, JUDGED_USD, REGRETTED, REGRETTED_USD),
+         (JUDGED, JUDGED_USD, ERRONEOUS, ERRONEOUS_USD))  # columns of the outcomes, by when
 
 
 class Levels(NamedTuple):
@@ -67,6 +73,18 @@ def see_legs(p: int, g: int, book: BookTables, seen: SeenPrices, tree: Tree, mar
         if now != levels.was[p, r]:
             levels.was[p, r], levels.raised[p, r] = now, exp_(now)
         levels.price[p, r] = levels.raised[p, r] * in_usd
+
+
+@helper
+def price_outside(p: int, g: int, accounts: Accounts, tree: Tree, outside: np.ndarray, price: np.ndarray) -> None:
+    """Price what an account of signature g has and owes on path p at outside prices [M, P] (log). price: [P, R], written."""
+    book, debts, number = accounts.book, accounts.book.first_debt[0], accounts.book.protocol[g]
+    unit = accounts.margins.in_usd[number, p] if book.margin[g] else 1.0
+    for k in range(debts + book.debts[g]):
+        if book.collaterals[g] <= k < debts:
+            continue
+        r = book.reserve[g, k]
+        price[p, r] = usd_price(accounts.reserves.asset[r], p, tree, outside) / unit
 
 
 @kernel
@@ -164,12 +182,18 @@ def keep_hit(first: int, last: int, touched: Touched, copies: Copies, legs: np.n
 @kernel
 def judge(first: int, last: int, copies: Copies, legs: np.ndarray, row: np.ndarray, accounts: Accounts,
           seen: SeenPrices, tree: Tree, market: np.ndarray, levels: Levels, when: int, outcome: np.ndarray) -> None:
-    """Whether accounts first..last-1 would be healthy now as they were before. outcome: [2, 4, protocols, P] as columns."""
+    """Whether accounts first..last-1 would be healthy now as they were before. outcome: [3, 4, protocols, P] as columns.
+
+    market: [M, P] log market prices, outside ones where that is asked for.
+    """
     touched, book, reserves, margins = accounts.touched, accounts.book, accounts.reserves, accounts.margins
     out, debts = outcome[when], book.first_debt[0]
     for i in range(first, last):
         slot, p, g = copies.slot[i], int(copies.path[i]), copies.signature[i]
-        see_legs(p, g, book, seen, tree, market, levels)
+        if when == OUTSIDE:
+            price_outside(p, g, accounts, tree, market, levels.price)
+        else:
+            see_legs(p, g, book, seen, tree, market, levels)
         number, closed = book.protocol[g], 0.0
         unpack(g, book, legs, copies.start[i], row)
         if book.margin[g]:
@@ -239,7 +263,9 @@ class Unhealthy(Phase):
         if standing or self.some:
             self._dwell(state, standing)
         if self.copied > self.kept:
-            self.kept = self.copied = keep_hit(self.kept, self.copied, state.pool.touched, self.copies, self.legs)
+            before, self.kept = self.kept, keep_hit(self.kept, self.copied, state.pool.touched, self.copies, self.legs)
+            self.copied = self.kept
+            self._judge(state, before, self.kept, OUTSIDE)
         if self.judged < self.kept and self.copies.when[self.judged] <= state.step - self.window:
             due = int(np.searchsorted(self.copies.when[:self.kept], state.step - self.window, "right"))
             self._judge(state, self.judged, due, WINDOW)
@@ -253,8 +279,9 @@ class Unhealthy(Phase):
 
     def _judge(self, state: State, first: int, last: int, when: int) -> None:
         value_coins(state)
-        judge(first, last, self.copies, self.legs, self.scratch, state.accounts, state.seen, state.tree,
-              state.markets.price, self.levels, when, self.outcome)
+        market = state.markets.exogenous if when == OUTSIDE else state.markets.price
+        judge(first, last, self.copies, self.legs, self.scratch, state.accounts, state.seen, state.tree, market, self.levels,
+              when, self.outcome)
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py."""
@@ -263,8 +290,7 @@ class Unhealthy(Phase):
         self.outcome[END] = 0.0
         if self.kept:
             self._judge(state, 0, self.kept, END)
-        of = (JUDGED, JUDGED_USD, REGRETTED, REGRETTED_USD)
         return [value for n in range(len(self.owed)) for value in (
             Value(STOOD, self.stood[0, n], n), Value(OWED, self.stood[1, n], n),
             *(Value(column, self.outcome[when, i, n], n, of=name) for when, name in enumerate(WHEN)
-              for i, column in enumerate(of)))]
+              for i, column in enumerate(NAMED[when])))]

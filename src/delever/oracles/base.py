@@ -2,13 +2,14 @@
 
 The step calls `observe` in every block (it may offer transactions that answer), `refresh` between the slots of sequential
 execution (feeds that read a market directly). A feed that is halted (state.halts.feed) does not look; one that lies adds
-state.feeds.bias to what it looks at. Feeds write state.feeds and append to state.transactions; nothing else.
+state.feeds.bias to what it looks at. Feeds write state.feeds and append to state.transactions; nothing else. Those that are
+made of other feeds look after all others have, and again once a transaction has answered.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 from pydantic import Field
@@ -17,8 +18,11 @@ from delever.core.phase import Phase
 from delever.core.setting import Layout, Setting
 from delever.core.state import State
 from delever.model.asset import Asset
+from delever.model.errors import InputError
 from delever.model.quantity import Text
+from delever.model.references import known_name
 from delever.model.spec import Spec
+from delever.model.world import World
 
 
 class FeedSpec(Spec, ABC):
@@ -46,9 +50,27 @@ class FeedSpec(Spec, ABC):
         """Age of that answer [s]."""
         return 0.0
 
+    def parts(self) -> tuple[str, ...]:
+        """The feeds that it is made of; none: it looks at a market itself."""
+        return ()
+
+    def together(self, answers: Sequence[float]) -> float:
+        """Log price answered at the start, given those of its parts."""
+        raise ValueError("it has no parts")
+
+    def check_part(self, name: str, world: World, path: tuple[str | int, ...]) -> None:
+        """A part is a feed of the same pair that looks at a market itself."""
+        known_name(name, world.feeds, "feed", path)
+        part = world.feeds[name]
+        if isinstance(part, FeedSpec) and (part.of != self.of or part.parts()):
+            what = f"answers {part.of}" if part.of != self.of else "is made of feeds itself"
+            raise InputError(what, path=path, value=name, remedy=f"name a feed of {self.of} that looks at a market")
+
 
 class FeedPhase(Phase):
     """Does nothing: the base of every feed phase."""
+
+    composed: ClassVar[bool] = False  # made of other feeds
 
     def observe(self, state: State) -> None:
         """At the start of every block: look at the market; offer what is due."""

@@ -67,6 +67,8 @@ WORDS: dict[str, str] = {
     "exposure shed": "debt repaid by liquidators, or positions closed by engine, vault and ADL, of what there was at the start",
     "deleveraging event": "a stated share of a protocol's debt or positions is closed by force within a stated time",
     "regretted": "of a liquidation: with what it held before, the account would be healthy a stated time later, or at the end",
+    "called in error": "of accounts called for the first time those that were healthy at outside prices: a feed, or a market "
+                       "that was pushed, was wrong",
     "markout": "what was closed by force is worth so much later, less what its owner had for it; + is the owner's loss",
     "recovery": "from the first forced closing until prices, health or liquidity stay within a stated band (assumption)",
     "used by then": "share of a buffer that was gone when a later layer, or bad debt, was reached; the rest stood idle meanwhile",

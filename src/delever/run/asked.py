@@ -95,7 +95,8 @@ def feeds_in_use(world: World) -> set[str]:
     """Feeds that an oracle is composed of, or that an actor looks at."""
     seen = {name for rows in world.oracles.values() for asset, text in rows.items()
             for name, _ in compose(text, asset, world.assets, world.feeds).feeds}
-    return seen | {str(getattr(actor, "feed", "")) for actor in world.actors.values()}
+    seen |= {str(getattr(actor, "feed", "")) for actor in world.actors.values()}
+    return seen | {part for name in seen & set(world.feeds) for part in getattr(world.feeds[name], "parts", tuple)()}
 
 
 def in_use(model: Model) -> tuple[set[str], set[str]]:

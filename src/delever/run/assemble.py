@@ -227,6 +227,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
     events = ready({str(n): event for n, event in enumerate(world.scenario.events)}, setting)
     networks, policies = ready(world.networks, setting), ready(world.policies, setting)
     feeds = ready(dict(zip(model.oracles.names, model.oracles.specs, strict=True)), setting)
+    feeds.sort(key=lambda feed: bool(feed.composed))  # those that are made of others last
     curves = ready({(name, asset): curve for name, protocol in world.protocols.items()
                     for asset, curve in protocol.rates.items()}, setting)
     actors = [*ready(world.actors, setting), Earnings(setting)]
@@ -240,6 +241,7 @@ def phases(model: Model, paths: int, probes: Sequence[Probe], setting: Setting |
         venues=Venues(keep, layout.follows, priced, len(layout.rows) > len(layout.pairs)),
         accruals=[constant_interest(model), *curves, FundingPhase.of(setting)],
         feeds=feeds,
+        composed=[feed for feed in feeds if feed.composed],
         rereading=[feed for feed in feeds if type(feed).refresh is not FeedPhase.refresh],
         rules=[phase for phase in protocols if isinstance(phase, RulesPhase)],
         engines=[phase for phase in protocols if isinstance(phase, Engines)],

@@ -150,7 +150,10 @@ def seen_alike(oracles: Oracles, unit: np.ndarray, lends: np.ndarray) -> np.ndar
 def start_answers(oracles: Oracles, price: np.ndarray) -> np.ndarray:
     """Log answers of the feeds at the start [F]. price: [M] log market prices."""
     out = np.zeros(len(oracles.specs))
-    for f, spec in enumerate(oracles.specs):
+    for f, spec in sorted(enumerate(oracles.specs), key=lambda one: len(one[1].parts()) > 0):
+        if spec.parts():
+            out[f] = spec.together([float(out[oracles.names.index(name)]) for name in spec.parts()])
+            continue
         market = float(oracles.constant[f])
         for m, sign in zip(oracles.market[f], oracles.sign[f], strict=True):
             if m >= 0:
