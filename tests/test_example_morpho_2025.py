@@ -136,6 +136,17 @@ def test_what_came_on_the_known_days_is_read_from_the_data(example: Callable[[st
     assert max(came[key] for key in came if key[0] == "bad debt") == 0.0
 
 
+def test_the_score_is_that_of_its_rows_and_these_are_what_came(example: Callable[[str], ModuleType]) -> None:
+    found, came = kept("score.json"), example("score").came(example("score").KNOWN)
+    assert len(found["rows"]) == len(came) == sum(one["rows"] for name, one in found["groups"].items() if "sdeUSD" not in name)
+    for row in found["rows"]:
+        assert row["came"] == pytest.approx(came[row["quantity"], row["of"]], abs=1e-6 if row["unit"] != "USD" else 0.5)
+    for quantity in ("utilisation", "rate", "bad debt"):
+        mine = [row for row in found["rows"] if row["quantity"] == quantity]
+        inside = np.mean([row["values"][1] - 1e-6 <= row["came"] <= row["values"][5] + 1e-6 for row in mine])
+        assert inside == pytest.approx(found["groups"][quantity]["in_80_interval"], abs=0.01)
+
+
 def test_the_page_gives_the_estimates_and_the_score(example: Callable[[str], ModuleType]) -> None:
     page, found = PAGE.read_text(), kept("estimates.json")["2025-11-04"]
     for line in example("score").page(kept("score.json")).splitlines():

@@ -18,6 +18,7 @@ from typing import Any
 import fit
 import inputs
 import numpy as np
+import predict
 import simulate
 import week
 from inputs import DAY, HOUR, MARKETS, YEAR
@@ -101,16 +102,22 @@ def baselines(span: Span) -> dict[tuple[str, str], tuple[float, float, float]]:
 
 
 def scored(span: Span, told: Told) -> dict[str, Any]:
-    """score.json: by quantity, hours and days together; utilisation and rate by market too."""
+    """score.json: by quantity, hours and days together, utilisation and rate by market too; and all rows, with what came."""
     outcome, plain, groups = came(span), baselines(span), dict[str, list[tuple[np.ndarray, float, tuple[float, float, float]]]]()
-    for quantity, of, _, values in simulate.quantities(span, told):
+    rows = []
+    for quantity, of, unit, values in simulate.quantities(span, told):
         if (quantity, of) in outcome:
             row = values, outcome[quantity, of], plain[quantity, of]
+            came_to = round(outcome[quantity, of], predict.DIGITS[unit]) + 0.0
+            rows.append(predict.row(quantity, of, unit, values) | {"came": came_to})
             groups.setdefault(f"{quantity}, {simulate.ALL}" if of.startswith(simulate.ALL) else quantity, []).append(row)
             market = next((market.name for market in MARKETS if of.startswith(market.name)), None)
             if market is not None and quantity in ("utilisation", "rate"):
                 groups.setdefault(f"{quantity}, {market}", []).append(row)
-    return {name: of_group(found) for name, found in groups.items()}
+    return {"as_of": span.as_of, "until": span.until, "seed": simulate.SEED, "draws": len(told.used),
+            "quantiles": list(QUANTILES), "fitted_on": ["morpho_2025-11, to 31 October 2025"],
+            "given_of_the_event": ["sdeUSD in USD, hour by hour"],
+            "groups": {name: of_group(found) for name, found in groups.items()}, "rows": rows}
 
 
 def of_group(rows: list[tuple[np.ndarray, float, tuple[float, float, float]]]) -> dict[str, Any]:
@@ -128,7 +135,7 @@ def page(found: dict[str, Any]) -> str:
     """score.json as the table of the page; money in millions."""
     lines = ["| quantity | rows | CRPS | in the 80 % interval | bias of the median | " + " | ".join(BASELINES) + " |",
              "|---" * (5 + len(BASELINES)) + "|"]
-    for name, one in found.items():
+    for name, one in found["groups"].items():
         unit, show = (1e6, "{:.2f} m") if name.startswith(("assets", "bad debt")) else (1.0, "{:.4f}")
         figures = [show.format(x / unit) for x in (one["crps"], one["bias"], *one["crps_of"].values())]
         lines.append(f"| {name} | {one['rows']} | {figures[0]} | {one['in_80_interval']:.0%} | {figures[1]} | ".replace("%", " %")
