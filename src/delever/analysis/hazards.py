@@ -1,0 +1,115 @@
+"""How often owners act, by how near to the boundary they are: estimated from a panel of who could and who did.
+
+    p = 1 - e^(-h dt),     h(x) = far + near e^(-x / scale)      [1/day; log distance]
+Each row is an account that could act in a span of dt days, x above the boundary at its nearest, and whether it did. The logs of
+the three numbers are found by maximum likelihood (Fisher scoring, from several starts, steps halved until they help). Standard
+errors are of the logs and robust: rows of one cluster (an owner, a day) belong together; of several ways the largest counts.
+
+Where nobody acts far away, or nobody near, a number is not identified: its standard error says so.
+Source: H. White, Maximum Likelihood Estimation of Misspecified Models (1982): the errors; the form of h is an assumption.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from delever.model.errors import InputError
+
+STARTS = ((0.005, 0.1, 0.03), (0.05, 1.0, 0.05), (0.001, 0.02, 0.1), (0.5, 5.0, 0.02))  # far, near [1/day], scale
+LEAST = math.log(1e-9)  # a log below which a number is nothing
+STEPS, ENOUGH = 200, 1e-9  # Fisher steps, and the gain of log likelihood below which they end
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """far, near: [1/day]; scale: log distance. errors: of their logs, robust. rows, acts: what it rests on."""
+
+    far: float
+    near: float
+    scale: float
+    errors: tuple[float, float, float]
+    log_likelihood: float
+    rows: int
+    acts: int
+
+    def at(self, x: np.ndarray | float) -> np.ndarray:
+        """Rate at distances x [1/day]."""
+        return np.asarray(self.far + self.near * np.exp(-np.asarray(x) / self.scale))
+
+
+def fit_hazard(x: np.ndarray, days: np.ndarray | float, acted: np.ndarray, clusters: Sequence[np.ndarray] = ()) -> Hazard:
+    """The hazard of a panel. x: [rows] nearest log distance, above 0; days: [rows] how long; acted: [rows] bool; clusters: each
+    [rows], what belongs together.
+
+    InputError: nobody acted, everybody did, or distances are not above 0.
+    """
+    x, acted = np.asarray(x, float), np.asarray(acted, bool)
+    dt = np.broadcast_to(np.asarray(days, float), x.shape)
+    if not len(x) or not (x > 0.0).all() or not (dt > 0.0).all():
+        raise InputError("has distances or spans that are not above 0", "panel", None, "leave out who is eligible already")
+    if acted.all() or not acted.any():
+        raise InputError(f"has {int(acted.sum()):,} acts in {len(x):,} rows", "panel", None, "some must act, and some not")
+    found = max((climb(np.log(start), x, dt, acted) for start in STARTS), key=lambda one: one[1])
+    theta, value = found
+    slope, weight, residual = _parts(theta, x, dt, acted)
+    far, near, scale = np.exp(theta).tolist()
+    return Hazard(far, near, scale, _errors(slope, weight, residual, clusters), value, len(x), int(acted.sum()))
+
+
+def climb(theta: np.ndarray, x: np.ndarray, dt: np.ndarray, acted: np.ndarray) -> tuple[np.ndarray, float]:
+    """(logs of far, near and scale at the top, log likelihood there), from a start."""
+    value = _log_likelihood(theta, x, dt, acted)
+    for _ in range(STEPS):
+        slope, weight, residual = _parts(theta, x, dt, acted)
+        information = (slope * weight[:, None]).T @ slope + 1e-9 * np.eye(3)
+        step = np.clip(np.linalg.solve(information, slope.T @ (residual * weight)), -1.0, 1.0)
+        for halved in range(30):
+            tried = np.maximum(theta + step * 0.5**halved, LEAST)
+            there = _log_likelihood(tried, x, dt, acted)
+            if there > value:
+                break
+        else:
+            break
+        gain, theta, value = there - value, tried, there
+        if gain < ENOUGH:
+            break
+    return theta, value
+
+
+def _log_likelihood(theta: np.ndarray, x: np.ndarray, dt: np.ndarray, acted: np.ndarray) -> float:
+    exposure = _exposure(theta, x, dt)[0]
+    return float(np.where(acted, np.log(-np.expm1(-exposure)), -exposure).sum())
+
+
+def _exposure(theta: np.ndarray, x: np.ndarray, dt: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """h dt, and what of it is far and near [rows]."""
+    far, near, scale = np.exp(theta)
+    fading = near * np.exp(-x / scale) * dt
+    return np.maximum(far * dt + fading, 1e-300), far * dt, fading
+
+
+def _parts(theta: np.ndarray, x: np.ndarray, dt: np.ndarray, acted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(slopes of p in the three logs [rows, 3], 1 / (p (1 - p)), whether it acted less p)."""
+    exposure, far, fading = _exposure(theta, x, dt)
+    stays = np.exp(-exposure)
+    p = -np.expm1(-exposure)
+    slope = stays[:, None] * np.column_stack([far, fading, fading * x / np.exp(theta[2])])
+    return slope, 1.0 / np.maximum(p * stays, 1e-300), acted - p
+
+
+def _errors(slope: np.ndarray, weight: np.ndarray, residual: np.ndarray, clusters: Sequence[np.ndarray]
+            ) -> tuple[float, float, float]:
+    """Standard errors of the logs, the largest over ways to cluster; none is each row by itself."""
+    inverse = np.linalg.pinv((slope * weight[:, None]).T @ slope)
+    score = slope * (weight * residual)[:, None]
+    found = []
+    for of in clusters or (np.arange(len(slope)),):
+        number = np.unique(of, return_inverse=True)[1]
+        summed = np.column_stack([np.bincount(number, score[:, k]) for k in range(3)])
+        found.append(np.sqrt(np.maximum(np.diag(inverse @ (summed.T @ summed) @ inverse), 0.0)))
+    far, near, scale = np.max(found, axis=0).tolist()
+    return far, near, scale
