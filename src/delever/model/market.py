@@ -41,7 +41,8 @@ class Market(Spec):
                                     "the book owes")
     rate: InstanceOf[Spec] | None = Field(None, examples=["adaptive"], description="how interest answers what is lent out; null: "
                                           "it is constant (borrow_rate)")
-    borrow_rate: PerYear = Field(0.0, description="growth of debts without such a curve, continuously compounded")
+    borrow_rate: PerYear = Field(0.0, description="growth of debts without such a curve, continuously "
+                                "compounded; suppliers' claims do not grow by it: for that write rate: {kind: constant, at: 6 %}")
 
     def as_protocol(self, shared: Mapping[str, Any]) -> dict[str, Any]:
         """The block of the protocol that it is. shared: what it has of the one whose market it is."""
