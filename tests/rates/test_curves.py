@@ -161,13 +161,14 @@ def test_interest_follows_the_curve_and_every_unit_of_it_is_somebodys() -> None:
 def test_a_constant_rate_is_the_suppliers_and_borrow_rate_is_nobodys() -> None:
     """800 of 1000 units are lent out at 10 % a year: claims are what is owed and the cash, to the last digit."""
     curve = run(lending({"kind": "constant", "at": 0.1}, cash=200.0))[0]
-    bare = run(one_market(loan("a", 1.0, 800.0), parameters={"USD": {"borrow_rate": 0.1}}, 
+    bare = run(one_market(loan("a", 1.0, 800.0), parameters={"USD": {"borrow_rate": 0.1}},
                           scenario={"horizon": "6 h", "step": "10 min"}))[0]
     r = int(np.flatnonzero(curve.reserves.cash == 200.0)[0])
     assert curve.reserves.borrow_index[r, 0] == pytest.approx(np.exp(0.1 * 6.0 / 8760.0), rel=1e-14)
-    assert 1000.0 * curve.reserves.supply_index[r, 0] == pytest.approx(200.0 + 800.0 * curve.reserves.borrow_index[r, 0], rel=1e-12)
-    assert bare.reserves.borrow_index[r, 0] == pytest.approx(curve.reserves.borrow_index[r, 0], rel=1e-12)
-    assert bare.reserves.supply_index[r, 0] == 1.0 < curve.reserves.supply_index[r, 0]
+    owed, claims = curve.reserves.borrow_index[r, 0], curve.reserves.supply_index[r, 0]
+    assert 1000.0 * claims == pytest.approx(200.0 + 800.0 * owed, rel=1e-12)
+    assert bare.reserves.borrow_index[r, 0] == pytest.approx(owed, rel=1e-12)
+    assert bare.reserves.supply_index[r, 0] == 1.0 < claims
 
 
 def test_a_repayment_lowers_the_rate_on_its_path_alone() -> None:

@@ -1,7 +1,7 @@
 """A rate that does not move, which suppliers get: with it claims grow by what debts do, as with any curve.
 
     r = at
-An asset's `borrow_rate` is as constant and is nobody's: debts grow and claims do not, which is right where who lends is not asked.
+An asset's `borrow_rate` is as constant and is nobody's: debts grow and claims do not, which is right where nobody asks who lends.
 Source: fixed-rate lending; where a curve is not known, an assumption.
 """
 
