@@ -29,7 +29,7 @@ from delever.protocols.base import Rules, rounds
 from delever.protocols.liquity_book import read_systems
 from delever.protocols.liquity_phase import TrovesPhase
 from delever.protocols.liquity_redeem import offer_redemptions, redeem_rows, size_redemptions
-from delever.protocols.liquity_results import results
+from delever.protocols.liquity_results import recovery, results
 from delever.protocols.liquity_system import PROTOCOL, System
 
 
@@ -106,7 +106,8 @@ class LiquityPhase(TrovesPhase):
 
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py. What liquidations and redemptions came to."""
-        return results(state, [system for system, _ in self.systems], self.numbers, self.assets)
+        systems = [system for system, _ in self.systems]
+        return [*results(state, systems, self.numbers, self.assets), *recovery(state, systems, self.assets)]
 
 
 class Redemption(Kind):

@@ -98,13 +98,17 @@ def standing(state: State, s: System, assets: Sequence[str]) -> list[Value]:
     return [of_system(column, values.copy(), s, state, assets) for column, values in zip((*NOW, *UNIT), found, strict=True)]
 
 
+def recovery(state: State, systems: list[System], assets: Sequence[str]) -> list[Value]:
+    """When systems first were in recovery mode. assets: names by number."""
+    return [of_system(RECOVERY, never_as_nan(s.told[IN_RECOVERY]), s, state, assets) for s in systems]
+
+
 def results(state: State, systems: list[System], numbers: tuple[int, ...], assets: Sequence[str]) -> list[Value]:
     """What liquidations and redemptions came to, losses and calls; state.seen.price is fresh. assets: names by number."""
     short, out = np.zeros(state.ledgers.totals.shape[1:]), []
     for s in systems:
         survey(s, state.reserves, state.seen.price, short[s.of[PROTOCOL]])
         out += [of_system(column, s.told[row].copy(), s, state, assets) for row, column in (*STABLES, *COLLATERALS)]
-        out.append(of_system(RECOVERY, never_as_nan(s.told[IN_RECOVERY]), s, state, assets))
     owed = owed_at_start(state)
     return [*out, *(value for number in numbers
                     for value in (*said_of(state, number, np.zeros_like(short), short, owed), *counts(state, number)))]
