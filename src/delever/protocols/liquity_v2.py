@@ -28,10 +28,11 @@ from delever.core.state import State
 from delever.model.quantity import Amount, Count, PerYear, Ratio, Seconds, Share, Text
 from delever.protocols.base import Rules, rounds
 from delever.protocols.liquity_book import read_systems
+from delever.protocols.liquity_formulas import MCR
 from delever.protocols.liquity_phase import TrovesPhase
 from delever.protocols.liquity_results import results
-from delever.protocols.liquity_system import PROTOCOL
-from delever.protocols.liquity_v2_book import lay_branch, registries
+from delever.protocols.liquity_system import COLLATERAL_RESERVE, PROTOCOL
+from delever.protocols.liquity_v2_book import known, lay_branch, registries
 from delever.protocols.liquity_v2_branch import DOWN_AT, accrue, shut_down
 from delever.protocols.liquity_v2_redeem import (
     OF_PROTOCOL,
@@ -67,7 +68,7 @@ class LiquityV2(Rules):
     compensation: Share = Field(0.005, lt=1, description="share of a trove's collateral that the caller gets")
     compensation_cap: Amount = Field(2.0, ge=0, description="units of collateral a trove that he gets so, at most")
     set_aside: Amount = Field(0.0375, ge=0, description="units that each trove has set aside for the caller")
-    set_aside_asset: Text | None = Field("WETH", description="asset of that, a collateral; null: the stablecoin")
+    set_aside_asset: Text | None = Field("WETH", examples=["ETH"], description="what that is, a collateral; null: the stablecoin")
     per_call: Count = Field(1, ge=1, description="troves that one call liquidates at most, lowest ratio first")
     redemptions: bool = Field(True, description="stablecoin may be redeemed")
     fee_floor: Share = Field(0.005, le=1, description="least fee of a redemption, of the collateral; it stays with the trove")
@@ -93,6 +94,10 @@ class LiquityV2(Rules):
                          self.beta, self.least_debt, self.base_rate, float(self.per_call), self.pool_sells, self.compensation_cap,
                          1.0 + self.pool_penalty, 1.0 + penalty])
 
+    def branch(self, collateral: str, mcr: float) -> np.ndarray:
+        """The terms of liquity_v2_branch.py."""
+        return np.array([self.shutdown_ratio.get(collateral, mcr), self.pool_yield, self.urgent_bonus])
+
 
 class LiquityV2Phase(TrovesPhase):
     """All branches, ready to run."""
@@ -101,7 +106,12 @@ class LiquityV2Phase(TrovesPhase):
         super().__init__(tuple(specs), [system for name, spec in specs.items() for system in read_systems(
             name, spec.terms, spec.stability_pool, spec.set_aside_asset, setting)], setting)
         spec_of = [specs[setting.protocols[system.of[PROTOCOL]]] for system, _ in self.systems]
-        self.branches = [lay_branch(spec, system, setting) for (system, _), spec in zip(self.systems, spec_of, strict=True)]
+        for name, spec in specs.items():
+            for field in ("spread_penalty", "shutdown_ratio"):
+                known(name, field, getattr(spec, field), setting)
+        self.branches = [lay_branch(spec.branch(setting.reserves[system.of[COLLATERAL_RESERVE]][1], system.terms[MCR]),
+                                    spec.interest_rate, system, setting)
+                         for (system, _), spec in zip(self.systems, spec_of, strict=True)]
         self.registries, self.members = registries([system for system, _ in self.systems], setting)
         self.redeems = [specs[setting.protocols[reg.of[OF_PROTOCOL]]].redemptions for reg in self.registries]
         self.redemption, self.urgent = Redemption(self), UrgentRedemption(self)
