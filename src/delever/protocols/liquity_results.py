@@ -39,6 +39,7 @@ from delever.protocols.liquity_system import (
     since,
 )
 
+NOTHING_OWED = 1e-6  # units of stablecoin that rounding may leave of a debt that is paid
 STABLECOIN = "stablecoin"  # unit of columns: its name stands there in results
 SECTION = f"Stability pool of {OF}"  # of a report
 
@@ -61,7 +62,9 @@ COLLATERALS = ((GAINED, said("pool_gained", ASSET, "collateral that depositors o
 NOW = (said("pool", STABLECOIN, "stablecoin in the stability pool", True),
        said("open_troves", "count", "troves that are open", True),
        said("claimable", ASSET, "collateral that owners of closed troves may claim", True),
-       said("total_ratio", "share", "collateral of all troves by what they owe, at the price seen", True),
+       Column("total_ratio", "share", "collateral of all troves by what they owe, at the price seen; nan: they owe nothing", (
+           Figure("total_ratio", "mean_where", "mean of collateral of all troves by what they owe, over paths on which they owe "
+                  "anything", under="total ratio"),), section=SECTION, stock=True),
        said("base_rate", "share", "base rate of redemption fees, as the last redemption left it", True))
 UNIT = (said("unit_left", "share", "what is left of a unit deposited at the start", True),
         said("unit_gained", ASSET, "collateral that a unit deposited at the start has gained", True))
@@ -89,7 +92,8 @@ def standing(state: State, s: System, assets: Sequence[str]) -> list[Value]:
     sums, t = s.sums, s.of[STABLE_RESERVE]
     with np.errstate(divide="ignore", invalid="ignore"):
         price = np.array([price_of(p, s, state.seen) for p in range(state.paths)])
-        ratio = np.where(sums[:, DEBT] > 0.0, sums[:, COLL] * price / (sums[:, DEBT] * state.reserves.borrow_index[t]), np.nan)
+        owed = sums[:, DEBT] * state.reserves.borrow_index[t]
+        ratio = np.where(owed > NOTHING_OWED, sums[:, COLL] * price / owed, np.nan)
     kept = sums[:, EPOCH] == 0.0
     left = [compounded(1.0, 1.0, int(row[SCALES]), row[PRODUCT]) if first else 0.0 for row, first in zip(sums, kept, strict=True)]
     gained = [since(np.zeros(2), gains[0]) + since(np.zeros(2), gains[1]) * 1e-9 for gains in s.gains]
