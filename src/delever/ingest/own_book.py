@@ -127,7 +127,7 @@ def lending(sheet: Sheet, columns: Columns, fill: Mapping[str, str], names: Mapp
             account = rows.person(row, "account")
             key = (rows.text(row, "protocol"), account, rows.person(row, "owner") or account, asset_name, side)
             terms = [
-                rows.number(row, own) if side == "collateral" or own == "emode" else None
+                rows.number(row, own) if side == "collateral" or own in ("emode", "interest_rate") else None
                 for own in TERMS
             ]
             before = legs.setdefault(key, [0.0, *terms])
