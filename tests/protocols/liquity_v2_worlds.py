@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from delever import worlds
+from delever.core.seen_prices import price_all
 from delever.core.state import State
-from delever.engine.step import Phases
+from delever.core.tables import SLOTS
+from delever.engine.conservation import residual
+from delever.engine.step import Phases, step
 from delever.model.book import Book
 from delever.model.world import World
 from delever.protocols.liquity_system import System, entire
@@ -28,6 +31,9 @@ class Trove(NamedTuple):
     held: float
     debt: float
     rate: float | None = 0.0
+
+
+SAFE = (Trove("WETH", 100.0, 40_000.0), Trove("wstETH", 100.0, 40_000.0), Trove("rETH", 100.0, 40_000.0))
 
 
 def troves(*rows: Trove) -> Book:
@@ -82,12 +88,29 @@ class Found(NamedTuple):
     surplus: dict[str, float]  # that owners may claim
 
 
-def found(rules: LiquityV2Phase, state: State, names: tuple[str, ...], p: int = 0) -> dict[str, Found]:
-    """Branches by collateral. names: of accounts."""
+def found(rules: LiquityV2Phase, p: int = 0) -> dict[str, Found]:
+    """Branches by collateral. Accounts are t0, t1, ..."""
     out = {}
     for (system, _), branch in zip(rules.systems, rules.branches, strict=True):
         asset = rules.assets[system.of[0]]
-        open_ones = {names[a]: entire(p, k, system) for k, a in enumerate(system.account) if system.open[p, k]}
-        claims = {names[a]: float(system.surplus[p, k]) for k, a in enumerate(system.account) if system.surplus[p, k] > 0.0}
+        open_ones = {f"t{a}": entire(p, k, system) for k, a in enumerate(system.account) if system.open[p, k]}
+        claims = {f"t{a}": float(system.surplus[p, k]) for k, a in enumerate(system.account) if system.surplus[p, k] > 0.0}
         out[asset] = Found(system, branch, open_ones, claims)
     return out
+
+
+def run(made: World, steps: int = 1) -> tuple[dict[str, Found], State, LiquityV2Phase]:
+    """Branches, state and rules after so many steps; value is conserved after each."""
+    chunk, state, rules = started(made)
+    for _ in range(steps):
+        step(chunk, state)
+        assert float(residual(state, int(state.watch.counts[SLOTS])).max()) < 1e-12
+    price_all(state)
+    return found(rules), state, rules
+
+
+def said(state: State, rules: LiquityV2Phase, name: str, asset: str) -> float:
+    """A column of a branch."""
+    (value,) = (v for v in rules.columns(state) + rules.amounts(state)
+                if v.column.name == name and v.asset == rules.assets.index(asset))
+    return float(value.values[0])
