@@ -7,15 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from delever import worlds
 from delever.core.tables import EXECUTED
 from delever.protocols.liquity_calls import reward
-from delever.protocols.liquity_system import FEES, REDEEMED, STAKES, call
-from delever.protocols.liquity_v2_branch import DOWN_AT, INTEREST, NEXT, URGENT, URGENT_COLL
+from delever.protocols.liquity_formulas import decayed, raised
+from delever.protocols.liquity_system import COLL, DEBT, FEES, REDEEMED, STAKES, call
+from delever.protocols.liquity_v2 import LiquityV2
+from delever.protocols.liquity_v2_branch import DOWN_AT, INTEREST, NEXT, URGENT, URGENT_COLL, Branch
 from delever.protocols.liquity_v2_redeem import ASKED, AT, EDGE, FEE, LOT, MOST, RATE, SHARE, VALUE, redeem
 from delever.protocols.liquity_v2_redeem import PRICE as PRICE_SEEN
 from delever.protocols.liquity_v2_urgent import redeem as urgent_redeem
+from protocols.liquity_systems import TERMS, opened, system
 from protocols.liquity_v2_worlds import PRICE, SAFE, Found, Trove, found, run, said, started, stated, troves, world
 
 YEAR = 365.0 * 86400.0
@@ -48,6 +53,34 @@ def test_a_zombie_that_still_owes_is_next_whatever_its_rate_and_others_are_passe
     redeem(0, 700.0, 2000.0, 0.0, 1.0, branch.system, branch.branch)
     assert now()["t1"][1] == 0.0 and now()["t0"][1] == pytest.approx(14_800.0) and now()["t2"][1] == 1999.0
     assert branch.branch.now[0, NEXT] == -1.0
+
+
+rows_of_troves = st.lists(st.tuples(st.floats(0.5, 4.0), st.floats(100.0, 9000.0), st.integers(0, 3)), min_size=1, max_size=6)
+
+
+@given(rows_of_troves, st.floats(1.0, 40_000.0), st.floats(0.0, 0.2))
+def test_a_redemption_lowers_no_ratio_keeps_the_order_and_adds_up(rows: list[tuple[float, float, int]], units: float, fee: float
+                                                                  ) -> None:
+    """Troves of (WETH, debt, rate in steps) at 2000, of which some are below 100 % and some below the least debt."""
+    s, price = system(len(rows), TERMS), 2000.0
+    for k, (coll, debt, _) in enumerate(rows):
+        opened(s, k, coll, debt)
+    rate = np.array([float(step) for _, _, step in rows])
+    br = Branch(np.zeros(3), rate, np.argsort(rate, kind="stable"), s.debt.copy(), (s.debt < 2000.0).astype(np.int8),
+                np.array([[-1.0, 0.0, np.inf]]), np.zeros((4, 1)))
+    may = [k for k, (coll, debt, _) in enumerate(rows) if debt >= 2000.0 and coll * price >= debt]
+    paid, drawn = redeem(0, units, price, fee, 1.0, s, br)
+    assert paid == pytest.approx(min(units, sum(rows[k][1] for k in may)))
+    assert drawn == pytest.approx(paid / price * (1.0 - fee), abs=1e-12)
+    assert s.sums[0, COLL] == pytest.approx(s.coll.sum()) and s.sums[0, DEBT] == pytest.approx(s.debt.sum(), abs=1e-6)
+    touched = [k for k in range(len(rows)) if s.debt[0, k] < rows[k][1]]
+    assert set(touched) <= set(may)
+    for k in touched:
+        assert s.debt[0, k] * rows[k][0] <= s.coll[0, k] * rows[k][1] * (1 + 1e-12)  # no ratio falls
+        assert all(s.debt[0, other] == 0.0 for other in may if (rate[other], other) < (rate[k], k))  # who comes first gave all
+        assert br.zombie[0, k] == (s.debt[0, k] < 2000.0) and br.principal[0, k] == s.debt[0, k]
+    half = [k for k in touched if 0.0 < s.debt[0, k] < 2000.0]
+    assert len(half) <= 1 and br.now[0, NEXT] == (half[0] if half else -1)
 
 
 @pytest.mark.parametrize(("coll", "passed"), [(7.5, False), (7.5 * (1 - 1e-9), True)])
@@ -106,6 +139,12 @@ def test_the_fee_rises_by_the_share_redeemed_and_halves_in_six_hours() -> None:
     assert branches["WETH"].troves["t0"][0] == pytest.approx(100.0 - 6000.0 / 2000.0 * (1 - 0.115))
 
 
+def test_the_base_rate_of_a_minute_is_the_contracts_factor() -> None:
+    rules = LiquityV2()
+    assert decayed(1.0, 60.0, rules.half_life) == pytest.approx(0.9980764435756288, rel=1e-15)
+    assert raised(0.0, 0.1, rules.beta) == 0.1
+
+
 def test_the_clock_of_the_base_rate_moves_by_whole_minutes() -> None:
     """A redemption after 90 s leaves half a minute to the next."""
     made = world(*SAFE, bold=0.97, depth=1e5, rules={"redemptions": True}, scenario__horizon="180 s", scenario__step="90 s")
@@ -116,14 +155,14 @@ def test_the_clock_of_the_base_rate_moves_by_whole_minutes() -> None:
 @pytest.mark.parametrize("together", [False, True])
 def test_a_basket_brings_what_a_row_says_also_where_its_ways_meet(together: bool) -> None:
     """Venues of some depth; rETH and wstETH may be quoted in WETH, whose market all three then sell on."""
-    given = stated(troves(*SAFE), {"redemptions": True, "stability_pool": {"rETH": 10_000}}, {}, 0.9, 2e5)
+    stated_so = stated(troves(*SAFE), {"redemptions": True, "stability_pool": {"rETH": 10_000}}, {}, 0.9, 2e5)
     for name in PRICE:
-        given["venues"][name.lower()] = {"kind": "log_linear", "pair": f"{name}/USD", "depth": 300.0, "half_life": 600}
+        stated_so["venues"][name.lower()] = {"kind": "log_linear", "pair": f"{name}/USD", "depth": 300.0, "half_life": 600}
     if together:
         for name in ("wstETH", "rETH"):
-            given["assets"][name] = {"peg": "WETH", "ratio": PRICE[name] / PRICE["WETH"]}
-            given["venues"][name.lower()]["pair"] = f"{name}/WETH"
-    _, state, rules = run(worlds.load(given))
+            stated_so["assets"][name] = {"peg": "WETH", "ratio": PRICE[name] / PRICE["WETH"]}
+            stated_so["venues"][name.lower()]["pair"] = f"{name}/WETH"
+    _, state, rules = run(worlds.load(stated_so))
     rows = state.transactions
     (i,) = np.flatnonzero((rows.state[:state.n_rows] == EXECUTED) & (rows.kind[:state.n_rows] == rules.redemption.number))
     reg = rules.registries[0]
