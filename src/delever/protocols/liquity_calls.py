@@ -139,7 +139,7 @@ def offer_calls(kind: int, time: float, active: np.ndarray, halted: np.ndarray, 
     for p in range(active.shape[0]):
         if not active[p]:
             continue
-        price, scale, aside = price_of(p, s, seen), index[p], set_aside(p, s, seen)
+        price, scale = price_of(p, s, seen), index[p]
         look(p, s)
         recovery = in_recovery(p, price / scale, s)
         if recovery:
@@ -149,6 +149,7 @@ def offer_calls(kind: int, time: float, active: np.ndarray, halted: np.ndarray, 
             below = max(below, sums[p, COLL] / sums[p, DEBT])
         if halted[p] > time or sums[p, OPEN] <= 1.0 or not sums[p, LOWEST] < below:
             continue
+        aside = set_aside(p, s, seen)
         for j in range(from_the_lowest(p, below, s)):
             k = s.order[j]
             if not reward(p, k, price, scale, aside, s) > 0.0:

@@ -37,6 +37,7 @@ COLLATERAL, STABLE, COLLATERAL_RESERVE, STABLE_RESERVE, PROTOCOL, NETWORK, ASIDE
 SUMS = 18
 BURNED, SENT, LEFT_DEBT, LEFT_COLL, COMP, SURPLUS, CLOSED, CALLED_DEBT = range(8)  # columns of System.done
 DONE = 8
+ROUNDING = 1e-9  # of all stakes: below it they are added up to see whether any is left
 CLOSING = 2  # System.open of a trove that the call under way takes
 # rows of System.told: debt burned, collateral gained for it; debt and collateral redistributed; stablecoin redeemed, collateral
 # kept as its fee; redemptions; when the system first was in recovery mode [s]
@@ -206,6 +207,7 @@ def call(p: int, n: int, sequence: bool, price: float, scale: float, s: System) 
     """
     sums, terms, done, seen, closed = s.sums[p], s.terms, s.done[p], price / scale, 0
     recovery, pool, coll_left, debt_left = in_recovery(p, seen, s), room(p, scale, s), sums[COLL], sums[DEBT]
+    taken = 0.0
     done[:] = 0.0
     for j in range(n):
         k = s.order[j]
@@ -238,9 +240,11 @@ def call(p: int, n: int, sequence: bool, price: float, scale: float, s: System) 
         done[COMP] += comp
         done[SURPLUS] += surplus
         done[CALLED_DEBT] += debt
+        taken += s.stake[p, k]
         recovery = recovery and coll_left * seen < terms[CCR] * debt_left
     emptied = done[BURNED] > 0.0 and not product_after(sums[PRODUCT], done[BURNED] * scale, sums[POOL])[0] > 0.0
-    if emptied or (done[LEFT_DEBT] > 0.0 and not staked(p, s) > 0.0):
+    alone = done[LEFT_DEBT] > 0.0 and not sums[STAKES] - taken > ROUNDING * sums[STAKES] and not staked(p, s) > 0.0
+    if emptied or alone:
         for c in range(closed):
             s.open[p, s.order[c]] = 1
         return 0
