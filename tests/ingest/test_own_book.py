@@ -94,6 +94,15 @@ def test_a_row_may_be_a_loan_and_its_collateral(tmp_path: Path) -> None:
     assert found.table["liquidation_threshold"].to_pylist() == [0.86, None, 0.86]
 
 
+def test_interest_stands_with_a_loan_or_with_either_leg_of_it(tmp_path: Path) -> None:
+    rows = ("account,asset,side,amount,interest rate\na,WETH,supply,2,\na,BOLD,debt,3000,0.04\n",
+            "account,asset,side,amount,annual_interest_rate\na,WETH,supply,2,0.04\na,BOLD,debt,3000,\n",
+            "account,collateral asset,collateral,debt asset,debt,interestRate\na,WETH,2,BOLD,3000,0.04\n")
+    for text in rows:
+        rates = imported(text, tmp_path).table["interest_rate"].to_pylist()
+        assert max(rate or 0.0 for rate in rates) == 0.04, text
+
+
 def test_without_sides_the_sign_says_which_and_it_is_told(tmp_path: Path) -> None:
     found = imported("account,asset,amount\na,ETH,2\na,USDC,(1000)\n", tmp_path)
     assert found.table["side"].to_pylist() == ["collateral", "debt"]

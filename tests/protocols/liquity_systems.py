@@ -25,13 +25,13 @@ from delever.protocols.liquity_system import (
 )
 
 WIDTH = 64  # scales and epochs
-TERMS = [1.1, 1.5, 0.005, 200.0, 0.0, 0.0, 0.005, 43_200.0, 2.0, 2000.0, 0.0, 1.0, 0.0]  # mainnet
+TERMS = [1.1, 1.5, 0.005, 200.0, 0.0, 0.0, 0.005, 43_200.0, 2.0, 2000.0, 0.0, 1.0, 0.0, np.inf, np.inf, np.inf]  # mainnet
 
 
 def system(troves: int, terms: list[float]) -> System:
     """No trove is open yet."""
     many = [np.zeros((1, troves)) for _ in range(5)]
-    out = System(np.zeros(6, np.int64), np.array(terms), np.arange(troves), *many, np.zeros((1, troves), np.int8),
+    out = System(np.zeros(8, np.int64), np.array(terms), np.arange(troves), *many, np.zeros((1, troves), np.int8),
                  np.zeros((1, troves)), np.zeros((1, SUMS)), np.zeros((1, WIDTH, 2)), np.zeros((1, 8)), np.zeros((TOLD, 1)),
                  np.zeros(troves, np.int64), np.zeros(troves))
     assert len(terms) == COLUMNS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from delever.core.elementary import exp_
 from delever.core.jit import helper
 from delever.core.market import kept_by, purchase, sale
@@ -21,9 +23,53 @@ def edge_of_route(p: int, a: int, b: int, amount: float, tree: Tree, profiles: P
     for k in range(tree.buys[a, b] - 1, -1, -1):
         m = best_venue(tree.chain[b, k], p, value, True, tree, profiles, markets)
         after, value, _ = purchase(m, p, value, profiles, markets)
-        kept = kept_by(m, p, markets) if profiles.has_venue[m] else 1.0
-        edge *= kept * kept / edge_of_sale(m, p, after, profiles, markets)
+        edge *= edge_of_purchase(m, p, after, profiles, markets)
     return edge / tree.rate[b]
+
+
+@helper
+def quote_basket(p: int, assets: np.ndarray, b: int, value: np.ndarray, edge: np.ndarray, at: np.ndarray, tree: Tree,
+                 profiles: Profiles, markets: Markets) -> None:
+    """The same of several assets sold for b at once, which meet where their routes do, as trades of one block do.
+
+    assets: [n]; value: [n] units of each, then what selling them brings of b; edge: [n] filled; at: [n] scratch.
+    """
+    levels = tree.chain.shape[1]
+    for i in range(assets.shape[0]):
+        value[i] *= tree.rate[assets[i]]
+        edge[i] = tree.rate[assets[i]]
+    for leg in range(2 * levels):
+        buying = leg >= levels
+        level = leg - levels + 1 if buying else levels - leg
+        for i in range(assets.shape[0]):
+            a = assets[i]
+            x, most = (b, tree.buys[a, b]) if buying else (a, tree.sells[a, b])
+            k = tree.length[x] - level
+            at[i] = tree.chain[x, k] if 0 <= k < most else -1
+        for i in range(assets.shape[0]):
+            pair, flow = int(at[i]), 0.0
+            if pair < 0:
+                continue
+            for j in range(i, assets.shape[0]):
+                flow += value[j] if at[j] == pair else 0.0
+            m = best_venue(pair, p, flow, buying, tree, profiles, markets)
+            after, got, _ = purchase(m, p, flow, profiles, markets) if buying else sale(m, p, flow, profiles, markets)
+            more = edge_of_purchase(m, p, after, profiles, markets) if buying else edge_of_sale(m, p, after, profiles, markets)
+            for j in range(i, assets.shape[0]):
+                if at[j] == pair:
+                    value[j] *= got / flow if flow > 0.0 else 0.0
+                    edge[j] *= more
+                    at[j] = -1
+    for i in range(assets.shape[0]):
+        value[i] /= tree.rate[b]
+        edge[i] /= tree.rate[b]
+
+
+@helper
+def edge_of_purchase(m: int, p: int, s: float, profiles: Profiles, markets: Markets) -> float:
+    """Base that one unit more of the quote buys where s has been sold, fees paid."""
+    kept = kept_by(m, p, markets) if profiles.has_venue[m] else 1.0
+    return kept * kept / edge_of_sale(m, p, s, profiles, markets)
 
 
 @helper

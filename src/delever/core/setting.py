@@ -108,6 +108,7 @@ class Setting:
     funding_rate: np.ndarray  # [R, P] last funding rate of an interval: written by who pays it, read by marks
     start_seen: np.ndarray  # [R] log prices seen at the start, in the protocol's unit
     bands: np.ndarray  # [accounts] that a loan of LLAMMA lies in, 0: as its rules say
+    interest_rate: np.ndarray  # [accounts] that a trove of Liquity v2 pays [1/year], nan: as its rules say
     numbers: dict[str, RuleNumbers] = field(default_factory=dict)  # by protocol; there once its rules are ready to run
 
     @property

@@ -26,7 +26,8 @@ MODES = {
     "cross": ("cross", "crossed", "c", "crossmargin", "false", "0"),
     "isolated": ("isolated", "iso", "i", "isolatedmargin", "true", "1"),
 }
-NUMBERS = ("amount", "collateral", "debt", "size", "entry_price", "liquidation_threshold", "emode", "bands")
+TERMS = {"liquidation_threshold": pa.float64(), "emode": pa.int32(), "bands": pa.int32(), "interest_rate": pa.float64()}
+NUMBERS = ("amount", "collateral", "debt", "size", "entry_price", *TERMS)
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,8 @@ def lending(sheet: Sheet, columns: Columns, fill: Mapping[str, str], names: Mapp
             account = rows.person(row, "account")
             key = (rows.text(row, "protocol"), account, rows.person(row, "owner") or account, asset_name, side)
             terms = [
-                rows.number(row, own) if side == "collateral" or own == "emode" else None
-                for own in ("liquidation_threshold", "emode", "bands")
+                rows.number(row, own) if side == "collateral" or own in ("emode", "interest_rate") else None
+                for own in TERMS
             ]
             before = legs.setdefault(key, [0.0, *terms])
             if before[1:] != terms:
@@ -165,9 +166,7 @@ def _spelled(rows: Rows) -> list[Note]:
 def _legs(legs: Mapping[tuple[str, ...], list[float | None]], rows: Rows) -> pa.Table:
     names = ("protocol", "account", "owner", "asset", "side")
     table = {name: pa.array([key[i] for key in legs], pa.string()) for i, name in enumerate(names) if i or rows.has("protocol")}
-    for i, (name, kind) in enumerate(
-        (("amount", pa.float64()), ("liquidation_threshold", pa.float64()), ("emode", pa.int32()), ("bands", pa.int32()))
-    ):
+    for i, (name, kind) in enumerate({"amount": pa.float64(), **TERMS}.items()):
         if name == "amount" or rows.has(name):
             values = [_whole(value[i], name, key[1], rows) if kind == pa.int32() else value[i] for key, value in legs.items()]
             table[name] = pa.array(values, kind)

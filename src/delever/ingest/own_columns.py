@@ -100,6 +100,7 @@ LENDING: dict[str, tuple[str, ...]] = {
     "liquidation_threshold": ("liquidationthreshold", "threshold", "liqthreshold", "lt", "lltv", "liquidationltv"),
     "emode": ("emode", "emodecategory", "emodeid", "efficiencymode"),
     "bands": ("bands", "numberofbands", "nbands"),
+    "interest_rate": ("interestrate", "annualinterestrate"),
 }
 PERPS: dict[str, tuple[str, ...]] = {
     "account": (*LENDING["account"][:-7], "trader", "subaccount", "accountname", "login", "id", "uid"),

@@ -39,6 +39,7 @@ LEGS = pa.schema(
         _column("emode", pa.int32(), "category, 0 none"),
         _column("label", pa.string(), "empty or remainder"),
         _column("bands", pa.int32(), "bands that a loan of LLAMMA lies in, 0 as its rules say"),
+        _column("interest_rate", pa.float64(), "share a year, of a trove of Liquity v2; null: as rules say", nullable=True),
     ]
 )
 ACCOUNTS = pa.schema(
@@ -83,7 +84,7 @@ class Book:
         margin = is_positions(legs)
         if margin:
             legs = to_legs(legs, where)
-        empty = {"emode": 0, "label": "", "liquidation_threshold": None, "entry_price": None, "bands": 0}
+        empty = {"emode": 0, "label": "", "liquidation_threshold": None, "entry_price": None, "bands": 0, "interest_rate": None}
         book = cls(
             conform(legs, LEGS, empty, where),
             ACCOUNTS.empty_table() if accounts is None else _conform_accounts(accounts, f"{where} (accounts)"),

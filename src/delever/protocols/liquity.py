@@ -24,15 +24,13 @@ from delever.core.seen_prices import price_rows
 from delever.core.setting import Setting
 from delever.core.settlement import still_pays
 from delever.core.state import State
-from delever.core.tables import BookTables, Reserves, Touched, Transactions
 from delever.model.quantity import Amount, Count, Ratio, Seconds, Share
-from delever.protocols.base import Liquidatable, Rules, RulesPhase, rounds
-from delever.protocols.liquity_book import Placed, read_systems
-from delever.protocols.liquity_calls import call_rows, offer_calls, size_calls
-from delever.protocols.liquity_formulas import SELLS
+from delever.protocols.base import Rules, rounds
+from delever.protocols.liquity_book import read_systems
+from delever.protocols.liquity_phase import TrovesPhase
 from delever.protocols.liquity_redeem import offer_redemptions, redeem_rows, size_redemptions
-from delever.protocols.liquity_results import results, standing
-from delever.protocols.liquity_system import AGE, PROTOCOL, STALE
+from delever.protocols.liquity_results import recovery, results
+from delever.protocols.liquity_system import PROTOCOL, System
 
 
 class Liquity(Rules):
@@ -66,133 +64,50 @@ class Liquity(Rules):
         """All protocols with these rules."""
         return LiquityPhase(specs, setting)
 
-    def row(self) -> np.ndarray:
-        """The columns of liquity_formulas.py; the first is the collateral's."""
+    def terms(self, collateral: str, mcr: float) -> np.ndarray:
+        """The columns of liquity_formulas.py, the same for every collateral but for its MCR."""
         head = float(self.version == "head_2025")
-        return np.array([0.0, self.critical_ratio, self.compensation, self.set_aside, head, head, self.fee_floor, self.half_life,
-                         self.beta, self.least_debt, self.base_rate, float(self.per_call), self.pool_sells])
+        return np.array([mcr, self.critical_ratio, self.compensation, self.set_aside, head, head, self.fee_floor, self.half_life,
+                         self.beta, self.least_debt, self.base_rate, float(self.per_call), self.pool_sells, *[np.inf] * 3])
 
 
-class LiquityPhase(RulesPhase):
+class LiquityPhase(TrovesPhase):
     """All systems, ready to run."""
 
     def __init__(self, specs: Mapping[str, Liquity], setting: Setting) -> None:
-        super().__init__(setting, {name: [] for name in specs}, dict.fromkeys(specs, False))
-        self.limited, self.counters, self.assets = False, (), setting.layout.assets  # collateral is not lent out
-        self.systems: list[Placed] = [system for name, spec in specs.items()
-                                      for system in read_systems(name, spec.row(), spec.stability_pool, setting)]
+        super().__init__(tuple(specs), [system for name, spec in specs.items() for system in read_systems(
+            name, spec.terms, spec.stability_pool, None, setting)], setting)
         self.redeems = [specs[setting.protocols[system.of[PROTOCOL]]].redemptions for system, _ in self.systems]
-        self.of = np.full(len(setting.accounts), -1)  # [accounts] system
-        for number, (_, place) in enumerate(self.systems):
-            self.of[place >= 0] = number
-        self.call, self.redemption = Liquidation(self), Redemption(self)
+        self.redemption = Redemption(self)
 
     def kinds(self) -> Sequence[Kind]:
         """What a trove that may be liquidated offers, what all of them do."""
         return (self.call, self.redemption)
 
-    def sales_per_call(self, book: BookTables) -> int:
-        """What the pool's depositors sell."""
-        return 1
-
-    def assess(self, rows: Transactions, picked: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves,
-               seen_price: np.ndarray) -> None:
-        """Nothing: no account of these is in the index."""
-
-    def split(self, number: np.ndarray, picked: np.ndarray) -> Iterator[tuple[Placed, np.ndarray]]:
-        """Rows by system. number: [picked] system of each."""
-        for system in np.unique(number):
-            yield self.systems[system], picked[number == system]
-
-    def called(self, state: State, picked: np.ndarray) -> Iterator[tuple[Placed, np.ndarray]]:
-        """Rows that liquidate troves, by system."""
-        return self.split(self.of[state.transactions.ref[picked]], picked)
-
-    def redeemed(self, state: State, picked: np.ndarray) -> Iterator[tuple[Placed, np.ndarray]]:
+    def redeemed(self, state: State, picked: np.ndarray) -> Iterator[tuple[System, np.ndarray]]:
         """Rows that redeem, by system."""
-        return self.split(state.transactions.ref[picked], picked)
+        for number, mine in self.split(state.transactions.ref[picked], picked):
+            yield self.systems[number].system, mine
 
     def size(self, state: State, picked: np.ndarray) -> None:
         """Those of these rows that are of its kinds, at what stands."""
+        super().size(state, picked)
         rows = state.transactions
-        kind = rows.kind[picked]
-        for (system, place), mine in self.called(state, picked[kind == self.call.number]):
-            size_calls(mine, place, system, state.reserves, state.seen, rows)
-        for (system, _), mine in self.redeemed(state, picked[kind == self.redemption.number]):
+        for system, mine in self.redeemed(state, picked[rows.kind[picked] == self.redemption.number]):
             size_redemptions(mine, state.time, system, state.reserves, state.seen, state.liquidity, rows)
 
     def offer(self, state: State) -> None:
         """Troves that may be liquidated, and redemptions that pay, of the paths that take part."""
         for number, (system, _) in enumerate(self.systems):
-            state.room_for_rows(state.paths * (len(system.account) + 1))
-            halted = state.halts.liquidation[int(system.of[PROTOCOL])]
-            state.n_rows = offer_calls(self.call.number, state.time, state.active, halted, system, state.reserves, state.seen,
-                                       state.transactions, state.n_rows)
+            self.offer_calls(state, number)
             if self.redeems[number]:
                 state.n_rows = offer_redemptions(number, self.redemption.number, state.time, state.active, system, state.reserves,
                                                  state.seen, state.liquidity, state.transactions, state.n_rows)
 
-    def wake(self, state: State) -> None:
-        """At once where troves have changed, whose redistribution may have brought others down; when a halt ends."""
-        for number, (system, place) in enumerate(self.systems):
-            stale = system.sums[:, STALE] > 0.0
-            np.minimum(state.wake, np.where(stale & state.active, state.time, np.inf), out=state.wake)
-            halted = state.halts.liquidation[int(system.of[PROTOCOL])]
-            if np.isfinite(halted).any():
-                np.minimum(state.wake, np.where(halted > state.time, halted, np.inf), out=state.wake)
-            if system.sums[:, AGE].max() + 3 > system.gains.shape[1]:
-                more = np.zeros((state.paths, system.gains.shape[1], 2))
-                self.systems[number] = Placed(system._replace(gains=np.concatenate([system.gains, more], axis=1)), place)
-
-    def amounts(self, state: State) -> list[Value]:
-        """See core/columns.py. How pools and troves stand."""
-        return [value for system, _ in self.systems for value in standing(state, system, self.assets)]
-
     def columns(self, state: State) -> list[Value]:
         """See core/columns.py. What liquidations and redemptions came to."""
-        return results(state, [system for system, _ in self.systems], self.numbers, self.assets)
-
-    def liquidatable(self, book: BookTables, reserves: Reserves, seen_price: np.ndarray) -> Liquidatable:
-        """See RulesPhase: whole troves below MCR, in normal mode, covered by the pool, which keeps what it does not sell."""
-        g, first = book.signature, int(book.first_debt[0])
-        held, owed = book.amount[:, 0], book.amount[:, first]
-        worth = held * seen_price[book.reserve[g, 0]] * book.threshold[g, 0]
-        below = worth < owed * seen_price[book.reserve[g, first]]
-        called = np.isin(book.protocol[g], self.numbers) & (book.debts[g] > 0) & below
-        sells = np.zeros(len(self.parameters))
-        for system, _ in self.systems:
-            sells[system.of[PROTOCOL]] = system.terms[SELLS]
-        seized = np.where(called, held, 0.0)
-        return Liquidatable(np.where(called, 0, -1), np.where(called, first, -1), np.where(called, owed, 0.0), seized,
-                            seized * (1.0 - sells[book.protocol[g]]))
-
-
-class Liquidation(Kind):
-    """Of a trove, or of several in one call."""
-
-    name: ClassVar[str] = "trove_liquidation"
-    gas: ClassVar[float] = 500_000.0  # assumption
-    liquidates: ClassVar[bool] = True
-    looks: ClassVar[bool] = True
-
-    def __init__(self, rules: LiquityPhase) -> None:
-        self.rules = rules
-
-    def accounts(self, state: State, picked: np.ndarray) -> np.ndarray:
-        """Whose troves the rows liquidate, the first of each."""
-        return state.transactions.ref[picked]
-
-    def check(self, state: State, picked: np.ndarray) -> None:
-        """As at its slot."""
-        self.rules.size(state, picked)
-
-    def execute(self, state: State, picked: np.ndarray) -> None:
-        """See Kind. Troves of one path are liquidated one after the other, each as its predecessors have left pool and mode."""
-        price_rows(state, picked)
-        state.room_for_sales(len(picked))
-        for (system, place), mine in self.rules.called(state, picked):
-            state.n_sales = call_rows(mine, place, system, state.reserves, state.seen, state.ledgers, state.transactions,
-                                      state.sales, state.n_sales)
+        systems = [system for system, _ in self.systems]
+        return [*results(state, systems, self.numbers, self.assets), *recovery(state, systems, self.assets)]
 
 
 class Redemption(Kind):
@@ -221,6 +136,6 @@ class Redemption(Kind):
             if len(late):
                 self.check(state, late)
             state.room_for_sales(len(mine))
-            for (system, _), some in self.rules.redeemed(state, mine):
+            for system, some in self.rules.redeemed(state, mine):
                 state.n_sales = redeem_rows(some, state.time, system, state.reserves, state.seen, state.ledgers, rows,
                                             state.sales, state.n_sales)

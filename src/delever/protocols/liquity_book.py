@@ -6,14 +6,14 @@ is held and owed, not how often a trove has been touched). Its debt includes wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from delever.core.setting import Setting
 from delever.model.errors import InputError
-from delever.protocols.liquity_formulas import BASE, MCR
+from delever.protocols.liquity_formulas import BASE
 from delever.protocols.liquity_system import (
     BASE_RATE,
     COLL,
@@ -31,6 +31,7 @@ from delever.protocols.liquity_system import (
     System,
 )
 
+Terms = Callable[[str, float], np.ndarray]  # the columns of liquity_formulas.py, of a collateral and its MCR
 AGES = 8  # scales and epochs of a pool that there is room for at first
 
 
@@ -41,10 +42,11 @@ class Placed(NamedTuple):
     place: np.ndarray  # [accounts] trove of each account of the world, -1: none of this system
 
 
-def read_systems(name: str, terms: np.ndarray, pools: Mapping[str, float], setting: Setting) -> list[Placed]:
-    """The systems of a protocol, in the order of their reserves. terms: but for MCR, which is the collateral's.
+def read_systems(name: str, terms: Terms, pools: Mapping[str, float], aside: str | None, setting: Setting) -> list[Placed]:
+    """The systems of a protocol, in the order of their reserves. terms: of a collateral with its MCR.
 
-    pools: units deposited at the start, by collateral.
+    pools: units deposited at the start, by collateral; aside: the asset that troves set aside for whoever liquidates them,
+    None: the stablecoin.
     """
     book, mine = setting.book, troves_of(name, setting)
     first, g = int(book.first_debt[0]), book.signature[mine]
@@ -61,7 +63,11 @@ def read_systems(name: str, terms: np.ndarray, pools: Mapping[str, float], setti
             stable = setting.reserves[int(s)][1]
             raise InputError(f"more than the {setting.owed[s]:g} {stable} that its troves owe, which is all there is", path=(
                 "protocols", name, "rules", "stability_pool"), value=deposited, remedy="deposit less, or give the whole book")
-    return [lay_out(name, mine[of.ravel() == i], (int(r), int(s)), terms, pools.get(held[i], 0.0), setting)
+    if aside is not None and len(kinds) and (name, aside) not in setting.reserves:
+        raise InputError("nobody holds it", path=("protocols", name, "rules", "set_aside_asset"), value=aside,
+                         remedy=f"its price is that of a collateral: name one of {', '.join(held)}")
+    third = [int(s) if aside is None else setting.reserves.index((name, aside)) for s in kinds[:, 1]]
+    return [lay_out(name, mine[of.ravel() == i], (int(r), int(s), third[i]), terms, pools.get(held[i], 0.0), setting)
             for i, (r, s) in enumerate(kinds)]
 
 
@@ -80,22 +86,23 @@ def troves_of(name: str, setting: Setting) -> np.ndarray:
     return mine
 
 
-def lay_out(name: str, accounts: np.ndarray, pair: tuple[int, int], terms: np.ndarray, pool: float, setting: Setting) -> Placed:
-    """One system at the start, on all paths. pair: reserves of collateral and stablecoin; pool: units deposited."""
-    book, (r, s), paths, n = setting.book, pair, setting.paths, len(accounts)
+def lay_out(name: str, accounts: np.ndarray, three: tuple[int, int, int], terms: Terms, pool: float, setting: Setting) -> Placed:
+    """One system at the start, on all paths. three: reserves of collateral, stablecoin, what is set aside; pool: units deposited.
+    """
+    book, (r, s, aside), paths, n = setting.book, three, setting.paths, len(accounts)
     coll, debt = (book.amount[accounts, leg].astype(np.float64) for leg in (0, int(book.first_debt[0])))
     stable = setting.reserves[s][1]
     if stable in setting.layout.markets and stable not in setting.world.oracles.get(name, {}):
         raise InputError("is read from its market, which the contract does not do", path=("oracles", name, stable), value=stable,
                          remedy=f"write a feed {{kind: fixed, of: {stable}/USD, answer: 1}} and name it there")
-    row, threshold = terms.copy(), float(book.threshold[book.signature[accounts[0]], 0])
+    threshold = float(book.threshold[book.signature[accounts[0]], 0])
     if not threshold > 0.0:
         raise InputError("is 0", path=("protocols", name, "parameters", setting.reserves[r][1], "liquidation_threshold"),
                          value=threshold, remedy="it is 1 / MCR: 90.9 % where troves fall below 110 %")
-    row[MCR] = 1.0 / threshold
+    row = terms(setting.reserves[r][1], 1.0 / threshold)
     protocol = setting.protocols.index(name)
-    of = np.array([setting.layout.asset(setting.reserves[r][1]), setting.layout.asset(setting.reserves[s][1]), r, s, protocol,
-                   setting.homes[protocol]], np.int64)
+    asset = [setting.layout.asset(setting.reserves[i][1]) for i in (r, s, aside)]
+    of = np.array([*asset[:2], r, s, protocol, setting.homes[protocol], asset[2], aside], np.int64)
     sums = np.zeros((paths, SUMS))
     for column, value in ((STAKES, coll.sum()), (COLL, coll.sum()), (DEBT, debt.sum()), (OPEN, n), (POOL, pool), (PRODUCT, 1.0),
                           (BASE_RATE, row[BASE]), (LOWEST, 0.0), (STALE, 1.0)):

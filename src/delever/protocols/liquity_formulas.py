@@ -1,7 +1,8 @@
 """The arithmetic of Liquity: what liquidating one trove comes to, the stability pool's product and sums, the base rate.
 
     ratio      collateral x price / debt of a trove (ICR), of all of them (TCR); recovery mode iff TCR < CCR
-    portions   ratio < MCR: min(debt, pool) is burned against the pool, pro rata collateral goes to it, the rest is redistributed;
+    portions   ratio < MCR: min(debt, pool) is burned against the pool, pro rata collateral goes to it, the rest is redistributed
+               (v2: to the pool at most POOL_GETS worth of what it burned, to others SPREAD_GETS; beyond that it is the owner's);
                in recovery mode nothing goes to the pool where ratio <= 1, and a trove with MCR <= ratio < TCR whose debt the
                pool covers gives debt x MCR / price of collateral for it; what is beyond is its owner's
     pool       P <- P (1 - debt / pool), S <- S + P coll / pool, P before;  a deposit d made at P0, S0 is now d P / P0 and has
@@ -19,8 +20,9 @@ from delever.core.elementary import exp_
 from delever.core.jit import helper
 
 # columns of terms
-MCR, CCR, COMPENSATION, RESERVE, KEEPS, COUNTS, FLOOR, HALF_LIFE, BETA, LEAST_DEBT, BASE, PER_CALL, SELLS = range(13)
-COLUMNS = 13
+(MCR, CCR, COMPENSATION, RESERVE, KEEPS, COUNTS, FLOOR, HALF_LIFE, BETA, LEAST_DEBT, BASE, PER_CALL, SELLS, CAP, POOL_GETS,
+ SPREAD_GETS) = range(16)
+COLUMNS = 16
 SCALE = 1e-9  # of P, below which it is scaled up
 UNIT = 1e-18  # at which the contract cuts P
 FINE = 2.0 ** -7  # above it a float64 is no finer than UNIT
@@ -47,6 +49,22 @@ def portions(coll: float, debt: float, ratio: float, price: float, pool: float, 
         capped = debt * mcr / price
         return debt, capped, max(coll - capped, 0.0), True
     return 0.0, 0.0, 0.0, False
+
+
+@helper
+def shared_out(coll: float, debt: float, burned: float, price: float, pool_gets: float, spread_gets: float
+               ) -> tuple[float, float, float]:
+    """(collateral to the pool, redistributed, left to the owner) of a trove of which `burned` is burned, less compensation.
+
+    pool_gets, spread_gets: worth of collateral for a unit of debt, at most; inf: all of it.
+    """
+    part = coll * (burned / debt)
+    sent = min(part, burned * pool_gets / price) if burned > 0.0 else part
+    if not burned < debt:
+        return sent, 0.0, part - sent
+    rest = coll - part + (part - sent)
+    spread = min(rest, (debt - burned) * spread_gets / price)
+    return sent, spread, rest - spread
 
 
 @helper

@@ -39,6 +39,7 @@ from delever.protocols.liquity_system import (
     since,
 )
 
+NOTHING_OWED = 1e-6  # units of stablecoin that rounding may leave of a debt that is paid
 STABLECOIN = "stablecoin"  # unit of columns: its name stands there in results
 SECTION = f"Stability pool of {OF}"  # of a report
 
@@ -61,7 +62,9 @@ COLLATERALS = ((GAINED, said("pool_gained", ASSET, "collateral that depositors o
 NOW = (said("pool", STABLECOIN, "stablecoin in the stability pool", True),
        said("open_troves", "count", "troves that are open", True),
        said("claimable", ASSET, "collateral that owners of closed troves may claim", True),
-       said("total_ratio", "share", "collateral of all troves by what they owe, at the price seen", True),
+       Column("total_ratio", "share", "collateral of all troves by what they owe, at the price seen; nan: they owe nothing", (
+           Figure("total_ratio", "mean_where", "mean of collateral of all troves by what they owe, over paths on which they owe "
+                  "anything", under="total ratio"),), section=SECTION, stock=True),
        said("base_rate", "share", "base rate of redemption fees, as the last redemption left it", True))
 UNIT = (said("unit_left", "share", "what is left of a unit deposited at the start", True),
         said("unit_gained", ASSET, "collateral that a unit deposited at the start has gained", True))
@@ -89,7 +92,8 @@ def standing(state: State, s: System, assets: Sequence[str]) -> list[Value]:
     sums, t = s.sums, s.of[STABLE_RESERVE]
     with np.errstate(divide="ignore", invalid="ignore"):
         price = np.array([price_of(p, s, state.seen) for p in range(state.paths)])
-        ratio = np.where(sums[:, DEBT] > 0.0, sums[:, COLL] * price / (sums[:, DEBT] * state.reserves.borrow_index[t]), np.nan)
+        owed = sums[:, DEBT] * state.reserves.borrow_index[t]
+        ratio = np.where(owed > NOTHING_OWED, sums[:, COLL] * price / owed, np.nan)
     kept = sums[:, EPOCH] == 0.0
     left = [compounded(1.0, 1.0, int(row[SCALES]), row[PRODUCT]) if first else 0.0 for row, first in zip(sums, kept, strict=True)]
     gained = [since(np.zeros(2), gains[0]) + since(np.zeros(2), gains[1]) * 1e-9 for gains in s.gains]
@@ -98,13 +102,17 @@ def standing(state: State, s: System, assets: Sequence[str]) -> list[Value]:
     return [of_system(column, values.copy(), s, state, assets) for column, values in zip((*NOW, *UNIT), found, strict=True)]
 
 
+def recovery(state: State, systems: list[System], assets: Sequence[str]) -> list[Value]:
+    """When systems first were in recovery mode. assets: names by number."""
+    return [of_system(RECOVERY, never_as_nan(s.told[IN_RECOVERY]), s, state, assets) for s in systems]
+
+
 def results(state: State, systems: list[System], numbers: tuple[int, ...], assets: Sequence[str]) -> list[Value]:
     """What liquidations and redemptions came to, losses and calls; state.seen.price is fresh. assets: names by number."""
     short, out = np.zeros(state.ledgers.totals.shape[1:]), []
     for s in systems:
         survey(s, state.reserves, state.seen.price, short[s.of[PROTOCOL]])
         out += [of_system(column, s.told[row].copy(), s, state, assets) for row, column in (*STABLES, *COLLATERALS)]
-        out.append(of_system(RECOVERY, never_as_nan(s.told[IN_RECOVERY]), s, state, assets))
     owed = owed_at_start(state)
     return [*out, *(value for number in numbers
                     for value in (*said_of(state, number, np.zeros_like(short), short, owed), *counts(state, number)))]

@@ -16,14 +16,28 @@ from typing import NamedTuple
 import numpy as np
 
 from delever.core.jit import helper
-from delever.protocols.liquity_formulas import CCR, COMPENSATION, COUNTS, KEEPS, MCR, portions, product_after
+from delever.protocols.liquity_formulas import (
+    CAP,
+    CCR,
+    COMPENSATION,
+    COUNTS,
+    KEEPS,
+    MCR,
+    POOL_GETS,
+    SPREAD_GETS,
+    portions,
+    product_after,
+    shared_out,
+)
 
-COLLATERAL, STABLE, COLLATERAL_RESERVE, STABLE_RESERVE, PROTOCOL, NETWORK = range(6)  # columns of System.of
+# columns of System.of; ASIDE is what a trove sets aside for whoever liquidates it
+COLLATERAL, STABLE, COLLATERAL_RESERVE, STABLE_RESERVE, PROTOCOL, NETWORK, ASIDE, ASIDE_RESERVE = range(8)
 (L_COLL, L_DEBT, STAKES, STAKES_THEN, COLL_THEN, COLL, DEBT, OPEN, POOL, POOL_COLL, PRODUCT, SCALES, EPOCH, AGE, BASE_RATE,
  RATE_AT, LOWEST, STALE) = range(18)  # columns of System.sums
 SUMS = 18
 BURNED, SENT, LEFT_DEBT, LEFT_COLL, COMP, SURPLUS, CLOSED, CALLED_DEBT = range(8)  # columns of System.done
 DONE = 8
+ROUNDING = 1e-9  # of all stakes: below it they are added up to see whether any is left
 CLOSING = 2  # System.open of a trove that the call under way takes
 # rows of System.told: debt burned, collateral gained for it; debt and collateral redistributed; stablecoin redeemed, collateral
 # kept as its fee; redemptions; when the system first was in recovery mode [s]
@@ -34,7 +48,7 @@ TOLD = 8
 class System(NamedTuple):
     """One collateral and the stablecoin minted against it. N: troves, P: paths, W: scales and epochs of the pool, so far."""
 
-    of: np.ndarray  # [6] numbers: collateral, stablecoin, their reserves, protocol, network
+    of: np.ndarray  # [8] numbers: collateral, stablecoin, their reserves, protocol, network, what is set aside, its reserve
     terms: np.ndarray  # [columns] as in liquity_formulas.py
     account: np.ndarray  # [N] in the book
     coll: np.ndarray  # [P, N] units, less what was redistributed to it since it was touched last
@@ -100,7 +114,8 @@ def look(p: int, s: System) -> None:
     for k in range(s.coll.shape[1]):
         if s.open[p, k]:
             coll, debt = entire(p, k, s)
-            lowest = min(lowest, coll / debt)
+            if debt > 0.0:
+                lowest = min(lowest, coll / debt)
     sums[LOWEST], sums[STALE] = lowest, 0.0
 
 
@@ -114,7 +129,7 @@ def from_the_lowest(p: int, below: float, s: System) -> int:
     for k in range(s.coll.shape[1]):
         if s.open[p, k]:
             coll, debt = entire(p, k, s)
-            ratio[k] = coll / debt
+            ratio[k] = coll / debt if debt > 0.0 else np.inf
             if ratio[k] < below:
                 order[n] = k
                 n += 1
@@ -187,17 +202,19 @@ def call(p: int, n: int, sequence: bool, price: float, scale: float, s: System) 
     """Liquidate what may be of the first n troves of `order`, in one call; how many were. `done` has what it came to.
 
     sequence: from the lowest, so that it ends at the first that is left alone. price: of collateral in stablecoin;
-    scale: interest index. Nothing is closed before it is known that the pool's product stays above 0: else all of it reverts.
+    scale: interest index. Nothing is closed before it is known that the pool's product stays above 0, and that somebody is left
+    to bear what is redistributed: else all of it reverts.
     """
     sums, terms, done, seen, closed = s.sums[p], s.terms, s.done[p], price / scale, 0
     recovery, pool, coll_left, debt_left = in_recovery(p, seen, s), room(p, scale, s), sums[COLL], sums[DEBT]
+    taken = 0.0
     done[:] = 0.0
     for j in range(n):
         k = s.order[j]
         if s.open[p, k] != 1 or sums[OPEN] - closed <= 1.0:
             continue
         coll, debt = entire(p, k, s)
-        ratio = coll * seen / debt
+        ratio = coll * seen / debt if debt > 0.0 else np.inf
         if ratio >= terms[MCR] and (not recovery or pool <= 0.0):
             if sequence:
                 break
@@ -206,8 +223,9 @@ def call(p: int, n: int, sequence: bool, price: float, scale: float, s: System) 
                                                coll_left * seen / debt_left if recovery else -np.inf, terms[MCR])
         if not may:
             continue
-        comp = given * terms[COMPENSATION]
-        sent = (given - comp) * (burned / debt)
+        comp = min(given * terms[COMPENSATION], terms[CAP])
+        sent, spread, over = shared_out(given - comp, debt, burned, seen, terms[POOL_GETS], terms[SPREAD_GETS])
+        surplus += over
         s.open[p, k], s.order[closed], s.ratio[closed] = CLOSING, k, surplus
         closed += 1
         pool, debt_left, coll_left = max(pool - burned, 0.0), debt_left - burned, coll_left - sent
@@ -218,12 +236,15 @@ def call(p: int, n: int, sequence: bool, price: float, scale: float, s: System) 
         done[BURNED] += burned
         done[SENT] += sent
         done[LEFT_DEBT] += debt - burned
-        done[LEFT_COLL] += given - comp - sent
+        done[LEFT_COLL] += spread
         done[COMP] += comp
         done[SURPLUS] += surplus
         done[CALLED_DEBT] += debt
+        taken += s.stake[p, k]
         recovery = recovery and coll_left * seen < terms[CCR] * debt_left
-    if done[BURNED] > 0.0 and not product_after(sums[PRODUCT], done[BURNED] * scale, sums[POOL])[0] > 0.0:
+    emptied = done[BURNED] > 0.0 and not product_after(sums[PRODUCT], done[BURNED] * scale, sums[POOL])[0] > 0.0
+    alone = done[LEFT_DEBT] > 0.0 and not sums[STAKES] - taken > ROUNDING * sums[STAKES] and not staked(p, s) > 0.0
+    if emptied or alone:
         for c in range(closed):
             s.open[p, s.order[c]] = 1
         return 0
@@ -233,21 +254,28 @@ def call(p: int, n: int, sequence: bool, price: float, scale: float, s: System) 
 
 
 @helper
+def staked(p: int, s: System) -> float:
+    """By all open troves that the call under way leaves alone."""
+    stakes = 0.0
+    for k in range(s.coll.shape[1]):
+        if s.open[p, k] == 1:
+            stakes += s.stake[p, k]
+    return stakes
+
+
+@helper
 def settle_call(p: int, closed: int, scale: float, s: System) -> None:
     """Troves are closed, the sums of their call go to the pool and to those who are left; then everything is as later stakes
     find it. The first of `order` are closed, `ratio` says what each of their owners may claim.
 
     Stakes are added up anew: what many subtractions left of a large sum would be worth less the less is left.
     """
-    sums, done, stakes = s.sums[p], s.done[p], 0.0
+    sums, done = s.sums[p], s.done[p]
     done[CLOSED] = closed
     for c in range(closed):
         s.surplus[p, s.order[c]] += s.ratio[c]
         close(p, s.order[c], s)
-    for k in range(s.coll.shape[1]):
-        if s.open[p, k]:
-            stakes += s.stake[p, k]
-    sums[STAKES] = stakes
+    sums[STAKES] = staked(p, s)
     if done[BURNED] > 0.0:
         offset(p, done[BURNED] * scale, done[SENT], s)
     if done[LEFT_DEBT] > 0.0:

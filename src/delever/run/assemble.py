@@ -86,7 +86,7 @@ class Model:
                        positions.accounts, positions.protocol, positions.owner, positions.fee, positions.cash, positions.owed,
                        self.oracles.names, positions.categories, tuple(chains(self.world)) or ("",), self.start_price,
                        self.step_length, self.steps, self.blocks, paths, np.zeros((len(positions.reserves), paths)),
-                       self.start_seen, positions.bands)
+                       self.start_seen, positions.bands, positions.interest_rate)
 
     @cached_property
     def log_unit(self) -> np.ndarray:

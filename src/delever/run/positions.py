@@ -53,6 +53,7 @@ class Positions:
     sense: np.ndarray  # [R] -1 of inverse perps, whose long is short of dollars that are priced in the coin; else 1
     categories: tuple[tuple[int, int], ...]  # (reserve, efficiency-mode category) of the terms behind those of reserves
     bands: np.ndarray  # [accounts] that a loan of LLAMMA lies in, 0: as its rules say
+    interest_rate: np.ndarray  # [accounts] that a trove of Liquity v2 pays [1/year], nan: as its rules say
 
     @property
     def of_term(self) -> np.ndarray:
@@ -231,7 +232,8 @@ def tabulate(world: World, book: Book) -> Positions:
                      *owners_of(people, account, accounts), book,
                      lay_margins(world, reserves, parameters, tables),
                      np.array([-1.0 if name in world.assets and world.assets[name].inverse else 1.0 for _, name in reserves]),
-                     tuple(categories), most_of(legs["bands"].to_numpy(), account, accounts))
+                     tuple(categories), most_of(legs["bands"].to_numpy(), account, accounts, 0),
+                     most_of(legs["interest_rate"].to_numpy(), account, accounts, np.nan))
 
 
 def owners_of(people: pa.DictionaryArray, account: np.ndarray, accounts: int) -> tuple[tuple[str, ...], np.ndarray]:
@@ -244,10 +246,10 @@ def owners_of(people: pa.DictionaryArray, account: np.ndarray, accounts: int) ->
     return tuple(str(names[known[i]]) for i in np.argsort(first)), rank[number]
 
 
-def most_of(values: np.ndarray, account: np.ndarray, accounts: int) -> np.ndarray:
-    """The largest value of any leg of each account [accounts]. values, account: [legs]."""
-    out = np.zeros(accounts, np.int64)
-    np.maximum.at(out, account, values)
+def most_of(values: np.ndarray, account: np.ndarray, accounts: int, none: float) -> np.ndarray:
+    """The largest value of any leg of each account [accounts]. values, account: [legs]; none: where none says one."""
+    out = np.full(accounts, none)
+    np.fmax.at(out, account, values)
     return out
 
 

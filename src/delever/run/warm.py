@@ -51,7 +51,7 @@ def few_accounts(model: Model) -> Positions:
     owes = few.margin[few.signature] > 0
     few.amount[owes, 0] = -OWED * worth[owes]
     first, holder, position_leg = positions_by_perp(few, len(positions.reserves))
-    return replace(positions, tables=few, bands=positions.bands[chosen],
+    return replace(positions, tables=few, bands=positions.bands[chosen], interest_rate=positions.interest_rate[chosen],
                    accounts=tuple(positions.accounts[i] for i in chosen), protocol=protocol[chosen],
                    owner=positions.owner[chosen],
                    margins=positions.margins._replace(position_first=first, position_account=holder, position_leg=position_leg))
