@@ -1,6 +1,6 @@
 """Aave's rules beside the real contracts: random accounts, prices and calls, most of them within units of an edge.
 
-The tolerances are those of the golden vectors (protocols/test_aave_vectors.py). Where an edge is nearer than they are,
+The tolerances are those of the golden vectors (protocols/aave_cases.py). Where an edge is nearer than they are,
 float64 may fall on its other side. Every other case must match. Of the near ones whose amounts float64 holds to the unit
 (below 2**53) at least 95 % must; a finer amount cannot be told from its neighbour, so there, as in every miss, the contract
 itself must do what ours did with one or two units more or less.
@@ -16,7 +16,7 @@ import pytest
 
 from evm.aave_pool import ALL, DECIMALS, Pool, Reserve
 from evm.packages import contracts
-from protocols import test_aave_vectors as vectors
+from protocols import aave_cases
 from protocols.vectors import account, number
 
 pytestmark = pytest.mark.usefixtures("tables_of_their_own")
@@ -60,11 +60,11 @@ def is_near_an_edge(version: str, case: dict[str, Any]) -> bool:
     """Whether a threshold is nearer than the tolerances."""
     given, health = case["in"], number(case["out"]["before"]["health_factor"])
     who = account(given, (given["collateral_asset"], given["debt_asset"]))
-    below, above = vectors.health_gap("v3_6", who, number(case["out"]["before"]["collateral_base"]),
-                                      number(case["out"]["before"]["debt_base"]), health)
+    below, above = aave_cases.health_gap("v3_6", who, number(case["out"]["before"]["collateral_base"]),
+                                         number(case["out"]["before"]["debt_base"]), health)
     if any(-below <= health - edge <= above for edge in (0.95, 1.0)):
         return True
-    asked = vectors.called(version, given, who, least_left=0.0)
+    asked = aave_cases.called(version, given, who, least_left=0.0)
     held, owed = (next(leg.units * leg.price for leg in legs if leg.callable) for legs in (who.collaterals, who.debts))
     bonus = next(leg.incentive for leg in who.collaterals if leg.callable)
     price = next(leg.price for leg in who.debts if leg.callable)
@@ -111,16 +111,16 @@ def check(version: str, compiled: dict[str, Any], case: dict[str, Any]) -> str:
     given, out = case["in"], case["out"]
     who = account(given, (given["collateral_asset"], given["debt_asset"]))
     if "revert" not in out:
-        vectors.check_call(version, case, vectors.called(version, given, who))
+        aave_cases.check_call(version, case, aave_cases.called(version, given, who))
         return "deficit" if any(number(d["amount"]) for d in out["deficit"]) else "called"
     reason = refusal(compiled, out["revert"])
     if reason in ("InvalidBurnAmount", "25"):  # less than one scaled unit
         return "nothing"
     if reason == "MustNotLeaveDust":
-        assert vectors.mended_or_none(version, given, who), case["id"]
+        assert aave_cases.mended_or_none(version, given, who), case["id"]
         return "dust"
     assert reason in ("HealthFactorNotBelowThreshold", "45"), (reason, case["id"])
-    assert vectors.called(version, given, who).repay == 0.0, case["id"]
+    assert aave_cases.called(version, given, who).repay == 0.0, case["id"]
     return "refused"
 
 
@@ -135,7 +135,7 @@ def test_calls_do_what_the_contracts_do_on_both_sides_of_every_edge(version: str
         case = pool.called(*world)
         given = case["in"]
         who = account(given, (given["collateral_asset"], given["debt_asset"]))
-        if vectors.seen_from_the_other_side(version, who, case["out"]["before"]):
+        if aave_cases.seen_from_the_other_side(version, who, case["out"]["before"]):
             crossed += 1
         elif is_near_an_edge(version, case):
             held_to_the_unit = max(max(r.owed, r.supplied) for r in world[0]) < 2**53
