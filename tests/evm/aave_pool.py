@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +29,13 @@ class Reserve:
 
     @property
     def decimals(self) -> int:
-        return DECIMALS[self.asset]
+        return DECIMALS.get(self.asset, 18)
 
 
 class Pool:
-    """A deployed pool of version v3_6 or v3_0 with four listed assets and a lender of each."""
+    """A deployed pool of version v3_6 or v3_0 with listed assets (by their decimals) and a lender of each."""
 
-    def __init__(self, compiled: dict[str, Any], version: str) -> None:
+    def __init__(self, compiled: dict[str, Any], version: str, listed: Mapping[str, int] = DECIMALS) -> None:
         chain = self.chain = Chain(compiled)
         self.version, self.prices = version, chain.deploy("Prices")
         provider = chain.deploy("PoolAddressesProvider", "", ME)
@@ -47,11 +48,11 @@ class Pool:
             provider("setAddress", name.encode().ljust(32, b"\0"), held)
         if not recent:
             self.pool("initialize", provider.address)
-        self.token = {asset: chain.deploy("Token", decimals) for asset, decimals in DECIMALS.items()}
+        self.token = {asset: chain.deploy("Token", decimals) for asset, decimals in listed.items()}
         self.claim: dict[str, Contract] = {}
         self.debt: dict[str, Contract] = {}
         for asset, token in self.token.items():
-            named = (DECIMALS[asset], "", "", b"")
+            named = (listed[asset], "", "", b"")
             of, it = self.pool.address, token.address
             if recent:
                 claim = chain.deploy("ATokenInstance", of, NOBODY, TREASURY)
@@ -68,8 +69,8 @@ class Pool:
                 self.pool("initReserve", it, claim.address, stable.address, debt.address, rates.address)
             self.claim[asset], self.debt[asset] = claim, debt
             self.configure(Reserve(asset, LOW, 8000, 10500, 0))
-            self.supply(LENDER, asset, PLENTY * 10 ** DECIMALS[asset])
-            token("mint", CALLER, PLENTY * 10 ** DECIMALS[asset])
+            self.supply(LENDER, asset, PLENTY * 10 ** listed[asset])
+            token("mint", CALLER, PLENTY * 10 ** listed[asset])
 
     def configure(self, reserve: Reserve) -> None:
         """Set what the reserve's liquidations read."""
