@@ -116,7 +116,7 @@ class Pool:
             self.pool("liquidationCall", self.token[collateral].address, self.token[debt].address, BORROWER, most, False,
                       by=CALLER)
         except Refused as why:
-            case["out"]["revert"] = str(why)
+            case["out"]["revert"] = why.reason
             return case
         left, fee = self.claim[collateral]("balanceOf", BORROWER), self.claim[collateral]("balanceOf", TREASURY) - kept
         owes = self.debt[debt]("balanceOf", BORROWER)

@@ -87,6 +87,21 @@ contract Watch {
   }
 }
 
+// An oracle that is told its price.
+contract Price {
+  uint256 public price;
+
+  function set(uint256 price_) external {
+    price = price_;
+  }
+}
+
+contract Digest {
+  function digest(bytes calldata data) external pure returns (bytes32) {
+    return keccak256(data);
+  }
+}
+
 contract Refusals {
   function HealthFactorNotBelowThreshold() external {}
   function MustNotLeaveDust() external {}

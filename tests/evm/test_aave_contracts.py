@@ -97,13 +97,9 @@ def is_a_unit_away(version: str, compiled: dict[str, Any], pool: Pool, reserves:
     return False
 
 
-def refusal(compiled: dict[str, Any], text: str) -> str:
+def refusal(compiled: dict[str, Any], reason: str) -> str:
     """The name of a refusal, or the number that 3.0 gives."""
-    data = text.split("output: 0x")[1].split(" ")[0]
-    if data.startswith("08c379a0"):
-        return bytes.fromhex(data[8 + 128:]).rstrip(b"\0").decode()
-    named = {code: name[:-2] for name, code in compiled["Refusals"]["selectors"].items()}
-    return named.get(data[:8], data[:8])
+    return {code: name[:-2] for name, code in compiled["Refusals"]["selectors"].items()}.get(reason, reason)
 
 
 def check(version: str, compiled: dict[str, Any], case: dict[str, Any]) -> str:

@@ -61,9 +61,10 @@ def asked(case: Case) -> float:
     return number(given["seized_assets"]) * who.price / (1.0 + who.incentive)
 
 
-def called(case: Case) -> Call:
+def called(case: Case, times: float = 1.0) -> Call:
+    """Ours. times: of what is asked."""
     who = account(case)
-    return call(ready(BLUE, who), who, most=asked(case))
+    return call(ready(BLUE, who), who, most=asked(case) * times)
 
 
 def slack(case: Case) -> float:
@@ -79,9 +80,9 @@ def owed_after(case: Case) -> float:
     return int(out["borrow_shares_after"][0]) * total / shares * unit(case, "loan")
 
 
-def agrees(case: Case) -> bool:
+def agrees(case: Case, times: float = 1.0) -> bool:
     """Whether a call that the contract accepted does here what it did there."""
-    done, out, price = called(case), case["out"], number(case["in"]["price"])
+    done, out, price = called(case, times), case["out"], number(case["in"]["price"])
     bad, owed, room = number(out["bad_debt_assets"]), owed_after(case), slack(case)
     return (done.settled and done.kept == 0.0 and imbalance(done) < 1e-12
             and abs(done.repay - number(out["repaid_assets"])) <= RELATIVE * done.repay + room
