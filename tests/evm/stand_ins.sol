@@ -96,6 +96,37 @@ contract Price {
   }
 }
 
+interface Ticked {
+  function token0() external view returns (Token);
+
+  function token1() external view returns (Token);
+
+  function mint(address to, int24 lower, int24 upper, uint128 liquidity, bytes calldata) external returns (uint256, uint256);
+
+  function swap(address to, bool zeroForOne, int256 amount, uint160 limit, bytes calldata) external returns (int256, int256);
+}
+
+// Provides to pools of Uniswap v3 and trades with them, out of what it has.
+contract Trader {
+  function provide(Ticked pool, int24 lower, int24 upper, uint128 liquidity) external {
+    pool.mint(address(this), lower, upper, liquidity, "");
+  }
+
+  function trade(Ticked pool, bool zeroForOne, int256 amount, uint160 limit) external returns (int256, int256) {
+    return pool.swap(address(this), zeroForOne, amount, limit, "");
+  }
+
+  function uniswapV3MintCallback(uint256 amount0, uint256 amount1, bytes calldata) external {
+    Ticked(msg.sender).token0().transfer(msg.sender, amount0);
+    Ticked(msg.sender).token1().transfer(msg.sender, amount1);
+  }
+
+  function uniswapV3SwapCallback(int256 amount0, int256 amount1, bytes calldata) external {
+    if (amount0 > 0) Ticked(msg.sender).token0().transfer(msg.sender, uint256(amount0));
+    if (amount1 > 0) Ticked(msg.sender).token1().transfer(msg.sender, uint256(amount1));
+  }
+}
+
 contract Digest {
   function digest(bytes calldata data) external pure returns (bytes32) {
     return keccak256(data);

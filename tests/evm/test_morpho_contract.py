@@ -1,4 +1,4 @@
-"""Morpho Blue's rules beside the real contract: random markets, positions and calls, half of them within units of an edge.
+"""Morpho Blue's rules beside the real contract: random markets, positions and calls, many of them within units of an edge.
 
 The tolerances are those of the golden vectors (protocols/morpho_cases.py). A case in which ours is another than the contract's
 must be shown, in the contract's integers, to lie within one smallest unit, or within what float64 tells apart: of health, or of
