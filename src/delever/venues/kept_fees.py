@@ -5,7 +5,8 @@
     bought    y += paid fee / (1 - fee)                  paid: the quote that moved it
     then      L = sqrt(x y),  w = sqrt(x / y),  s as it was
 Source: UniswapV2Pair.swap, which takes the whole input into its reserves; executed (tests/evm). Units are at full depth. What a
-venue's relaxation trades pays no fee. Of what one trade of a batch sells and buys the difference alone does.
+venue's relaxation trades pays no fee. Of what one trade of a batch sells and buys the difference alone does. Figures without a
+run (walls, exits, limits) take the pool as it stands at the start.
 """
 
 from __future__ import annotations
