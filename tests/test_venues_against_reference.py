@@ -22,6 +22,7 @@ from reference.plain import simulate
 from reference.pool import Market
 from reference.setting import Result
 from reference.setup import setting_of
+from reference.shared_pool import SharedPool
 from reference.worlds_venues import venues_world
 from test_against_reference import close
 from test_house_against_reference import HouseResult, house_differences, of_path
@@ -112,6 +113,7 @@ LEAST = {
     "ends at its last position": 15, "depth is gone": 12, "book and pool": 30,
     # of which kind, and traded
     "uniswap_v3": 60, "stableswap": 30, "constant_product": 30, "depth_table": 30, "pools of many": 15, "anew in both": 6,
+    "keeps its fee": 15,
     # who acts
     "arbitrage": 40, "arbitrage, nothing left": 15, "arbitrage, later": 15, "arbitrage, third venue": 6,
     "providers leave": 15, "providers come back": 4, "a fee is higher": 10, "a feed of another venue answers": 20,
@@ -146,7 +148,8 @@ def happened(world: World, paths: tuple[Result, ...]) -> set[str]:
         found |= {"providers leave" for one in path.providers if one.left} | {
             "providers come back" for one in path.providers if one.back} | {
             "a fee is higher" for rule in path.fee_rules if rule.raised and named(path, rule.venue).key in path.traded} | {
-            "pools of many" for pool in path.pools if pool.shared} | {"anew in both" for pool in path.pools if pool.together}
+            "pools of many" if isinstance(pool, SharedPool) else "keeps its fee" for pool in path.pools if pool.shared} | {
+            "anew in both" for pool in path.pools if pool.together}
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from eth_abi import decode, encode
-from pyrevm import EVM, CfgEnv, Env
+from pyrevm import EVM, BlockEnv, CfgEnv, Env
 
 ME = "0x" + "11" * 20
 LARGEST_CODE = 1_000_000  # the contracts are not optimised
@@ -13,6 +13,14 @@ LARGEST_CODE = 1_000_000  # the contracts are not optimised
 
 class Refused(Exception):
     """A call that reverted."""
+
+    @property
+    def reason(self) -> str:
+        """Its words, "Panic", or the first four bytes of what it says, in hex."""
+        data = str(self).split("output: 0x")[1].split(" ")[0]
+        if data.startswith("08c379a0"):
+            return bytes.fromhex(data[8 + 128:]).rstrip(b"\0").decode()
+        return "Panic" if data.startswith("4e487b71") else data[:8]
 
 
 def kind(described: dict[str, Any]) -> str:
@@ -51,6 +59,10 @@ class Chain:
         self.evm = EVM(env=Env(cfg=CfgEnv(limit_contract_code_size=LARGEST_CODE)), gas_limit=2**40)
         self.evm.set_balance(ME, 10**30)
         self.libraries: dict[str, str] = {}
+
+    def at(self, time: int) -> None:
+        """From now on every call is in a block of that time [s]."""
+        self.evm.set_block_env(BlockEnv(timestamp=time))
 
     def deploy(self, name: str, *given: Any) -> Contract:
         """A contract, after the libraries that it is linked to."""

@@ -1,6 +1,8 @@
-// Compiles the sources named on the command line and writes {contract: {abi, selectors, code, links}} to compiled.json.
+// Writes {contract: {abi, selectors, code, links}} of what the command line names to compiled.json: first the package of the
+// compiler, then sources to compile and files of what a package brings compiled.
 const fs = require('fs');
-const solc = require('solc');
+const solc = require(process.argv[2]);
+const {keccak256} = require('js-sha3');
 
 const remapped = [['openzeppelin-contracts/', '@openzeppelin/'], ['solidity-utils/', '@bgd-labs/solidity-utils/src/']];
 
@@ -12,11 +14,29 @@ function read(path) {
   return {error: 'no file ' + path};
 }
 
-const sources = {};
-for (const path of process.argv.slice(2)) sources[path] = {content: read(path).contents};
+// A type as selectors spell it: tuples by their parts.
+function spelt(kind) {
+  if (!kind.type.startsWith('tuple')) return kind.type;
+  return '(' + kind.components.map(spelt).join(',') + ')' + kind.type.slice(5);
+}
+
+const sources = {}, compiled = {};
+for (const path of process.argv.slice(3)) {
+  if (!path.endsWith('.json')) {
+    sources[path] = {content: read(path).contents};
+    continue;
+  }
+  const one = JSON.parse(read(path).contents), selectors = {};
+  for (const entry of one.abi.filter((e) => e.type === 'function')) {
+    const text = entry.name + '(' + entry.inputs.map(spelt).join(',') + ')';
+    selectors[text] = keccak256(text).slice(0, 8);
+  }
+  const code = (one.evm ? one.evm.bytecode.object : one.bytecode).replace('0x', '');
+  compiled[path.split('/').pop().slice(0, -5)] = {abi: one.abi, selectors, code, links: []};
+}
 const input = {
   language: 'Solidity', sources,
-  settings: {evmVersion: 'shanghai', outputSelection: {'*': {'*': ['abi', 'evm.bytecode.object', 'evm.bytecode.linkReferences', 'evm.methodIdentifiers']}}},
+  settings: {evmVersion: 'paris', outputSelection: {'*': {'*': ['abi', 'evm.bytecode.object', 'evm.bytecode.linkReferences', 'evm.methodIdentifiers']}}},
 };
 const output = JSON.parse(solc.compile(JSON.stringify(input), {import: read}));
 const errors = (output.errors || []).filter((e) => e.severity === 'error');
@@ -24,7 +44,6 @@ if (errors.length) {
   console.error(errors.map((e) => e.formattedMessage).join('\n'));
   process.exit(1);
 }
-const compiled = {};
 for (const found of Object.values(output.contracts)) {
   for (const [name, one] of Object.entries(found)) {
     if (!one.evm.bytecode.object) continue;

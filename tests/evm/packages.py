@@ -22,15 +22,20 @@ import pytest
 HERE = Path(__file__).parent
 LONGEST = 150.0  # that fetching or compiling may take [s]
 TAKEN = ("package.json", "package-lock.json", "compile.cjs", "stand_ins.sol")
-V3_6, V3_0 = "@aave-dao/aave-v3-origin/src/contracts", "@aave/core-v3/contracts"
-SOURCES = {
-    "aave_v3_6": ("stand_ins.sol", f"{V3_6}/instances/PoolInstance.sol", f"{V3_6}/instances/ATokenInstance.sol",
+V3_6, V3_0, V2 = "@aave-dao/aave-v3-origin/src/contracts", "@aave/core-v3/contracts", "@uniswap/v2-core/build"
+SOURCES = {  # the compiler's package; then what it compiles, and what a package brings compiled
+    "aave_v3_6": ("solc", "stand_ins.sol", f"{V3_6}/instances/PoolInstance.sol", f"{V3_6}/instances/ATokenInstance.sol",
                   f"{V3_6}/instances/VariableDebtTokenInstance.sol",
-                  f"{V3_6}/protocol/configuration/PoolAddressesProvider.sol"),
-    "aave_v3_0": ("stand_ins.sol", f"{V3_0}/protocol/pool/Pool.sol", f"{V3_0}/protocol/tokenization/AToken.sol",
+                  f"{V3_6}/protocol/configuration/PoolAddressesProvider.sol", f"{V2}/UniswapV2Factory.json",
+                  f"{V2}/UniswapV2Pair.json"),
+    "aave_v3_0": ("solc", "stand_ins.sol", f"{V3_0}/protocol/pool/Pool.sol", f"{V3_0}/protocol/tokenization/AToken.sol",
                   f"{V3_0}/protocol/tokenization/StableDebtToken.sol",
                   f"{V3_0}/protocol/tokenization/VariableDebtToken.sol",
                   f"{V3_0}/protocol/configuration/PoolAddressesProvider.sol"),
+    "morpho_blue": ("solc-0.8.19", "stand_ins.sol", "@morpho-org/morpho-blue/src/Morpho.sol"),
+    "uniswap": ("solc", "stand_ins.sol", f"{V2}/UniswapV2Factory.json", f"{V2}/UniswapV2Pair.json",
+                "@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json",
+                "@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json"),
 }
 
 
@@ -56,8 +61,8 @@ def contracts(name: str) -> dict[str, Any]:
 
 def cache() -> Path:
     """The folder of what is fetched, by what asks for it."""
-    asked = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in TAKEN)).hexdigest()[:16]
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "delever" / "contracts" / asked
+    asked = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in TAKEN) + repr(SOURCES).encode())
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "delever" / "contracts" / asked.hexdigest()[:16]
 
 
 def compiled(name: str) -> Path:

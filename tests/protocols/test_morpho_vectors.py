@@ -1,79 +1,34 @@
-"""Morpho Blue's rules against the executed contract: incentives, calls, bad debt, what accrues. No case that stands on an edge
-is left out: those on which one smallest unit decides are shown to do so.
-
-Tolerances, float64 against the contract's integers: 1e-9 relative and five smallest units of every token involved. A share is
-worth total borrow assets / shares, so what is given in shares is repaid x that, and reckoned in assets here.
+"""Morpho Blue's rules against the executed contract: incentives, calls, bad debt, what accrues. The tolerances are those of
+morpho_cases.py. No case that stands on an edge is left out: those on which one smallest unit decides are shown to do so.
 """
 
 from __future__ import annotations
 
 from math import isclose
-from typing import Any
 
 import numpy as np
 import pytest
 
-from delever.core.tables import DEFICIT
-from delever.protocols.morpho import Morpho
-from delever.rates.base import growth
-from protocols.one_account import Account, Call, Collateral, Debt, call, imbalance, ready
+from protocols.morpho_cases import (
+    BLUE,
+    Case,
+    account,
+    accrues_alike,
+    agrees,
+    called,
+    cut_to_what_there_is,
+    one_unit_left,
+    refused,
+    room_to_borrow,
+)
 from protocols.vectors import cases, number
 
 pytestmark = pytest.mark.usefixtures("tables_of_their_own")
-
-RELATIVE, UNITS = 1e-9, 5.0
-VIRTUAL_ASSETS, VIRTUAL_SHARES = 1, 10**6  # SharesMathLib
-BLUE = Morpho(version="v1")
-
-Case = dict[str, Any]
 
 
 def of(kind: str) -> list[Case]:
     """Cases of a kind."""
     return [case for case in cases("morpho_blue") if case["kind"] == kind]
-
-
-def raw(case: Case, name: str) -> int:
-    return int(case["in"][name][0])
-
-
-def unit(case: Case, what: str) -> float:
-    """The smallest unit of a token: "loan" or "collateral"."""
-    return float(10.0 ** -case["in"][f"{what}_decimals"])
-
-
-def owed(case: Case) -> float:
-    """What the contract says that the borrower owes, rounded up to a unit of the loan token."""
-    total, shares = raw(case, "total_borrow_assets") + VIRTUAL_ASSETS, raw(case, "total_borrow_shares") + VIRTUAL_SHARES
-    return -(-raw(case, "borrow_shares") * total // shares) * unit(case, "loan")
-
-
-def assets_of(case: Case, shares: int) -> float:
-    """What shares of the debt are worth, units of the loan token."""
-    worth = shares * (raw(case, "total_borrow_assets") + VIRTUAL_ASSETS) / (raw(case, "total_borrow_shares") + VIRTUAL_SHARES)
-    return worth * unit(case, "loan")
-
-
-def account(case: Case) -> Account:
-    given = case["in"]
-    lltv, price = number(given["lltv"]), number(given["price"])
-    paid = BLUE.incentives(np.array([lltv]))
-    return Account((Collateral("collateral", number(given["collateral"]), price, lltv, float(paid[0])),),
-                   (Debt("loan", owed(case), 1.0),))
-
-
-def asked(case: Case) -> float:
-    """What the liquidator offers to repay, units of the loan token."""
-    given = case["in"]
-    if "repaid_shares" in given:
-        return assets_of(case, raw(case, "repaid_shares"))
-    who = account(case).collaterals[0]
-    return number(given["seized_assets"]) * who.price / (1.0 + who.incentive)
-
-
-def called(case: Case) -> Call:
-    who = account(case)
-    return call(ready(BLUE, who), who, most=asked(case))
 
 
 def test_incentives_are_the_contracts() -> None:
@@ -82,37 +37,6 @@ def test_incentives_are_the_contracts() -> None:
         ours = 1.0 + float(BLUE.incentives(np.array([number(case["in"]["lltv"])]))[0])
         assert isclose(ours, number(case["out"]["lif"]), rel_tol=1e-15), case["id"]
     assert len(checked) == 30
-
-
-def slack(case: Case) -> float:
-    """Five smallest units of both tokens, in units of the loan token."""
-    return UNITS * (unit(case, "loan") + unit(case, "collateral") * number(case["in"]["price"]))
-
-
-def owed_after(case: Case) -> float:
-    """What the borrower's shares are worth after the call, units of the loan token."""
-    out = case["out"]
-    total = int(out["total_borrow_assets_after"][0]) + VIRTUAL_ASSETS
-    shares = int(out["total_borrow_shares_after"][0]) + VIRTUAL_SHARES
-    return int(out["borrow_shares_after"][0]) * total / shares * unit(case, "loan")
-
-
-def agrees(case: Case) -> bool:
-    """Whether a call that the contract accepted does here what it did there."""
-    done, out, price = called(case), case["out"], number(case["in"]["price"])
-    bad, owed, room = number(out["bad_debt_assets"]), owed_after(case), slack(case)
-    return (done.settled and done.kept == 0.0 and imbalance(done) < 1e-12
-            and abs(done.repay - number(out["repaid_assets"])) <= RELATIVE * done.repay + room
-            and abs(done.seize - number(out["seized"])) <= RELATIVE * done.seize + room / price
-            and abs(done.units_left("collateral", Collateral) - number(out["collateral_after"])) <= (
-                RELATIVE * number(case["in"]["collateral"]) + room / price)
-            and abs(done.booked(DEFICIT, "loan") - bad) <= RELATIVE * max(bad, done.repay) + room
-            and abs(done.units_left("loan", Debt) - owed) <= RELATIVE * max(owed, done.repay) + room)
-
-
-def refused(case: Case) -> str:
-    """Why the contract refused; nothing where it did not."""
-    return str(case["out"].get("revert", ""))
 
 
 def test_accepted_calls_repay_seize_and_write_off_what_the_contract_does() -> None:
@@ -132,26 +56,8 @@ def test_healthy_positions_are_not_called() -> None:
 def test_an_offer_beyond_the_position_is_cut_to_what_there_is_where_the_contract_panics() -> None:
     beyond = [case for case in of("liquidate") if "Panic" in refused(case) and not case.get("edge")]
     for case in beyond:
-        done, who = called(case), account(case)
-        assert done.settled and imbalance(done) < 1e-12, case["id"]
-        price = number(case["in"]["price"])
-        left = min(done.units_left("loan", Debt), done.units_left("collateral", Collateral) * price)
-        cleared = left <= RELATIVE * done.repay + slack(case)
-        assert cleared and asked(case) >= done.repay * (1.0 - RELATIVE), case["id"]
-        assert done.repay <= who.debts[0].units and done.seize <= who.collaterals[0].units, case["id"]
+        assert cut_to_what_there_is(case), case["id"]
     assert len(beyond) == 17
-
-
-def one_unit_left(case: Case) -> bool:
-    """The contract leaves one smallest unit of collateral, and for its sake all that is still owed; here that is nothing."""
-    return "revert" not in case["out"] and int(case["out"]["collateral_after"][0]) == 1
-
-
-def room_to_borrow(case: Case) -> int:
-    """What the position may owe beyond what it does, smallest units of the loan token: healthy at 0. The contract's integers."""
-    total, shares = raw(case, "total_borrow_assets") + VIRTUAL_ASSETS, raw(case, "total_borrow_shares") + VIRTUAL_SHARES
-    worth = raw(case, "collateral") * raw(case, "price") // 10**36
-    return worth * raw(case, "lltv") // 10**18 + (-raw(case, "borrow_shares") * total // shares)
 
 
 def test_of_the_cases_on_edges_those_that_differ_lie_within_one_smallest_unit() -> None:
@@ -171,16 +77,7 @@ def test_the_contracts_health_is_ours_but_for_one_unit() -> None:
 
 
 def test_interest_is_the_contracts() -> None:
-    """g = x + x^2 / 2 + x^3 / 6 of what is owed; the fee is a share of it, worth that at the price after."""
     checked = of("accrue")
     for case in checked:
-        given, out = case["in"], case["out"]
-        owed = number(given["total_borrow_assets"])
-        interest = owed * growth(number(given["borrow_rate"]) * given["elapsed"])
-        assert abs(interest - number(out["interest"])) <= RELATIVE * interest + UNITS * unit(case, "loan"), case["id"]
-        after = number(out["total_borrow_assets_after"])
-        assert abs(owed + interest - after) <= RELATIVE * after + UNITS * unit(case, "loan"), case["id"]
-        worth = number(out["fee_shares"]) * (int(out["total_supply_assets_after"][0]) + VIRTUAL_ASSETS) / (
-            int(out["total_supply_shares_after"][0]) + VIRTUAL_SHARES) * 1e6  # a share is 1e-6 of the token's unit
-        assert abs(worth - number(given["fee"]) * interest) <= RELATIVE * worth + UNITS * unit(case, "loan"), case["id"]
+        assert accrues_alike(case), case["id"]
     assert len(checked) == 50

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from reference.pool import Market
 from reference.setting import Ledger
-from reference.shared_pool import SharedPool
+from reference.shared_pool import KeptFee, SharedPool
 
 
 class Sale(NamedTuple):
@@ -27,7 +27,7 @@ class Exchange:
     """The markets, which form a tree with USD at its root."""
 
     def __init__(self, markets: dict[str, Market], wraps: dict[str, tuple[str, float]],
-                 further: dict[str, list[Market]] | None = None, pools: Sequence[SharedPool] = ()) -> None:
+                 further: dict[str, list[Market]] | None = None, pools: Sequence[SharedPool | KeptFee] = ()) -> None:
         self.markets = markets
         self.further = further or {}  # by base: venues of a pair behind its first
         self.pools = pools
@@ -52,10 +52,10 @@ class Exchange:
         """Venues that a name stands for: that venue, or all of a pair, by its base."""
         return self.venues(name) if name in self.markets else [v for v in self.everywhere() if v.venue == name]
 
-    def share_pools(self) -> None:
-        """Pairs of one pool see what has been traded."""
+    def share_pools(self, relaxed: bool = False) -> None:
+        """Pairs of one pool see what has been traded, and what keeps its fee has it. relaxed: by outsiders, without fee."""
         for pool in self.pools:
-            pool.share()
+            pool.share(relaxed)
 
     def traded_asset(self, asset: str) -> tuple[str, float]:
         """What an asset is traded as, and units of it."""

@@ -149,7 +149,7 @@ class Path(Answers):
             base, quote = market.relax(self.w.dt)
             self.x.ledger.move(market.asset, base, "arbitrageurs", "venues")
             self.x.ledger.move(market.quote, quote, "arbitrageurs", "venues")
-        self.x.share_pools()
+        self.x.share_pools(relaxed=True)
         follow(self.x, self.w.exchanges, k * self.w.dt)
         for fee in self.w.fee_rules:
             fee.step(self.x.named(fee.venue)[0], self.w.dt)

@@ -15,7 +15,7 @@ from reference.lending import Lender, Reserve
 from reference.margin import Layer, MarginExchange
 from reference.persons import Persons
 from reference.pool import Market
-from reference.shared_pool import SharedPool
+from reference.shared_pool import KeptFee, SharedPool
 
 if TYPE_CHECKING:
     from reference.bands import Amm
@@ -168,7 +168,7 @@ class Setting:
     carriers: list[Carrier] = field(default_factory=list)
     people: list[str] = field(default_factory=lambda: list(OF_OWNERS))  # kinds of actors, by the first of each
     further: dict[str, list[Market]] = field(default_factory=dict)  # by base: venues of a pair behind its first
-    pools: list[SharedPool] = field(default_factory=list)
+    pools: list[SharedPool | KeptFee] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)
     providers: list[Provider] = field(default_factory=list)
     fee_rules: list[FeeRule] = field(default_factory=list)
@@ -256,7 +256,7 @@ class Result:
     desks: list[Desk] = field(default_factory=list)
     providers: list[Provider] = field(default_factory=list)
     fee_rules: list[FeeRule] = field(default_factory=list)
-    pools: list[SharedPool] = field(default_factory=list)
+    pools: list[SharedPool | KeptFee] = field(default_factory=list)
     backed: dict[str, Backed] = field(default_factory=dict)  # by asset, as they ended
     redeemers: list[Redeemer] = field(default_factory=list)
     coins: list[Pair] = field(default_factory=list)

@@ -9,7 +9,7 @@ from delever.model.asset import factor_of
 from delever.model.world import World
 from reference.between import Desk, FeeRule, Outage, Provider
 from reference.pool import Market, Profile
-from reference.shared_pool import SharedPool
+from reference.shared_pool import KeptFee, SharedPool
 
 
 def profile_of(venue: Any, price: float, source: Any) -> Profile:
@@ -32,14 +32,15 @@ def further_of(world: World, markets: dict[str, Market], source: Any) -> dict[st
     return found
 
 
-def pools_of(world: World, markets: dict[str, Market], further: dict[str, list[Market]]) -> list[SharedPool]:
-    """Pools of several pairs."""
+def pools_of(world: World, markets: dict[str, Market], further: dict[str, list[Market]]) -> list[SharedPool | KeptFee]:
+    """Pools of several pairs, and those that keep their fee."""
     everywhere = {v.venue: v for m in markets for v in [markets[m], *further.get(m, [])]}
     names: dict[str, list[str]] = {}
     for name, venue in world.venues.items():
         if getattr(venue, "pool", None):
             names.setdefault(venue.pool, []).append(name)
-    found = []
+    found: list[SharedPool | KeptFee] = [
+        KeptFee(everywhere[name]) for name, venue in world.venues.items() if getattr(venue, "keeps_fee", False)]
     for some in names.values():
         spec: Any = world.venues[some[0]]
         found.append(SharedPool(spec.A, dict(spec.balances), [everywhere[name] for name in some], spec.cells))

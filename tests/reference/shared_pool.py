@@ -1,4 +1,4 @@
-"""Pairs of one StableSwap pool of many: what one trades, the others see.
+"""Pools that trades change: pairs of one StableSwap pool, of which what one trades the others see; pools that keep their fee.
 
     Ann S + D = Ann D + K,   K = D^(n+1) / (n^n P),   Ann = n A,   D of the stated balances
     price of the base x in the quote y = (Ann + K / x) / (Ann + K / y)
@@ -72,8 +72,8 @@ class SharedPool:
         root = math.sqrt(b * b + 4.0 * c)
         return 2.0 * c / (b + root) if b > 0.0 else (root - b) / 2.0
 
-    def share(self) -> None:
-        """After trades: balances follow the pairs that have traded, the others follow balances."""
+    def share(self, relaxed: bool) -> None:
+        """After trades, or where pairs have relaxed: balances follow the pairs that have traded, the others follow balances."""
         moved = [i for i, pair in enumerate(self.pairs) if pair.s != self.seen[i]]
         for i in moved:
             pair = self.pairs[i]
@@ -87,3 +87,31 @@ class SharedPool:
                 pair.profile = self.profile(pair)
         self.shared += bool(moved)
         self.together += len(moved) > 1
+
+
+@dataclass(eq=False)
+class KeptFee:
+    """A constant product that what it charges joins: it holds x of the base and y of the quote, and stands at y / x."""
+
+    pair: Market
+    seen: float = 0.0  # s when it was last looked at
+    shared: int = 0  # how often
+    together: int = 0
+    nearest: float = math.inf
+
+    def share(self, relaxed: bool) -> None:
+        """After trades. relaxed: of outsiders, who pay nothing."""
+        p, s = self.pair.profile, self.pair.s
+        assert p is not None
+        if relaxed or s == self.seen:
+            self.seen = s
+            return
+        before, after, size = p.w_at_sold(self.seen), p.w_at_sold(s), p.liquidity[0]
+        x, y, more = size * after, size / after, p.fee_in / (1.0 - p.fee_in)
+        if s > self.seen:
+            x += more * (s - self.seen)
+        else:
+            y += more * (self.seen - s) / (before * after)
+        w, size = math.sqrt(x / y), math.sqrt(x * y)
+        self.pair.profile = Profile([w, 2.0 * w], [size], [s, s + size * w], p.fee_in, p.fee_out, False, p.quoted)
+        self.seen, self.shared = s, self.shared + 1

@@ -65,6 +65,8 @@ class VenuesDraw(HouseDraw):
         if not self.chance(0.45):
             found = super().venue(name, quote)
             found["fee"] = found["fee"] or 0.0002  # without one bid and ask are one: rounding decides after they have met
+            if found["kind"] == "constant_product":
+                found["keeps_fee"] = round(1e4 * sum(found["reserves"].values())) % 2 == 1  # no draw: the others stay as they are
             return found
         rng, price = self.rng, self.price[name]
         ratio = price / self.price.get(quote, 1.0)
