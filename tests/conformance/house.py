@@ -147,6 +147,9 @@ def world_with(role: str, kind: str, times: int = 1) -> World:
             stated["protocols"]["aave"] |= {"cash": {"USD": 1e5}, "rates": {"USD": curve}}
         if kind == "vaults":
             stated["protocols"]["aave"]["cash"] = {"USD": 1e5}
+        if kind == "peg_keepers":
+            stated["venues"]["steth"] = {"kind": "stableswap", "pair": "stETH/ETH", "A": 30, "fee": 0.0004,
+                                         "balances": {"stETH": 900, "ETH": 1000}, "half_life": 600}
         if kind == "venue_arbitrageurs":
             stated["liquidity"] = "fragmented"
             stated["venues"]["small"] = stated["venues"]["eth"] | {"reserves": {"ETH": 100, "USD": 2e5}}

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from delever.core.pool_curves import CROWDING, ITERATIONS, SPAN, left_over
 from delever.ingest import curve_pool
 from delever.model.errors import InputError
 from delever.model.quantity import Amount, Share, Text
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
     from delever.core.setting import Setting
     from delever.ingest.source import Source
     from delever.model.world import World
-
-SPAN = 14.0  # nodes reach balances e^14 times as lopsided as the start's; beyond, the last liquidity goes on
-CROWDING = 3.0  # nodes are sinh(3) = 10 times as dense at the start as evenly spread
-ITERATIONS = 255  # of Newton's method, as in the contract; it takes about ten
 
 
 class StableSwap(Venue):
@@ -152,11 +149,6 @@ def curve_of_many(base: float, quote: float, others: Sequence[float], amplificat
     y = np.concatenate([counterpart(base * left[1:], others, d, ann)[::-1], quote * left])
     bend = bend_of(others, d) / (x * y)  # D^(n+1) / (n^n P)
     return np.sqrt((ann + bend / y) / (ann + bend / x)), x - base
-
-
-def left_over(half: int) -> np.ndarray:
-    """Share of a balance that is left at the nodes towards where it has run out [half + 1]."""
-    return np.asarray(np.exp(-SPAN * np.sinh(CROWDING * np.arange(half + 1) / half) / math.sinh(CROWDING)))
 
 
 def bend_of(others: Sequence[float], d: float) -> float:
