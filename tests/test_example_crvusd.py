@@ -49,6 +49,19 @@ def test_its_world_sells_on_the_way_down_and_buys_back_on_the_way_up() -> None:
     assert max(float(run.paths[name].to_numpy().max()) for name in run.paths.column_names if name.startswith("residual.")) < 1e-9
 
 
+def test_its_keepers_shorten_a_depeg_and_the_second_versions_do_not_make_it_shallower() -> None:
+    """As docs/crvusd.md says, on fewer paths."""
+    peg = script("peg")
+    alone, _, second, first = (peg.figures(changes, paths=2) for changes in peg.CASES.values())
+    off = "minutes more than 0.1 % off"
+    assert max(first[off], second[off]) < 0.7 * alone[off]
+    assert second["highest price"] == pytest.approx(alone["highest price"], abs=2e-4)
+    assert first["highest price"] < alone["highest price"] - 1e-3
+    assert second["lowest price"] < alone["lowest price"] - 1e-3
+    assert second["minted"] >= second["burned"] > 1e6 and second["keepers' profit"] > first["keepers' profit"] > 0.0
+    assert second["highest rate"] > 0.13
+
+
 @with_data
 def test_a_thousand_borrowers_stand_two_weeks_beside_the_real_ones(history: ModuleType, tmp_path: Path) -> None:
     """Nothing is lost, and most of the loans that others close are near the limit from the start: more than really were."""

@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 
 from actors.pegged import keeper, pegged_world
 from actors.redeem import COIN, ends
+from delever.engine.step import step
 from delever.model.errors import InputError
 from delever.model.world import World
 from delever.rates.base import YEAR
 from delever.rates.monetary_policy import rate_by_peg
+from delever.run.collect import collect, mechanisms_of
+from protocols.llamma_worlds import loans, started
+from protocols.llamma_worlds import world as llamma_world
 from run.small import book, steps
 from stated import some
 
@@ -124,3 +128,24 @@ def test_nobody_who_supplies_earns() -> None:
 def test_what_is_wrong_is_one_line(policy: dict[str, Any], line: str) -> None:
     with pytest.raises(InputError, match=line):
         owing(policy=policy)
+
+
+def soft(curve: dict[str, Any]) -> World:
+    """One loan of LLAMMA in USD whose rate is this curve's."""
+    return llamma_world(loans((10.0, 9000.0, 10)), protocols__crvusd__rates={"USD": curve})
+
+
+def test_loans_in_bands_grow_by_it_and_nothing_else_does() -> None:
+    """USD is its own peg: rate0 for six hours."""
+    acting, state, _ = started(soft({"kind": "monetary_policy", "rate0": RATE0}))
+    for _ in range(360):
+        step(acting, state)
+    index = math.exp(RATE0 / YEAR * 6 * 3600.0)
+    assert state.reserves.borrow_index[:, 0].max() == pytest.approx(index, rel=1e-12)
+    values = {value.column.name: value.values for value in collect(mechanisms_of(acting), state)}
+    assert values["borrow_rate"] == pytest.approx([RATE0], rel=1e-12)
+
+
+def test_what_asks_for_a_reserve_is_refused_where_coins_are_minted() -> None:
+    with pytest.raises(InputError, match="rates is of lending protocols; nothing is lent out by llamma"):
+        soft({"kind": "kinked", "slope": 0.1, "steep": 1.0, "kink": 0.8})

@@ -244,16 +244,20 @@ class Keeping(Phase):
         for due in self.keepers.kept[LAST] + self.keepers.terms[:, DELAY, None]:
             np.minimum(state.wake, np.where(due > state.time, due, np.inf), out=state.wake)
 
+    def market(self, i: int) -> int:
+        """Of its pool."""
+        return int(self.pools.market[self.keepers.whole[i, POOL]])
+
     def amounts(self, state: State) -> list[Value]:
         """See core/columns.py."""
         kept, out = self.keepers.kept, []
         for i, name in enumerate(self.names):
-            m = int(self.pools.market[self.keepers.whole[i, POOL]])
             values = (kept[MINTED, i], kept[BURNED, i], kept[DEBT, i], kept[CLAIM, i] - kept[DEBT, i], kept[CALLERS, i])
-            out += [Value(column, found.copy(), market=m, of=name) for column, found in zip(SAID, values, strict=True)]
+            out += [Value(column, found.copy(), market=self.market(i), of=name)
+                    for column, found in zip(SAID, values, strict=True)]
         return out
 
     def columns(self, state: State) -> list[Value]:
         """How often."""
-        return [Value(TIMES, self.keepers.kept[ACTIONS, i].copy(), of=name, place=f"actors.{name}")
+        return [Value(TIMES, self.keepers.kept[ACTIONS, i].copy(), market=self.market(i), of=name, place=f"actors.{name}")
                 for i, name in enumerate(self.names)]

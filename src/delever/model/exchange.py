@@ -143,10 +143,14 @@ def check_one_home(world: WorldParts) -> None:
 
 
 def check_lending_only(name: str, world: WorldParts) -> None:
-    """An exchange lends nothing: it has no reserves that could be empty, and pays funding instead of interest."""
+    """An exchange lends nothing: it has no reserves that could be empty, and pays funding instead of interest. Who mints what is
+    borrowed has no such reserves either, but may have a rate that asks for none."""
     protocol = world.protocols[name]
+    if not is_exchange(protocol) and getattr(protocol.rules, "lends", True):
+        return
+    by_reserve = is_exchange(protocol) or any(not getattr(curve, "of_minted", False) for curve in protocol.rates.values())
     for part in ("cash", "borrowed", "rates"):
-        if (is_exchange(protocol) or not getattr(protocol.rules, "lends", True)) and getattr(protocol, part):
+        if getattr(protocol, part) and (part != "rates" or by_reserve):
             remedy = f"nothing is lent out by {protocol.rules.kind}: leave it out"
             raise InputError("is of lending protocols", path=("protocols", name, part), remedy=remedy)
 

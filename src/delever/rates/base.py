@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -42,6 +42,7 @@ Reserve = tuple[str, str]  # protocol, asset
 class RateCurve(Spec, ABC):
     """What a user states about the rates of one asset of a protocol."""
 
+    of_minted: ClassVar[bool] = False  # asks nothing of a reserve: for coins that are minted for loans
     reserve_factor: Share = Field(0.0, description="the protocol's part of the interest")
 
     @classmethod

@@ -33,19 +33,21 @@ from delever.rates.base import HIGHEST, YEAR, RateCurve, RatesPhase, Reserve, gr
 MOST = 43959106799e-18  # [1/s] 300 % a year, compounded
 LOWEST_POWER, HIGHEST_POWER, TIMES = -41.446531673892821, 6.907755278982137, 1000.0  # below: 0; ln 1000; the most that e^x counts
 REMAINDER, FULL = 0.1, 0.9999  # the rate is x 1.9 when a tenth is left below the ceiling
-RATE0, SIGMA, TARGET, EXTRA, CEILING = range(5)  # columns of terms
+RATE0, SIGMA, TARGET, EXTRA, CEILING, ELSEWHERE = range(6)  # columns of terms
 
 
 class MonetaryPolicy(RateCurve):
     """The rate of one stablecoin, by its price and its peg keepers."""
 
     kind = "monetary_policy"
+    of_minted = True
 
     rate0: PerYear = Field(ge=0, le=1.4, examples=["10 %"], description="rate at the peg with no coin out of peg keepers")
     sigma: Share = Field(0.02, ge=1e-4, le=1, description="how far below the peg the rate is e times as high")
     target: Share = Field(0.1, gt=0, le=1, description="part of the debt that peg keepers have out at which the rate is rate0/e")
     keepers: list[Text] = Field([], description="actors that are its peg keepers")
     feed: Text | None = Field(None, description="feed of the coin's price; null: its market price in USD")
+    elsewhere: Amount = Field(0.0, ge=0, description="units owed by whom the book lacks, all along")
     ceiling: Amount | None = Field(None, gt=0, examples=["200m"], description="units that may be owed; null: of no account")
     extra: PerYear = Field(0.0, ge=0, description="what is added to the rate")
     averaged: Seconds | None = Field(None, gt=0, description="averaging time of the peg keepers' part; null: as it is")
@@ -91,7 +93,7 @@ def rate_by_peg(price: float, fraction: float, filled: float, rate0: float, sigm
 
 @kernel
 def rates_of(terms: np.ndarray, log_price: np.ndarray, fraction: np.ndarray, used: np.ndarray, rate: np.ndarray) -> None:
-    """terms: [n, 5], a second; log_price, fraction, used: [n, P]; rate: [n, P], written."""
+    """terms: [n, 6], a second; log_price, fraction, used: [n, P]; rate: [n, P], written."""
     for i in range(terms.shape[0]):
         for p in range(rate.shape[1]):
             filled = used[i, p] if terms[i, CEILING] < np.inf else -1.0
@@ -104,13 +106,14 @@ def look(number: np.ndarray, out: np.ndarray, keep: np.ndarray, terms: np.ndarra
          fraction: np.ndarray, used: np.ndarray) -> None:
     """Peg keepers' part of the debt, and the part of the ceiling that is owed.
 
-    number: [n] reserves; out: [n, P] units that peg keepers have out; keep: [n] share of the average so far; terms: [n, 5];
+    number: [n] reserves; out: [n, P] units that peg keepers have out; keep: [n] share of the average so far; terms: [n, 6];
     fraction, used: [n, P], written.
     """
     for i in range(number.shape[0]):
         for p in range(used.shape[1]):
             owed = owed_of(number[i], p, reserves, ledgers)
-            now = max(out[i, p], 0.0) / owed if owed > 0.0 else 0.0
+            debt = owed + terms[i, ELSEWHERE]
+            now = max(out[i, p], 0.0) / debt if debt > 0.0 else 0.0
             fraction[i, p] = now + (fraction[i, p] - now) * keep[i]
             used[i, p] = owed / terms[i, CEILING]
 
@@ -128,7 +131,7 @@ class Policies(RatesPhase):
     def __init__(self, specs: Mapping[Reserve, MonetaryPolicy], setting: Setting) -> None:
         super().__init__(specs, setting)
         made, actors = list(specs.values()), setting.world.actors
-        self.terms = np.array([[one.rate0 / YEAR, one.sigma, one.target, one.extra / YEAR, one.ceiling or math.inf]
+        self.terms = np.array([[one.rate0 / YEAR, one.sigma, one.target, one.extra / YEAR, one.ceiling or math.inf, one.elsewhere]
                                for one in made])
         self.coin, layout = [setting.layout.asset(asset) for _, asset in specs], setting.layout.tree
         self.chain = [layout.chain[coin, :layout.length[coin]] for coin in self.coin]
