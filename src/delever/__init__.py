@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from delever.analysis.contagion import contagion
     from delever.analysis.leaning import lean
     from delever.analysis.limits import static_checks
+    from delever.analysis.looping import loop
     from delever.analysis.network import network
     from delever.analysis.outcomes import outcomes
     from delever.analysis.reverse import reverse
@@ -71,6 +72,7 @@ __all__ = [
     "lean",
     "liquidation_prices",
     "load",
+    "loop",
     "network",
     "open_run",
     "outcomes",
@@ -108,6 +110,7 @@ _HOME = {
     "lean": "delever.analysis.leaning",
     "liquidation_prices": "delever.analysis",
     "load": "delever.worlds",
+    "loop": "delever.analysis.looping",
     "network": "delever.analysis.network",
     "outcomes": "delever.analysis.outcomes",
     "remainder_worlds": "delever.analysis",

@@ -27,6 +27,7 @@ WRITES = [
     (["deleverage", "balances.csv", "--shock", "bond=-3 %", "--fall", "0 %, 5 %"], "--chart", "d.svg"),
     (["clear", "debts.csv", "means.csv"], "--chart", "c.svg"), (["contagion", "both", "--network"], "--chart", "n.svg"),
     (["replay", "run", "--path", "0"], "--out", "r.parquet"), (["report", "run"], "--out", "r.html"),
+    (["loop", "first", "--collateral", "ETH", "--debt", "USDC", "--equity", "10", "--ltv", "70 %"], "--out", "loops.csv"),
     (["solvency", "first"], "--csv", "e.csv"), (["limits", "first"], "--csv", "l.csv"),
     (["attribute", "run"], "--chart", "a.svg"), (["outcomes", "run"], "--csv", "o.csv"),
     (["change", "run", "run"], "--chart", "why.svg"), (["import", "loans.csv", "--as", "lending"], "--out", "book.csv"),

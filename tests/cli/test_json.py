@@ -174,6 +174,11 @@ def test_what_collateral_would_fetch(both: str) -> None:
     held("solvency", typed("solvency", both, "--shock", "all -60 %"))
 
 
+def test_a_recursive_position(elsewhere: Path) -> None:
+    words = ("--collateral", "ETH", "--debt", "USDC", "--equity", "100", "--ltv", "70 %")
+    held("loop", typed("loop", "first", *words, "--rounds", "3"))
+
+
 def test_limits(both: str) -> None:
     held("limits", typed("limits", both))
 

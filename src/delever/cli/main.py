@@ -19,6 +19,7 @@ from delever.cli import (
     import_command,
     init,
     limits,
+    loop,
     monitor,
     outcomes,
     passage,
@@ -65,6 +66,7 @@ app.command()(wall.wall)
 app.command()(criticality.criticality)
 app.command()(solvency.solvency)
 app.command()(limits.limits)
+app.command()(loop.loop)
 app.command()(reverse.reverse)
 app.command()(check.check)
 app.command()(replay.replay)

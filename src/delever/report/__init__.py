@@ -114,6 +114,7 @@ def _report(result: object, title: str) -> Report:
     from delever.analysis import Check, Comparison, Criticality, FirstPassage, Solvency, Sweep, Wall
     from delever.analysis.change import Change
     from delever.analysis.limits import Limits
+    from delever.analysis.looping import Loop
     from delever.analysis.outcomes import Outcomes
     from delever.analysis.reverse import Reverse
     from delever.analysis.tails import Tails
@@ -123,6 +124,7 @@ def _report(result: object, title: str) -> Report:
     from delever.report.criticality import criticality_report
     from delever.report.document import Report, Section
     from delever.report.limits import limits_report
+    from delever.report.looping import loop_report
     from delever.report.outcomes import outcomes_report
     from delever.report.passage import passage_report
     from delever.report.reverse import reverse_report
@@ -152,6 +154,8 @@ def _report(result: object, title: str) -> Report:
         return change_report(result)
     if isinstance(result, Outcomes):
         return outcomes_report(title or "the run", result)
+    if isinstance(result, Loop):
+        return loop_report(title or "the world", result)
     if isinstance(result, Limits):
         return limits_report(title or "the world", result)
     if isinstance(result, Solvency):
