@@ -34,3 +34,10 @@ def test_who_leaves_makes_the_cascade_at_eight_rounds_and_is_saved_at_twenty(cas
     stay, leave = (cascade.figures(20, owners, paths=2) for owners in ("stay", "flash"))
     assert leave["bad debt (k USD)"] < 0.1 * stay["bad debt (k USD)"]
     assert leave["left (m USD)"] > 10.0
+
+
+def test_the_pages_figures_are_what_the_script_prints(cascade: ModuleType) -> None:
+    """A row of the table in docs/loops.md."""
+    page = (FOLDER.parents[1] / "docs" / "loops.md").read_text().splitlines()
+    said = next(line.strip("| ").split(" | ")[2:] for line in page if line.startswith("| 8 | flash |"))
+    assert said == [cascade.shown(name, value) for name, value in cascade.figures(8, "flash").items()]

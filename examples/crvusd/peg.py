@@ -49,15 +49,18 @@ def figures(changes: dict[str, Any], paths: int = PATHS) -> dict[str, float]:
             "rate at the end": mean("borrow_rate") or 0.1, "highest rate": mean("highest_borrow_rate") or 0.1}
 
 
+def shown(name: str, value: float) -> str:
+    """As the table has it."""
+    return f"{value:.4f}" if "price" in name else f"{value:.2%}" if "rate" in name else f"{value:,.0f}"
+
+
 def main() -> None:
     """Print a table."""
     found = {name: figures(changes) for name, changes in CASES.items()}
     print("| |", " | ".join(found), "|")
     print("|---|" + "---|" * len(found))
     for name in next(iter(found.values())):
-        values = [one[name] for one in found.values()]
-        print(f"| {name} |", " | ".join(f"{value:.4f}" if "price" in name else f"{value:.2%}" if "rate" in name
-                                        else f"{value:,.0f}" for value in values), "|")
+        print(f"| {name} |", " | ".join(shown(name, one[name]) for one in found.values()), "|")
 
 
 if __name__ == "__main__":
