@@ -28,7 +28,7 @@ from test_reserves_against_reference import ReservesResult, on_path, reserves_di
 
 WORLDS = 180
 BATCH = 30
-OWNERS = ("loopers", "carry")  # kinds of actors
+OWNERS = ("loopers", "carry", "recursive")  # kinds of actors
 
 
 @dataclass

@@ -27,7 +27,8 @@ class Answers(Settlement):
         near = self.w.persons.near_calls(self.w.accounts, done, views) if self.w.persons is not None and b == 1 else []
         leaving, looping = (self.owners.leaving(views), self.owners.looping(views)) if b == 1 else ([], [])
         sent = {"depositors": self.withdrawals(), "carry": leaving, "loopers": looping, "owners": self.shifts(near, views),
-                "redeemers": self.issuers.offers(self.time), "algorithmic": self.burners.offers(self.time)}
+                "recursive": self.winders.offers(b, self.time, views), "redeemers": self.issuers.offers(self.time),
+                "algorithmic": self.burners.offers(self.time)}
         return [t for who in self.w.people for t in sent.get(who, ())]
 
     def shifts(self, accounts: list[Account], views: dict[str, View]) -> list[Transaction]:

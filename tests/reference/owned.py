@@ -82,9 +82,13 @@ class Owned:
         self.owners.near(self.lending.there(protocol, asset), units)
         return self.lending.there(protocol, asset) >= units
 
+    def alone(self, sold: str, bought: str, units: float) -> float:
+        """What selling alone would bring now."""
+        return self.x.trade([(sold, bought, units, "asks")], real=False)[0]
+
     def pays(self, sold: str, bought: str, units: float, needed: float) -> bool:
         """Whether selling alone, now, brings what is needed."""
-        out = self.x.trade([(sold, bought, units, "asks")], real=False)[0]
+        out = self.alone(sold, bought, units)
         self.owners.near(out, needed)
         self.counts["sale too dear"] += out < needed
         return out >= needed

@@ -30,6 +30,7 @@ from reference.redemption import Issuers
 from reference.setting import Feed, Order, Result, Setting, Transaction
 from reference.storefront import Storefronts
 from reference.terms import Moving
+from reference.winders import Winders
 
 EMPTY = math.log(1e6)  # move of a pool's log price since the start after which its price is a small difference of large numbers
 BROKEN = 40.0  # log price, of either sign, at which nobody trades: its rounding is more than two implementations may differ by
@@ -64,6 +65,7 @@ class Path(Answers):
         self.allowed = Allowed({where: setting.limits.setdefault(where, Limits()) for where in reserves}, self.lending,
                                self.counts)
         self.owners = Owners(setting.loopers, setting.carriers, setting.accounts, self.lending, setting.home, setting.seed)
+        self.winders = Winders(setting.winders, setting.accounts, setting.home, self.alone, self.owners.near)
         self.issuers = Issuers(setting.backed, setting.failures, setting.redeemers, self.x, self.counts)
         self.burners = Burners(setting.coins, setting.backed, self.x, self.answer, self.counts)
         follow(self.x, setting.exchanges, 0.0)

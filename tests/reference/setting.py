@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from reference.redemption import Backed, Failure, Redeemer
     from reference.storefront import Store
     from reference.terms import Follower, Vote
+    from reference.winders import Winder
 
 OF_OWNERS = {"borrowers": ["top_up"], "depositors": ["withdrawal"], "carry": ["leave"], "loopers": ["close", "lever"],
-             "owners": ["shift"]}
+             "owners": ["shift"], "recursive": ["unwind", "wind"]}
 
 
 @dataclass
@@ -166,6 +167,7 @@ class Setting:
     followers: list[Follower] = field(default_factory=list)
     loopers: list[Looper] = field(default_factory=list)
     carriers: list[Carrier] = field(default_factory=list)
+    winders: list[Winder] = field(default_factory=list)
     people: list[str] = field(default_factory=lambda: list(OF_OWNERS))  # kinds of actors, by the first of each
     further: dict[str, list[Market]] = field(default_factory=dict)  # by base: venues of a pair behind its first
     pools: list[SharedPool | KeptFee] = field(default_factory=list)

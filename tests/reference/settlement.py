@@ -22,6 +22,7 @@ from reference.redemption import KINDS as OF_ISSUERS
 from reference.redemption import Issuers
 from reference.setting import Feed, Order, Setting, Transaction
 from reference.storefront import Stock, Storefronts
+from reference.winders import Round
 
 BATCH = ("oracle", "owners", "claim", "kick", "take", "redo", "absorb", "buy_collateral", *OF_BANDS, "order", *OF_ISSUERS,
          *OF_BURNERS)
@@ -186,7 +187,10 @@ class Settlement(Owned):
             assert isinstance(t.ref, Account)
             done = self.topped_up(t, t.ref)
         elif isinstance(t.ref, Deal):
-            done = self.lent_more(t.ref) if t.kind == "lever" else self.closed(t.ref)
+            done = self.lent_more(t.ref) if t.kind in ("lever", "wind") else self.closed(t.ref)
+            if done is not None and isinstance(t.ref, Round):
+                t.ref.happened()
+                self.counts[t.kind] += 1
         elif t.kind in OF_ISSUERS:
             done = self.issuers.settle(t, self.time)
         elif t.kind in OF_BURNERS:

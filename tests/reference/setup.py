@@ -19,7 +19,7 @@ from reference.setup_house import auctions_of, bidders_of, breakers_of, chain_of
 from reference.setup_lending import lenders_of, reserves_of
 from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, option_of, waterfall_of
 from reference.setup_persons import persons_of
-from reference.setup_terms import carriers_of, followers_of, limits_of, loopers_of, votes_of
+from reference.setup_terms import carriers_of, followers_of, limits_of, loopers_of, votes_of, winders_of
 from reference.setup_venues import desks_of, fee_rules_of, further_of, outages_of, pools_of, profile_of, providers_of
 
 YEAR = 365.0 * 86400.0  # [s]
@@ -54,6 +54,7 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         path=path, seed=scenario.seed, exchanges=exchanges, limits=limits_of(world), votes=votes_of(world),
         backed=backed_of(world), failures=failures_of(world, scenario.step / blocks), redeemers=redeemers_of(world),
         coins=pairs_of(world), followers=followers_of(world), loopers=loopers_of(world), carriers=carriers_of(world),
+        winders=winders_of(world),
         persons=persons_of(world, path),
         arbitrageurs=arbitrageurs_of(world, exchanges), waterfalls={name: waterfall_of(p) for name, p in lending.items()})
 

@@ -11,6 +11,7 @@ from reference.limits import Limits
 from reference.owners import Carrier, Looper
 from reference.setup_margin import is_exchange
 from reference.terms import Follower, NewTerms, Vote
+from reference.winders import Winder
 
 TERMS_OF = {"haircut": "haircut", "margin": "tiers"}  # by which field an asset has the term; others: a threshold
 
@@ -76,3 +77,11 @@ def carriers_of(world: World) -> list[Carrier]:
     """In the order in which they are stated. Rates in 1/year."""
     return [Carrier(name, one.protocol, one.asset, one.median, one.spread, one.slippage, one.fee)
             for name, one in world.actors.items() if one.kind == "carry"]
+
+
+def winders_of(world: World) -> list[Winder]:
+    """In the order in which they are stated."""
+    never = math.inf
+    return [Winder(name, one.protocol, one.collateral, one.debt, one.accounts, never if one.enters is None else one.enters,
+                   one.rounds, one.ltv, never if one.leaves is None else one.leaves, one.low or 0.0, one.keep, one.slippage,
+                   one.by == "flash", one.fee) for name, one in world.actors.items() if one.kind == "recursive"]
