@@ -244,6 +244,9 @@ class Winding(Phase):
 
     def offer(self, state: State) -> None:
         """In every block: who has begun goes on, in the first of a step others begin."""
+        begun = self.owners.leaving | (self.owners.done > 0.0)
+        if state.block != 1 and not begun[:, state.active].any():
+            return
         enter_slots(state)
         price_all(state)
         most = self.owners.done.size
