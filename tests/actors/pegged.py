@@ -61,6 +61,16 @@ class PoolOfTwo:
             self.d = self.total(self.x, self.y)
             return float(self.d - before)
 
+    def sell(self, units: float) -> None:
+        """So many units of the coin are sold into it; the fee is left out of what it holds."""
+        with localcontext() as context:
+            context.prec = 40
+            self.x += Decimal(units)
+            y = self.d
+            for _ in range(200):  # get_y: y^2 + (x + D / Ann - D) y = D^3 / (4 x Ann)
+                y = (y * y + self.d**3 / (4 * self.x * self.ann)) / (2 * y + self.x + self.d / self.ann - self.d)
+            self.y = y
+
     def price(self) -> float:
         """Of the coin in its peg."""
         with localcontext() as context:

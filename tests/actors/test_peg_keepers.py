@@ -107,6 +107,34 @@ def test_it_never_acts_at_a_loss_and_its_pool_is_the_contracts(coin: float, peg:
     assert said["keeper_minted"] - said["keeper_burned"] + debt == pytest.approx(said["keeper_debt"], abs=1e-6)
 
 
+@settings(max_examples=25)
+@given(st.lists(some(0.0, 3e6), min_size=3, max_size=3), some(0.0, 0.001))
+def test_between_trades_of_others_it_acts_on_what_they_have_left(sold: list[float], fee: float) -> None:
+    """Sales at 5, 20 and 35 min, times of its own at 20 s and every quarter of an hour after: all in the contract's order."""
+    events = [{"kind": "order", "order": f"sell {units} COIN", "at": f"{minute} min"}
+              for units, minute in zip(sold, (5, 20, 35), strict=True) if units > 1.0]
+    state, said = ends(pegged_world({"keeper": keeper(rule="always")}, fee=fee, scenario={"horizon": "50 min", "events": events}))
+    pool, debt, claim, edge = PoolOfTwo(fee=fee), 0.0, 0.0, False
+    for quarter in range(4):
+        off = float(pool.y - pool.x)
+        edge |= abs(off) < 10.0
+        units = 0.2 * off if off > 0.0 else -min(-0.2 * off, debt)
+        before = (pool.x, pool.y, pool.d)
+        grown = pool.change(units) if units else 0.0
+        profit, then = max(claim - debt - 1.0, 0.0), max(claim + grown - debt - units - 1.0, 0.0)
+        edge |= 0.0 < abs(then - profit) < 1.0
+        if units and then >= profit and claim + grown >= 0.0:
+            debt, claim = debt + units, claim + grown - 0.2 * (then - profit)
+        else:
+            pool.x, pool.y, pool.d = before
+        if quarter < 3 and sold[quarter] > 1.0:
+            pool.sell(sold[quarter])
+    if edge:
+        return
+    assert said["keeper_debt"] == pytest.approx([debt], abs=50.0)
+    assert math.exp(price(state)) == pytest.approx(pool.price(), abs=2e-6)
+
+
 def test_it_stops_where_the_next_time_would_cost_it_profit() -> None:
     """By the contract: the first times gain, the one after the last would not."""
     fee = 0.002
