@@ -19,11 +19,11 @@ import numpy as np
 from delever.core.jit import kernel
 from delever.core.market import log_price_at
 from delever.core.phase import Phase
+from delever.core.pool_curves import with_rows
 from delever.core.profile import Profiles, inverse_root
 from delever.core.setting import Setting
 from delever.core.state import State
 from delever.core.tables import Markets
-from delever.venues.shared_pool import with_rows
 
 
 @kernel
