@@ -14,11 +14,11 @@ import pytest
 
 from delever.core.empty import new_markets
 from delever.core.market import log_price_at, purchase, sale
+from delever.core.pool_curves import with_rows
 from delever.ingest.source import Source
 from delever.venues.base import stack
 from delever.venues.constant_product import ConstantProduct
 from delever.venues.kept_fees import deepen
-from delever.venues.shared_pool import with_rows
 from evm.chain import Chain, Refused
 from evm.packages import contracts
 from evm.pairs import Pairs
