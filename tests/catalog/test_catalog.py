@@ -90,3 +90,9 @@ def test_morphos_incentives_are_what_its_rules_work_out() -> None:
                 implied = Morpho(version="v1").incentives(np.array([values["liquidation_threshold"]]))
                 assert values["incentive"] == pytest.approx(float(implied[0]), abs=1e-11)
     assert len(sets) == 2
+
+
+def test_no_call_of_aave_v4_lowers_health_at_its_full_bonus_at_the_terms_of_arc() -> None:
+    """The main spoke's: (1 + incentive) x threshold <= 0.9, the health at which the whole bonus is paid."""
+    for asset, values in get("aave-v4-arc-main-2026-06").items():
+        assert (1.0 + values["incentive"]) * values["liquidation_threshold"] <= 0.9, asset

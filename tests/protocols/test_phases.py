@@ -36,8 +36,8 @@ from protocols.one_account import LIQUIDATOR, setting
 
 pytestmark = pytest.mark.usefixtures("tables_of_their_own")
 
-ALL = [Aave(version="v2"), Aave(version="v3_0"), Aave(version="v3_3"), Compound(version="v2", seize_share=0.028),
-       ProRata(full_below=0.9, dust=100.0)]
+ALL = [Aave(version="v2"), Aave(version="v3_0"), Aave(version="v3_3"), Aave(version="v4"),
+       Compound(version="v2", seize_share=0.028), ProRata(full_below=0.9, dust=100.0)]
 ACCOUNTS, PATHS, FIRST_DEBT = 40, 3, 2
 NAMES, PROTOCOL = ("other", "ours"), 1  # signatures 1 and 2 are of protocol 1
 CALL, ELSE = 3, 4  # numbers of kinds: a call by these rules, and something else

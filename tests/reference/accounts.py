@@ -35,13 +35,16 @@ class Account:
 class Rules:
     """What a protocol lets liquidators do."""
 
-    kind: str  # v2, v3_0, v3_3, pro_rata, clip, euler
+    kind: str  # v2, v3_0, v3_3, v4, pro_rata, clip, euler
     close_factor: float = 0.5
     full_above: float = 0.95  # v3: below this health the whole leg may be repaid
     dust: float = 0.0  # pro_rata [value]
     full_below: float = 0.0  # pro_rata: health factor
     most_discount: float = 0.0  # euler
     socialises: bool = True  # euler: what is owed without collateral is a deficit
+    target_health: float = math.nan  # v4
+    least_bonus: float = 1.0  # v4: share of the incentive
+    full_bonus_at: float = 0.0  # v4: health factor
     close_factor_at_start: float = math.nan
     nearest: float = math.inf  # relative distance of what a call may repay from nothing, where what must be left decides
 
@@ -123,17 +126,24 @@ def _one_pair(account: Account, taken: Leg, repaid: Leg, rules: Rules, view: Vie
               ) -> tuple[float, Claim] | None:
     """(repay value x incentive, claim) of Aave's call on a collateral and a debt leg."""
     incentive = _discount(account, rules, view) if rules.kind == "euler" else view.incentive(taken)
+    if rules.kind == "v4":
+        incentive *= _share_of_bonus(account, rules, view)
     factor = 1.0 + incentive
     held, owed = view.held_value(taken), view.owed_value(repaid)
-    limit = min(_close_limit(account, held, owed, rules, view), most * view.price[repaid.asset])
+    brought = most * view.price[repaid.asset]
+    limit = min(_to_target(account, factor * view.threshold(taken), rules, view) if rules.kind == "v4"
+                else _close_limit(account, held, owed, rules, view), brought)
     repay = min(owed, limit)
     all_repaid, all_taken = limit >= owed, False
     if repay * factor >= held:
         repay, all_taken = held / factor, True
         all_repaid = repay >= owed
-    if rules.kind == "v3_3" and not (all_repaid or all_taken):
+    left = 1000.0 / view.usd
+    if rules.kind == "v4" and not (all_repaid or all_taken):
+        more, all_repaid, all_taken = _with_dust(held, owed, repay, factor, left, rules)
+        repay, all_repaid, all_taken = (more, all_repaid, all_taken) if more <= brought else (repay, False, False)
+    if rules.kind in ("v3_3", "v4") and not (all_repaid or all_taken):
         # both leftovers at least 1000 USD, or the call repays less
-        left = 1000.0 / view.usd
         repay = min(repay, owed - left, (held - left) / factor)
         rules.nearest = min(rules.nearest, abs(repay) / left)
     if repay <= 0.0:
@@ -156,6 +166,30 @@ def _close_limit(account: Account, held: float, owed: float, rules: Rules, view:
         return rules.close_factor * owed if health(account, view) > rules.full_above else owed
     whole = not (min(held, owed) * view.usd >= 2000.0 and health(account, view) > rules.full_above)
     return math.inf if whole else rules.close_factor * owing(account, view)
+
+
+def _with_dust(held: float, owed: float, repay: float, factor: float, left: float, rules: Rules) -> tuple[float, bool, bool]:
+    """What is repaid where less than `left` may stay of nothing, the debt first; does all of the debt go, of the collateral?"""
+    rules.nearest = min(rules.nearest, abs(owed - repay - left) / left)
+    all_repaid = owed - repay < left
+    repay = owed if all_repaid else repay
+    rest = held - repay * factor
+    rules.nearest = min(rules.nearest, abs(rest if all_repaid else rest - left) / left)
+    if rest < 0.0 or (rest < left and not all_repaid):
+        return held / factor, False, True
+    return repay, all_repaid, False
+
+
+def _to_target(account: Account, called: float, rules: Rules, view: View) -> float:
+    """Debt value that brings the account to its target; called: backing that each unit of it takes away."""
+    missing = rules.target_health * owing(account, view) - backing(account, view)
+    return missing / (rules.target_health - called) if called < rules.target_health else math.inf
+
+
+def _share_of_bonus(account: Account, rules: Rules, view: View) -> float:
+    """Of an incentive, the more the less healthy the account is."""
+    gone = (1.0 - health(account, view)) / (1.0 - rules.full_bonus_at)
+    return rules.least_bonus + (1.0 - rules.least_bonus) * min(gone, 1.0)
 
 
 def _discount(account: Account, rules: Rules, view: View) -> float:

@@ -333,7 +333,7 @@ class Settlement(Owned):
     def absorb(self, account: Account, view: View) -> None:
         """What is owed without any collateral is booked as a deficit, where the rules say so."""
         rules = self.w.rules[account.protocol]
-        if rules.kind not in ("v3_3", "pro_rata") and not (rules.kind == "euler" and rules.socialises):
+        if rules.kind not in ("v3_3", "v4", "pro_rata") and not (rules.kind == "euler" and rules.socialises):
             return
         if any(leg.amount > 0.0 for leg in account.collateral):
             return

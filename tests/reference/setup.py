@@ -160,6 +160,8 @@ def rules_of(spec: Any) -> Rules:
         return Rules("pro_rata", spec.close_factor, dust=spec.dust, full_below=spec.full_below)
     if spec.kind == "euler":
         return Rules("euler", 1.0, most_discount=spec.most_discount, socialises=spec.socialises)
+    if spec.version == "v4":
+        return Rules("v4", 1.0, target_health=spec.target_health, least_bonus=spec.least_bonus, full_bonus_at=spec.full_bonus_at)
     return Rules(spec.version, spec.close_factor)
 
 

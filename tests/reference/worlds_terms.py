@@ -45,6 +45,7 @@ class DrawTerms:
         world.setdefault("policies", {})
         for name in self.plain:
             self.euler(name)
+            self.to_a_target(name)
             self.limit(name)
         self.owners()
         self.policies()
@@ -73,6 +74,13 @@ class DrawTerms:
         if protocol["rules"]["kind"] == "aave" and self.chance(0.3):
             protocol["rules"] = {"kind": "euler", "version": "v2", "most_discount": self.rng.choice([0.03, 0.08, 0.15]),
                                  "socialises": self.chance(0.7)}
+
+    def to_a_target(self, name: str) -> None:
+        """Aave v4 in place of 3.3, by a draw of its own."""
+        protocol, rng = self.world["protocols"][name], random.Random(f"v4 {name} {self.draw.seed}")
+        if protocol["rules"].get("version") == "v3_3" and rng.random() < 0.5:
+            protocol["rules"] = {"kind": "aave", "version": "v4", "target_health": rng.choice([1.0, 1.05, 1.24]),
+                                 "least_bonus": rng.choice([0.2, 0.9, 1.0]), "full_bonus_at": rng.choice([0.7, 0.9, 0.97])}
 
     def limit(self, name: str) -> None:
         """Caps beside what is there, and ceilings of collateral that stands alone."""
@@ -154,14 +162,14 @@ class DrawTerms:
             self.world["policies"][f"terms{number}"] = spec
 
     def policy(self, name: str) -> Mapping | None:
-        rng, kind = self.rng, self.world["protocols"][name]["rules"]["kind"]
-        listed = self.there(name)
+        rng, rules = self.rng, self.world["protocols"][name]["rules"]
+        kind, listed = rules["kind"], self.there(name)
         if self.is_exchange(name):
             term = rng.choice(["margin", "margin", "haircut"])
             able = [a for a, entry in listed.items() if ("tiers" in entry) == (term == "margin")]
         else:
             terms = ["threshold", "incentive", "supply_cap", "borrow_cap", "borrow_cap"]
-            terms += ["close_factor"] * (kind in ("aave", "pro_rata"))
+            terms += ["close_factor"] * ("close_factor" in rules)
             term = rng.choice(terms)
             able = [a for a, entry in listed.items() if a not in ("USD", "REST") and (
                 term in entry if term.endswith("cap") else entry.get("liquidation_threshold", 0.0) > 0.0)]
@@ -218,6 +226,8 @@ class DrawTerms:
         kind = rules["kind"]
         if any(e["kind"] == "governance" and e.get("change") and e["protocol"] == name for e in self.world["scenario"]["events"]):
             return {}  # it would have to change something in any order
+        if rules.get("version") == "v4":
+            return {"target_health": 1.0 + rng.uniform(0.0, 0.3), "least_bonus": rng.uniform(0.0, 1.0)}
         if kind == "aave":
             new = {"close_factor": rules["close_factor"] * rng.uniform(0.4, 0.9)}
             if self.chance(0.5):

@@ -1,6 +1,6 @@
-"""Aave v2 and v3 on Ethereum in June 2023.
+"""Aave v2 and v3 on Ethereum in June 2023, and two spokes of Aave v4 on Arc in June 2026.
 
-Only assets that were collateral in the book aave_steth_2023-06. Others (USDT, LUSD, sUSD, USDP, FRAX, GUSD, BUSD) had a
+Of v2 and v3 only assets that were collateral in the book aave_steth_2023-06. Others (USDT, LUSD, sUSD, USDP, FRAX, GUSD, BUSD) had a
 threshold of 0 and need no entry to be owed.
 """
 
@@ -17,8 +17,14 @@ SOURCES = {
     "FEI": "bgd-labs/aave-proposals @3b768fe, diffs/preAaveV2EthFEIRiskParams_20230703Change (values before)",
     "2023-10-31": "bgd-labs/aave-proposals-v3 @ff6a99c, AaveV3Ethereum_..._20231031_before.json: protocol fee "
     "(assumption, not an estimate: the same in June 2023) and e-mode 1 (its threshold is also the book's)",
+    "arc": "aave/aave-v4 @5ab6be7, scripts/config/ArcParameters.sol: LlamaRisk's parameters of 19 June 2026 "
+    "(governance.aave.com/t/arfc-deploy-aave-v4-on-arc/25170)",
     "v2-code": "aave/protocol-v2, LendingPoolCollateralManager: the whole bonus goes to the liquidator",
 }
+ARC = (
+    "As transcribed in the deployment's files, which call them preliminary. A collateral factor is both the threshold and what may "
+    "be borrowed; `incentive` is the maximum bonus. What is paid of it and the target are `rules`: {target}. "
+)
 RATES = "Rates are 0: assumption, not an estimate; over a day interest moves a health factor by 1e-4 or less."
 
 
@@ -33,6 +39,12 @@ def _v3(threshold: float, incentive: float, fee: float, *cited: str, e_mode: boo
     emode = {"emode": {1: {"liquidation_threshold": 0.93, "incentive": 0.01}}} if e_mode else {}
     values = {"liquidation_threshold": threshold, "incentive": incentive, "protocol_fee": fee, **emode}
     return Entry(values, (*cited, "2023-10-31"))
+
+
+def _v4(factor: float, bonus: float, fee: float, add_cap: float, draw_cap: float) -> Entry:
+    """factor: collateral factor; bonus: the most that is paid; caps: units."""
+    return Entry({"liquidation_threshold": factor, "incentive": bonus, "protocol_fee": fee, "supply_cap": add_cap,
+                  "borrow_cap": draw_cap}, ("arc",))
 
 
 PARAMETERS: dict[str, ParameterSet] = {
@@ -60,6 +72,24 @@ PARAMETERS: dict[str, ParameterSet] = {
             "WBTC": _v3(0.78, 0.05, 0.10, "book", "2023-05-29"),
             "USDC": _v3(0.79, 0.045, 0.20, "book", "2023-05-29", "lido"),
             "DAI": _v3(0.80, 0.04, 0.20, "book", "2023-05-29", "lido"),
+        },
+    ),
+    "aave-v4-arc-main-2026-06": ParameterSet(
+        note=ARC.format(target="aave.v4") + RATES,
+        sources=SOURCES,
+        reserves={
+            "cirBTC": _v4(0.78, 0.0722, 0.10, 1_100, 220),
+            "USDC": _v4(0.78, 0.0555, 0.10, 56e6, 51e6),
+            "ETH": _v4(0.83, 0.0555, 0.10, 24_000, 4_800),
+            "EURC": _v4(0.0, 0.0, 0.0, 20e6, 18e6),  # is lent, backs nothing
+        },
+    ),
+    "aave-v4-arc-forex-2026-06": ParameterSet(
+        note=ARC.format(target="{kind: aave.v4, target_health: 1.0442, full_bonus_at: 99 %, least_bonus: 100 %}") + RATES,
+        sources=SOURCES,
+        reserves={
+            "EURC": _v4(0.90, 0.02, 0.10, 10e6, 9e6),
+            "USDC": _v4(0.90, 0.02, 0.10, 13e6, 11e6),
         },
     ),
 }

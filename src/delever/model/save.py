@@ -32,8 +32,9 @@ def _stated(value: Any, beside: Path | None) -> Any:
     """As `plain`, without what is as by default. beside: where the files are that are named."""
     if isinstance(value, Spec):
         kind = {"kind": value.kind} if value.kind else {}
-        return kind | {name: _stated(inner, beside) for name, inner in value.fields().items()
-                       if inner != type(value).model_fields[name].get_default(call_default_factory=True, validated_data={})}
+        fields, known = value.fields(), type(value).model_fields
+        return kind | {name: _stated(inner, beside) for name, inner in fields.items()
+                       if inner != known[name].get_default(call_default_factory=True, validated_data=fields)}
     if isinstance(value, Mapping):
         return {str(key): _stated(inner, beside) for key, inner in value.items()}
     if isinstance(value, (tuple, list)):

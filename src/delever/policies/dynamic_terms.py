@@ -179,9 +179,9 @@ class One:
         if not can_be_looked_at(spec.follows, number, setting):
             raise InputError(f"has no {spec.follows.replace('_', ' ')}", path=(*here, "assets"), value=asset,
                              remedy="it trades on no venue" if market >= 0 else "it has no market")
-        if term < 0 and (self.numbers is None or self.numbers.close_factor < 0):
+        if term < 0 and (self.numbers is None or self.numbers.close_factor < 0 or not self.read):
             raise InputError("has no close factor", path=(*here, "protocol"), value=spec.protocol,
-                             remedy="rules of a fixed spread have one")
+                             remedy=f"{rules.kind} sizes calls by other terms: let one of those move")
         reserve, mine = 0, slice(0, 0)
         if spec.term == "margin":
             reserve = setting.reserve(spec.protocol, asset, *here, "assets")

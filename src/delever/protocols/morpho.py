@@ -28,7 +28,7 @@ from delever.model.world import World
 from delever.protocols.fixed_spread import FixedSpreadRules, Terms
 
 CURSOR, MOST = 0.3, 1.15  # ConstantsLib: LIQUIDATION_CURSOR, MAX_LIQUIDATION_INCENTIVE_FACTOR
-VERSIONS: Mapping[str, Terms] = {"v1": Terms(close_factor=1.0, writes_off=True)}
+VERSIONS: Mapping[str, Terms] = {"v1": Terms(close_factor=1.0, full_below=1.0, writes_off=True)}
 
 
 class Morpho(FixedSpreadRules):
