@@ -15,6 +15,7 @@ from typing import Any
 from delever.ingest.files import exists, text
 from delever.model.errors import InputError, nearest
 from delever.model.load import mapping_from_yaml, world_from_mapping
+from delever.model.mechanism import role_at
 from delever.model.spec import Spec
 from delever.model.world import World
 
@@ -32,11 +33,11 @@ def load(source: str | Path | Mapping[str, Any], set: Mapping[str, Any] | None =
     >>> load("examples/aave_steth", set={"actors.liquidators.rule": "always"})  # doctest: +SKIP
     """
     if isinstance(source, Mapping):
-        world = world_from_mapping(source, resolve)
+        world = _built(source, "world")
     else:
         path = file_of(Path(source))
         stated = mapping_from_yaml(text(path, remedy=f"name a .yaml file or a folder with a {FILE}"), str(path))
-        world = world_from_mapping(stated, resolve, str(path))
+        world = _built(stated, str(path))
         world = world.located(path.parent.resolve(), resolve, None if allow_outside else frozenset())
     return with_settings(world, set or {})
 
@@ -47,8 +48,25 @@ def with_settings(world: World, settings: Mapping[str, Any]) -> World:
         try:
             world = world.replace(name, value)
         except InputError as error:
-            raise _of_setting(error, name) from None
+            raise _of_setting(_with_owner(error), name) from None
     return world
+
+
+def _built(stated: Mapping[str, Any], where: str) -> World:
+    try:
+        return world_from_mapping(stated, resolve, where)
+    except InputError as error:
+        raise _with_owner(error) from None
+
+
+def _with_owner(error: InputError) -> InputError:
+    """An error on a field that a mechanism has not, and another of its role has: it says which."""
+    role = role_at(error.path) if error.what == "unknown field" else None
+    owners = [kind for kind, spec in kinds(role).items() if error.value in spec.model_fields] if role is not None else []
+    if not owners:
+        return error
+    remedy = f"it is read by {', '.join(owners)}: leave it out, or take one of those; {error.remedy}"
+    return InputError(error.what, error.root, error.value, remedy, path=error.path)
 
 
 def _of_setting(error: InputError, name: str) -> InputError:

@@ -96,3 +96,10 @@ def test_no_call_of_aave_v4_lowers_health_at_its_full_bonus_at_the_terms_of_arc(
     """The main spoke's: (1 + incentive) x threshold <= 0.9, the health at which the whole bonus is paid."""
     for asset, values in get("aave-v4-arc-main-2026-06").items():
         assert (1.0 + values["incentive"]) * values["liquidation_threshold"] <= 0.9, asset
+
+
+def test_no_call_of_venus_lowers_health_in_its_core_pool() -> None:
+    """Its contract refuses a threshold x incentive of 1 and above (SetterFacet.ensureSafeLiquidationParams)."""
+    for asset, values in get("venus-core-bnb-2025-10").items():
+        for terms in (values, *values.get("emode", {}).values()):
+            assert (1.0 + terms["incentive"]) * terms["liquidation_threshold"] < 1.0, asset

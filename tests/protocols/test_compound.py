@@ -41,6 +41,20 @@ def test_one_call_by_hand() -> None:
     assert imbalance(done) < 1e-15
 
 
+@pytest.mark.parametrize(("incentive", "treasury", "kept"), [(0.10, 0.5, 205.0), (0.08, 0.25, 82.0), (0.06, 1.0, 246.0)])
+def test_venus_gives_the_treasury_its_share_of_the_bonus_alone(incentive: float, treasury: float, kept: float) -> None:
+    """4100 repaid of 8200: of what is seized 4100 x incentive is the bonus, of which Liquidator.sol keeps a percent."""
+    who = Account((Collateral("ETH", 10.0, 1000.0, 0.8, incentive),), (Debt("USDC", 8200.0, 1.0),))
+    done = call(ready(Compound(version="venus"), who, fee=treasury), who)
+    assert (done.repay, done.seize) == pytest.approx((4100.0, 4.1 * (1.0 + incentive)), rel=1e-14)
+    assert done.kept * 1000.0 == pytest.approx(kept, rel=1e-12)
+    total, seized = round((1.0 + incentive) * 10**18), round(done.seize * 10**18)  # the contract's integers
+    ours = seized * (total - 10**18) // total * round(treasury * 10**18) // 10**18
+    assert done.kept == pytest.approx(ours / 10**18, rel=1e-12)
+    assert done.booked(TREASURY, "ETH") == done.kept
+    assert imbalance(done) < 1e-15
+
+
 @pytest.mark.parametrize("health", [0.2, 0.9, 0.96, 0.9999])
 def test_no_health_however_low_lifts_the_close_factor(health: float) -> None:
     """Against 0.95 in Aave 3: at any price with collateral enough, half."""
@@ -91,7 +105,7 @@ def test_kinds_are_found_by_their_names() -> None:
 @pytest.mark.parametrize(("rules", "parameters", "message"), [
     ("compound.v2", {"ETH": {"protocol_fee": 0.1}},
      r"protocols\.pool\.parameters\.ETH\.protocol_fee has no meaning here: 0\.1; .*set `rules\.seize_share`"),
-    ("compound.v3", {}, r"protocols\.pool\.rules\.version is 'v3'"),
+    ("compound.v3", {}, r"protocols\.pool\.rules\.version is 'v3'; .*rules of its own: `comet\.usdc`"),
     ("compound", {}, r"protocols\.pool\.rules\.version is missing"),
     ({"kind": "compound.v2", "seize_share": 1.0}, {}, r"protocols\.pool\.rules\.seize_share is 1"),
     ({"kind": "compound.v2", "close_factor": 50}, {}, r"protocols\.pool\.rules\.close_factor is 50"),

@@ -15,7 +15,8 @@ from delever.model.book import COLLATERAL, DEBT
 from delever.model.finding import OK, WARN, Finding
 from delever.model.new_assets import feed_line, feed_of, pool_line
 from delever.model.parameters import categories_of, look_up
-from delever.model.world import World
+from delever.model.world import Protocol, World
+from delever.protocols.base import Rules
 from delever.run.assemble import Model
 
 SMALL = 0.01  # share of the book that is not worth a warning
@@ -199,12 +200,25 @@ def parameters_found(world: World, book: BookView) -> Iterator[Finding]:
         if idle:
             yield Finding(OK, "parameters.unused", f"protocols.{name}.parameters", ", ".join(idle),
                           "nothing to do, unless a name is misspelt in the book")
+        yield from of_others(name, protocol)
         of = book.model.positions.book.of(name).legs["emode"].unique().to_pylist()
         unknown = sorted({category for category in of if category} - categories_of(look_up(protocol.parameters)))
         if unknown:
             yield Finding(WARN, "emode.unknown", f"protocols.{name}.parameters",
                           f"{', '.join(map(str, unknown))}: thresholds are the book's, incentives the ordinary ones",
                           f"write `emode: {{{unknown[0]}: {{liquidation_threshold: 93 %, incentive: 1 %}}}}` for its assets")
+
+
+def of_others(name: str, protocol: Protocol) -> Iterator[Finding]:
+    """Terms of assets that rules of this version do not have."""
+    lacks = protocol.rules.lacks() if isinstance(protocol.rules, Rules) else ()
+    for field in lacks:
+        stated = [asset for asset, entry in look_up(protocol.parameters).items() if getattr(entry, field, None)]
+        if stated:
+            version = getattr(protocol.rules, "version", "")
+            yield Finding(WARN, "parameters.of_others", f"protocols.{name}.parameters.{stated[0]}.{field}",
+                          f"{field} of {', '.join(stated)} under {protocol.rules.kind}{'.' * bool(version)}{version}",
+                          "leave it out, or take the rules that have it")
 
 
 def caps_found(world: World, book: BookView) -> Iterator[Finding]:

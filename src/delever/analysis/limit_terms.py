@@ -21,7 +21,7 @@ apart the first is looked at.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,7 @@ from delever.model.parameters import EmodeParameters, ReserveParameters, look_up
 from delever.model.world import Protocol
 from delever.prices.base import YEAR
 from delever.protocols.base import Rules
+from delever.protocols.fixed_spread import FixedSpreadRules, Terms
 from delever.run.assemble import Model
 
 Chosen = ReserveParameters | EmodeParameters
@@ -67,6 +68,7 @@ class Term:
     fixed: bool  # seen at a price that is never renewed
     collateral: float  # of the largest loan on it, USD
     steepness: float  # fall of its price against the debt per USD sold
+    full_at: float  # health at which the whole of the incentive is paid; 0: at any
 
     @property
     def worst(self) -> float:
@@ -80,12 +82,12 @@ class Term:
         return f"protocols.{self.protocol}.parameters.{self.asset}{mode}"
 
 
-def terms_of(model: Model, legs: Legs) -> Iterator[Term]:
-    """Every collateral that a lending protocol has parameters for and somebody holds."""
+def terms_of(model: Model, legs: Legs, depth: bool = True) -> Iterator[Term]:
+    """Every collateral that a lending protocol has parameters for and somebody holds; without `depth` no sale moves a price."""
     positions, seen = model.positions, seen_prices(model)
     volatility = dict(getattr(model.world.scenario.prices, "volatility", None) or {})
     gaps = [behind(model, one, volatility) for one in seen]
-    steep = Steepness(model, legs)
+    steep = Steepness(model, legs) if depth else None
     for name in model.world.lending:
         protocol, entries = model.world.protocols[name], look_up(model.world.protocols[name].parameters)
         unread = protocol.rules.unread() if isinstance(protocol.rules, Rules) else ()
@@ -100,7 +102,8 @@ def terms_of(model: Model, legs: Legs) -> Iterator[Term]:
             up, debt = max(rises, key=lambda one: one[0]) if rises else (0.0, "")
             for category, chosen in modes(entry):
                 yield _term(name, asset, category, chosen, None if "incentive" in unread else paid(protocol, chosen), debt,
-                            (gaps[r][0], up), seen[r].heartbeat == math.inf and asset != protocol.unit, steep.of(r))
+                            (gaps[r][0], up), seen[r].heartbeat == math.inf and asset != protocol.unit,
+                            steep.of(r) if steep is not None else (0.0, 0.0), full_bonus_at(protocol))
 
 
 def paid(protocol: Protocol, chosen: Chosen) -> float:
@@ -110,16 +113,22 @@ def paid(protocol: Protocol, chosen: Chosen) -> float:
     return chosen.incentive if worked_out is None else float(worked_out[0])
 
 
+def full_bonus_at(protocol: Protocol) -> float:
+    """Health at which the whole of an incentive that grows as health falls is paid; 0: it does not."""
+    row = protocol.rules.terms() if isinstance(protocol.rules, FixedSpreadRules) else Terms()
+    return row.full_bonus_at if row.least_bonus < 1.0 else 0.0
+
+
 def modes(entry: ReserveParameters) -> list[tuple[int, Chosen]]:
     """Its ordinary terms as category 0, then those of efficiency modes."""
     return [(0, entry), *entry.emode.items()]
 
 
 def _term(protocol: str, asset: str, category: int, entry: Chosen, incentive: float | None,
-          debt: str, gap: tuple[float, float], fixed: bool, largest: tuple[float, float]) -> Term:
+          debt: str, gap: tuple[float, float], fixed: bool, largest: tuple[float, float], full_at: float) -> Term:
     ltv, threshold = entry.loan_to_value, entry.liquidation_threshold
     return Term(protocol, asset, category, threshold if ltv is None else ltv, threshold, incentive, debt, *gap, fixed,
-                *largest)
+                *largest, full_at)
 
 
 def behind(model: Model, one: SeenPrice, volatility: dict[str, float]) -> tuple[float, float]:
@@ -162,7 +171,7 @@ class Steepness:
         return float(self.value[leg]), max(float(fall - rise), 0.0)
 
 
-def terms_found(terms: list[Term]) -> Iterator[Finding]:
+def terms_found(terms: Iterable[Term]) -> Iterator[Finding]:
     """What is wrong with them."""
     for one in terms:
         if one.worst >= 1.0 and one.debt:
@@ -178,6 +187,9 @@ def terms_found(terms: list[Term]) -> Iterator[Finding]:
         if one.threshold >= plain:
             yield Finding(WARN, "limit.spiral", one.where, f"threshold {one.threshold:.2%}, frontier {plain:.2%}",
                           "lower the threshold or the incentive")
+        elif one.full_at and one.threshold > plain * one.full_at:
+            yield Finding(WARN, "limit.split", one.where, f"health {one.threshold / plain:.4g}, full bonus at {one.full_at:.4g}",
+                          "lower the threshold or the incentive, or raise full_bonus_at")
         elif one.threshold >= own:
             yield Finding(WARN, "limit.spiral_of_largest", one.where, f"threshold {one.threshold:.2%}, frontier {own:.2%} for "
                           f"its largest loan, {one.collateral:,.0f} USD of collateral",

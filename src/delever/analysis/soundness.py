@@ -18,16 +18,17 @@ from delever.analysis.book_findings import (
     prices_found,
 )
 from delever.analysis.inputs import inputs, inputs_table
+from delever.analysis.limit_terms import terms_found, terms_of
 from delever.analysis.margins import MarginBook, margin_bands, open_positions
 from delever.analysis.reproduction import bands, reproduction
 from delever.analysis.seen_prices import prices_table, seen_prices
 from delever.analysis.valuation import health, legs_of
 from delever.analysis.world_findings import actors_found, inputs_found
 from delever.ingest.own_names import alike_found
-from delever.model.finding import as_finding
+from delever.model.finding import as_finding, warnings
 from delever.model.world import World
 from delever.run.asked import asked_table, findings_of, findings_table, notes_found, stated
-from delever.run.assemble import assemble
+from delever.run.assemble import assemble, phases
 from delever.run.plots import by_health
 from delever.run.result import Result
 
@@ -67,8 +68,9 @@ class Check(Result):
 
 
 def check(world: World) -> Check:
-    """Read everything that the world names and look at it. What cannot be read at all raises InputError."""
+    """Read everything that the world names and look at it. What cannot be read, or run, at all raises InputError."""
     model = assemble(world)
+    phases(model, 1, [])
     seen, ages = seen_prices(model), inputs(world)
     legs = legs_of(model)
     at_start = health(legs, model.seen_price())
@@ -80,6 +82,7 @@ def check(world: World) -> Check:
     found = [*accounts_found(book), *map(as_finding, alike_found(people, "protocols")),
              *exchanges_found(margin_book, standing), *prices_found(book, seen), *markets_found(book),
              *actors_found(world), *findings_of(world, used), *parameters_found(world, book), *caps_found(world, book),
-             *inputs_found(world, ages), *notes_found(model.source.notes)]
+             *warnings([*terms_found(terms_of(model, legs, depth=False))]), *inputs_found(world, ages),
+             *notes_found(model.source.notes)]
     return Check(findings_table(found), asked_table(used), prices_table(seen), inputs_table(ages), reproduction(model),
                  bands(model, legs, at_start), open_positions(margin_book, standing), margin_bands(margin_book, standing))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from delever.catalog import aave, binance, compound, hyperliquid, liquity, maker, morpho
+from delever.catalog import aave, binance, compound, hyperliquid, liquity, maker, morpho, venus
 from delever.catalog.parameters import ParameterSet
 from delever.model.errors import InputError, nearest
 
 PARAMETERS: dict[str, ParameterSet] = {**aave.PARAMETERS, **binance.PARAMETERS, **compound.PARAMETERS,
-                                      **hyperliquid.PARAMETERS, **liquity.PARAMETERS, **maker.PARAMETERS, **morpho.PARAMETERS}
+                                      **hyperliquid.PARAMETERS, **liquity.PARAMETERS, **maker.PARAMETERS, **morpho.PARAMETERS,
+                                      **venus.PARAMETERS}
 
 __all__ = ["PARAMETERS", "ParameterSet", "citations", "get", "parameter_set"]
 

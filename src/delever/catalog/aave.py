@@ -1,7 +1,7 @@
 """Aave v2 and v3 on Ethereum in June 2023, and two spokes of Aave v4 on Arc in June 2026.
 
-Of v2 and v3 only assets that were collateral in the book aave_steth_2023-06. Others (USDT, LUSD, sUSD, USDP, FRAX, GUSD, BUSD) had a
-threshold of 0 and need no entry to be owed.
+Of v2 and v3 only assets that were collateral in the book aave_steth_2023-06. Others (USDT, LUSD, sUSD, USDP, FRAX, GUSD, BUSD)
+had a threshold of 0 and need no entry to be owed.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ SOURCES = {
     "v2-code": "aave/protocol-v2, LendingPoolCollateralManager: the whole bonus goes to the liquidator",
 }
 ARC = (
-    "As transcribed in the deployment's files, which call them preliminary. A collateral factor is both the threshold and what may "
-    "be borrowed; `incentive` is the maximum bonus. What is paid of it and the target are `rules`: {target}. "
+    "As transcribed in the deployment's files, which call them preliminary. A collateral factor is both the threshold and what "
+    "may be borrowed; `incentive` is the maximum bonus. What is paid of it and the target are `rules`: {target}. "
 )
 RATES = "Rates are 0: assumption, not an estimate; over a day interest moves a health factor by 1e-4 or less."
 

@@ -26,6 +26,7 @@ CODES = {
     "cap.borrow_exceeded": "more is owed than the cap",
     "cap.supply_exceeded": "more is supplied than the cap",
     "emode.unknown": "e-mode categories without parameters",
+    "parameters.of_others": "terms that the contracts of these rules do not have: a run applies them all the same",
     "parameters.unused": "parameters of assets that nobody has",
     "waterfall.none": "no default waterfall: what closed accounts owe stays as deficit",
     # limits: terms against oracles, calls and depth (delever limits)
@@ -33,6 +34,7 @@ CODES = {
     "limit.factor_exceeded": "loan to value above the highest that leaves no bad debt after the shock",
     "limit.fixed_price": "collateral seen at a price that is never renewed",
     "limit.free_option": "who borrows at a price that its feed has not corrected yet may gain by leaving both behind",
+    "limit.split": "while its bonus grows a part of a call may lower health: several calls are paid more than one",
     "limit.spiral": "threshold beyond the toxic frontier: every liquidation lowers health",
     "limit.spiral_of_largest": "threshold beyond the toxic frontier of the largest loan: selling it lowers its health",
     "limit.supply_beyond_depth": "of what is supplied a share cannot be liquidated within the slippage that is allowed",

@@ -63,6 +63,12 @@ def lift(value: Any, path: tuple[str, ...], resolve: Resolve | None) -> Any:
     return value
 
 
+def role_at(path: tuple[str | int, ...]) -> str | None:
+    """The role of the mechanism that stands at a path of a world; None where none does."""
+    keys = tuple(map(str, path))
+    return next((role for place, (role, _) in PLACES.items() if len(keys) == len(place) and _leads(keys, place)), None)
+
+
 def _leads(path: tuple[str, ...], place: tuple[str, ...]) -> bool:
     """Whether `path` is on the way to `place`."""
     pairs = zip(path, place, strict=False)

@@ -75,6 +75,11 @@ class Aave(FixedSpreadRules):
                 raise InputError("is null", path=(name,), remedy=f"aave.{self.version} reads it: write `{name}: {own[name]:g}`")
         return self
 
+    def lacks(self) -> tuple[str, ...]:
+        """See Rules. Of v4 a spoke of its own stands in place of a mode or of isolation."""
+        modes = ("emode", "debt_ceiling", "siloed")
+        return {"v2": (*modes, "supply_cap", "borrow_cap", "protocol_fee"), "v4": modes}.get(self.version, ())
+
     def terms(self) -> Terms:
         """The version's, as stated."""
         return VERSIONS[self.version]._replace(**{name: getattr(self, name) for name in OWN[self.version]})

@@ -30,6 +30,9 @@ from delever.core.setting import RuleNumbers, Setting
 from delever.core.settlement import settle, still_pays
 from delever.core.state import State
 from delever.core.tables import OFFERED, BookTables, Reserves, Touched, Transactions
+from delever.model.errors import InputError
+from delever.model.parameters import ReserveParameters, look_up
+from delever.model.references import Path
 from delever.model.spec import Spec
 from delever.model.world import World
 
@@ -52,6 +55,10 @@ class Rules(Spec, ABC):
 
     def unread(self) -> tuple[str, ...]:
         """Terms of assets that a run with these rules does not read: who changes them changes nothing."""
+        return ()
+
+    def lacks(self) -> tuple[str, ...]:
+        """Terms of assets that the contracts of this version do not have; a run applies them all the same."""
         return ()
 
     def incentives(self, threshold: np.ndarray) -> np.ndarray | None:
@@ -177,6 +184,15 @@ class RulesPhase(Phase):
 
         sizes = (np.where(called, column, 0.0) for column in (rows.give, rows.get, rows.kept))
         return Liquidatable(leg(rows.get_asset, False), leg(rows.give_asset, True), *sizes)
+
+
+def refuse_fee(world: World, path: Path, remedy: str) -> None:
+    """Raise InputError where the protocol is stated to keep a part of incentives, and its rules keep none. path: of the rules."""
+    name = str(path[1])
+    for asset, given in look_up(world.protocols[name].parameters).items():
+        if isinstance(given, ReserveParameters) and given.protocol_fee > 0.0:
+            raise InputError("has no meaning here", path=("protocols", name, "parameters", asset, "protocol_fee"),
+                             value=given.protocol_fee, remedy=remedy)
 
 
 def rounds(ref: np.ndarray) -> Iterator[tuple[np.ndarray, bool]]:

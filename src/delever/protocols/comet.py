@@ -34,7 +34,7 @@ from delever.model.parameters import ReserveParameters, look_up
 from delever.model.quantity import Amount, Balance, Share, Text
 from delever.model.references import Path, known_asset
 from delever.model.world import World
-from delever.protocols.base import Liquidatable, Rules, RulesPhase
+from delever.protocols.base import Liquidatable, Rules, RulesPhase, refuse_fee
 from delever.protocols.comet_book import check_accounts
 from delever.protocols.comet_results import COUNTED, holdings, overdrawn
 from delever.protocols.comet_storefront import absorb, buy, offer_stock, seize_all, size_absorptions, size_purchases
@@ -65,14 +65,16 @@ class Comet(Rules):
         """What a version says, where nothing is stated beside."""
         return DEPLOYED.get(str(values.get("version")), {}) | values if isinstance(values, dict) else values
 
+    def lacks(self) -> tuple[str, ...]:
+        """See Rules."""
+        return ("debt_ceiling", "siloed")
+
     def check(self, world: World, path: Path) -> None:
         """Terms that the contract has not, and layers that would take what it has for sale."""
         name = str(path[1])
         known_asset(self.base, world, (*path, "base"))
+        refuse_fee(world, path, "comet keeps what `rules.store_front` leaves of the penalty")
         for asset, given in look_up(world.protocols[name].parameters).items():
-            if isinstance(given, ReserveParameters) and given.protocol_fee > 0.0:
-                raise InputError("has no meaning here", path=("protocols", name, "parameters", asset, "protocol_fee"),
-                                 value=given.protocol_fee, remedy="comet keeps what `rules.store_front` leaves of the penalty")
             if isinstance(given, ReserveParameters) and given.emode:
                 raise InputError("has no meaning here", path=("protocols", name, "parameters", asset, "emode"),
                                  value=sorted(given.emode), remedy="comet has no efficiency modes: leave it out")

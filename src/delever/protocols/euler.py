@@ -15,6 +15,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from delever.model.quantity import Share
+from delever.model.references import Path
+from delever.model.world import World
+from delever.protocols.base import refuse_fee
 from delever.protocols.fixed_spread import FixedSpreadRules, Terms
 
 VERSIONS = {"v2": Terms(close_factor=1.0, full_below=1.0)}
@@ -31,3 +34,11 @@ class Euler(FixedSpreadRules):
     def terms(self) -> Terms:
         """The version's, at this discount."""
         return VERSIONS[self.version]._replace(most_discount=self.most_discount, writes_off=self.socialises)
+
+    def lacks(self) -> tuple[str, ...]:
+        """See Rules."""
+        return ("emode", "debt_ceiling", "siloed")
+
+    def check(self, world: World, path: Path) -> None:
+        """Nothing of a liquidation is the protocol's."""
+        refuse_fee(world, path, "Euler keeps nothing of what is seized: leave it out")

@@ -21,10 +21,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from delever.model.errors import InputError
-from delever.model.parameters import ReserveParameters, look_up
 from delever.model.references import Path
 from delever.model.world import World
+from delever.protocols.base import refuse_fee
 from delever.protocols.fixed_spread import FixedSpreadRules, Terms
 
 CURSOR, MOST = 0.3, 1.15  # ConstantsLib: LIQUIDATION_CURSOR, MAX_LIQUIDATION_INCENTIVE_FACTOR
@@ -45,10 +44,10 @@ class Morpho(FixedSpreadRules):
         """LIF - 1 of each LLTV [n], shares."""
         return np.minimum(MOST, 1.0 / (1.0 - CURSOR * (1.0 - threshold))) - 1.0
 
+    def lacks(self) -> tuple[str, ...]:
+        """See Rules: a market has no such terms."""
+        return ("emode", "debt_ceiling", "siloed", "supply_cap", "borrow_cap")
+
     def check(self, world: World, path: Path) -> None:
         """Nothing of a liquidation is the protocol's."""
-        name = str(path[1])
-        for asset, given in look_up(world.protocols[name].parameters).items():
-            if isinstance(given, ReserveParameters) and given.protocol_fee > 0.0:
-                raise InputError("has no meaning here", path=("protocols", name, "parameters", asset, "protocol_fee"),
-                                 value=given.protocol_fee, remedy="Morpho keeps nothing of what is seized: leave it out")
+        refuse_fee(world, path, "Morpho keeps nothing of what is seized: leave it out")

@@ -17,7 +17,9 @@ from delever.core.jit import kernel
 from delever.core.setting import Setting
 from delever.core.tables import INCLUDED, NOTHING, REVERTED, BookTables, Reserves, Touched, Transactions
 from delever.model.quantity import Number, Share, Usd
-from delever.protocols.base import Rules, RulesPhase
+from delever.model.references import Path
+from delever.model.world import World
+from delever.protocols.base import Rules, RulesPhase, refuse_fee
 
 CLOSE_FACTOR, DUST, FULL_BELOW = range(3)
 
@@ -30,6 +32,10 @@ class ProRata(Rules):
     close_factor: Share = Field(0.5, gt=0, le=1, description="share of every debt that one call repays")
     dust: Usd = Field(0.0, ge=0, description="a debt worth this little is repaid whole [USD]")
     full_below: Number = Field(0.0, ge=0, description="health factor below which everything is repaid; 0: never")
+
+    def check(self, world: World, path: Path) -> None:
+        """Nothing of a liquidation is the protocol's."""
+        refuse_fee(world, path, "pro_rata gives liquidators all that is seized: leave it out")
 
     @classmethod
     def phase(cls, specs: Mapping[str, Self], setting: Setting) -> ProRataPhase:
