@@ -113,7 +113,8 @@ LEAST = {
                                           "debt_ceiling", "close_factor")},
     "vote on version": 8, "vote on most_discount": 8, "vote on socialises": 3, "vote on dust": 3, "vote on buf": 8,
     "top_up beyond the cap": 10, "lever beyond the supply cap": 10, "beyond a borrow cap": 10, "beyond a ceiling": 5, "siloed": 5,
-    "lever without cash": 20, "levers": 40, "reverted_lever": 40, "closes": 50, "reverted_close": 50, "reverted_leave": 15,
+    "not borrowable in its category": 6, "not borrowable in isolation": 3,
+    "lever without cash": 20, "levers": 35, "reverted_lever": 40, "closes": 50, "reverted_close": 50, "reverted_leave": 15,
     "close would be unhealthy": 20, "close without cash": 30, "euler calls": 30, "v4 calls": 20,
     "vote on target_health": 6, "exchanges": 60, "networks": 60, "no network": 60, "sequential": 80, "batched": 50}
 

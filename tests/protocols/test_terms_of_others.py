@@ -79,6 +79,7 @@ def warned(world: World, code: str) -> list[tuple[str, str]]:
     ("aave.v2", {"siloed": True}, "siloed of ETH under aave.v2"),
     ("aave.v4", {"debt_ceiling": 1e6}, "debt_ceiling of ETH under aave.v4"),
     ("morpho.v1", {"borrow_cap": 10}, "borrow_cap of ETH under morpho.v1"),
+    ("euler.v2", {"borrowable_in": []}, "borrowable_in of ETH under euler.v2"),
     ("compound.v2", {"siloed": True}, "siloed of ETH under compound.v2"),
     ("euler.v2", {"debt_ceiling": 1e6}, "debt_ceiling of ETH under euler.v2"),
 ])

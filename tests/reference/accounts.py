@@ -29,6 +29,7 @@ class Account:
     collateral: list[Leg]
     debt: list[Leg]
     answered: bool = False  # has topped up on this path
+    category: int = 0  # of efficiency mode; 0: none
 
 
 @dataclass

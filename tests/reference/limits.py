@@ -20,6 +20,8 @@ class Limits:
     borrow_cap: float = math.inf
     debt_ceiling: float = math.inf
     siloed: bool = False
+    in_isolation: bool = True  # may be borrowed against collateral with a ceiling alone
+    borrowable_in: tuple[int, ...] | None = None  # categories of efficiency mode, 0: none of them; None: all
 
 
 @dataclass
@@ -61,6 +63,10 @@ class Allowed:
 
     def may_borrow(self, account: Account, asset: str, units: float, view: View) -> bool:
         protocol = account.protocol
+        modes = self.limits[protocol, asset].borrowable_in
+        if modes is not None and account.category not in modes:
+            self.counts["not borrowable in its category"] += 1
+            return False
         if not self.within_cap("borrow_cap", protocol, asset, self.lending.owed(protocol, asset) + units):
             self.counts["beyond a borrow cap"] += 1
             return False
@@ -75,6 +81,9 @@ class Allowed:
         ceiling = self.limits[protocol, only].debt_ceiling
         if ceiling == math.inf:
             return True
+        if not self.limits[protocol, asset].in_isolation:
+            self.counts["not borrowable in isolation"] += 1
+            return False
         debts = sum(view.owed_value(leg) for a in self.lending.accounts
                     if a.protocol == protocol and self.alone.get(a.number) == only for leg in a.debt if leg.amount > 0.0)
         allowed = self.within((debts + units * view.price[asset]) * view.usd, ceiling)

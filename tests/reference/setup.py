@@ -180,6 +180,7 @@ def accounts_of(world: World) -> list[Account]:
             if account is None:
                 account = mine[row["account"]] = Account(
                     name, row["account"], others + len(found) + len(mine), [], [])
+            account.category = max(account.category, row["emode"] or 0)
             reserve = protocol.parameters[row["asset"]]
             callable_ = row["asset"] == "USD" or world.assets[row["asset"]].seizable
             leg = Leg(row["asset"], row["amount"], callable=callable_ and row["label"] != "remainder")

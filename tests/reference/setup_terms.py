@@ -19,7 +19,7 @@ TERMS_OF = {"haircut": "haircut", "margin": "tiers"}  # by which field an asset 
 def limits_of(world: World) -> dict[tuple[str, str], Limits]:
     """By protocol and asset."""
     return {(name, asset): Limits(*(math.inf if most is None else most for most in (r.supply_cap, r.borrow_cap, r.debt_ceiling)),
-                                  r.siloed)
+                                  r.siloed, r.borrowable_in_isolation, r.borrowable_in)
             for name, p in world.protocols.items() if not is_exchange(p) for asset, r in p.parameters.items()}
 
 

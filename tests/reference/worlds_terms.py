@@ -74,6 +74,8 @@ class DrawTerms:
         if protocol["rules"]["kind"] == "aave" and self.chance(0.3):
             protocol["rules"] = {"kind": "euler", "version": "v2", "most_discount": self.rng.choice([0.03, 0.08, 0.15]),
                                  "socialises": self.chance(0.7)}
+            for reserve in protocol["parameters"].values():
+                reserve.pop("protocol_fee", None)
 
     def to_a_target(self, name: str) -> None:
         """Aave v4 in place of 3.3, by a draw of its own."""
@@ -107,6 +109,12 @@ class DrawTerms:
                 reserve["debt_ceiling"] = alone[asset] * rng.choice([0.9, 1.001, 1.01, 1.05])
             if self.chance(0.17):
                 reserve["siloed"] = True
+            modes = random.Random(f"modes {name} {asset} {self.draw.seed}")
+            if modes.random() < 0.2:
+                known = any("emode" in entry for entry in protocol["parameters"].values())
+                reserve["borrowable_in"] = modes.choice([(), (0,), (0,), (1,) if known else (0,)])
+            if modes.random() < 0.15:
+                reserve["borrowable_in_isolation"] = False
 
     def price(self, asset: str) -> float:
         found: float = self.draw.price.get(asset, 1.0)

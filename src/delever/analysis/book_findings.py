@@ -21,6 +21,7 @@ from delever.run.assemble import Model
 
 SMALL = 0.01  # share of the book that is not worth a warning
 LATE = 0.1  # of the horizon: a venue that comes halfway to the outside in more than that sees little of a crash (assumption)
+UNSTATED: tuple[object, ...] = (None, {}, False, 0.0)  # of a term of an asset
 APART = 1e-3  # of a venue's price from the outside price at the start, share
 
 
@@ -213,7 +214,7 @@ def of_others(name: str, protocol: Protocol) -> Iterator[Finding]:
     """Terms of assets that rules of this version do not have."""
     lacks = protocol.rules.lacks() if isinstance(protocol.rules, Rules) else ()
     for field in lacks:
-        stated = [asset for asset, entry in look_up(protocol.parameters).items() if getattr(entry, field, None)]
+        stated = [asset for asset, entry in look_up(protocol.parameters).items() if getattr(entry, field, None) not in UNSTATED]
         if stated:
             version = getattr(protocol.rules, "version", "")
             yield Finding(WARN, "parameters.of_others", f"protocols.{name}.parameters.{stated[0]}.{field}",

@@ -2,8 +2,10 @@
 
     supply cap    supplied + units <= cap        supplied = cash + owed where the cash is stated, else what accounts hold [units]
     borrow cap    owed + units <= cap            [units]
-    isolation     what is owed against a collateral, by accounts that have nothing else, + what is borrowed <= its ceiling [USD]
+    isolation     what is owed against a collateral, by accounts that have nothing else, + what is borrowed <= its ceiling [USD];
+                  what is borrowed is borrowable in isolation
     siloed        who owes a siloed asset owes nothing else
+    e-mode        who is in a category borrows what is borrowable in it
 Who stands beyond a limit already may stay; he may not go further. Source: Aave v3 (ValidationLogic: validateSupply,
 validateBorrow); there the ceiling counts what was borrowed, here what is owed now, at the prices that the protocol sees.
 """
@@ -57,6 +59,8 @@ def may_borrow(slot: int, d: int, units: float, accounts: Accounts, ledgers: Led
     book, touched, reserves = accounts.book, accounts.touched, accounts.reserves
     p, g, first = touched.path[slot], book.signature[touched.account[slot]], book.first_debt[0]
     s = book.reserve[g, d]
+    if len(limits.barred) and limits.barred[touched.account[slot], d - first]:
+        return False
     if owed_of(s, p, reserves, ledgers) + units > limits.borrow[s, p] * (1.0 + ROUNDING):
         return False
     for k in range(first, first + book.debts[g]):
@@ -67,6 +71,8 @@ def may_borrow(slot: int, d: int, units: float, accounts: Accounts, ledgers: Led
         if touched.amount[slot, k] > 0.0:
             backs, held = book.reserve[g, k], held + 1
     if held == 1 and limits.ceiling[backs, p] < np.inf:
+        if not limits.isolable[s]:
+            return False
         owed = owed_alone(backs, p, accounts, watch, limits) + units * accounts.price[p, s]
         return owed <= limits.ceiling[backs, p] * (1.0 + ROUNDING)
     return True

@@ -106,6 +106,8 @@ class Limits(NamedTuple):
     borrow: np.ndarray  # [R, P] units
     ceiling: np.ndarray  # [R, P] of debt against it alone [USD]
     siloed: np.ndarray  # [R] 1: a debt that must be the only one
+    isolable: np.ndarray  # [R] 1: may be borrowed against collateral with a ceiling alone
+    barred: np.ndarray  # [accounts, debt legs] 1: their category may not borrow more of it; [0, 0]: nothing is stated
     held: np.ndarray  # [R] units that accounts hold at the start
     first: np.ndarray  # [R + 1] where the accounts begin whose only collateral it is, of reserves with a ceiling
     alone: np.ndarray  # [those accounts]

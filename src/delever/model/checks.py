@@ -15,6 +15,7 @@ from .exchange import check_lending_only, check_one_home, check_sides, check_ter
 from .new_assets import unknown_assets, without_terms
 from .oracle import compose
 from .origin import PARTS
+from .parameters import categories_of
 from .parts import WorldParts
 from .references import Path, known_asset, market, market_of_venue, own_price, pair_of_assets
 from .spec import Spec
@@ -53,8 +54,12 @@ def _protocols(world: WorldParts) -> None:
     for name, protocol in world.protocols.items():
         known_asset(protocol.unit, world, ("protocols", name, "unit"))
         if not isinstance(protocol.parameters, str):
-            for asset in protocol.parameters:
+            for asset, entry in protocol.parameters.items():
                 known_asset(asset, world, ("protocols", name, "parameters", asset))
+                unknown = sorted({*(getattr(entry, "borrowable_in", None) or ())} - {0, *categories_of(protocol.parameters)})
+                if unknown:
+                    raise InputError("is no category", path=("protocols", name, "parameters", asset, "borrowable_in"),
+                                     value=unknown[0], remedy="write 0 for accounts in none, or one in the `emode` of some asset")
         for part, assets in (("cash", protocol.cash), ("borrowed", protocol.borrowed), ("rates", protocol.rates)):
             for asset in assets:
                 known_asset(asset, world, ("protocols", name, part, asset))

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from delever import catalog
 
 from .errors import InputError, near, nearest
-from .quantity import Amount, PerYear, Ratio, Share, Text, Usd
+from .quantity import Amount, PerYear, Ratio, Share, Text, Usd, Whole
 from .spec import Spec
 
 HALF_OF_INITIAL = 2.0  # initial margin / maintenance margin where a tier does not say
@@ -49,7 +49,11 @@ class ReserveParameters(Spec):
     debt_ceiling: Usd | None = Field(None, ge=0, description="isolation: most that accounts which have this collateral alone may "
                                      "owe together; null: any")
     siloed: bool = Field(False, description="whether who owes it may owe nothing else")
-    emode: dict[int, EmodeParameters] = Field({}, description="parameters by efficiency-mode category (1, 2, ...)")
+    borrowable_in_isolation: bool = Field(True, description="whether it may be borrowed against isolated collateral alone")
+    emode: dict[int, EmodeParameters] = Field({}, description="parameters by efficiency-mode category (1, 2, ...), for accounts "
+                                              "in it; an asset may be collateral in several")
+    borrowable_in: tuple[Whole, ...] | None = Field(None, examples=["[0, 1]"], description="categories whose accounts may "
+                                                    "borrow (more of) it, 0: those in none; null: all")
 
     @model_validator(mode="after")
     def _opens_healthy(self) -> Self:

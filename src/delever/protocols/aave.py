@@ -24,6 +24,7 @@ from pydantic import Field, model_validator
 
 from delever.model.errors import InputError
 from delever.model.quantity import Ratio, Share
+from delever.protocols.base import ISOLATION, MODES
 from delever.protocols.fixed_spread import FixedSpreadRules, Terms
 
 # v2: LendingPoolCollateralManager, LIQUIDATION_CLOSE_FACTOR_PERCENT 50 %; nothing lifts it, nothing is written off.
@@ -77,8 +78,8 @@ class Aave(FixedSpreadRules):
 
     def lacks(self) -> tuple[str, ...]:
         """See Rules. Of v4 a spoke of its own stands in place of a mode or of isolation."""
-        modes = ("emode", "debt_ceiling", "siloed")
-        return {"v2": (*modes, "supply_cap", "borrow_cap", "protocol_fee"), "v4": modes}.get(self.version, ())
+        both = (*MODES, *ISOLATION)
+        return {"v2": (*both, "supply_cap", "borrow_cap", "protocol_fee"), "v4": both}.get(self.version, ())
 
     def terms(self) -> Terms:
         """The version's, as stated."""

@@ -36,6 +36,7 @@ from delever.model.references import Path
 from delever.model.spec import Spec
 from delever.model.world import World
 
+MODES, ISOLATION = ("emode", "borrowable_in"), ("debt_ceiling", "siloed")  # fields of reserves: see Rules.lacks
 NO_CASH = Column("no_cash", "count", "accounts not called, at some time, because the reserve was empty", mean_of(
     "no_cash", "accounts that were not called, at some time, because the reserve was empty"), "sum", "Liquidations")
 

@@ -34,7 +34,7 @@ from delever.model.parameters import ReserveParameters, look_up
 from delever.model.quantity import Amount, Balance, Share, Text
 from delever.model.references import Path, known_asset
 from delever.model.world import World
-from delever.protocols.base import Liquidatable, Rules, RulesPhase, refuse_fee
+from delever.protocols.base import ISOLATION, MODES, Liquidatable, Rules, RulesPhase, refuse_fee
 from delever.protocols.comet_book import check_accounts
 from delever.protocols.comet_results import COUNTED, holdings, overdrawn
 from delever.protocols.comet_storefront import absorb, buy, offer_stock, seize_all, size_absorptions, size_purchases
@@ -67,7 +67,7 @@ class Comet(Rules):
 
     def lacks(self) -> tuple[str, ...]:
         """See Rules."""
-        return ("debt_ceiling", "siloed")
+        return (*MODES[1:], *ISOLATION)
 
     def check(self, world: World, path: Path) -> None:
         """Terms that the contract has not, and layers that would take what it has for sale."""

@@ -26,7 +26,7 @@ from delever.model.errors import InputError
 from delever.model.quantity import Share
 from delever.model.references import Path
 from delever.model.world import World
-from delever.protocols.base import refuse_fee
+from delever.protocols.base import ISOLATION, MODES, refuse_fee
 from delever.protocols.fixed_spread import FixedSpreadRules, Terms
 
 
@@ -60,8 +60,7 @@ class Compound(FixedSpreadRules):
 
     def lacks(self) -> tuple[str, ...]:
         """See Rules."""
-        isolation = ("debt_ceiling", "siloed")
-        return isolation if self.version == "venus" else ("emode", *isolation)
+        return ISOLATION if self.version == "venus" else (*MODES, *ISOLATION)
 
     def check(self, world: World, path: Path) -> None:
         """Of v2 there is no fee on the incentive."""

@@ -17,7 +17,7 @@ from pydantic import Field
 from delever.model.quantity import Share
 from delever.model.references import Path
 from delever.model.world import World
-from delever.protocols.base import refuse_fee
+from delever.protocols.base import ISOLATION, MODES, refuse_fee
 from delever.protocols.fixed_spread import FixedSpreadRules, Terms
 
 VERSIONS = {"v2": Terms(close_factor=1.0, full_below=1.0)}
@@ -37,7 +37,7 @@ class Euler(FixedSpreadRules):
 
     def lacks(self) -> tuple[str, ...]:
         """See Rules."""
-        return ("emode", "debt_ceiling", "siloed")
+        return (*MODES, *ISOLATION)
 
     def check(self, world: World, path: Path) -> None:
         """Nothing of a liquidation is the protocol's."""

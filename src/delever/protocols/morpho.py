@@ -23,7 +23,7 @@ from pydantic import Field
 
 from delever.model.references import Path
 from delever.model.world import World
-from delever.protocols.base import refuse_fee
+from delever.protocols.base import ISOLATION, MODES, refuse_fee
 from delever.protocols.fixed_spread import FixedSpreadRules, Terms
 
 CURSOR, MOST = 0.3, 1.15  # ConstantsLib: LIQUIDATION_CURSOR, MAX_LIQUIDATION_INCENTIVE_FACTOR
@@ -46,7 +46,7 @@ class Morpho(FixedSpreadRules):
 
     def lacks(self) -> tuple[str, ...]:
         """See Rules: a market has no such terms."""
-        return ("emode", "debt_ceiling", "siloed", "supply_cap", "borrow_cap")
+        return (*MODES, *ISOLATION, "supply_cap", "borrow_cap")
 
     def check(self, world: World, path: Path) -> None:
         """Nothing of a liquidation is the protocol's."""

@@ -54,6 +54,7 @@ class Positions:
     categories: tuple[tuple[int, int], ...]  # (reserve, efficiency-mode category) of the terms behind those of reserves
     bands: np.ndarray  # [accounts] that a loan of LLAMMA lies in, 0: as its rules say
     interest_rate: np.ndarray  # [accounts] that a trove of Liquity v2 pays [1/year], nan: as its rules say
+    category: np.ndarray  # [accounts] of efficiency mode; 0: none
 
     @property
     def of_term(self) -> np.ndarray:
@@ -233,7 +234,8 @@ def tabulate(world: World, book: Book) -> Positions:
                      lay_margins(world, reserves, parameters, tables),
                      np.array([-1.0 if name in world.assets and world.assets[name].inverse else 1.0 for _, name in reserves]),
                      tuple(categories), most_of(legs["bands"].to_numpy(), account, accounts, 0),
-                     most_of(legs["interest_rate"].to_numpy(), account, accounts, np.nan))
+                     most_of(legs["interest_rate"].to_numpy(), account, accounts, np.nan),
+                     most_of(legs["emode"].to_numpy(), account, accounts, 0))
 
 
 def owners_of(people: pa.DictionaryArray, account: np.ndarray, accounts: int) -> tuple[tuple[str, ...], np.ndarray]:

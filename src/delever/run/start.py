@@ -37,6 +37,7 @@ from delever.protocols.base import RulesPhase
 from delever.run import backed
 from delever.run.assemble import Model, chains, phases
 from delever.run.exchanges import stocks
+from delever.run.positions import Positions
 from delever.run.pricing import seen_alike
 
 AT_FIRST = 1 << 20  # touched accounts that a chunk has room for before it asks for more
@@ -95,8 +96,28 @@ def new_limits(model: Model, paths: int) -> Limits:
     only = np.where(held.sum(1) == 1, book.reserve[book.signature, held.argmax(1)], -1)  # [accounts] reserve
     alone = [np.flatnonzero(only == r) if ceiling[r, 0] < np.inf else np.zeros(0, np.int64) for r in range(len(lent))]
     return Limits(most("supply_cap"), most("borrow_cap"), ceiling,
-                  np.array([int(entry is not None and entry.siloed) for entry in lent]), positions.held,
-                  np.cumsum([0, *map(len, alone)]), np.concatenate(alone) if alone else np.zeros(0, np.int64))
+                  np.array([int(entry is not None and entry.siloed) for entry in lent]),
+                  np.array([int(entry is None or entry.borrowable_in_isolation) for entry in lent]), barred(positions, lent),
+                  positions.held, np.cumsum([0, *map(len, alone)]),
+                  np.concatenate(alone) if alone else np.zeros(0, np.int64))
+
+
+def barred(positions: Positions, lent: Sequence[ReserveParameters | None]) -> np.ndarray:
+    """Which debts each account may not add to, as its category is not named [accounts, debt legs]; [0, 0] where none is stated.
+
+    lent: [R].
+    """
+    book, first = positions.tables, int(positions.tables.first_debt[0])
+    stated = {r: entry.borrowable_in for r, entry in enumerate(lent) if entry is not None and entry.borrowable_in is not None}
+    if not stated:
+        return np.zeros((0, 0), np.int64)
+    reserve = book.reserve[book.signature][:, first:]
+    found = np.zeros(reserve.shape, np.int64)
+    for r, categories in stated.items():
+        found[(reserve == r) & ~np.isin(positions.category, categories)[:, None]] = 1
+    return found
+
+
 def fees(model: Model) -> np.ndarray:
     """Shares that venues keep of what a trader gives and gets [2, M]."""
     return np.array([(0.0, 0.0) if table is None else (table.fee_in, table.fee_out) for table in model.venues]).reshape(-1, 2).T
