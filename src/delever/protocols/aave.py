@@ -11,8 +11,8 @@ The arithmetic is protocols/fixed_spread.py's; here are the rows. 3.0 floors the
 the health factor, which is up to one basis point of the collateral lower than here. Of v4, an asset's `liquidation_threshold` is
 its collateral factor, `incentive` its maximum bonus; a protocol is one spoke. Not modelled of v4: risk premiums (0 in the markets
 read), hubs that lend to several spokes, terms that older positions keep until they act, shares in place of tokens.
-Source: the contracts named beside each row. v2 and 3 are executed (tests); v4 is published in no package: its documents and the
-worked cases of its own tests judge it, not the contract.
+Source: the contracts named beside each row. v2 is read, 3.0 and 3.6 are executed (tests); v4 is published in no package: its
+documents and the worked cases of its own tests judge it, not the contract.
 """
 
 from __future__ import annotations
