@@ -34,10 +34,11 @@ def ends(world: World) -> tuple[Any, Any]:
 
 
 pools = settings(deadline=None, max_examples=40)
+fees = st.one_of(st.just(0.0), st.floats(1e-9, 0.01))  # a world refuses numbers below 1e-60
 
 
 @pools
-@given(st.floats(10.0, 1e5), st.floats(10.0, 1e5), st.floats(1.0005, 3.0), st.floats(0.0, 0.01), st.booleans())
+@given(st.floats(10.0, 1e5), st.floats(10.0, 1e5), st.floats(1.0005, 3.0), fees, st.booleans())
 def test_two_pools_meet_where_the_closed_form_says(x1: float, x2: float, ratio: float, fee: float, swapped: bool) -> None:
     """Of pools x y = k with a fee on the input; bought with D on the one, sold on the other: A D / (B + C D) - D is greatest."""
     y1, y2, kept = x1 * 1000.0, x2 * 1000.0 * ratio, 1.0 - fee
