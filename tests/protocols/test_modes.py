@@ -1,7 +1,8 @@
 """Efficiency modes as lists of collateral and of what may be borrowed, isolation, siloed debt: by hand, from a book to a loan.
 
 Source of the rules: Aave 3.2 and later (ValidationLogic.validateBorrow; GenericLogic: a category's terms hold for the assets of
-its collateral list alone). Amounts of calls in a mode are held to the executed contract in test_aave_vectors.py.
+its collateral list alone). The executed contract judges calls in a mode (test_aave_vectors.py) and who
+may borrow (evm/test_aave_borrowing.py).
 """
 
 from __future__ import annotations
@@ -82,10 +83,10 @@ def test_a_wall_sees_categories_apart() -> None:
     assert counts == [0, 1, 2]
 
 
-def loopers(debt: str, category: int, collateral: list[tuple[str, str, float]], **parameters: Any) -> World:
-    """A looper at health 2 who wants 1.1: he borrows at once, if he may. Whom it is about owes some of it already."""
+def loopers(debt: str, category: int, collateral: list[tuple[str, str, float]], beside: str = "", **parameters: Any) -> World:
+    """A looper at health 2 who wants 1.1: he borrows at once, if he may. He owes some of it already, and a little `beside`."""
     worth = sum(units * PRICE[asset] for asset, _, units in collateral)
-    legs = [*collateral, (debt, "debt", 0.3 * worth / PRICE[debt])]
+    legs = [*collateral, (debt, "debt", 0.3 * worth / PRICE[debt]), *[(beside, "debt", 0.01)] * bool(beside)]
     who = {"kind": "loopers", "protocol": "pool", "collateral": collateral[0][0], "debt": debt, "low": 1.01, "target": 1.1,
            "high": 1.2}
     return world(book(("a", category, legs)), parameters=parameters, actors={"loopers": who, "liquidators": None})
