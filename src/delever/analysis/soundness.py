@@ -24,6 +24,7 @@ from delever.analysis.reproduction import bands, reproduction
 from delever.analysis.seen_prices import prices_table, seen_prices
 from delever.analysis.valuation import health, legs_of
 from delever.analysis.world_findings import actors_found, inputs_found
+from delever.core.jit import interpreted
 from delever.ingest.own_names import alike_found
 from delever.model.finding import as_finding, warnings
 from delever.model.world import World
@@ -70,7 +71,8 @@ class Check(Result):
 def check(world: World) -> Check:
     """Read everything that the world names and look at it. What cannot be read, or run, at all raises InputError."""
     model = assemble(world)
-    phases(model, 1, [])
+    with interpreted(len(model.positions.accounts)):
+        phases(model, 1, [])
     seen, ages = seen_prices(model), inputs(world)
     legs = legs_of(model)
     at_start = health(legs, model.seen_price())
