@@ -128,8 +128,7 @@ def tabulate(world: World, book: Book) -> Positions:
     """Accounts in the order of first appearance, collateral legs first, then debts."""
     legs = with_cash(book.legs, world)
     people = legs["owner"].combine_chunks().dictionary_encode()
-    protocols = list(world.protocols)
-    numbers = {name: i for i, name in enumerate(protocols)}
+    protocols, numbers = list(world.protocols), {name: i for i, name in enumerate(world.protocols)}
     protocol = np.array([numbers[name] for name in legs["protocol"].to_pylist()])
     names = pc.binary_join_element_wise(legs["protocol"], legs["account"], "\0").combine_chunks().dictionary_encode()
     account = names.indices.to_numpy()
@@ -140,8 +139,7 @@ def tabulate(world: World, book: Book) -> Positions:
     amount, opened = held_at(legs, world)
     own = legs["liquidation_threshold"].to_numpy(zero_copy_only=False).astype(float)
     emode = legs["emode"].to_numpy(zero_copy_only=False)
-    number_of_assets = len(asset.dictionary)
-    assets = asset.dictionary.to_pylist()
+    assets, number_of_assets = asset.dictionary.to_pylist(), len(asset.dictionary)
 
     # one reserve for each (protocol, asset) that the book holds, in a stable order
     key = protocol * number_of_assets + asset.indices.to_numpy()
@@ -233,9 +231,8 @@ def tabulate(world: World, book: Book) -> Positions:
                      *owners_of(people, account, accounts), book,
                      lay_margins(world, reserves, parameters, tables),
                      np.array([-1.0 if name in world.assets and world.assets[name].inverse else 1.0 for _, name in reserves]),
-                     tuple(categories), most_of(legs["bands"].to_numpy(), account, accounts, 0),
-                     most_of(legs["interest_rate"].to_numpy(), account, accounts, np.nan),
-                     most_of(legs["emode"].to_numpy(), account, accounts, 0))
+                     tuple(categories), *(most_of(legs[name].to_numpy(), account, accounts, none) for name, none in (
+                         ("bands", 0), ("interest_rate", np.nan), ("emode", 0))))
 
 
 def owners_of(people: pa.DictionaryArray, account: np.ndarray, accounts: int) -> tuple[tuple[str, ...], np.ndarray]:
