@@ -26,7 +26,7 @@ ONE = loan("ann", 1.0, 100.0)
     ({"kind": "morpho.v1", "close_factor": "50 %"}, r"rules: unknown field: 'close_factor'; it is read by aave, .*known: ve"),
     ({"kind": "euler.v2", "close_factor": "50 %"}, r"rules: unknown field: 'close_factor'; it is read by aave, .*known: mo"),
     ({"kind": "euler.v2", "target_health": 1.2}, r"rules: unknown field: 'target_health'; it is read by aave, fixed_spread"),
-    ({"kind": "pro_rata", "stability_pool": {}}, r"rules: unknown field: 'stability_pool'; it is read by liquity: leave it out"),
+    ({"kind": "pro_rata", "stability_pool": {}}, r"rules: unknown field: 'stability_pool'; it is read by liquity"),
     ({"kind": "compound.venus", "seize_share": "5 %"}, r"rules\.seize_share has no meaning in compound\.venus: 0\.05"),
     ({"kind": "compound.v3"}, r"rules\.version is 'v3'; Compound v3 has rules of its own: `comet\.usdc`"),
     ({"kind": "aave.v3"}, r"rules\.version is 'v3'; did you mean v3_"),
