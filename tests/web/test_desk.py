@@ -43,7 +43,9 @@ def test_every_listed_word_can_be_chosen(desk: state.Desk) -> None:
     assert words
     for one in words:
         for word in one["options"]:
-            assert len(state.changes(desk, ((one["path"], word),))) == (word != one["now"])
+            changed = [row["field"] for row in state.changes(desk, ((one["path"], word),))]
+            assert changed[:1] == [one["path"]] * (word != one["now"])
+            assert len(changed) <= 1 or one["path"].endswith("rules.version")  # which brings the terms that it reads
 
 
 def test_a_change_is_said_and_a_mistake_refused(desk: state.Desk) -> None:
