@@ -134,6 +134,8 @@ def differences(world: World, plain: Result, engine: EngineResult) -> Iterator[s
     for account in start:
         for leg in account.debt:
             owed[account.protocol, leg.asset] += abs(leg.amount)
+    for amm in plain.amms:
+        owed[amm.protocol, amm.b] += sum(loan.debt for loan in amm.loans)
     for what, mine, yours, scale in (("ledger", plain.ledger, engine.ledger, moved),
                                      ("deficit", plain.deficit, engine.deficit, owed)):
         for key in sorted({*mine, *yours}):
