@@ -294,7 +294,8 @@ class Path(Answers):
                 offer = self.offer_of_kick(account, kick) if kick is not None else None
                 seen = kick is not None or account.number in spared
             elif account.protocol in self.w.stores:
-                offer, seen = self.offer_of_absorption(account, views[account.protocol]), True
+                view, seen = views[account.protocol], self.storefronts.unsafe(account, views[account.protocol])
+                offer = self.offer_of_absorption(account, view) if seen else None
             else:
                 rules, view = self.w.rules[account.protocol], views[account.protocol]
                 offer, seen = None, rule.assess(account, rules, view) is not None

@@ -126,7 +126,7 @@ class Settlement(Owned):
         assert isinstance(t.ref, Account)
         account, view = t.ref, self.seen(t.ref.protocol)
         if t.kind == "absorb":
-            return self.offer_of_absorption(account, view) if self.health(account, view) < 1.0 else None
+            return self.offer_of_absorption(account, view) if self.storefronts.unsafe(account, view) else None
         if t.kind == "kick":
             kick = self.auctions.kick_of(account, view, self.auctions.raising())
             return self.offer_of_kick(account, kick) if kick is not None else None

@@ -68,6 +68,7 @@ def stores_of(world: World) -> dict[str, Store]:
         p = world.protocols[name]
         held = {row["asset"] for row in p.book.of(name).legs.to_pylist()} - {p.rules.base}
         found[name] = Store(p.rules.base, p.rules.store_front, p.rules.target, p.rules.reserves, p.rules.counted_on,
+                            p.rules.decimals,
                             {asset: p.parameters[asset].incentive for asset in first if asset in held})
     return found
 
