@@ -22,7 +22,7 @@ from protocols.one_vault import OneVault
 from run.small import book, fall, loan, pool
 
 USD, ETH = 0, 1
-TAKE, REDO = 1, 2  # kinds of OneVault
+KICK, TAKE, REDO = range(3)  # kinds of OneVault
 CHAIN: Mapping = {"chain": {"block_time": 12, "room": 30, "base_fee": 20}}
 
 
@@ -201,6 +201,24 @@ def test_of_two_takes_of_one_lot_in_a_block_the_second_reverts(mode: str) -> Non
     assert state.ledgers.tokens[HOLDERS + 1].any() == 0.0
     assert state.ledgers.tokens[HOLDERS, USD, 0] > 107.0
     assert leak(state) < 1e-15
+
+
+def test_a_vault_drawn_to_its_limit_is_safe_whatever_a_float_makes_of_it() -> None:
+    """0.3 x 1.05 / 1.5 is 0.21, to a float less."""
+    v = OneVault()
+    for owed, state in ((0.21, REVERTED), (0.21 + 1e-15, EXECUTED)):
+        v.set({"buf": 1.2, "tail": 500.0}, ink=0.3, art=owed, mat=1.5)
+        v.see(0.7 * 1.5)
+        assert v.done(KICK)[0] == state
+
+
+@pytest.mark.parametrize(("room", "state"), [(5649.0, REVERTED), (5650.0, REVERTED), (5651.0, EXECUTED)])
+def test_where_there_is_room_for_dust_alone_what_is_put_up_is_rounded_below_it(room: float, state: int) -> None:
+    """5000 of dust at a penalty of 13 %."""
+    v = OneVault()
+    v.set({"buf": 1.2, "tail": 500.0, "dust": 5000.0, "hole": room}, ink=10.0, art=60_000.0, rate=1.1, chop=1.13)
+    v.see(1000.0)
+    assert v.done(KICK)[0] == state
 
 
 @pytest.mark.parametrize("kind", [TAKE, REDO])

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from delever.core.elementary import ROUNDING
 from delever.core.jit import helper, kernel
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, DEFICITS, LIQUIDATIONS, PROTOCOL_FEE, REPAID, SEIZED
 from delever.core.tables import (
@@ -45,15 +46,14 @@ from delever.core.tables import (
 # columns of a protocol's rules; OURS: 1, its accounts are absorbed here; BASE: the base asset's reserve, UNITS: in one of it
 OURS, STORE_FRONT, TARGET, START, COUNTED_ON, BASE, UNITS = range(7)
 PRICE_UNITS = 1e8  # of one dollar, or what else prices are in
-SHORT = 2.0 ** -50  # relative: what rounding may leave a whole number short of itself
 DEARER = 1e-9  # relative: a price that has risen since a buyer saw it
 PURCHASES, DISCOUNTS = range(2)  # places of what is counted
 
 
 @helper
 def whole(x: float) -> float:
-    """Rounded down to a whole number."""
-    return np.floor(x * (1.0 + SHORT))
+    """Rounded down to a whole number; what is short of one by no more than rounding is one."""
+    return np.floor(x * (1.0 + ROUNDING))
 
 
 @helper
