@@ -147,11 +147,22 @@ class Liquities:
         return low if low > CRUMB * supply else 0.0
 
     def anew(self, ref: System | TroveCall, t: float, most: float = math.inf) -> Offer | None:
-        """What it would be now, of somebody who brings at most so many units."""
+        """What it would be now, of somebody who brings at most so many units: of a redemption what troves can give."""
         if isinstance(ref, System):
-            return self.redemption(ref, t, most)
+            offer = self.redemption(ref, t, most)
+            return None if offer is None else self.as_troves_can(ref, offer, t)
         self.at_price(ref.system)
         return self.call(ref.system, ref.trove)
+
+    def as_troves_can(self, s: System, offer: Offer, t: float) -> Offer | None:
+        """A redemption ends at a trove that would keep too little debt."""
+        assert isinstance(offer.what, float)
+        try:
+            paid, drawn, fee = (units / ONE for units in deepcopy(s.exact).redeem(raw(offer.what), t))
+        except Reverted:
+            return None
+        offer.pays, offer.gets, offer.sales, offer.what = [(s.b, paid)], [(s.a, drawn - fee)], [(s.a, s.b, drawn - fee)], paid
+        return offer
 
     # ---- what becomes of it ------------------------------------------------------------------------------------
 

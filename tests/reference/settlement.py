@@ -104,8 +104,8 @@ class Settlement(Owned):
             return self.offer_of_stock(offer.ref, self.seen(offer.protocol), most)
         if isinstance(offer.ref, Amm | Called):
             return self.llammas.anew(offer.ref, self.time, most)
-        if isinstance(offer.ref, System | TroveCall):
-            return self.liquities.anew(offer.ref, self.time, most)
+        if isinstance(offer.ref, System):
+            return self.liquities.redemption(offer.ref, self.time, most)
         assert isinstance(offer.ref, Account)
         return self.call_of(offer.ref, self.seen(offer.protocol), most)
 
