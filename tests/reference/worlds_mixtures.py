@@ -107,7 +107,8 @@ class MixtureDraw(CometDraw, LlammaDraw):
         for asset in held:
             owed = 0.0
             for i in range(rng.randint(2, 8)):
-                debt, close = 2500.0 * 10.0 ** rng.uniform(0.0, 1.8), 1.1 * (1.0 + rng.choice(BESIDE))
+                debt = 2500.0 * 10.0 ** rng.uniform(0.0, 1.8)
+                close = 1.1 * (1.0 + rng.choice(BESIDE) * (1.0 + 0.1 * i))  # of two alike rounding would decide which falls first
                 ratio = rng.choices([rng.uniform(0.9, 1.1), close, rng.uniform(1.1, safest)], [2, 1, 7])[0]
                 self.collateral_value += debt * ratio
                 owed += debt
