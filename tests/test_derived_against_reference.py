@@ -103,8 +103,7 @@ DERIVED = Worlds(derived_world, of_path, derived_differences)
 
 @pytest.mark.parametrize("first", range(0, WORLDS, BATCH))
 def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
-    DERIVED.hold_together(range(first, first + BATCH), most_excused=1,
-                  pushed=True)
+    DERIVED.hold_together(range(first, first + BATCH), most_excused=1, pushed=True)
 
 
 # in how many worlds it must have happened on some path
