@@ -15,7 +15,7 @@ PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist worksteal
 FUZZ_ARGS ?= --seed 1 --calls 200000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check-types check-layers fuzz bench docs lock clean
+.PHONY: help demo test lint check-types check-layers fuzz edges bench docs lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ check-layers: $(READY)  ## imports go downwards only
 
 fuzz: $(READY)  ## whatever comes from outside, mutated: 200,000 calls of a seed; FUZZ_ARGS=... says otherwise
 	$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
+
+edges: $(READY)  ## cases of contract vectors on edges, file by file: alike, and what a float cannot tell; DELEVER_VECTORS names their folder
+	cd tests && ../$(BIN)/python -m protocols.edges
 
 bench: $(READY)  ## benchmarks; prints JSON
 	$(BIN)/python -m benchmarks

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
 
 import pytest
 
-from delever.core.tables import DEPOSITS, OWN_DEPOSITS, SLOTS
-from delever.engine.conservation import LIMIT, residual
+from delever.core.tables import DEPOSITS, OWN_DEPOSITS
 from delever.model.world import World
-from delever.run.assemble import assemble
-from delever.run.chunk import run_state
-from reference.comparing import hold_together
-from reference.plain import simulate
+from delever.run.assemble import Model
+from delever.run.chunk import Played
+from reference.comparing import Worlds
 from reference.setting import Result
 from reference.setup import setting_of
 from reference.worlds_comet import comet_world
@@ -25,21 +22,11 @@ WORLDS = 30
 BATCH = 15
 
 
-@cache
-def plainly(seed: int) -> tuple[Result, ...]:
-    """Every path of the world of that number, by the plain implementation."""
-    world = comet_world(seed)
-    return tuple(simulate(setting_of(world, path)) for path in range(world.scenario.paths))
-
-
-def by_engine(seed: int) -> list[HouseResult]:
-    """Every path, by the engine, in one chunk; every token is accounted for, and so is every surplus."""
-    world = comet_world(seed)
-    model = assemble(world)
-    state = run_state(model, 0, world.scenario.paths, []).state
-    assert float(residual(state, int(state.watch.counts[SLOTS])).max()) < LIMIT
-    assert (state.ledgers.booked[OWN_DEPOSITS] >= state.ledgers.booked[DEPOSITS]).all(), "what was seized is not negative"
-    return [of_path(world, model, state, p) for p in range(world.scenario.paths)]
+def on_path(world: World, model: Model, played: Played, p: int) -> HouseResult:
+    """What stands in the tables of path p; every surplus is there."""
+    booked = played.state.ledgers.booked[:, :, p]
+    assert (booked[OWN_DEPOSITS] >= booked[DEPOSITS]).all(), "what was seized is not negative"
+    return of_path(world, model, played, p)
 
 
 def comet_differences(world: World, plain: Result, engine: HouseResult) -> Iterator[str]:
@@ -54,9 +41,12 @@ def comet_differences(world: World, plain: Result, engine: HouseResult) -> Itera
             yield f"treasury of {where}: {units!r} plain, {engine.treasury[where]!r} engine"
 
 
+COMETS = Worlds(comet_world, on_path, comet_differences)
+
+
 @pytest.mark.parametrize("first", range(0, WORLDS, BATCH))
 def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
-    hold_together(range(first, first + BATCH), comet_world, plainly, by_engine, comet_differences, most_excused=1)
+    COMETS.hold_together(range(first, first + BATCH), most_excused=1)
 
 
 # in how many worlds it must have happened on some path
@@ -65,6 +55,5 @@ LEAST = {"absorbed with a surplus": 10, "absorbed with bad debt": 9, "bought": 9
 
 
 def test_random_worlds_show_what_they_are_meant_to_show() -> None:
-    seen = Counter(name for seed in range(WORLDS) for name in {
-        name for path in plainly(seed) for name, count in path.counts.items() if count > 0})
+    seen = COMETS.seen(range(WORLDS))
     assert {name: seen[name] for name, least in LEAST.items() if seen[name] < least} == {}, seen

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 
 import pytest
 
@@ -13,15 +12,11 @@ from delever.actors.algorithmic import Burning
 from delever.actors.redeemers import Redeeming
 from delever.core import tables
 from delever.core.conversion import BURNED, FILLED, HELD, MINTED, MONEY, SUPPLY
-from delever.core.tables import SLOTS
-from delever.engine.conservation import LIMIT, residual
 from delever.model.world import World
-from delever.run.assemble import Model, assemble
-from delever.run.chunk import Played, run_state
-from reference.comparing import hold_together
-from reference.plain import simulate
+from delever.run.assemble import Model
+from delever.run.chunk import Played
+from reference.comparing import Worlds
 from reference.setting import Result
-from reference.setup import setting_of
 from reference.worlds_derived import derived_world
 from test_against_reference import close
 from test_venues_against_reference import VenuesResult, on_venues, venues_differences
@@ -43,26 +38,10 @@ class DerivedResult:
     coins: dict[str, tuple[float, ...]]  # money, d, supply; held, burned, made of both ways
 
 
-@cache
-def plainly(seed: int) -> tuple[Result, ...]:
-    """Every path of the world of that number, by the plain implementation."""
-    world = derived_world(seed)
-    return tuple(simulate(setting_of(world, path)) for path in range(world.scenario.paths))
-
-
-def by_engine(seed: int) -> list[DerivedResult]:
-    """Every path, by the engine, in one chunk; every token is accounted for."""
-    world = derived_world(seed)
-    model = assemble(world)
-    played = run_state(model, 0, world.scenario.paths, [])
-    assert float(residual(played.state, int(played.state.watch.counts[SLOTS])).max()) < LIMIT
-    return [of_path(world, model, played, p) for p in range(world.scenario.paths)]
-
-
 def of_path(world: World, model: Model, played: Played, p: int) -> DerivedResult:
     """What stands in the tables of path p."""
     state, assets = played.state, model.layout.assets
-    venues, backing = on_venues(world, model, state, p), state.backing
+    venues, backing = on_venues(world, model, played, p), state.backing
     rows = {name.lower(): getattr(tables, name) for name in TABLES}
     rows |= {name: tables.HOLDERS + i for i, (name, actor) in enumerate(world.actors.items()) if actor.kind in ACTORS}
     venues.house.lending.ledger |= {(name, asset): float(state.ledgers.tokens[row, a, p])
@@ -119,10 +98,12 @@ def apart(name: str, both: dict[str, tuple[float, float, float]]) -> Iterator[st
             yield f"{what} of {name}: {a!r} plain, {b!r} engine"
 
 
+DERIVED = Worlds(derived_world, of_path, derived_differences)
+
+
 @pytest.mark.parametrize("first", range(0, WORLDS, BATCH))
 def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
-    hold_together(range(first, first + BATCH), derived_world, plainly, by_engine, derived_differences, most_excused=1,
-                  pushed=True)
+    DERIVED.hold_together(range(first, first + BATCH), most_excused=1, pushed=True)
 
 
 # in how many worlds it must have happened on some path
@@ -144,7 +125,7 @@ LEAST = {
 
 def test_random_worlds_show_what_they_are_meant_to_show() -> None:
     """bound by: what limits a purchase; in part: its market did not fill it."""
-    seen = Counter(name for seed in range(WORLDS) for name in happened(derived_world(seed), plainly(seed)))
+    seen = DERIVED.seen(range(WORLDS), happened)
     assert {name: seen[name] for name, least in LEAST.items() if seen[name] < least} == {}, seen
 
 
@@ -164,18 +145,12 @@ def happened(world: World, paths: tuple[Result, ...]) -> set[str]:
 
 
 def test_tokens_are_moved_and_never_made() -> None:
-    for seed in range(0, WORLDS, 4):
-        for result in plainly(seed):
-            for asset in {asset for _, asset in result.ledger}:
-                change = sum(units for (_, a), units in result.ledger.items() if a == asset)
-                moved = sum(units for (_, a), units in result.turnover.items() if a == asset)
-                assert abs(change) <= 1e-12 * moved
-                assert abs(result.ledger.get(("route", asset), 0.0)) <= 1e-12 * moved
+    assert DERIVED.made(range(0, WORLDS, 4)) == []
 
 
 def test_what_waits_is_in_flight_and_no_reserve_is_overdrawn() -> None:
     for seed in range(WORLDS):
-        for result in plainly(seed):
+        for result in DERIVED.plain(seed):
             for name, one in result.backed.items():
                 flight = result.ledger.get(("in_flight", name), 0.0)
                 assert abs(flight - one.queued) <= 1e-12 * result.turnover.get(("in_flight", name), 0.0)

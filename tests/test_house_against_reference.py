@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 
 import pytest
 
 from delever.core import tables
-from delever.core.state import State
-from delever.core.tables import SLOTS
-from delever.engine.conservation import LIMIT, residual
 from delever.model.world import World
-from delever.run.assemble import Model, assemble
-from delever.run.chunk import run_state
-from reference.comparing import hold_together
-from reference.plain import simulate
+from delever.run.assemble import Model
+from delever.run.chunk import Played
+from reference.comparing import Worlds
 from reference.setting import Result
-from reference.setup import setting_of
 from reference.worlds_house import house_world
 from test_against_reference import EngineResult, close, differences, holders, one_path
 
@@ -36,24 +29,9 @@ class HouseResult:
     lots: list[tuple[str, float, float, float, float, float]]  # open ones, as Result.lots
 
 
-@cache
-def plainly(seed: int) -> tuple[Result, ...]:
-    """Every path of the world of that number, by the plain implementation."""
-    world = house_world(seed)
-    return tuple(simulate(setting_of(world, path)) for path in range(world.scenario.paths))
-
-
-def by_engine(seed: int) -> list[HouseResult]:
-    """Every path, by the engine, in one chunk; every token is accounted for."""
-    world = house_world(seed)
-    model = assemble(world)
-    state = run_state(model, 0, world.scenario.paths, []).state
-    assert float(residual(state, int(state.watch.counts[SLOTS])).max()) < LIMIT
-    return [of_path(world, model, state, p) for p in range(world.scenario.paths)]
-
-
-def of_path(world: World, model: Model, state: State, p: int) -> HouseResult:
+def of_path(world: World, model: Model, played: Played, p: int) -> HouseResult:
     """What stands in the tables of path p."""
+    state = played.state
     ledgers, lots, touched, reserves = state.ledgers, state.lots, state.pool.touched, model.positions.reserves
     bidders = [name for name, actor in world.actors.items() if actor.bids]
     fixed = {name: row for name, row in holders(world).items() if row < tables.HOLDERS or name == "owners"}
@@ -72,7 +50,7 @@ def house_differences(world: World, plain: Result, engine: HouseResult) -> Itera
     """What the two do not agree on."""
     yield from differences(world, plain, engine.lending)
     for (protocol, asset), units in plain.treasury.items():
-        moved = sum(plain.turnover.get((holder, asset), 0.0) for holder in ("cash", "liquidators"))
+        moved = sum(plain.turnover.get((holder, asset), 0.0) for holder in ("cash", "liquidators", "route"))
         if not close(units, engine.treasury[protocol, asset], moved):
             yield f"treasury of {protocol}: {units!r} plain, {engine.treasury[protocol, asset]!r} engine"
     if [lot[0] for lot in plain.lots] != [lot[0] for lot in engine.lots]:
@@ -84,9 +62,12 @@ def house_differences(world: World, plain: Result, engine: HouseResult) -> Itera
                 yield f"{what} of the lot of {ours[0]}: {a!r} plain, {b!r} engine"
 
 
+HOUSE = Worlds(house_world, of_path, house_differences)
+
+
 @pytest.mark.parametrize("first", range(0, WORLDS, BATCH))
 def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
-    hold_together(range(first, first + BATCH), house_world, plainly, by_engine, house_differences, most_excused=1)
+    HOUSE.hold_together(range(first, first + BATCH), most_excused=1)
 
 
 # in how many worlds it must have happened on some path
@@ -101,14 +82,9 @@ LEAST = {
 
 def test_random_worlds_show_what_they_are_meant_to_show() -> None:
     """waits: for a block of its network; slept: a block of the clock in which nobody wanted anything."""
-    seen = Counter(name for seed in range(WORLDS) for name in {
-        name for path in plainly(seed) for name, count in path.counts.items() if count > 0})
+    seen = HOUSE.seen(range(WORLDS))
     assert {name: seen[name] for name, least in LEAST.items() if seen[name] < least} == {}, seen
 
 
 def test_tokens_are_moved_and_never_made() -> None:
-    for seed in range(0, WORLDS, 5):
-        for result in plainly(seed):
-            for asset in {asset for _, asset in result.ledger}:
-                change = sum(units for (_, a), units in result.ledger.items() if a == asset)
-                assert abs(change) <= 1e-12 * sum(units for (_, a), units in result.turnover.items() if a == asset)
+    assert HOUSE.made(range(0, WORLDS, 5)) == []

@@ -109,7 +109,7 @@ class History:
             paid, drawn, fee = exact.redeem(raw(units), self.time)
         except Reverted:
             return "redeem refused"  # nobody asks, as nothing is to be had
-        ours = redeem(0, units, self.price, 1.0, s)
+        ours = redeem(0, units, self.price, 1.0, True, s)
         assert ours[0] == pytest.approx(paid / ONE, rel=1e-9) and ours[2] == pytest.approx(drawn / ONE, rel=1e-9)
         share = ours[2] * redeemed(0, ours[0] / (supply / ONE), float(self.time), s)
         assert share == pytest.approx(fee / ONE, rel=1e-9)

@@ -6,23 +6,18 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 
 import pytest
 
 from delever.core import tables
-from delever.core.tables import SLOTS
-from delever.engine.conservation import LIMIT, residual
 from delever.model.world import World
 from delever.protocols.llamma import LlammaPhase
 from delever.protocols.llamma_trade import BOUGHT, LOSS, SOLD, TRADES
-from delever.run.assemble import Model, assemble
-from delever.run.chunk import Played, run_state
+from delever.run.assemble import Model
+from delever.run.chunk import Played
 from reference.bands import Amm
-from reference.comparing import hold_together
-from reference.plain import simulate
+from reference.comparing import Worlds
 from reference.setting import Result
-from reference.setup import setting_of
 from reference.setup_bands import is_llamma
 from reference.worlds_llamma import llamma_world
 from test_against_reference import close
@@ -52,32 +47,15 @@ class LlammaResult:
     markets: list[Bands]
 
 
-@cache
-def plainly(seed: int) -> tuple[Result, ...]:
-    """Every path of the world of that number, by the plain implementation."""
-    world = llamma_world(seed)
-    return tuple(simulate(setting_of(world, path)) for path in range(world.scenario.paths))
-
-
-def by_engine(seed: int) -> list[LlammaResult]:
-    """Every path, by the engine, in one chunk; every token is accounted for."""
-    world = llamma_world(seed)
-    model = assemble(world)
-    played = run_state(model, 0, world.scenario.paths, [])
-    assert float(residual(played.state, int(played.state.watch.counts[SLOTS])).max()) < LIMIT
-    return [on_bands(world, model, played, p) for p in range(world.scenario.paths)]
-
-
 def on_bands(world: World, model: Model, played: Played, p: int) -> LlammaResult:
-    """What stands in the tables of path p. Accounts in bands have no legs that move."""
-    house = of_path(world, model, played.state, p)
+    """What stands in the tables of path p. Accounts in bands, and troves, have no legs that move."""
+    house = of_path(world, model, played, p)
     of = [list(world.protocols.values())[i] for i in model.positions.tables.protocol[model.positions.tables.signature]]
-    amounts = [row for row, spec in zip(house.lending.amounts, of, strict=True) if not is_llamma(spec)]
+    amounts = [row for row, spec in zip(house.lending.amounts, of, strict=True) if not spec.rules.watches]
     house.lending.ledger |= {("bands", asset): float(played.state.ledgers.tokens[tables.BANDS, a, p])
                              for a, asset in enumerate(model.layout.assets)}
-    (rules,) = (one for one in played.mechanisms if isinstance(one, LlammaPhase))
     markets = []
-    for market in rules.markets:
+    for market in (market for one in played.mechanisms if isinstance(one, LlammaPhase) for market in one.markets):
         amm, number = market.amm, market.amm.grid.number
         markets.append(Bands(
             dict(zip(map(int, number), map(float, amm.x[p]), strict=True)),
@@ -118,9 +96,12 @@ def whole_of(amm: Amm) -> tuple[float, float]:
     return amm.amplification * y, amm.amplification * y * amm.base
 
 
+BANDS = Worlds(llamma_world, on_bands, llamma_differences)
+
+
 @pytest.mark.parametrize("first", range(0, WORLDS, BATCH))
 def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
-    hold_together(range(first, first + BATCH), llamma_world, plainly, by_engine, llamma_differences, most_excused=1)
+    BANDS.hold_together(range(first, first + BATCH), most_excused=1)
 
 
 # in how many worlds it must have happened on some path
@@ -134,7 +115,7 @@ LEAST = {
 
 def test_random_worlds_show_what_they_are_meant_to_show() -> None:
     """limiter: a fee because of the last trade's price; fee of the way: of how far the price is; clamped: by the last trade's."""
-    seen = Counter(name for seed in range(WORLDS) for name in happened(llamma_world(seed), plainly(seed)))
+    seen = BANDS.seen(range(WORLDS), happened)
     assert {name: seen[name] for name, least in LEAST.items() if seen[name] < least} == {}, seen
 
 
@@ -154,17 +135,12 @@ def happened(world: World, paths: tuple[Result, ...]) -> set[str]:
 
 
 def test_tokens_are_moved_and_never_made() -> None:
-    for seed in range(0, WORLDS, 4):
-        for result in plainly(seed):
-            for asset in {asset for _, asset in result.ledger}:
-                change = sum(units for (_, a), units in result.ledger.items() if a == asset)
-                moved = sum(units for (_, a), units in result.turnover.items() if a == asset)
-                assert abs(change) <= 1e-12 * moved
+    assert BANDS.made(range(0, WORLDS, 4)) == []
 
 
 def test_bands_hold_what_the_ledger_says() -> None:
     for seed in range(WORLDS):
-        for result in plainly(seed):
+        for result in BANDS.plain(seed):
             held: Counter[str] = Counter()
             for amm in result.amms:
                 held[amm.a] += sum(band.y for band in amm.bands.values()) - sum(loan.held for loan in amm.loans)

@@ -11,12 +11,10 @@ from functools import cache
 import pytest
 
 from delever.core import tables
-from delever.core.tables import SLOTS
-from delever.engine.conservation import LIMIT, residual
 from delever.model.world import World
-from delever.run.assemble import assemble
-from delever.run.chunk import run_state
-from reference.comparing import hold_together
+from delever.run.assemble import Model
+from delever.run.chunk import Played
+from reference.comparing import Worlds, hold_together
 from reference.margin_results import ExchangeResult, as_engine_counts, exchange_differences
 from reference.plain import simulate
 from reference.setting import Result
@@ -32,34 +30,19 @@ BATCH = 20
 
 
 @cache
-def loans(seed: int) -> tuple[Result, ...]:
-    """Every path of the world of that number, by the plain implementation."""
-    world = owners_world(seed)
-    return tuple(simulate(setting_of(world, path)) for path in range(world.scenario.paths))
-
-
-@cache
 def brokered(seed: int) -> tuple[Result, ...]:
     """The same of worlds with brokers."""
     world = broker_world(seed)
     return tuple(simulate(setting_of(world, path)) for path in range(world.scenario.paths))
 
 
-def loans_by_engine(seed: int) -> list[tuple[ReservesResult, dict[str, float]]]:
-    """Every path, by the engine, and what owners paid of each asset; every token is accounted for."""
-    world = owners_world(seed)
-    model = assemble(world)
-    played = run_state(model, 0, world.scenario.paths, [])
-    state = played.state
-    assert float(residual(state, int(state.watch.counts[SLOTS])).max()) < LIMIT
-    columns = [value for one in played.mechanisms for value in (*one.columns(state), *one.counted(state))]
-    found = []
-    for p in range(world.scenario.paths):
-        one = on_path(world, model, played, columns, p)
-        row = state.ledgers.tokens[tables.HOLDERS + list(world.actors).index("people"), :, p]
-        one.house.lending.ledger |= {("people", asset): float(row[a]) for a, asset in enumerate(model.layout.assets)}
-        found.append((one, {str(v.column.name): float(v.values[p]) for v in columns if v.of == "people"}))
-    return found
+def loans_on_path(world: World, model: Model, played: Played, p: int) -> tuple[ReservesResult, dict[str, float]]:
+    """What stands in the tables of path p, and what owners paid of each asset."""
+    found, people = on_path(world, model, played, p), tables.HOLDERS + list(world.actors).index("people")
+    row = played.state.ledgers.tokens[people, :, p]
+    found.house.lending.ledger |= {("people", asset): float(row[a]) for a, asset in enumerate(model.layout.assets)}
+    columns = [value for one in played.mechanisms for value in (*one.columns(played.state), *one.counted(played.state))]
+    return found, {str(v.column.name): float(v.values[p]) for v in columns if v.of == "people"}
 
 
 def loans_differences(world: World, plain: Result, engine: tuple[ReservesResult, dict[str, float]]
@@ -83,10 +66,12 @@ def brokered_differences(world: World, plain: Result, engine: tuple[EngineResult
     yield from exchange_differences(world, plain, exchanges)
 
 
+LENT = Worlds(owners_world, loans_on_path, loans_differences)
+
+
 @pytest.mark.parametrize("first", range(0, LOANS, BATCH))
 def test_the_engine_agrees_on_owners_of_several_loans(first: int) -> None:
-    hold_together(range(first, first + BATCH), owners_world, loans, loans_by_engine, loans_differences,
-                  most_excused=3)  # of forty paths: calls that are cut to the same cash bid the same but for rounding
+    LENT.hold_together(range(first, first + BATCH), most_excused=3)  # calls cut to the same cash bid alike but for rounding
 
 
 @pytest.mark.parametrize("first", range(0, BROKERED, BATCH))
@@ -120,9 +105,10 @@ def test_random_worlds_show_what_they_are_meant_to_show() -> None:
     seen: Counter[str] = Counter()
     for seed in range(LOANS):
         world = owners_world(seed)
-        found = happened(world, loans(seed))
+        paths = LENT.plain(seed)
+        found = happened(world, paths)
         found |= {"low"} if world.actors["people"].low > 1.0 else set()
-        found |= {"little cash"} if any(r.least < math.inf for path in loans(seed) for r in path.reserves.values()) else set()
+        found |= {"little cash"} if any(r.least < math.inf for path in paths for r in path.reserves.values()) else set()
         seen.update(found)
     assert {name: seen[name] for name, least in LEAST.items() if seen[name] < least} == {}, seen
 

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 
 import pytest
 
 from delever.core import tables
-from delever.core.columns import Value
 from delever.core.reserves import cash_of
-from delever.core.tables import SLOTS
-from delever.engine.conservation import LIMIT, residual
 from delever.model.world import World
-from delever.run.assemble import Model, assemble
-from delever.run.chunk import Played, run_state
-from reference.comparing import hold_together
+from delever.run.assemble import Model
+from delever.run.chunk import Played
+from reference.comparing import Worlds
 from reference.lending import YEAR
-from reference.plain import simulate
 from reference.setting import Result
-from reference.setup import setting_of
 from reference.worlds_reserves import reserves_world
 from test_against_reference import close
 from test_house_against_reference import HouseResult, house_differences, of_path
@@ -43,32 +37,15 @@ class ReservesResult:
     no_cash: dict[str, int]
 
 
-@cache
-def plainly(seed: int) -> tuple[Result, ...]:
-    """Every path of the world of that number, by the plain implementation."""
-    world = reserves_world(seed)
-    return tuple(simulate(setting_of(world, path)) for path in range(world.scenario.paths))
-
-
-def by_engine(seed: int) -> list[ReservesResult]:
-    """Every path, by the engine, in one chunk; every token is accounted for."""
-    world = reserves_world(seed)
-    model = assemble(world)
-    played = run_state(model, 0, world.scenario.paths, [])
-    state = played.state
-    assert float(residual(state, int(state.watch.counts[SLOTS])).max()) < LIMIT
-    columns = [value for one in played.mechanisms for value in (*one.columns(state), *one.counted(state))]
-    return [on_path(world, model, played, columns, p) for p in range(world.scenario.paths)]
-
-
-def on_path(world: World, model: Model, played: Played, columns: list[Value], p: int) -> ReservesResult:
-    """What stands in the tables of path p. columns: of all mechanisms."""
+def on_path(world: World, model: Model, played: Played, p: int) -> ReservesResult:
+    """What stands in the tables of path p."""
+    columns = [value for one in played.mechanisms for value in (*one.columns(played.state), *one.counted(played.state))]
     state, names, protocols = played.state, model.positions.reserves, list(world.protocols)
 
     def found(column: str) -> dict[tuple[int, int, str], float]:
         return {(v.protocol, v.asset, v.of): float(v.values[p]) for v in columns if v.column.name == column}
 
-    house = of_path(world, model, state, p)
+    house = of_path(world, model, played, p)
     lenders = {name: actor for name, actor in world.actors.items() if actor.kind == "depositors"}
     for name in lenders:
         row = state.ledgers.tokens[tables.HOLDERS + list(world.actors).index(name), :, p]
@@ -125,10 +102,12 @@ def reserves_differences(world: World, plain: Result, engine: ReservesResult) ->
         yield f"no cash: {plain.no_cash} plain, {engine.no_cash} engine"
 
 
+RESERVES = Worlds(reserves_world, on_path, reserves_differences)
+
+
 @pytest.mark.parametrize("first", range(0, WORLDS, BATCH))
 def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
-    hold_together(range(first, first + BATCH), reserves_world, plainly, by_engine, reserves_differences,
-                  most_excused=4)  # calls that are cut to the same cash bid the same but for rounding
+    RESERVES.hold_together(range(first, first + BATCH), most_excused=4)  # calls cut to the same cash bid alike but for rounding
 
 
 # in how many worlds it must have happened on some path
@@ -141,7 +120,7 @@ LEAST = {
 
 def test_random_worlds_show_what_they_are_meant_to_show() -> None:
     """left by others: a call of a batch that found too little; deficit seen: by lenders who mind."""
-    seen = Counter(name for seed in range(WORLDS) for name in happened(reserves_world(seed), plainly(seed)))
+    seen = RESERVES.seen(range(WORLDS), happened)
     assert {name: seen[name] for name, least in LEAST.items() if seen[name] < least} == {}, seen
 
 
@@ -166,7 +145,7 @@ def happened(world: World, paths: tuple[Result, ...]) -> set[str]:
 def test_no_reserve_is_overdrawn() -> None:
     """Nor is more than all of it lent out; indices never fall but where claims are cut."""
     for seed in range(0, WORLDS, 5):
-        for path in plainly(seed):
+        for path in RESERVES.plain(seed):
             for where, reserve in path.reserves.items():
                 assert reserve.cash >= 0.0 and 0.0 <= reserve.used <= 1.0
                 assert reserve.borrow >= 1.0 and (reserve.supply >= 1.0 or path.socialised[where] > 0.0)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 
 import pytest
 
 from delever.core import tables
-from delever.core.columns import Value
-from delever.core.tables import SLOTS
-from delever.engine.conservation import LIMIT, residual
 from delever.model.world import World
-from delever.run.assemble import Model, assemble
-from delever.run.chunk import Played, run_state
-from reference.comparing import hold_together
+from delever.run.assemble import Model
+from delever.run.chunk import Played
+from reference.comparing import Worlds
 from reference.margin_results import INSIDE, ExchangeResult, as_engine_counts, exchange_differences, exchanges_on
-from reference.plain import simulate
 from reference.setting import Result
-from reference.setup import setting_of
 from reference.setup_margin import is_exchange
 from reference.worlds_terms import terms_world
 from test_against_reference import differences
@@ -39,26 +32,9 @@ class TermsResult:
     exchanges: ExchangeResult | None  # where there are any
 
 
-@cache
-def plainly(seed: int) -> tuple[Result, ...]:
-    """Every path of the world of that number, by the plain implementation."""
-    world = terms_world(seed)
-    return tuple(simulate(setting_of(world, path)) for path in range(world.scenario.paths))
-
-
-def by_engine(seed: int) -> list[TermsResult]:
-    """Every path, by the engine, in one chunk; every token is accounted for."""
-    world = terms_world(seed)
-    model = assemble(world)
-    played = run_state(model, 0, world.scenario.paths, [])
-    assert float(residual(played.state, int(played.state.watch.counts[SLOTS])).max()) < LIMIT
-    columns = [value for one in played.mechanisms for value in (*one.columns(played.state), *one.counted(played.state))]
-    return [result(world, model, played, columns, p) for p in range(world.scenario.paths)]
-
-
-def result(world: World, model: Model, played: Played, columns: list[Value], p: int) -> TermsResult:
+def result(world: World, model: Model, played: Played, p: int) -> TermsResult:
     """What stands in the engine's tables of path p."""
-    found, state, assets = on_path(world, model, played, columns, p), played.state, model.layout.assets
+    found, state, assets = on_path(world, model, played, p), played.state, model.layout.assets
     lending = found.house.lending
     for i, (name, actor) in enumerate(world.actors.items()):
         if actor.kind in OWNERS:
@@ -97,9 +73,12 @@ def to_its_books(world: World, plain: Result) -> Result:
     return replace(plain, turnover=turnover)
 
 
+TERMS = Worlds(terms_world, result, terms_differences)
+
+
 @pytest.mark.parametrize("first", range(0, WORLDS, BATCH))
 def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
-    hold_together(range(first, first + BATCH), terms_world, plainly, by_engine, terms_differences, most_excused=2, pushed=True)
+    TERMS.hold_together(range(first, first + BATCH), most_excused=2, pushed=True)
 
 
 # in how many worlds it must have happened on some path
@@ -121,7 +100,7 @@ LEAST = {
 
 def test_random_worlds_show_what_they_are_meant_to_show() -> None:
     """Every term follows everything that it can, every vote passes, and what moved decides."""
-    seen = Counter(name for seed in range(WORLDS) for name in happened(terms_world(seed), plainly(seed)))
+    seen = TERMS.seen(range(WORLDS), happened)
     assert {name: seen[name] for name, least in LEAST.items() if seen[name] < least} == {}, seen
 
 

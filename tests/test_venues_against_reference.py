@@ -6,22 +6,16 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 
 import pytest
 
 from delever.core import tables
-from delever.core.state import State
-from delever.core.tables import SLOTS
-from delever.engine.conservation import LIMIT, residual
 from delever.model.world import World
-from delever.run.assemble import Model, assemble
-from delever.run.chunk import run_state
-from reference.comparing import hold_together
-from reference.plain import simulate
+from delever.run.assemble import Model
+from delever.run.chunk import Played
+from reference.comparing import Worlds
 from reference.pool import Market
 from reference.setting import Result
-from reference.setup import setting_of
 from reference.shared_pool import SharedPool
 from reference.worlds_venues import venues_world
 from test_against_reference import close
@@ -39,25 +33,10 @@ class VenuesResult:
     venues: dict[str, tuple[float, float, float, float, float, float]]  # s, u, depth of bids and asks, fees in and out
 
 
-@cache
-def plainly(seed: int) -> tuple[Result, ...]:
-    """Every path of the world of that number, by the plain implementation."""
-    world = venues_world(seed)
-    return tuple(simulate(setting_of(world, path)) for path in range(world.scenario.paths))
-
-
-def by_engine(seed: int) -> list[VenuesResult]:
-    """Every path, by the engine, in one chunk; every token is accounted for."""
-    world = venues_world(seed)
-    model = assemble(world)
-    state = run_state(model, 0, world.scenario.paths, []).state
-    assert float(residual(state, int(state.watch.counts[SLOTS])).max()) < LIMIT
-    return [on_venues(world, model, state, p) for p in range(world.scenario.paths)]
-
-
-def on_venues(world: World, model: Model, state: State, p: int) -> VenuesResult:
+def on_venues(world: World, model: Model, played: Played, p: int) -> VenuesResult:
     """What stands in the tables of path p."""
-    house, markets = of_path(world, model, state, p), state.markets
+    state = played.state
+    house, markets = of_path(world, model, played, p), state.markets
     for number, (name, actor) in enumerate(world.actors.items()):
         if actor.kind == "venue_arbitrageurs":
             row = state.ledgers.tokens[tables.HOLDERS + number, :, p]
@@ -92,14 +71,17 @@ def venues_differences(world: World, plain: Result, engine: VenuesResult) -> Ite
                 yield f"{what} of {venue.venue}: {a!r} plain, {b!r} engine"
 
 
+VENUES = Worlds(venues_world, on_venues, venues_differences)
+
+
 @pytest.mark.parametrize("first", range(0, WORLDS, BATCH))
 def test_the_engine_agrees_with_the_plain_implementation(first: int) -> None:
-    hold_together(range(first, first + BATCH), venues_world, plainly, by_engine, venues_differences, most_excused=3, pushed=True)
+    VENUES.hold_together(range(first, first + BATCH), most_excused=3, pushed=True)
 
 
 def test_worlds_in_which_an_arbitrageur_comes_to_the_end_of_a_venue() -> None:
     """Short of it by rounding he traded crumbs, and looked again only after his delay."""
-    hold_together((187, 206), venues_world, plainly, by_engine, venues_differences, most_excused=0)
+    VENUES.hold_together((187, 206), most_excused=0)
 
 
 # in how many worlds it must have happened on some path
@@ -125,7 +107,7 @@ LEAST = {
 
 def test_random_worlds_show_what_they_are_meant_to_show() -> None:
     """anew in both: two pairs of a pool traded at once; arbitrage, nothing left: of what he has; later: than he saw the gap."""
-    seen = Counter(name for seed in range(WORLDS) for name in happened(venues_world(seed), plainly(seed)))
+    seen = VENUES.seen(range(WORLDS), happened)
     assert {name: seen[name] for name, least in LEAST.items() if seen[name] < least} == {}, seen
 
 
@@ -172,18 +154,12 @@ def named(path: Result, name: str) -> Market:
 
 
 def test_tokens_are_moved_and_never_made() -> None:
-    for seed in range(0, WORLDS, 4):
-        for result in plainly(seed):
-            for asset in {asset for _, asset in result.ledger}:
-                change = sum(units for (_, a), units in result.ledger.items() if a == asset)
-                moved = sum(units for (_, a), units in result.turnover.items() if a == asset)
-                assert abs(change) <= 1e-12 * moved
-                assert abs(result.ledger.get(("route", asset), 0.0)) <= 1e-12 * moved
+    assert VENUES.made(range(0, WORLDS, 4)) == []
 
 
 def test_no_venue_fills_more_than_it_holds() -> None:
     for seed in range(WORLDS):
-        for path in plainly(seed):
+        for path in VENUES.plain(seed):
             for venue in path.venues:
                 if venue.profile is not None:
                     assert venue.profile.ends[0] <= venue.s <= venue.profile.ends[1]

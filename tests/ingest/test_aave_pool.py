@@ -64,7 +64,7 @@ def test_indices_run_on_as_the_contracts_run_them() -> None:
         index, rate = (int(given[name][0]) for name in ("variable_borrow_index", "variable_borrow_rate"))
         assert abs(compounded(index, rate, given["elapsed"]) - int(out["variable_borrow_index_now"][0])) <= 2, case["id"]
         found += 1
-    assert found > 50
+    assert found > 12
 
 
 def test_interest_runs_until_the_block() -> None:

@@ -14,7 +14,8 @@ from delever.core.tables import DEFICIT
 from delever.protocols.morpho import Morpho
 from delever.rates.base import growth
 from protocols.one_account import Account, Call, Collateral, Debt, call, imbalance, ready
-from protocols.vectors import number
+from protocols.vectors import number, raws
+from reference import contracts
 
 RELATIVE, UNITS = 1e-9, 5.0
 VIRTUAL_ASSETS, VIRTUAL_SHARES = 1, 10**6  # SharesMathLib
@@ -98,16 +99,9 @@ def refused(case: Case) -> str:
     return str(case["out"].get("revert", ""))
 
 
-def one_unit_left(case: Case) -> bool:
-    """The contract leaves one smallest unit of collateral, and for its sake all that is still owed; here that is nothing."""
-    return "revert" not in case["out"] and int(case["out"]["collateral_after"][0]) == 1
-
-
 def room_to_borrow(case: Case) -> int:
     """What the position may owe beyond what it does, smallest units of the loan token: healthy at 0. The contract's integers."""
-    total, shares = raw(case, "total_borrow_assets") + VIRTUAL_ASSETS, raw(case, "total_borrow_shares") + VIRTUAL_SHARES
-    worth = raw(case, "collateral") * raw(case, "price") // 10**36
-    return worth * raw(case, "lltv") // 10**18 + (-raw(case, "borrow_shares") * total // shares)
+    return contracts.room_to_borrow(raws(case))
 
 
 def cut_to_what_there_is(case: Case) -> bool:

@@ -11,7 +11,7 @@ from delever.core.empty import new_ledgers
 from delever.core.tables import DEPOSITS, HOLDERS, INCLUDED, OFFERED, SLOTS, TREASURY
 from delever.engine.conservation import residual
 from delever.protocols.comet import CometPhase
-from delever.protocols.comet_storefront import COUNTED_ON, OURS, START, STORE_FRONT, TARGET
+from delever.protocols.comet_storefront import COUNTED_ON, OURS, START, STORE_FRONT, TARGET, UNITS
 from delever.run.assemble import assemble, phases
 from delever.run.start import new_state
 from run.small import one_market
@@ -52,11 +52,12 @@ class OneComet:
         self.asset, self.base_asset = [int(asset[r]) for r in self.reserve], int(asset[self.base])
 
     def set(self, held: Sequence[Held], owed: float, *, base_price: float = 1.0, index: float = 1.0, store_front: float = 0.5,
-            target: float = np.inf, reserves: float = 0.0, counted_on: float = 1.0) -> None:
-        """A new account of a new protocol. owed: units at index 1; index: of what is owed."""
+            target: float = np.inf, reserves: float = 0.0, counted_on: float = 1.0, decimals: int = 6) -> None:
+        """A new account of a new protocol. owed: units at index 1; index: of what is owed; decimals: of the base."""
         state, book = self.state, self.state.book
         row = self.rules.parameters[0, 0]
         row[OURS], row[STORE_FRONT], row[TARGET], row[START], row[COUNTED_ON] = 1.0, store_front, target, reserves, counted_on
+        row[UNITS] = 10.0 ** decimals
         borrow = np.ones_like(state.reserves.borrow_index)
         borrow[self.base] = index
         state.reserves = state.reserves._replace(borrow_index=borrow)
@@ -124,7 +125,8 @@ class OneComet:
         return float(residual(self.state, 1).max())
 
 
-def terms(case: dict[str, Any]) -> dict[str, float]:
+def terms(case: dict[str, Any]) -> dict[str, Any]:
     """What a case of the storefront says of the protocol."""
     return {"base_price": float(case["base_price"][1]), "store_front": float(case["store_front_price_factor"][1]),
-            "target": float(case["target_reserves"][1]), "reserves": float(case["reserves"][1])}
+            "target": float(case["target_reserves"][1]), "reserves": float(case["reserves"][1]),
+            "decimals": case["base_decimals"]}

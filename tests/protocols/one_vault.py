@@ -78,6 +78,8 @@ class OneVault:
             column[0] = 0
         rows.kind[0], rows.state[0], rows.ref[0], rows.actor[0] = self.rules.kinds()[kind].number, OFFERED, ref, KEEPER
         rows.give_asset[0], rows.get_asset[0], rows.number[0], rows.most[0] = USD, ETH if kind == 1 else USD, 7, most
+        if kind:
+            rows.cause[0] = self.state.lots.cause[ref]  # as what is for sale is offered
         if highest < np.inf:
             rows.give[0], rows.get[0] = highest, 1.0
         self.state.n_rows = 1

@@ -6,20 +6,23 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 
 from delever import worlds
 from delever.analysis.valuation import level_indices
 from delever.core.outcomes import DECLINED
-from delever.core.tables import COVERED, DEBTS, DEFICIT, DEPOSITS, HOLDERS, SLOTS, TREASURY
+from delever.core.tables import COVERED, DEBTS, DEFICIT, DEPOSITS, EXECUTED, HOLDERS, INCLUDED, REVERTED, SLOTS, TREASURY
 from delever.engine.conservation import residual
 from delever.engine.step import step
 from delever.run.assemble import assemble, phases
 from delever.run.outcomes import tabulate_paths
 from protocols.clip_worlds import KEEPERS, STAIRS, Mapping, auctions, begin, play
+from protocols.one_vault import OneVault
 from run.small import book, fall, loan, pool
 
 USD, ETH = 0, 1
+KICK, TAKE, REDO = range(3)  # kinds of OneVault
 CHAIN: Mapping = {"chain": {"block_time": 12, "room": 30, "base_fee": 20}}
 
 
@@ -198,6 +201,41 @@ def test_of_two_takes_of_one_lot_in_a_block_the_second_reverts(mode: str) -> Non
     assert state.ledgers.tokens[HOLDERS + 1].any() == 0.0
     assert state.ledgers.tokens[HOLDERS, USD, 0] > 107.0
     assert leak(state) < 1e-15
+
+
+def test_a_vault_drawn_to_its_limit_is_safe_whatever_a_float_makes_of_it() -> None:
+    """0.3 x 1.05 / 1.5 is 0.21, to a float less."""
+    v = OneVault()
+    for owed, state in ((0.21, REVERTED), (0.21 + 1e-15, EXECUTED)):
+        v.set({"buf": 1.2, "tail": 500.0}, ink=0.3, art=owed, mat=1.5)
+        v.see(0.7 * 1.5)
+        assert v.done(KICK)[0] == state
+
+
+@pytest.mark.parametrize(("room", "state"), [(5649.0, REVERTED), (5650.0, REVERTED), (5651.0, EXECUTED)])
+def test_where_there_is_room_for_dust_alone_what_is_put_up_is_rounded_below_it(room: float, state: int) -> None:
+    """5000 of dust at a penalty of 13 %."""
+    v = OneVault()
+    v.set({"buf": 1.2, "tail": 500.0, "dust": 5000.0, "hole": room}, ink=10.0, art=60_000.0, rate=1.1, chop=1.13)
+    v.see(1000.0)
+    assert v.done(KICK)[0] == state
+
+
+@pytest.mark.parametrize("kind", [TAKE, REDO])
+def test_a_transaction_means_the_lot_that_it_was_offered_not_the_next_in_its_row_of_the_table(kind: int) -> None:
+    """In one block a lot is sold out, another is put up and gets its row, and somebody comes late for the first."""
+    v = OneVault()
+    v.set({"curve": 0.0, "tau": 1000.0, "tail": 500.0, "cusp": 0.1, "buf": 1.2, "tip": 1.0})
+    v.see(1000.0)
+    age = 600.0 if kind == REDO else 100.0
+    k = v.put_up(1.0, 900.0, 1000.0, age=age)
+    assert v.done(kind, k)[0] == EXECUTED
+    v.put_up(1.0, 900.0, 1000.0, age=age)
+    i = v.row(kind, k + 1)
+    v.state.lots.cause[k + 1] = 9
+    v.state.transactions.state[i] = INCLUDED
+    v.rules.kinds()[kind].execute(v.state, np.array([i]))
+    assert v.state.transactions.state[i] == REVERTED
 
 
 # ---- the vow ----------------------------------------------------------------------------------------------------

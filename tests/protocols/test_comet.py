@@ -113,10 +113,10 @@ def test_whoever_pays_gas_to_absorb_counts_on_the_discount_and_nobody_does_where
 
 
 def test_nobody_is_absorbed_at_the_threshold_and_nothing_sold_at_the_target() -> None:
-    """8 x 128 x 0.5 = 512, exactly; the next float above is past it."""
+    """8 x 128 x 0.5 = 512, exactly; whole units of 1e-6 are owed, so that the next of them is past it."""
     one = house()
-    for owed, done in ((512.0, REVERTED), (np.nextafter(512.0, np.inf), EXECUTED)):
-        one.set([Held(8.0, 128.0, 0.5, 0.75)], float(owed))
+    for owed, done in ((512.0, REVERTED), (512.0000009, REVERTED), (512.000001, EXECUTED)):
+        one.set([Held(8.0, 128.0, 0.5, 0.75)], owed)
         assert one.done(ABSORB)[0] == done
     for target, done in ((64.0, REVERTED), (np.nextafter(64.0, np.inf), EXECUTED), (0.0, REVERTED)):
         one.set([Held(0.0, 128.0, 0.5, 0.75)], 0.0, target=float(target), reserves=64.0)
@@ -125,6 +125,23 @@ def test_nobody_is_absorbed_at_the_threshold_and_nothing_sold_at_the_target() ->
     one.set([Held(0.0, 128.0, 0.5, 0.75)], 0.0, target=0.0, reserves=-1e-9)
     one.stock(0, 2.0)
     assert one.done(BUY, one.reserve[0])[1] == 2.0 * 128.0 * 0.875, "below nothing it sells though it aims at nothing"
+
+
+def test_values_count_in_whole_units_of_a_price_rounded_down() -> None:
+    """1.9 units of 1e-8 count one, of which 90 % is none; in a float 0.1 x 7e-7 is short of the seven units that it is."""
+    one = house()
+    for price, units, threshold, owed, done in ((1.9e-8, 1.0, 0.9, 1e-8, EXECUTED), (2e-8, 1.0, 0.9, 1e-8, REVERTED),
+                                                (7e-7, 0.1, 1.0, 7e-8, REVERTED), (7e-7, 0.1, 1.0, 8e-8, EXECUTED)):
+        one.set([Held(units, price, threshold, 0.75)], owed, decimals=8)
+        assert one.done(ABSORB)[0] == done, (units, price, owed)
+
+
+def test_a_discounted_price_is_rounded_down_to_what_prices_are_stated_in() -> None:
+    """0.00001999 x (1 - 0.5 x 0.25) = 0.0000174912...: 1749 units of 1e-8."""
+    one = house()
+    one.set([Held(0.0, 1.999e-5, 0.5, 0.75)], 0.0)
+    one.stock(0, 1e6)
+    assert one.done(BUY, one.reserve[0])[1] == pytest.approx(17.49, rel=1e-15)
 
 
 def test_on_a_chain_what_is_seized_is_bought_in_the_next_block_of_it() -> None:
@@ -170,7 +187,7 @@ def test_votes_move_the_liquidation_factor_and_the_storefront(vote: Mapping, pai
     state, diary = play(comet(loan("a", 10.0, 8000.0), scenario={"events": [voted, fall(0.1, 120)]}))
     (bought,) = diary.of("buy_collateral")
     assert bought.give == pytest.approx(10.0 * asked)
-    assert state.ledgers.booked[TREASURY].sum() == pytest.approx(10.0 * asked - paid_out)
+    assert state.ledgers.booked[TREASURY].sum() == pytest.approx(10.0 * asked - paid_out, abs=1e-6)
     assert state.ledgers.booked[COVERED].sum() == pytest.approx(8000.0 - 7200.0 if paid_out == 8000.0 else 0.0)
 
 
@@ -235,17 +252,20 @@ def test_who_owes_more_than_what_counts_loses_everything_and_nobody_else_anythin
     state, *_ = one.done(ABSORB)
     debt, credit = share * counts / base, sum(h.units * h.price * h.factor for h in held) / base
     assert one.leak() < 1e-12
+    unit, counted = 1e-8 / base, share * counts / base - counts / base  # of prices, in units of the base; what is owed beyond
     if state == REVERTED:
-        assert share <= 1.0 + 1e-12 and (one.state.pool.touched.amount[0] == before).all()
+        assert counted <= 1e-6 + unit + 1e-12 * debt and (one.state.pool.touched.amount[0] == before).all()
         return
-    assert share > 1.0 - 1e-12 and not one.state.pool.touched.amount[0].any()
+    assert counted > -2 * len(held) * unit - 1e-12 * debt and not one.state.pool.touched.amount[0].any()
     assert -one.booked(TREASURY) == pytest.approx(max(debt, credit), rel=1e-12)
     assert one.booked(DEPOSITS) == pytest.approx(max(credit - debt, 0.0), rel=1e-9, abs=1e-12 * debt)
     for k, h in enumerate(held):
         done, gave, got = one.done(BUY, one.reserve[k])
         assert (done, got, one.booked(TREASURY, k)) == (EXECUTED, h.units, 0.0)
-        assert gave == pytest.approx(h.units * h.price / base * (1.0 - front * (1.0 - h.factor)), rel=1e-12)
-    assert one.booked(TREASURY) >= min(credit - debt, 0.0) - 1e-9 * debt, "sold at once, reserves lose no more than bad debt"
+        asked = h.units * h.price / base * (1.0 - front * (1.0 - h.factor))
+        assert asked - h.units * unit - 1e-12 * asked <= gave <= asked * (1.0 + 1e-12)
+    short = sum(h.units for h in held) * unit
+    assert one.booked(TREASURY) >= min(credit - debt, 0.0) - short - 1e-9 * debt, "reserves lose no more than bad debt"
     assert one.leak() < 1e-12
 
 

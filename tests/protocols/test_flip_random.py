@@ -75,6 +75,7 @@ def call(state: Any, kind: Any, who: int, give: float, get: float, now: int) -> 
     for column in rows:
         column[:1] = 0
     rows.state[0], rows.actor[0], rows.number[0] = INCLUDED, HOLDERS + who, 1
+    rows.cause[0] = state.lots.cause[0]  # as what is for sale is offered
     rows.give_asset[0], rows.get_asset[0], rows.give[0], rows.get[0] = USD, ETH, give, get
     kind.execute(state, np.array([0]))
     return bool(rows.state[0] == EXECUTED)

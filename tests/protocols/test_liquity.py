@@ -175,7 +175,7 @@ def two() -> System:
 
 def test_redemption_takes_from_the_lowest_first_and_closes_it() -> None:
     s = two()
-    paid, freed, drawn = redeem(0, 5000.0, PRICE, 1.0, s)
+    paid, freed, drawn = redeem(0, 5000.0, PRICE, 1.0, True, s)
     assert (paid, freed, drawn) == (5000.0, 200.0, 2.5)
     assert s.surplus[0, 0] == pytest.approx(3.0 - 1.9) and standing(s)[1] == (pytest.approx(29.4), pytest.approx(18_800.0))
     assert s.sums[0, COLL] == pytest.approx(29.4) and s.sums[0, DEBT] == pytest.approx(18_800.0)
@@ -184,8 +184,19 @@ def test_redemption_takes_from_the_lowest_first_and_closes_it() -> None:
 
 def test_a_redemption_ends_at_a_trove_that_would_keep_too_little() -> None:
     s = two()
-    assert redeem(0, 2001.0, PRICE, 1.0, s)[0] == 0.0  # 1999 would be left
-    assert redeem(0, 2000.0, PRICE, 1.0, s)[0] == 2000.0
+    assert redeem(0, 2001.0, PRICE, 1.0, True, s)[0] == 0.0  # 1999 would be left
+    assert redeem(0, 2000.0, PRICE, 1.0, True, s)[0] == 2000.0
+
+
+@pytest.mark.parametrize("units", [2000.0, 2001.0, 5000.0, 30_000.0])
+def test_what_troves_would_give_is_what_they_give_and_asking_takes_nothing(units: float) -> None:
+    """In a transaction of several everything is asked before anything is done."""
+    s = two()
+    before = [part.copy() for part in (s.coll, s.debt, s.open, s.stake, s.surplus, s.sums)]
+    asked = redeem(0, units, PRICE, 1.0, False, s)
+    after = (s.coll, s.debt, s.open, s.stake, s.surplus, s.sums)
+    assert all((a == b).all() for a, b in zip(before, after, strict=True))
+    assert redeem(0, units, PRICE, 1.0, True, s) == asked
 
 
 def test_the_fee_rises_by_half_the_share_redeemed_and_the_base_rate_halves_in_twelve_hours() -> None:

@@ -1,10 +1,10 @@
-"""Liquity v1's kernels against the executed contracts, mainnet and the head of 2025: 247 scenarios that stand on no edge.
+"""Liquity v1's kernels against the executed contracts, mainnet and the head of 2025: scenarios that stand on no edge.
 
 Tolerance: 1e-9 relative and five smallest units, and what a float64 cannot know: a difference of amounts is as good as 1e-16 of
 those amounts. That counts where a call all but empties the pool. `worn` is how many times what is left has been paid in, and so
 how many times the relative error of what depends on it may grow; what nothing is left of is known to 1e-14 of what came in.
-On an edge the pool ends within a few smallest units of empty. There the integers (test_liquity_reference.py) are the contract's,
-and where floats part from them the last test shows that what parts them is less than a float64 holds.
+On an edge the pool ends within a few smallest units of empty. There the integers (test_liquity_reference.py) are the contract's;
+where floats part from them test_edges.py shows that what parts them is less than a float64 holds.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def test_scenarios_end_as_the_contracts_do(name: str) -> None:
     plain = [case for case in cases(f"liquity_v1_{name}") if not case.get("edge")]
     for case in plain:
         assert not differences(case, name == "dev2025"), case["id"]
-    assert len(plain) >= 40
+    assert len(plain) >= 10
 
 
 def on_edge(case: Case, head: bool) -> float:
@@ -172,11 +172,3 @@ def on_edge(case: Case, head: bool) -> float:
             near = exact.pool if exact.pool else (exact.l_debt - borne) * exact.stakes // 10**18
             least = min(least, near / pool)
     return least
-
-
-def test_edges_are_missed_only_where_a_float_cannot_tell_what_is_left_of_the_pool() -> None:
-    edges = [(case, name == "dev2025") for name in FILES for case in cases(f"liquity_v1_{name}") if case.get("edge")]
-    missed = [(case, head) for case, head in edges if differences(case, head)]
-    for case, head in missed:
-        assert on_edge(case, head) < 1e-13, case["id"]
-    assert len(missed) <= len(edges) // 2

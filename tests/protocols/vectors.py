@@ -44,3 +44,9 @@ def account(case: dict[str, Any], pair: tuple[str, str] | None = None) -> Accoun
             debts.append(Debt(asset, number(reserve["debt"]), price, callable=pair is None or asset == pair[1],
                               index=number(reserve.get("borrow_index", ["", 1.0]))))
     return Account(tuple(collaterals), tuple(debts))
+
+
+def raws(case: dict[str, Any]) -> dict[str, int]:
+    """What a case gives, in the contract's integers."""
+    return {name: int(value[0] if isinstance(value, list) else value) for name, value in case["in"].items()
+            if isinstance(value, int) or (isinstance(value, list) and value and isinstance(value[0], str))}

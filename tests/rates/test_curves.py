@@ -49,7 +49,7 @@ def test_kinked_rates_are_aaves(version: str) -> None:
         assert rate == pytest.approx(number(out["variable_borrow_rate"]), rel=1e-12, abs=1e-24), case["id"]
         assert supply == pytest.approx(number(out["liquidity_rate"]), rel=1e-12, abs=1e-24), case["id"]
         found += 1
-    assert found > 50
+    assert found > 12
 
 
 def test_indices_grow_as_aaves() -> None:

@@ -36,12 +36,13 @@ class Account:
 class Rules:
     """What a protocol lets liquidators do."""
 
-    kind: str  # v2, v3_0, v3_3, v4, pro_rata, clip, euler
+    kind: str  # v2, v3_0, v3_3, v4, pro_rata, clip, comet, compound, morpho, euler
     close_factor: float = 0.5
     full_above: float = 0.95  # v3: below this health the whole leg may be repaid
     dust: float = 0.0  # pro_rata [value]
     full_below: float = 0.0  # pro_rata: health factor
     most_discount: float = 0.0  # euler
+    seize_share: float = 0.0  # compound: of all that is seized, what the protocol keeps
     socialises: bool = True  # euler: what is owed without collateral is a deficit
     target_health: float = math.nan  # v4
     least_bonus: float = 1.0  # v4: share of the incentive
@@ -150,7 +151,7 @@ def _one_pair(account: Account, taken: Leg, repaid: Leg, rules: Rules, view: Vie
     if repay <= 0.0:
         return None
     seize = view.held(taken) if all_taken else repay * factor / view.price[taken.asset]
-    kept = taken.fee * (seize - seize / factor)
+    kept = taken.fee * (seize - seize / factor) + rules.seize_share * seize
     units = view.owed(repaid) if all_repaid else repay / view.price[repaid.asset]
     cleared = [taken] * all_taken + [repaid] * all_repaid
     return repay * incentive, Claim(account, [(taken, seize, kept)], [(repaid, units)],
@@ -159,9 +160,9 @@ def _one_pair(account: Account, taken: Leg, repaid: Leg, rules: Rules, view: Vie
 
 def _close_limit(account: Account, held: float, owed: float, rules: Rules, view: View) -> float:
     """Most debt value that one call may repay."""
-    if rules.kind == "euler":
+    if rules.kind in ("euler", "morpho"):
         return math.inf
-    if rules.kind == "v2":
+    if rules.kind in ("v2", "compound"):
         return rules.close_factor * owed
     if rules.kind == "v3_0":
         return rules.close_factor * owed if health(account, view) > rules.full_above else owed

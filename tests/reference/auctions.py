@@ -124,7 +124,7 @@ class Auctions:
         self.near(debt - due, terms.dust)
         if debt - due < terms.dust:
             due = debt
-        elif due < terms.dust:
+        elif due < terms.dust * (1.0 + 2.0**-50):  # rounded down
             return None
         return Kick(ink * due / debt, due, due * chop, terms.tip + terms.chip * due * chop)
 

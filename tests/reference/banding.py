@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,6 +15,7 @@ from reference.exchange import Exchange
 from reference.lending import Lending
 
 HARD, TRADE = KINDS = ("hard_liquidation", "band_trade")
+SAFE = 1e-9  # share of what a call takes by which what is brought may fall short
 
 
 @dataclass(eq=False)
@@ -65,30 +67,37 @@ class Llammas:
                 found.append(trade)
         return found
 
-    def call(self, amm: Amm, loan: Loan) -> Offer | None:
+    def call(self, amm: Amm, loan: Loan, most: float = math.inf) -> Offer | None:
+        """All or nothing. most: stablecoin that is brought."""
         (x, y), owed = amm.holds(loan), amm.owed(loan)
         brings, what = (amm.b, max(owed - x, 0.0)), Called(amm, loan)
+        if most < brings[1] * (1.0 - SAFE):
+            return None
         if not amm.no_collateral(loan):
             return Offer(HARD, amm.protocol, what, self.home[amm.protocol], [brings], [(amm.a, y)], [(amm.a, amm.b, y)])
         if x <= owed:
             return None
         return Offer(HARD, amm.protocol, what, self.home[amm.protocol], [], [(amm.b, x - owed)], [])
 
-    def arbitrage(self, amm: Amm, t: float) -> Offer | None:
+    def arbitrage(self, amm: Amm, t: float, most: float = math.inf) -> Offer | None:
+        """What pays before gas; of that as much as `most` units buy."""
         p_o, limiter = self.oracle(amm, t)
         for taken, given in ((amm.a, amm.b), (amm.b, amm.a)):
             brought, got = amm.arbitrage(taken == amm.a, p_o, limiter, partial(self.x.edge, taken, given))
+            if got > 0.0 and most < brought:
+                done = deepcopy(amm).trade(taken == amm.a, most, p_o, limiter)
+                brought, got = done.brought, done.got
             if got > 0.0:
                 return Offer(TRADE, amm.protocol, amm, self.home[amm.protocol], [(given, brought)], [(taken, got)],
                              [(taken, given, got)], what=(p_o, limiter))
         return None
 
-    def anew(self, ref: Amm | Called, t: float) -> Offer | None:
-        """What it would be now."""
+    def anew(self, ref: Amm | Called, t: float, most: float = math.inf) -> Offer | None:
+        """What it would be now, of somebody who brings at most so many units."""
         if isinstance(ref, Amm):
-            return self.arbitrage(ref, t)
+            return self.arbitrage(ref, t, most)
         p_o, _ = self.oracle(ref.amm, t)
-        return self.call(ref.amm, ref.loan) if ref.loan.open and ref.amm.health(ref.loan, p_o) < 0.0 else None
+        return self.call(ref.amm, ref.loan, most) if ref.loan.open and ref.amm.health(ref.loan, p_o) < 0.0 else None
 
     # ---- what becomes of it ------------------------------------------------------------------------------------
 

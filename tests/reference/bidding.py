@@ -17,6 +17,7 @@ from reference.setting import Bidder, Network, Transaction
 if TYPE_CHECKING:
     from reference.banding import Called
     from reference.bands import Amm
+    from reference.liquities import System, TroveCall
     from reference.storefront import Stock
 
 Amounts = list[tuple[str, float]]  # asset, units
@@ -28,9 +29,9 @@ GAS_OF = {"claim": "liquidation"}  # as networks name it, where that is another
 class Offer:
     """What may be done now to an account or a lot, at what it is now."""
 
-    kind: str  # claim, kick, take, redo, absorb, buy_collateral, hard_liquidation, band_trade
+    kind: str  # claim, kick, take, redo, absorb, buy_collateral, hard_liquidation, band_trade, trove_liquidation, ...
     protocol: str
-    ref: Account | Lot | Amm | Called | Stock
+    ref: Account | Lot | Amm | Called | Stock | System | TroveCall
     chain: str
     pays: Amounts
     gets: Amounts  # less what the protocol keeps
@@ -58,8 +59,8 @@ def sold(sales: list[tuple[str, str, float]], holder: str) -> list[Sale]:
 
 
 def gain(offer: Offer, x: Exchange) -> float:
-    """What taking it now brings, less what it takes, before gas [USD]."""
-    if not offer.pays:
+    """What taking it now brings, less what it takes, before gas [USD]; what is given for nothing counts at market prices."""
+    if not any(units > 0.0 for _, units in offer.pays):
         return sum(units * x.usd(asset) for asset, units in offer.gets)
     out: dict[str, float] = defaultdict(float)
     for (_, bought, _), units in zip(offer.sales, x.trade(sold(offer.sales, "asks"), real=False), strict=True):

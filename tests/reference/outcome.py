@@ -22,7 +22,7 @@ def result_of(path: Path, longest: int) -> Result:
                    *(rules.nearest for rules in path.w.rules.values()),
                    *(breaker.nearest for breaker in path.w.breakers), *(e.least_left for e in path.w.exchanges),
                    path.w.persons.nearest if path.w.persons else math.inf,
-                   *(one.nearest for one in (*path.w.providers, *path.w.desks, *path.w.pools, *path.w.amms)),
+                   *(one.nearest for one in (*path.w.providers, *path.w.desks, *path.w.pools, *path.w.amms, *path.w.systems)),
                    path.issuers.nearest, path.burners.nearest])
     falls = path.margins.waterfalls
     price |= {fall.unit: path.x.usd(fall.unit) for fall in falls.values()}
@@ -55,12 +55,14 @@ def result_of(path: Path, longest: int) -> Result:
         served={(name, layer): usd for name, fall in falls.items() for layer, usd in fall.served.items()},
         dry={(name, layer): t for name, fall in falls.items() for layer, t in fall.dry.items()},
         spot={one.name: one.spot for one in path.w.arbitrageurs},
-        treasury=dict(path.auctions.treasury) | dict(path.llammas.treasury) | path.storefronts.treasury(),
+        treasury=dict(path.auctions.treasury) | dict(path.llammas.treasury)
+        | dict(path.liquities.treasury) | path.storefronts.treasury(),
         usd={fall.unit: price[fall.unit] for fall in falls.values()},
         lots=[(lot.account.name, lot.units, lot.owed, lot.tab, lot.started, lot.top) for lot in path.auctions.lots],
         reserves=path.w.reserves, lenders=path.w.lenders, no_cash={name: path.lending.no_cash[name] for name in path.w.rules},
         venues=path.x.everywhere(), desks=path.w.desks, providers=path.w.providers, fee_rules=path.w.fee_rules,
-        pools=path.w.pools, backed=path.w.backed, redeemers=path.w.redeemers, coins=path.w.coins, amms=path.w.amms)
+        pools=path.w.pools, backed=path.w.backed, redeemers=path.w.redeemers, coins=path.w.coins, amms=path.w.amms,
+        systems=path.w.systems)
 
 
 def report(exchange: MarginExchange, fall: Waterfall, usd: float) -> None:

@@ -19,6 +19,7 @@ from reference.default_waterfall import absorb_lending
 from reference.exchange import Exchange
 from reference.lending import Lending, Reserve
 from reference.limits import Allowed, Limits
+from reference.liquities import Liquities
 from reference.margin import Sight
 from reference.margin_engine import Margins
 from reference.marks import follow, sample_mark
@@ -44,7 +45,8 @@ class Path(Answers):
         self.x = Exchange(setting.markets, setting.wraps, setting.further, setting.pools)
         self.x.closed = lambda key: self.halts.trading.get(key, -math.inf) > self.time
         self.deficit: dict[tuple[str, str], float] = defaultdict(float)
-        self.liquidated: dict[str, int] = dict.fromkeys([*setting.rules, *(amm.protocol for amm in setting.amms)], 0)
+        self.liquidated: dict[str, int] = dict.fromkeys([*setting.rules, *(amm.protocol for amm in setting.amms),
+                                                         *(s.protocol for s in setting.systems)], 0)
         self.counts: Counter[str] = Counter()
         self.nearest = math.inf
         self.k = 0
@@ -61,6 +63,8 @@ class Path(Answers):
         self.halts = Halts(setting.breakers, setting.margin_calls, self.counts)
         self.llammas = Llammas(setting.amms, self.x, self.lending, setting.home, self.seen_log_price,
                                lambda protocol: self.halts.liquidations.get(protocol, -math.inf), self.deficit, self.counts)
+        self.liquities = Liquities(setting.systems, self.x, setting.home, self.seen_log_price,
+                                   lambda protocol: self.halts.liquidations.get(protocol, -math.inf), self.counts)
         self.repaid: dict[str, float] = defaultdict(float)  # per protocol, at prices seen then [USD]
         self.allowed = Allowed({where: setting.limits.setdefault(where, Limits()) for where in reserves}, self.lending,
                                self.counts)
@@ -194,7 +198,9 @@ class Path(Answers):
         orders = [Transaction("order", order, order.bid(self.w.chains), amount=order.left(self.k), chain=order.chain,
                               payer="order_owners", routes=[(order.asset, order.into)])
                   for order in self.w.orders if order.left(self.k) > 0.0] + self.placed(own, b, views)
-        offers = calls + self.lots_offered(views) + self.stock_offered(views) + self.llammas.offers(self.time)
+        on_offer = {"clip": self.lots_offered(views), "comet": self.stock_offered(views),
+                    "llamma": self.llammas.offers(self.time), "liquity": self.liquities.offers(self.time)}
+        offers = calls + [offer for family in self.w.families() for offer in on_offer.get(family, ())]
         bids = Bids(self.x, self.w.chains, self.w.sequential)
         offered += bids.decide(self.w.bidders, offers, self.resized) + own + orders + bids.more
         self.counts["declined"] += sum(offer.by is None for offer in offers)
@@ -288,7 +294,8 @@ class Path(Answers):
                 offer = self.offer_of_kick(account, kick) if kick is not None else None
                 seen = kick is not None or account.number in spared
             elif account.protocol in self.w.stores:
-                offer, seen = self.offer_of_absorption(account, views[account.protocol]), True
+                view, seen = views[account.protocol], self.storefronts.unsafe(account, views[account.protocol])
+                offer = self.offer_of_absorption(account, view) if seen else None
             else:
                 rules, view = self.w.rules[account.protocol], views[account.protocol]
                 offer, seen = None, rule.assess(account, rules, view) is not None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reference.bands import Amm
     from reference.conversion import Pair
     from reference.limits import Limits
+    from reference.liquities import System
     from reference.owners import Carrier, Looper
     from reference.redemption import Backed, Failure, Redeemer
     from reference.storefront import Store
@@ -178,9 +179,16 @@ class Setting:
     persons: Persons | None = None  # who owns several accounts
     backed: dict[str, Backed] = field(default_factory=dict)  # by asset: those with a rate
     amms: list[Amm] = field(default_factory=list)
+    systems: list[System] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     redeemers: list[Redeemer] = field(default_factory=list)
     coins: list[Pair] = field(default_factory=list)
+
+    def families(self) -> list[str]:
+        """Protocols of a kind act together, in the order in which the first of each stands in the world."""
+        of = (dict.fromkeys(self.auctions, "clip") | dict.fromkeys(self.stores, "comet")
+              | {amm.protocol: "llamma" for amm in self.amms} | {s.protocol: "liquity" for s in self.systems})
+        return list(dict.fromkeys(of.get(name, "calls") for name in self.unit))
 
     def owners_kinds(self) -> list[str]:
         """What owners and lenders send: one kind after the other, in the order of those who send it."""
@@ -263,6 +271,7 @@ class Result:
     redeemers: list[Redeemer] = field(default_factory=list)
     coins: list[Pair] = field(default_factory=list)
     amms: list[Amm] = field(default_factory=list)
+    systems: list[System] = field(default_factory=list)
 
 
 class Ledger:

@@ -15,6 +15,8 @@ from reference.conversion import KINDS as OF_BURNERS
 from reference.conversion import Burners
 from reference.exchange import Exchange, Sale
 from reference.lending import ROUNDING, Call, Lender, Lending
+from reference.liquities import KINDS as OF_TROVES
+from reference.liquities import Liquities, System, TroveCall
 from reference.owned import Owned
 from reference.owners import Deal
 from reference.persons import Shift
@@ -24,8 +26,8 @@ from reference.setting import Feed, Order, Setting, Transaction
 from reference.storefront import Stock, Storefronts
 from reference.winders import Round
 
-BATCH = ("oracle", "owners", "claim", "kick", "take", "redo", "absorb", "buy_collateral", *OF_BANDS, "order", *OF_ISSUERS,
-         *OF_BURNERS)
+OF_FAMILIES = {"calls": ("claim",), "clip": ("kick", "take", "redo"), "comet": ("absorb", "buy_collateral"), "llamma": OF_BANDS,
+               "liquity": OF_TROVES}
 
 
 class Settlement(Owned):
@@ -39,6 +41,7 @@ class Settlement(Owned):
     lending: Lending
     issuers: Issuers
     llammas: Llammas
+    liquities: Liquities
     burners: Burners
     deficit: dict[tuple[str, str], float]
     fund: defaultdict[tuple[str, str], float]
@@ -99,13 +102,19 @@ class Settlement(Owned):
             return self.offer_of_take(offer.ref, most)
         if isinstance(offer.ref, Stock):
             return self.offer_of_stock(offer.ref, self.seen(offer.protocol), most)
+        if isinstance(offer.ref, Amm | Called):
+            return self.llammas.anew(offer.ref, self.time, most)
+        if isinstance(offer.ref, System):
+            return self.liquities.redemption(offer.ref, self.time, most)
         assert isinstance(offer.ref, Account)
         return self.call_of(offer.ref, self.seen(offer.protocol), most)
 
     def anew(self, t: Transaction) -> Offer | None:
         """What it would do now; None: nothing."""
         if isinstance(t.ref, Amm | Called):
-            return self.llammas.anew(t.ref, self.time)
+            return self.llammas.anew(t.ref, self.time, t.most or math.inf)
+        if isinstance(t.ref, System | TroveCall):
+            return self.liquities.anew(t.ref, self.time, t.most or math.inf)
         if isinstance(t.ref, Lot):
             if t.kind == "redo":
                 return self.offer_of_redo(t.ref, self.seen(t.ref.protocol))
@@ -117,7 +126,7 @@ class Settlement(Owned):
         assert isinstance(t.ref, Account)
         account, view = t.ref, self.seen(t.ref.protocol)
         if t.kind == "absorb":
-            return self.offer_of_absorption(account, view) if self.health(account, view) < 1.0 else None
+            return self.offer_of_absorption(account, view) if self.storefronts.unsafe(account, view) else None
         if t.kind == "kick":
             kick = self.auctions.kick_of(account, view, self.auctions.raising())
             return self.offer_of_kick(account, kick) if kick is not None else None
@@ -132,7 +141,8 @@ class Settlement(Owned):
         self.counts["raced"] += sum(t.kind == "top_up" and id(t.ref) in claimed for t in included)
         together = [] if self.w.sequential else [t for t in included if not t.parts]
         alone = [t for t in included if t.parts or self.w.sequential]
-        kinds = [kind for turn in BATCH for kind in (self.w.owners_kinds() if turn == "owners" else [turn])]
+        of_rules = [kind for family in self.w.families() for kind in OF_FAMILIES[family]]
+        kinds = ["oracle", *self.w.owners_kinds(), *of_rules, "order", *OF_ISSUERS, *OF_BURNERS]
         self.sell([sale for kind in kinds for sale in self.batch([t for t in together if t.kind == kind])])
         for t in alone:
             self.sell(self.settle(t))
@@ -260,16 +270,40 @@ class Settlement(Owned):
         if isinstance(offer.ref, Amm):
             got = self.llammas.trade(offer.ref, offer, t.payer, self.time)
             return sold([(a, b, got) for a, b, _ in offer.sales], t.payer) if got > 0.0 else None
+        if isinstance(offer.ref, TroveCall):
+            return self.troves_called(offer.ref, t.payer)
+        if isinstance(offer.ref, System):
+            left = self.liquities.redeem(offer.ref, offer, t.payer, self.time)
+            return None if left is None else sold(left, t.payer)
         self.carry_out(offer, t.payer)
         return sold(offer.sales, t.payer)
+
+    def troves_called(self, ref: TroveCall, who: str) -> list[Sale] | None:
+        """Troves are liquidated; what depositors of their pool sell."""
+        done = self.liquities.liquidate(ref, who)
+        if done is None:
+            return None
+        s = ref.system
+        self.repaid[s.protocol] += done[0] * math.exp(self.seen_log_price(s.protocol, s.b)) * self.x.usd(self.w.unit[s.protocol])
+        self.counts["liquidations"] += 1
+        self.liquidated[s.protocol] += 1
+        return done[1]
+
+    def seen_log_price(self, protocol: str, asset: str) -> float:
+        raise NotImplementedError
 
     def both(self, t: Transaction) -> list[Sale] | None:
         """Two calls, of which the first pays for the second: all or none."""
         a, b = (self.anew(part) for part in t.parts)
         if a is None or b is None or (out := brings(a, b, self.x)) is None or out < a.pays[0][1]:
             return None
-        self.carry_out(a, t.payer)
-        self.carry_out(b, t.payer)
+        for offer in (a, b):
+            if isinstance(offer.ref, Amm):
+                self.llammas.trade(offer.ref, offer, t.payer, self.time)
+            elif isinstance(offer.ref, System):
+                self.liquities.redeem(offer.ref, offer, t.payer, self.time)
+            else:
+                self.carry_out(offer, t.payer)
         self.counts["pairs"] += 1
         return sold(for_sale(left_over(a, b) or []), t.payer)
 
@@ -333,7 +367,7 @@ class Settlement(Owned):
     def absorb(self, account: Account, view: View) -> None:
         """What is owed without any collateral is booked as a deficit, where the rules say so."""
         rules = self.w.rules[account.protocol]
-        if rules.kind not in ("v3_3", "v4", "pro_rata") and not (rules.kind == "euler" and rules.socialises):
+        if rules.kind not in ("v3_3", "v4", "pro_rata", "morpho") and not (rules.kind == "euler" and rules.socialises):
             return
         if any(leg.amount > 0.0 for leg in account.collateral):
             return

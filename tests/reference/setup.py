@@ -16,7 +16,8 @@ from reference.setting import Feed, Order, Setting
 from reference.setup_bands import amms_of, is_llamma
 from reference.setup_derived import backed_of, failures_of, pairs_of, redeemers_of
 from reference.setup_house import auctions_of, bidders_of, breakers_of, chain_of, chains_of, margin_calls_of, stores_of
-from reference.setup_lending import lenders_of, reserves_of
+from reference.setup_lending import lenders_of, reserves_of, terms_of
+from reference.setup_liquity import is_liquity, systems_of
 from reference.setup_margin import arbitrageurs_of, count_of, exchanges_of, is_exchange, mark_of, option_of, waterfall_of
 from reference.setup_persons import persons_of
 from reference.setup_terms import carriers_of, followers_of, limits_of, loopers_of, votes_of, winders_of
@@ -41,9 +42,9 @@ def setting_of(world: World, path: int, source: Any = None) -> Setting:
         moves=moves, depth_shocks=depth_shocks, feeds={name: feed_of(spec, world) for name, spec in world.feeds.items()},
         sight=sight_of(world), unit={name: p.unit for name, p in world.protocols.items()},
         rates={(name, asset): (r.supply_rate / YEAR, r.borrow_rate / YEAR)
-               for name, p in lending.items() for asset, r in p.parameters.items()},
-        rules={name: rules_of(p.rules) for name, p in lending.items() if not is_llamma(p)},
-        amms=amms_of(world), accounts=accounts,
+               for name, p in lending.items() for asset, r in terms_of(name, p).items()},
+        rules={name: rules_of(p.rules) for name, p in lending.items() if not (is_llamma(p) or is_liquity(p))},
+        amms=amms_of(world), systems=systems_of(world), accounts=accounts,
         further=further, pools=pools_of(world, markets, further), outages=outages_of(world),
         providers=providers_of(world), fee_rules=fee_rules_of(world), desks=desks_of(world),
         orders=orders_of(world), reserves=reserves_of(world, accounts), lenders=lenders_of(world),
@@ -160,6 +161,10 @@ def rules_of(spec: Any) -> Rules:
         return Rules("pro_rata", spec.close_factor, dust=spec.dust, full_below=spec.full_below)
     if spec.kind == "euler":
         return Rules("euler", 1.0, most_discount=spec.most_discount, socialises=spec.socialises)
+    if spec.kind == "compound":
+        return Rules("compound", spec.close_factor, seize_share=spec.seize_share)
+    if spec.kind == "morpho":
+        return Rules("morpho")
     if spec.version == "v4":
         return Rules("v4", 1.0, target_health=spec.target_health, least_bonus=spec.least_bonus, full_bonus_at=spec.full_bonus_at)
     return Rules(spec.version, spec.close_factor)
@@ -171,17 +176,18 @@ def accounts_of(world: World) -> list[Account]:
     others = 0  # accounts of exchanges so far
     for name, protocol in world.protocols.items():
         assert isinstance(protocol.book, Book)
-        if is_exchange(protocol) or is_llamma(protocol):
+        if is_exchange(protocol) or is_llamma(protocol) or is_liquity(protocol):
             others += count_of(world, name)
             continue
         mine: dict[str, Account] = {}
+        terms = terms_of(name, protocol)
         for row in protocol.book.of(name).legs.to_pylist():
             account = mine.get(row["account"])
             if account is None:
                 account = mine[row["account"]] = Account(
                     name, row["account"], others + len(found) + len(mine), [], [])
             account.category = max(account.category, row["emode"] or 0)
-            reserve = protocol.parameters[row["asset"]]
+            reserve = terms[row["asset"]]
             callable_ = row["asset"] == "USD" or world.assets[row["asset"]].seizable
             leg = Leg(row["asset"], row["amount"], callable=callable_ and row["label"] != "remainder")
             if row["side"] == "debt":

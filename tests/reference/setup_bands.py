@@ -16,7 +16,7 @@ def is_llamma(protocol: Any) -> bool:
 def amms_of(world: World) -> list[Amm]:
     """By protocol, in the order in which books first name collaterals, then debts."""
     found: list[Amm] = []
-    order = list(dict.fromkeys(row["asset"] for name, p in world.protocols.items() for row in p.book.of(name).legs.to_pylist()))
+    order = first_named(world)
     for name, protocol in world.protocols.items():
         if not is_llamma(protocol):
             continue
@@ -32,6 +32,11 @@ def amms_of(world: World) -> list[Amm]:
             found.append(Amm(name, a, b, rules.amplification, rules.fee, rules.admin_fee, loan, d,
                              rules.base_price.get(a, 0.0), rules.writes_off, loans[a, b]))
     return found
+
+
+def first_named(world: World) -> list[str]:
+    """Assets in the order in which all books name them first."""
+    return list(dict.fromkeys(row["asset"] for name, p in world.protocols.items() for row in p.book.of(name).legs.to_pylist()))
 
 
 def accounts_of(name: str, book: Book) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,8 @@ GAS = {"oracle": 100_000.0, "top_up": 250_000.0, "shift": 500_000.0, "withdrawal
        "close": 600_000.0, "leave": 600_000.0, "unwind": 600_000.0, "lever": 700_000.0, "wind": 700_000.0,
        "hard_liquidation": 500_000.0,
        "band_trade": 400_000.0, "redemption": 400_000.0, "minting": 400_000.0,
-       "conversion": 400_000.0, "conversion_sale": 400_000.0, "absorb": 300_000.0, "buy_collateral": 350_000.0}
+       "conversion": 400_000.0, "conversion_sale": 400_000.0, "absorb": 300_000.0, "buy_collateral": 350_000.0,
+       "trove_liquidation": 500_000.0, "trove_redemption": 600_000.0}
 TERMS = ("curve", "buf", "tail", "cusp", "cut", "step", "tau", "tip", "chip", "dust", "hole", "hole_of_all")
 
 
@@ -67,6 +68,7 @@ def stores_of(world: World) -> dict[str, Store]:
         p = world.protocols[name]
         held = {row["asset"] for row in p.book.of(name).legs.to_pylist()} - {p.rules.base}
         found[name] = Store(p.rules.base, p.rules.store_front, p.rules.target, p.rules.reserves, p.rules.counted_on,
+                            p.rules.decimals,
                             {asset: p.parameters[asset].incentive for asset in first if asset in held})
     return found
 

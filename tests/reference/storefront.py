@@ -1,7 +1,9 @@
 """Compound v3, plainly: the protocol takes unsafe accounts over, and sells what they had at a discount.
 
     credit = sum of units x price x factor / price of the base,   factor = 1 / (1 + incentive)
-    reserves fall by max(debt, credit) and rise by what buyers pay;  below the target price x (1 - front x (1 - factor)) is asked
+    unsafe where sum of value x threshold < debt, each product rounded down to 1e-8, the debt before to a unit of the base
+    reserves fall by max(debt, credit) and rise by what buyers pay;  below the target price x (1 - front x (1 - factor)) is asked,
+    rounded down to 1e-8
 """
 
 from __future__ import annotations
@@ -9,12 +11,19 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from reference.accounts import Account, View
 
 if TYPE_CHECKING:
     from reference.setting import Ledger
+
+
+def down(x: float, decimals: int) -> float:
+    """Rounded down to so many decimals; what is a few ulp short of a whole unit is one."""
+    units = Fraction(x) * 10**decimals * (1 + Fraction(1, 2**50))
+    return float(Fraction(math.floor(units), 10**decimals))
 
 
 @dataclass
@@ -26,6 +35,7 @@ class Store:
     target: float
     start: float  # reserves
     counted_on: float
+    decimals: int  # of the base
     penalty: dict[str, float]  # incentive by collateral, in the order of the protocol's reserves
 
 
@@ -68,6 +78,12 @@ class Storefronts:
                 discount += value * store.front * (1.0 - factor)
         return credit, discount
 
+    def unsafe(self, account: Account, view: View) -> bool:
+        """Whether it may be absorbed."""
+        store = self.stores[account.protocol]
+        counts = [down(down(view.held_value(leg), 8) * view.threshold(leg), 8) for leg in account.collateral]
+        return sum(counts) < down(down(self.owed(account, view), store.decimals) * view.price[store.base], 8)
+
     def owed(self, account: Account, view: View) -> float:
         return sum(view.owed(leg) for leg in account.debt)
 
@@ -99,7 +115,10 @@ class Storefronts:
             return None
         store = self.stores[stock.protocol]
         penalty = store.penalty[stock.asset] * view.bonus.get((stock.asset, 0), 1.0)
-        asked = view.price[stock.asset] / view.price[store.base] * (1.0 - store.front * (1.0 - 1.0 / (1.0 + penalty)))
+        price = down(view.price[stock.asset] * (1.0 - store.front * (1.0 - 1.0 / (1.0 + penalty))), 8)
+        if price <= 0.0:
+            return None
+        asked = price / view.price[store.base]
         units = stock.units if most <= 0.0 else min(stock.units, most / asked)
         return units * asked, units
 

@@ -95,7 +95,8 @@ class Liquity:
         self.gain_error = self.loss_error = 0
         self.surplus: dict[int, int] = {}
         self.refused = ""  # why the last call was
-        self.base_rate = self.rate_at = 0  # [s] of the last operation that moved it
+        self.base_rate = 0
+        self.rate_at = 0.0  # [s] of the last operation that moved it
 
     # troves
 
@@ -289,7 +290,7 @@ class Liquity:
 
     # redemption
 
-    def redeem(self, units: int, now: int) -> tuple[int, int, int]:
+    def redeem(self, units: int, now: float) -> tuple[int, int, int]:
         """(stablecoin handed in, collateral drawn, of which the fee). now: [s]."""
         if self.total_ratio() < MCR:
             raise Reverted("below MCR")
@@ -313,7 +314,7 @@ class Liquity:
             self.coll, self.debt, left, drawn = self.coll - taken, self.debt - lot, left - lot, drawn + taken
         if drawn == 0:
             raise Reverted("nothing to redeem")
-        rate = self.base_rate * powered((now - self.rate_at) // 60) // ONE
+        rate = self.base_rate * powered(int((now - self.rate_at) // 60)) // ONE
         self.base_rate = min(rate + drawn * self.price // supply // 2, ONE)
         if now - self.rate_at >= 60:
             self.rate_at = now

@@ -37,6 +37,7 @@ class Draw(Events):
     venues: dict[str, Mapping] = field(default_factory=dict)
     collateral_value: float = 0.0  # of all accounts [USD]
     pro_rata: bool = False
+    most: int = 25  # accounts of a protocol
     dt: float = 60.0  # [s]
     steps: int = 10
 
@@ -210,7 +211,7 @@ class Draw(Events):
 
     def book(self, protocol: str, parameters: dict[str, Mapping], rules: str) -> Book:
         rng, rows = self.rng, []
-        for i in range(rng.randint(5, 25)):
+        for i in range(rng.randint(5, self.most)):
             rows += self.account(protocol, f"{protocol}-{i}", parameters, rules)
         if self.chance(0.5):  # legs of an account need not stand together
             rng.shuffle(rows)

@@ -40,11 +40,7 @@ class HouseDraw(Draw):
         chains = rng.choice([0, 1, 2, 2])
         self.block_times = tuple(self.dt / n for n in rng.choice([(1, 3), (2, 4), (6, 4), (5, 1), (2, 3)])[:chains])
         self.dollars = rng.choice([0.1, 0.3, 0.7])
-        protocols = {"lend": self.protocol("lend")}
-        if self.chance(0.75):
-            protocols["vaults"] = self.vaults("vaults")
-        if len(protocols) == 1 or self.chance(0.35):
-            protocols["other"] = self.protocol("other")
+        protocols = self.draw_protocols()
         self.venues = self.draw_venues()
         world: Mapping = {
             "name": f"house {self.seed}", "as_of": "2024-01-01T00:00:00Z", "assets": self.assets,
@@ -69,6 +65,15 @@ class HouseDraw(Draw):
                 for spec in protocols.values():
                     spec["network"] = names[0]
         return world
+
+    def draw_protocols(self) -> Mapping:
+        """One or two that lend, in most cases beside vaults."""
+        protocols = {"lend": self.protocol("lend")}
+        if self.chance(0.75):
+            protocols["vaults"] = self.vaults("vaults")
+        if len(protocols) == 1 or self.chance(0.35):
+            protocols["other"] = self.protocol("other")
+        return protocols
 
     def falls(self) -> list[Mapping]:
         """What is borrowed against falls, once or twice; the dollar that is borrowed may, too."""

@@ -47,7 +47,7 @@ def test_swaps_are_those_of_the_uniswap_v2_contract() -> None:
         mirror = pool(reserve_out, reserve_in, 0.003).table(Source(), 1.0)
         _, bought = buy(0.0, amount * (1.0 - mirror.fee_in), *mirror.rows())
         assert bought == pytest.approx(sold_for, rel=1e-13)
-    assert len(cases) >= 100
+    assert len(cases) >= 25
 
 
 @compiled

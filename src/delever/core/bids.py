@@ -15,6 +15,7 @@ import numpy as np
 
 from delever.core.english import BEG, COUNTED_AT, TAU, TTL, is_over, lowers, may_bid, raises, seconds
 from delever.core.jit import helper, kernel
+from delever.core.lots import still_open
 from delever.core.outcomes import DEFICITS, LIQUIDATIONS, PROTOCOL_FEE, REPAID, SEIZED
 from delever.core.phase import Kind
 from delever.core.seen_prices import price_rows
@@ -49,7 +50,7 @@ NOTHING_PAID = 0.01  # share of the tab below which a lot is won for nothing: a 
 def stands(i: int, rows: Transactions, english: np.ndarray, now: float, lots: Lots, bids: Bids) -> bool:
     """Whether a bid would be accepted now. english: [protocols, terms]; now: [whole s]."""
     k, beg = rows.ref[i], english[rows.protocol[i], BEG]
-    if not lots.open[k] or not may_bid(bids.until[k], bids.ends[k], now):
+    if not still_open(i, rows, lots) or not may_bid(bids.until[k], bids.ends[k], now):
         return False
     if bids.bid[k] < lots.tab[k]:
         return rows.get[i] == lots.units[k] and raises(rows.give[i], bids.bid[k], lots.tab[k], beg)
@@ -108,7 +109,7 @@ def deal(picked: np.ndarray, rows: Transactions, english: np.ndarray, now: float
         if rows.state[i] != INCLUDED:
             continue
         k, p, who, number, a = rows.ref[i], rows.path[i], rows.actor[i], rows.protocol[i], rows.get_asset[i]
-        if not lots.open[k] or bids.bidder[k] != who or not is_over(bids.until[k], bids.ends[k], now):
+        if not still_open(i, rows, lots) or bids.bidder[k] != who or not is_over(bids.until[k], bids.ends[k], now):
             rows.state[i], rows.get[i] = REVERTED, 0.0
             continue
         r, s, units = book.reserve[book.signature[touched.account[lots.slot[k]]], lots.leg[k]], lots.reserve[k], lots.units[k]
@@ -139,7 +140,7 @@ def tick(picked: np.ndarray, rows: Transactions, english: np.ndarray, now: float
         if rows.state[i] != INCLUDED:
             continue
         k, number = rows.ref[i], rows.protocol[i]
-        if not lots.open[k] or bids.until[k] < np.inf or not bids.ends[k] < now:
+        if not still_open(i, rows, lots) or bids.until[k] < np.inf or not bids.ends[k] < now:
             rows.state[i] = REVERTED
             continue
         bids.ends[k] = now + english[number, TAU]

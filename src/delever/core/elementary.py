@@ -17,6 +17,7 @@ LN2_HIGH, LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10
 ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the rounded integer in the lowest bits
 SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 TICKS = 2.0**24  # one tick is 6e-8 of log price; int32 holds moves of +-128
+ROUNDING = 2.0**-50  # relative: as much as a few operations on floats may part what is equal
 FARTHEST = 60.0  # log price that a series may move, so that an int32 holds the difference of two; exp(60) is nobody's scenario
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from delever.core.jit import allocates, helper, kernel
+from delever.core.lots import still_open
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, DEFICITS, LIQUIDATIONS, PROTOCOL_FEE, REPAID, SEIZED
 from delever.core.state import Pool, Watch
 from delever.core.surplus import heal
@@ -123,7 +124,7 @@ def size_take(i: int, rows: Transactions, rules: np.ndarray, now: float, touched
     rows.give[i], rows.get[i], rows.kept[i] = 0.0, 0.0, 0.0
     nothing = REVERTED if rows.state[i] == INCLUDED else NOTHING
     age = now - lots.started[k]
-    if not (lots.open[k] and lots.tab[k] > 0.0 and lots.units[k] > 0.0) or must_reset(age, terms):
+    if not (still_open(i, rows, lots) and lots.tab[k] > 0.0 and lots.units[k] > 0.0) or must_reset(age, terms):
         rows.state[i] = nothing
         return
     price = lots.top[k] * fraction(age, terms)
@@ -150,7 +151,7 @@ def size_redo(i: int, rows: Transactions, rules: np.ndarray, now: float, touched
     """A redo brings nothing and gets the reward of a kick, where it is needed. now: [whole s]; price: [P, R] seen."""
     k, terms = rows.ref[i], rules[rows.protocol[i], rows.path[i]]
     rows.give[i], rows.get[i], rows.kept[i] = 0.0, 0.0, 0.0
-    if not lots.open[k] or not must_reset(now - lots.started[k], terms):
+    if not still_open(i, rows, lots) or not must_reset(now - lots.started[k], terms):
         rows.state[i] = REVERTED if rows.state[i] == INCLUDED else NOTHING
         return
     chost = terms[DUST] * chop_of(lots.slot[k], touched, book, reserves)

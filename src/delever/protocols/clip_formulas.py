@@ -15,6 +15,7 @@ import math
 
 import numpy as np
 
+from delever.core.elementary import ROUNDING
 from delever.core.jit import helper
 
 # columns of a protocol's rules; OURS: 1, its vaults are auctioned here
@@ -64,7 +65,7 @@ def bark(ink: float, debt: float, chop: float, dust: float, room: float) -> tupl
     due = room / chop
     if due >= debt or debt - due < dust:
         return ink, debt
-    if due < dust:
+    if due < dust * (1.0 + ROUNDING):  # the contract rounds down what it puts up: where there is room for dust alone it is less
         return 0.0, 0.0
     return ink * due / debt, due
 

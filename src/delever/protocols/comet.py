@@ -31,18 +31,18 @@ from delever.core.state import State
 from delever.core.tables import BOOKED, TREASURY, BookTables, Reserves, Touched, Transactions
 from delever.model.errors import InputError
 from delever.model.parameters import ReserveParameters, look_up
-from delever.model.quantity import Amount, Balance, Share, Text
+from delever.model.quantity import Amount, Balance, Share, Text, Whole
 from delever.model.references import Path, known_asset
 from delever.model.world import World
 from delever.protocols.base import ISOLATION, MODES, Liquidatable, Rules, RulesPhase, refuse_fee
 from delever.protocols.comet_book import check_accounts
 from delever.protocols.comet_results import COUNTED, holdings, overdrawn
-from delever.protocols.comet_storefront import absorb, buy, offer_stock, seize_all, size_absorptions, size_purchases
+from delever.protocols.comet_storefront import BASE, absorb, buy, offer_stock, seize_all, size_absorptions, size_purchases
 
 # Terms of markets on Ethereum as their deployment files state them; votes since then are not in these.
 DEPLOYED: dict[str, dict[str, Any]] = {
-    "usdc": {"base": "USDC", "store_front": 0.5, "target": 5e6},  # deployments/mainnet/usdc/configuration.json
-    "usdt": {"base": "USDT", "store_front": 0.6, "target": 20e6},  # deployments/mainnet/usdt/configuration.json
+    "usdc": {"base": "USDC", "decimals": 6, "store_front": 0.5, "target": 5e6},  # deployments/mainnet/usdc/configuration.json
+    "usdt": {"base": "USDT", "decimals": 6, "store_front": 0.6, "target": 20e6},  # deployments/mainnet/usdt/configuration.json
 }
 
 
@@ -53,6 +53,7 @@ class Comet(Rules):
     version: Literal["usdc", "usdt"] | None = Field(
         None, description="terms of a market on Ethereum as deployed; what is stated beside goes before; null: all are stated")
     base: Text = Field(examples=["USD"], description="the asset that is lent out, the only one that may be owed")
+    decimals: Whole = Field(6, ge=0, le=18, description="of the base asset: an account owes whole units of 10^-decimals")
     store_front: Share = Field(examples=["50 %"], description="part of 1 - liquidation factor that buyers are given")
     target: Amount = Field(ge=0, examples=["5m"], description="reserves from which on collateral is not for sale")
     reserves: Balance = Field(0.0, description="the protocol's own base at the start, below 0 if it lacks some; assumption")
@@ -90,7 +91,7 @@ class Comet(Rules):
         for name, spec in specs.items():
             base = setting.reserve(name, spec.base, "protocols", name, "rules", "base")
             check_accounts(name, base, setting)
-            rows[name] = [1.0, spec.store_front, spec.target, spec.reserves, spec.counted_on, float(base)]
+            rows[name] = [1.0, spec.store_front, spec.target, spec.reserves, spec.counted_on, float(base), 10.0 ** spec.decimals]
         return CometPhase(setting, rows, dict.fromkeys(specs, True))
 
 
@@ -102,7 +103,7 @@ class CometPhase(RulesPhase):
     def __init__(self, setting: Setting, rows: Mapping[str, Sequence[float]], writes_off: Mapping[str, bool]) -> None:
         super().__init__(setting, rows, writes_off)
         self.counters, self.limited = COUNTED, False  # what is seized is never lent out: there is always all of it
-        self.base = {setting.protocols.index(name): int(row[-1]) for name, row in rows.items()}
+        self.base = {setting.protocols.index(name): int(row[BASE]) for name, row in rows.items()}
         self.incentive = np.zeros(len(setting.reserves))  # [R]
         for r, (name, asset) in enumerate(setting.reserves):
             given = look_up(setting.world.protocols[name].parameters).get(asset) if name in rows else None
@@ -176,7 +177,7 @@ class CometPhase(RulesPhase):
         every, zeros, shares = np.arange(accounts), np.zeros(accounts, np.int32), np.zeros((2, accounts))
         touched = Touched(every.astype(np.int32), zeros, zeros, zeros, book.amount, book.cost, np.zeros(accounts))
         mine = np.flatnonzero(np.isin(book.protocol[book.signature], self.numbers))
-        seize_all(mine, touched, book, reserves, np.ascontiguousarray(seen_price[None, :]), shares)
+        seize_all(mine, self.parameters, touched, book, reserves, np.ascontiguousarray(seen_price[None, :]), shares)
         nowhere = np.full(accounts, -1)
         return Liquidatable(nowhere, nowhere, shares[0], shares[1], np.zeros(accounts))
 

@@ -1,13 +1,16 @@
 """Compound v3's arithmetic and double entry: accounts are absorbed, what the protocol then has is sold at a discount.
 
+    unsafe    = sum of value x liquidate collateral factor < debt x base price, in whole units of 1e-8, each product rounded down;
+                the debt before, to 10^-decimals of the base
     credit    = sum of seized units x price x liquidation factor,       liquidation factor = 1 / (1 + incentive)
     paid out  = max(debt, credit)   by the reserves: the debt is cleared, credit - debt > 0 is a supply balance of the account
     reserves  = at the start + TREASURY of the base - its DEFICIT       (base alone: collateral has no book value)
-    for sale  where reserves < target;   storefront price = price x (1 - store_front x (1 - liquidation factor)) / base price
+    for sale  where reserves < target;   storefront price = price x (1 - store_front x (1 - liquidation factor)), rounded down to
+              1e-8, / base price
 Seized units leave DEPOSITS for TREASURY of their reserve, which is the protocol's stock: it belongs to nobody and is one lot a
 reserve whoever it came from, so that it needs no row of the table of lots. What a credit leaves of a debt is booked as a
 deficit that the reserves have covered at once (COVERED). The surplus is a claim without an account: who has it owes nothing.
-Real arithmetic: the contract floors every division, prices after the discount to 1e-8.
+Amounts are real: the contract rounds credits down to a unit of the base, and what a purchase gets to one of the collateral.
 Source: compound-finance/comet @d5a30b0, Comet.sol, whose executed results the tests hold this to.
 """
 
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from delever.core.health import account_health
+from delever.core.elementary import ROUNDING
 from delever.core.jit import helper, kernel
 from delever.core.outcomes import ACCOUNTS_LIQUIDATED, DEFICITS, LIQUIDATIONS, PROTOCOL_FEE, REPAID, SEIZED
 from delever.core.tables import (
@@ -40,10 +43,38 @@ from delever.core.tables import (
     Transactions,
 )
 
-# columns of a protocol's rules; OURS: 1, its accounts are absorbed here; BASE: the base asset's reserve
-OURS, STORE_FRONT, TARGET, START, COUNTED_ON, BASE = range(6)
+# columns of a protocol's rules; OURS: 1, its accounts are absorbed here; BASE: the base asset's reserve, UNITS: in one of it
+OURS, STORE_FRONT, TARGET, START, COUNTED_ON, BASE, UNITS = range(7)
+PRICE_UNITS = 1e8  # of one dollar, or what else prices are in
 DEARER = 1e-9  # relative: a price that has risen since a buyer saw it
 PURCHASES, DISCOUNTS = range(2)  # places of what is counted
+
+
+@helper
+def whole(x: float) -> float:
+    """Rounded down to a whole number; what is short of one by no more than rounding is one."""
+    return np.floor(x * (1.0 + ROUNDING))
+
+
+@helper
+def is_unsafe(slot: int, p: int, g: int, rules: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves,
+              price: np.ndarray) -> bool:
+    """Whether an account may be absorbed. rules: [columns]; price: [P, R] seen."""
+    backing, d, s = 0.0, book.first_debt[0], int(rules[BASE])
+    if not book.debts[g] or not touched.amount[slot, d] > 0.0:
+        return False
+    for k in range(book.collaterals[g]):
+        r = book.reserve[g, k]
+        value = whole(touched.amount[slot, k] * reserves.supply_index[r, p] * price[p, r] * PRICE_UNITS)
+        backing += whole(value * (book.threshold[g, k] * reserves.counted[book.term[g, k], p]))
+    owed = whole(touched.amount[slot, d] * reserves.borrow_index[s, p] * rules[UNITS]) / rules[UNITS]
+    return backing < whole(owed * price[p, s] * PRICE_UNITS)
+
+
+@helper
+def owed_by(slot: int, p: int, s: int, touched: Touched, book: BookTables, reserves: Reserves, price: np.ndarray) -> float:
+    """Worth of what an account owes [seen price's unit]. s: the base's reserve."""
+    return float(touched.amount[slot, book.first_debt[0]] * reserves.borrow_index[s, p] * price[p, s])
 
 
 @helper
@@ -80,27 +111,28 @@ def size_absorptions(picked: np.ndarray, rows: Transactions, rules: np.ndarray, 
         s = int(terms[BASE])
         rows.give_asset[i], rows.get_asset[i] = reserves.asset[s], reserves.asset[s]
         rows.give[i], rows.get[i], rows.kept[i] = 0.0, 0.0, 0.0
-        backing, debt = account_health(slot, p, g, touched.amount, book, reserves, price)
-        if not (debt > 0.0 and backing < debt):
+        if not is_unsafe(slot, p, g, terms, touched, book, reserves, price):
             if rows.state[i] == INCLUDED:
                 rows.state[i] = REVERTED
             else:
                 rows.state[i], rows.give_asset[i] = NOTHING, -1
             continue
         _, credit, discount = credited(slot, p, g, touched, book, reserves, price, terms[STORE_FRONT])
+        debt = owed_by(slot, p, s, touched, book, reserves, price)
         if reserves_of(p, terms, booked) - max(debt, credit) / price[p, s] < terms[TARGET]:
             rows.get[i] = terms[COUNTED_ON] * discount / price[p, s]
 
 
 @kernel
-def seize_all(picked: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves, price: np.ndarray, shares: np.ndarray
-              ) -> None:
+def seize_all(picked: np.ndarray, rules: np.ndarray, touched: Touched, book: BookTables, reserves: Reserves, price: np.ndarray,
+              shares: np.ndarray) -> None:
     """Of each unsafe account the share of its debt that its credit covers, and 1: shares [2, slots]. One path."""
     for slot in picked:
         g = book.signature[touched.account[slot]]
-        backing, debt = account_health(slot, 0, g, touched.amount, book, reserves, price)
-        if debt > 0.0 and backing < debt:
+        terms = rules[book.protocol[g], 0]
+        if is_unsafe(slot, 0, g, terms, touched, book, reserves, price):
             _, credit, _ = credited(slot, 0, g, touched, book, reserves, price, 0.0)
+            debt = owed_by(slot, 0, int(terms[BASE]), touched, book, reserves, price)
             shares[0, slot], shares[1, slot] = min(credit / debt, 1.0), 1.0
 
 
@@ -114,9 +146,8 @@ def absorb(picked: np.ndarray, rows: Transactions, rules: np.ndarray, touched: T
             continue
         slot, p, number = rows.ref[i], rows.path[i], rows.protocol[i]
         g, s = book.signature[touched.account[slot]], int(rules[number, p, BASE])
-        backing, debt = account_health(slot, p, g, touched.amount, book, reserves, price)
         rows.give[i], rows.get[i], rows.kept[i] = 0.0, 0.0, 0.0
-        if not (debt > 0.0 and backing < debt):
+        if not is_unsafe(slot, p, g, rules[number, p], touched, book, reserves, price):
             rows.state[i] = REVERTED
             continue
         value, credit, _ = credited(slot, p, g, touched, book, reserves, price, 0.0)
@@ -151,9 +182,10 @@ def absorb(picked: np.ndarray, rows: Transactions, rules: np.ndarray, touched: T
 
 
 @helper
-def discount_of(r: int, p: int, incentive: float, store_front: float, reserves: Reserves) -> float:
-    """store_front x (1 - liquidation factor) of a reserve now."""
-    return store_front * (1.0 - 1.0 / (1.0 + incentive * reserves.bonus[r, p]))
+def storefront_price(r: int, p: int, incentive: float, store_front: float, reserves: Reserves, price: np.ndarray) -> float:
+    """What is asked for a unit of a reserve's asset now [seen price's unit]."""
+    discount = store_front * (1.0 - 1.0 / (1.0 + incentive * reserves.bonus[r, p]))
+    return whole(price[p, r] * (1.0 - discount) * PRICE_UNITS) / PRICE_UNITS
 
 
 @helper
@@ -167,8 +199,8 @@ def size_purchase(i: int, rows: Transactions, rules: np.ndarray, incentive: np.n
     if not (held > 0.0 and reserves_of(p, terms, booked) < terms[TARGET]):
         rows.state[i] = nothing
         return
-    asked = price[p, r] / price[p, int(terms[BASE])] * (1.0 - discount_of(r, p, incentive[r], terms[STORE_FRONT], reserves))
-    if rows.state[i] == INCLUDED and asked > seen * (1.0 + DEARER):
+    asked = storefront_price(r, p, incentive[r], terms[STORE_FRONT], reserves, price) / price[p, int(terms[BASE])]
+    if not asked > 0.0 or (rows.state[i] == INCLUDED and asked > seen * (1.0 + DEARER)):
         rows.state[i] = nothing
         return
     rows.give[i], rows.get[i] = held * asked, held

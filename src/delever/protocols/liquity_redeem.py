@@ -115,14 +115,20 @@ def to_redeem(p: int, price: float, scale: float, time: float, s: System, liquid
 @helper
 def size_redemption(i: int, time: float, s: System, reserves: Reserves, seen: SeenPrices, liquidity: Liquidity,
                     rows: Transactions) -> None:
-    """Give, get and fee of a row, at most what its actor brings; or say that there is nothing to do."""
+    """Give, get and fee of a row, at most what its actor brings; or say that there is nothing to do.
+
+    At its slot what troves can give: less where one would keep too little debt, which who bids does not look at.
+    """
     p = rows.path[i]
     price, scale = price_of(p, s, seen), reserves.borrow_index[s.of[STABLE_RESERVE], p]
     x = to_redeem(p, price, scale, time, s, liquidity)
     if 0.0 < rows.most[i] < x:
         x = rows.most[i]
     rows.give_asset[i], rows.get_asset[i] = s.of[STABLE], s.of[COLLATERAL]
-    rows.give[i], rows.get[i], rows.kept[i] = x, x / price, 0.0
+    got = x / price
+    if rows.state[i] == INCLUDED and x > 0.0:
+        x, _, got = redeem(p, x, price, scale, False, s)
+    rows.give[i], rows.get[i], rows.kept[i] = x, got, 0.0
     if x > 0.0:
         rows.kept[i] = rows.get[i] * fee_of(p, x / (s.sums[p, DEBT] * scale), time, s)
     else:
@@ -155,10 +161,13 @@ def size_redemptions(picked: np.ndarray, time: float, s: System, reserves: Reser
 
 
 @helper
-def redeem(p: int, x: float, price: float, scale: float, s: System) -> tuple[float, float, float]:
-    """Hand in up to x units: (units burned, set aside for gas that is burned too, collateral taken). Base rate: see redeemed."""
+def redeem(p: int, x: float, price: float, scale: float, real: bool, s: System) -> tuple[float, float, float]:
+    """Hand in up to x units: (units burned, set aside for gas that is burned too, collateral taken). Base rate: see redeemed.
+
+    real: troves give it; else it is only asked what they would.
+    """
     sums, terms, seen, left, drawn, freed = s.sums[p], s.terms, price / scale, x / scale, 0.0, 0.0
-    aside, all_in = terms[RESERVE] / scale, x / scale
+    aside, all_in, spare = terms[RESERVE] / scale, x / scale, s.sums[p, OPEN] - 1.0
     for j in range(from_the_lowest(p, np.inf, s)):
         k = s.order[j]
         coll, debt = entire(p, k, s)
@@ -169,21 +178,24 @@ def redeem(p: int, x: float, price: float, scale: float, s: System) -> tuple[flo
         lot = min(left, debt - aside)
         taken = min(lot / seen, coll)
         if lot >= debt - aside:
-            if sums[OPEN] <= 1.0:
+            if spare <= 0.0:
                 break
-            close(p, k, s)
-            s.surplus[p, k] += coll - taken
-            sums[COLL] -= coll - taken
-            sums[DEBT] -= aside
+            spare -= 1.0
             freed += aside
+            if real:
+                close(p, k, s)
+                s.surplus[p, k] += coll - taken
+                sums[COLL] -= coll - taken
+                sums[DEBT] -= aside
         elif (debt - lot) * scale < terms[LEAST_DEBT]:
             break
-        else:
+        elif real:
             place(p, k, coll - taken, debt - lot, s)
         left -= lot
         drawn += taken
-    sums[COLL] -= drawn
-    sums[DEBT] -= all_in - left
+    if real:
+        sums[COLL] -= drawn
+        sums[DEBT] -= all_in - left
     return (all_in - left) * scale, freed * scale, drawn
 
 
@@ -209,7 +221,7 @@ def redeem_rows(picked: np.ndarray, time: float, s: System, reserves: Reserves, 
         p, who = rows.path[i], rows.actor[i]
         price, scale = price_of(p, s, seen), reserves.borrow_index[t, p]
         supply = s.sums[p, DEBT] * scale
-        paid, freed, drawn = redeem(p, rows.give[i], price, scale, s)
+        paid, freed, drawn = redeem(p, rows.give[i], price, scale, True, s)
         if not paid > 0.0:
             rows.state[i] = REVERTED
             continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from delever.core.elementary import ROUNDING
 from delever.core.jit import helper
 from delever.core.setting import Setting
 from delever.core.tables import BookTables, Lots, Reserves, Touched
@@ -34,12 +35,13 @@ def check_vaults(name: str, kind: str, setting: Setting) -> None:
 @helper
 def vault(slot: int, p: int, touched: Touched, book: BookTables, reserves: Reserves, price: np.ndarray
           ) -> tuple[int, int, float, float, bool]:
-    """(reserve of the collateral, of the debt, units of either, whether it is unsafe). price: [P, R] seen."""
+    """(reserve of the collateral, of the debt, units of either, whether it is unsafe: not one drawn to its limit, which rounding
+    may put on either side). price: [P, R] seen."""
     g, d, amount = book.signature[touched.account[slot]], book.first_debt[0], touched.amount
     r, s = book.reserve[g, 0], book.reserve[g, d]
     ink, debt = amount[slot, 0] * reserves.supply_index[r, p], amount[slot, d] * reserves.borrow_index[s, p]
     backing = ink * price[p, r] * book.threshold[g, 0] * reserves.counted[book.term[g, 0], p]
-    return r, s, ink, debt, book.debts[g] > 0 and backing < debt * price[p, s]
+    return r, s, ink, debt, book.debts[g] > 0 and backing * (1.0 + ROUNDING) < debt * price[p, s]
 
 
 @helper
