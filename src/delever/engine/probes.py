@@ -10,18 +10,19 @@ from typing import Protocol
 
 import numpy as np
 
-from delever.core.columns import BASE, OF, QUOTE, Column, Figure, Value
+from delever.core.columns import BASE, OF, QUOTE, Column, Figure, Value, worth
 from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, REPAID
 from delever.core.phase import Phase
 from delever.core.seen_prices import price_all, value_coins
 from delever.core.state import State
-from delever.core.tables import Markets
+from delever.core.tables import DEFICIT, Markets
 
-BINS = 48  # of the horizon
+BINS = 48  # of the horizon, at which prices are counted
+FINE, SPARSE, ROWS = 240, 6, 250_000  # bins of what is told apart by minutes: at most; steps of one at least; rows at most
 PER_DECADE = 5  # buckets of a money histogram: 10^(1/5) wide, from 1 USD; bucket 0 holds what is below
 BUCKETS = 1 + 13 * PER_DECADE
-HISTORIES = ("repaid_debt", "deficit")  # cumulative, USD
+HISTORIES = ("repaid_debt", "deficit", "residual_shortfall")  # cumulative; the last: deficits that nobody has borne, then; USD
 
 
 class Probe(Protocol):
@@ -69,17 +70,23 @@ class Extremes(Phase):
         return out
 
 
-def ends_of_bins(steps: int) -> dict[int, int]:
-    """The steps at which bins of the horizon end -> the bin; of short horizons fewer than BINS."""
-    return {int(round((b + 1) * steps / BINS)): b for b in range(BINS) if round((b + 1) * steps / BINS) > 0}
+def ends_of_bins(steps: int, bins: int = BINS) -> dict[int, int]:
+    """The steps at which bins of the horizon end -> the bin; of short horizons fewer than `bins`."""
+    return {int(round((b + 1) * steps / bins)): b for b in range(bins) if round((b + 1) * steps / bins) > 0}
+
+
+def fine_bins(steps: int, paths: int = 0) -> int:
+    """Bins of what is told apart by minutes, of a run of so many paths that each have a row a bin; 0: none has."""
+    return max(BINS, min(FINE, steps // SPARSE, ROWS // paths if paths else FINE))
 
 
 class History:
-    """In how many paths a cumulative amount had reached which size, at BINS times of the horizon."""
+    """In how many paths a cumulative amount had reached which size, at `fine_bins` times of the horizon."""
 
     def __init__(self, steps: int) -> None:
-        self.ends = ends_of_bins(steps)
-        self.counts = np.zeros((len(HISTORIES), BINS, BUCKETS), np.int64)  # [quantity, time, size]
+        bins = fine_bins(steps)
+        self.ends = ends_of_bins(steps, bins)
+        self.counts = np.zeros((len(HISTORIES), bins, BUCKETS), np.int64)  # [quantity, time, size]
 
     def observe(self, state: State) -> None:
         """At the end of each bin."""
@@ -91,6 +98,17 @@ class History:
             for row in state.ledgers.totals[column]:  # NumPy's sum adds a single path's in another order
                 money += row
             self.counts[q, at] += np.bincount(bucket(money), minlength=BUCKETS)
+        self.counts[len(HISTORIES) - 1, at] += np.bincount(bucket(unborne(state)), minlength=BUCKETS)
+
+
+def unborne(state: State) -> np.ndarray:
+    """Deficits that nobody has borne, over all protocols [P], USD."""
+    standing, out = state.ledgers.booked[DEFICIT], np.zeros(state.paths)
+    if standing.any():
+        fresh_prices(state)
+        for number in range(len(state.margins.cash)):
+            out += worth(state, standing, number)
+    return out
 
 
 def bucket(money: np.ndarray) -> np.ndarray:
@@ -132,8 +150,9 @@ class Trace:
 class Timeline:
     """What had come together on every path, and what was there, at the end of each bin of the horizon: Phase.amounts."""
 
-    def __init__(self, steps: int) -> None:
-        self.ends = ends_of_bins(steps)
+    def __init__(self, steps: int, paths: int) -> None:
+        """paths: of the whole run."""
+        self.ends = ends_of_bins(steps, fine_bins(steps, paths))
         self.mechanisms: Sequence[Phase] = ()  # whose amounts are asked for; set once they are there
         self.steps: list[int] = []  # looked at so far
         self.rows: list[list[Value]] = []  # of each

@@ -52,8 +52,8 @@ def _body(name: str, result: HeatMap) -> Iterator[str]:
 
     still = "prices stand still" if result.path is None else f"path {result.path}"
     yield text(24, 28, headline(result), size=16, weight="bold")
-    yield text(24, 50, f"Liquidation heat map of {name}: {result.asset}, {still}. USD of positions that stand to be liquidated at "
-               "each level, as they stand at that time", fill=GREY)
+    yield text(24, 50, f"Liquidation heat map of {name}: {result.asset}, {still}. USD of positions that stand to be liquidated "
+               "at each level, as they stand at that time", fill=GREY)
     yield from _legend(largest)
     yield f'<rect x="{LEFT:g}" y="{TOP:g}" width="{FIELD - LEFT:g}" height="{HEIGHT - BOTTOM - TOP:g}" fill="#f7f7f7"/>'
     for side, grid in (("long", longs), ("short", shorts)):

@@ -62,11 +62,10 @@ def uses(timeline: pa.Table, protocol: str = "") -> list[pa.Field]:
 def medians(timeline: pa.Table, protocol: str) -> pa.Table:
     """Medians over paths of one protocol, a row a time. A median of sums need not be the sum of medians."""
     mine = timeline.filter(pc.equal(timeline["protocol"], protocol))
-    time, at = np.unique(mine["time"].to_numpy(), return_inverse=True)
+    time = np.unique(mine["time"].to_numpy())
     columns = {"time": time}
-    for use in uses(timeline):
-        values = mine[use.name].to_numpy()
-        columns[use.name] = np.array([np.median(values[at == i]) for i in range(len(time))])
+    for use in uses(timeline):  # rows are by path, then time
+        columns[use.name] = np.median(mine[use.name].to_numpy().reshape(-1, len(time)), axis=0)
     kept = [mine.schema.field(name) for name in columns]
     return pa.table([pa.array(values) for values in columns.values()], schema=pa.schema(kept))
 
