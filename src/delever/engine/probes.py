@@ -22,6 +22,7 @@ BINS = 48  # of the horizon, at which prices are counted
 FINE, SPARSE, ROWS = 240, 6, 250_000  # bins of what is told apart by minutes: at most; steps of one at least; rows at most
 PER_DECADE = 5  # buckets of a money histogram: 10^(1/5) wide, from 1 USD; bucket 0 holds what is below
 BUCKETS = 1 + 13 * PER_DECADE
+UNIT = 1 << 20  # of a path's weight: kept in whole numbers, which add up to the same however paths are cut into chunks
 HISTORIES = ("repaid_debt", "deficit", "residual_shortfall")  # cumulative; the last: deficits that nobody has borne, then; USD
 
 
@@ -84,9 +85,9 @@ class History:
     """In how many paths a cumulative amount had reached which size, at `fine_bins` times of the horizon."""
 
     def __init__(self, steps: int) -> None:
-        bins = fine_bins(steps)
-        self.ends = ends_of_bins(steps, bins)
-        self.counts = np.zeros((len(HISTORIES), bins, BUCKETS), np.int64)  # [quantity, time, size]
+        self.bins = fine_bins(steps)
+        self.ends = ends_of_bins(steps, self.bins)
+        self.seen: list[tuple[int, int, np.ndarray]] = []  # quantity, time, bucket of each path [P]
 
     def observe(self, state: State) -> None:
         """At the end of each bin."""
@@ -97,8 +98,21 @@ class History:
             money = np.zeros(state.paths)
             for row in state.ledgers.totals[column]:  # NumPy's sum adds a single path's in another order
                 money += row
-            self.counts[q, at] += np.bincount(bucket(money), minlength=BUCKETS)
-        self.counts[len(HISTORIES) - 1, at] += np.bincount(bucket(unborne(state)), minlength=BUCKETS)
+            self.seen.append((q, at, bucket(money)))
+        self.seen.append((len(HISTORIES) - 1, at, bucket(unborne(state))))
+
+    def counts(self, weight: np.ndarray) -> np.ndarray:
+        """[2, quantity, time, size] number of paths, and their weights in UNIT. weight: [P], known at the end."""
+        out, units = np.zeros((2, len(HISTORIES), self.bins, BUCKETS), np.int64), units_of(weight)
+        for q, at, size in self.seen:
+            out[0, q, at] = np.bincount(size, minlength=BUCKETS)
+            np.add.at(out[1, q, at], size, units)
+        return out
+
+
+def units_of(weight: np.ndarray) -> np.ndarray:
+    """Weights in whole numbers of UNIT [P]."""
+    return np.asarray(np.rint(weight * UNIT).astype(np.int64))
 
 
 def unborne(state: State) -> np.ndarray:
@@ -115,7 +129,7 @@ def bucket(money: np.ndarray) -> np.ndarray:
     """Bucket of each amount [USD]."""
     with np.errstate(divide="ignore"):
         decade = np.floor(np.log10(np.maximum(money, 0.0)) * PER_DECADE)
-    return np.where(money >= 1.0, np.clip(decade + 1, 1, BUCKETS - 1), 0).astype(np.int64)
+    return np.where(money >= 1.0, np.clip(decade + 1, 1, BUCKETS - 1), 0).astype(np.uint8)
 
 
 class Trace:

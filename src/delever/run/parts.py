@@ -59,8 +59,8 @@ def read_part(path: Path, run: str) -> ChunkResult:
     first = int(meta[b"first"])
     if (first, first + table.num_rows) != (int(named[1]), int(named[2])):
         raise NotOursError(f"holds paths {first} to {first + table.num_rows - 1}, not those of its name")
-    history = np.frombuffer(base64.b64decode(meta[b"history"]), np.int64).reshape(len(HISTORIES), -1, BUCKETS)
-    prices = np.frombuffer(base64.b64decode(meta[b"prices"]), np.int64).reshape(-1, 4)
+    history = np.frombuffer(base64.b64decode(meta[b"history"]), np.int64).reshape(2, len(HISTORIES), -1, BUCKETS)
+    prices = np.frombuffer(base64.b64decode(meta[b"prices"]), np.int64).reshape(-1, 5)
     trace = [tuple(row) for row in json.loads(meta[b"trace"])]
     safety = {name: pq.read_table(pa.BufferReader(base64.b64decode(meta[name.encode()])))
               for name in SAFETY if name.encode() in meta}
