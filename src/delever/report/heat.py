@@ -33,16 +33,20 @@ def headline(result: HeatMap) -> str:
     return f"Most stands at {price(low)} to {price(high)} USD: {magnitude(largest[0])} USD of {largest[1]}s, {when}"
 
 
-def heat_report(name: str, result: HeatMap) -> Report:
-    """For people."""
+def over_time(result: HeatMap) -> Section:
+    """What stands on the whole map at some of its times."""
     columns = np.unique(np.linspace(0, len(result.times) - 2, SHOWN).round().astype(int))
     time = result.times[columns]
     now = np.interp(time, result.price["time"].to_numpy(), result.price["price_usd"].to_numpy())
     longs, shorts = (result.grid(side)[:, columns].sum(axis=0) for side in ("long", "short"))
-    over = Section("What stands on the map, over time", table_of(
+    return Section("What stands on the map, over time", table_of(
         column("time", [moment(t) if t > 0.0 else "start" for t in time.tolist()]),
         column(f"{result.asset} USD", [price(p) for p in now.tolist()], right=True),
         column("longs", longs.tolist(), "USD"), column("shorts", shorts.tolist(), "USD")))
+
+
+def heat_report(name: str, result: HeatMap) -> Report:
+    """For people."""
     first = result.table.filter(pc.equal(result.table["time"], 0.0)).to_pylist()
     sums: dict[tuple[str, str], float] = {}
     for row in first:
@@ -53,7 +57,7 @@ def heat_report(name: str, result: HeatMap) -> Report:
         column("leverage", order), *(column(f"{side}s", [sums.get((side, band), 0.0) for band in order], "USD")
                                      for side in ("long", "short"))))
     of = STILL if result.path is None else f"Path {result.path} of the run, played again."
-    return Report(f"Liquidation heat map of {name}: {result.asset}", (over, by_band), (of, RULE), headline(result))
+    return Report(f"Liquidation heat map of {name}: {result.asset}", (over_time(result), by_band), (of, RULE), headline(result))
 
 
 def heat_json(name: str, result: HeatMap) -> dict[str, Any]:

@@ -91,7 +91,8 @@ def price_quantiles(prices: pa.Table, levels: Sequence[float] = LEVELS) -> pa.Ta
         return pa.table({name: pa.array([], kind) for name, kind in QUANTILES})
     series, time = np.asarray(prices["series"].to_numpy(zero_copy_only=False), str), prices["time"].to_numpy()
     first = np.flatnonzero(np.concatenate([[True], (series[1:] != series[:-1]) | (time[1:] != time[:-1])]))
-    units = np.rint(prices["weight"].to_numpy() * UNIT).astype(np.int64)
+    count = "weight" if "weight" in prices.column_names else "paths"  # runs of earlier versions count paths alone
+    units = np.rint(prices[count].to_numpy() * UNIT).astype(np.int64)
     up_to, last = np.cumsum(units), np.append(first[1:], len(time))
     before = np.concatenate([[0], up_to])[first]
     total = up_to[last - 1] - before
