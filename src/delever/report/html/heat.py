@@ -74,6 +74,7 @@ def figure(given: Given, found: HeatMap) -> Figure:
             ("Path", f"{found.path}, the one that loses most"),
             ("Not in it", "what one liquidation sets off; lending; a backstop vault; accounts with options"),
             ("Horizon", given.horizon),
+            ("Source", "the path, played again: delever heatmap RUN"),
         ),
         html_table(over_time(found).table, "What stands on the map, over time"),
         ((TINT["long"], "longs", "solid"), (TINT["short"], "shorts", "solid"), ("ink", "price", "line")),
