@@ -1,13 +1,17 @@
 """Whether 95 % intervals hold what they say: how often they contain the truth, over many repetitions of a run.
 
-    python -m benchmarks.coverage [--repeat 1000] [--paths 1000] [--only exact world]
+    python -m benchmarks.coverage [--repeat 1000] [--paths 1000] [--only exact world tail]
 
     exact    losses whose truth is known in closed form: a put on a log-normal price, (K - S)+ with S = exp(-s^2 / 2 + s z),
              which is nothing on most paths; drawn plainly, and with the mean of z shifted on three paths in four
     world    the worlds of benchmarks/far_world.py, played by the engine; the truth comes from 4 million paths of another seed
+    tail     VaR and ES at 99.9 % by the fitted tail of analysis/tails.py, beside those of the sample alone: of losses whose tail
+             is of that form (three paths in ten lose), and of puts, whose tail is not and ends where the price is nothing
 
 A line a figure: how often the interval holds the truth, how often the truth lies below and above it, the median of its width
 over the truth, and its repetitions. A quantile of nothing is an atom, which an interval holds always: those are left out.
+`unbounded` is the share of intervals without both ends: one without an end holds everything on that side. `refused` is the share
+of repetitions in which no tail is fitted; they count neither way.
 """
 
 from __future__ import annotations
@@ -16,16 +20,21 @@ import argparse
 import json
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from benchmarks.far_world import shortfalls, world
+from delever.analysis.gpd import Fit
+from delever.analysis.tails import ANY, BEYOND, OF_LOSING, fitted
+from delever.model.errors import InputError
 from delever.prices.base import plainly
 from delever.run.assemble import assemble
 from delever.run.estimates import Drawn, Estimate, Weights, mean, ordered_at, quantile, share, tail_mean, tail_mean_at
 
 PLAIN = 0.25  # share of paths that are drawn as they are
+FAR, SCALE = 0.999, 1e6  # level of fitted tails; USD of a loss of 1, so that less than a dollar is rounding there too
 Sample = tuple[np.ndarray, Drawn]
 Draw = Callable[[np.random.Generator, int], Sample]
 
@@ -84,6 +93,32 @@ class Put:
         return normal_below((math.log(self.strike - x) + 0.5 * self.s**2) / self.s)
 
 
+class Pareto:
+    """Nothing, or with chance LOSING a loss beyond y with chance (1 + shape y)^(-1 / shape): a tail of the fitted form."""
+
+    LOSING = 0.3
+
+    def __init__(self, shape: float) -> None:
+        self.shape = shape
+
+    def draw(self, rng: np.random.Generator, n: int) -> Sample:
+        """Samples, all alike."""
+        u, loses = rng.uniform(size=n), rng.uniform(size=n) < self.LOSING
+        return np.where(loses, self.beyond(u), 0.0) * SCALE, None
+
+    def beyond(self, chance: np.ndarray | float) -> Any:
+        """The loss that is exceeded with this chance, of those that lose."""
+        return -np.log(chance) if self.shape == 0.0 else np.expm1(-self.shape * np.log(chance)) / self.shape
+
+    def var(self, level: float) -> float:
+        """Quantile of the loss."""
+        return float(self.beyond((1.0 - level) / self.LOSING)) * SCALE
+
+    def expected_shortfall(self, level: float) -> float:
+        """Mean beyond it."""
+        return (self.var(level) + SCALE) / (1.0 - self.shape)
+
+
 Truths = dict[str, tuple[float, Callable[[np.ndarray, Drawn], Estimate]]]
 
 
@@ -100,19 +135,26 @@ def figures(var: Callable[[float], float], shortfall: Callable[[float], float], 
 
 
 def judged(truths: Truths, samples: Iterator[Sample]) -> list[dict[str, Any]]:
-    """A row a figure."""
+    """A row a figure. One that is refused (InputError) counts neither way."""
     held: dict[str, list[tuple[float, float]]] = {name: [] for name in truths}
+    repeat = 0
     for x, w in samples:
+        repeat += 1
         for name, (_, estimate) in truths.items():
-            held[name].append(estimate(x, w)[1:])
+            with suppress(InputError):
+                held[name].append(estimate(x, w)[1:])
     rows = []
     for name, (truth, _) in truths.items():
-        low, high = np.array(held[name]).T
+        low, high = np.array(held[name]).reshape(-1, 2).T
+        if not len(low):
+            rows.append({"figure": name, "truth": float(f"{truth:.6g}"), "refused": 1.0, "repetitions": repeat})
+            continue
         below, above = low > truth, high < truth  # an end that is not known holds everything
         rows.append({"figure": name, "truth": float(f"{truth:.6g}"), "holds": round(float(1.0 - (below | above).mean()), 4),
                      "truth_below": round(float(below.mean()), 4), "truth_above": round(float(above.mean()), 4),
                      "width": float(f"{np.nanmedian(high - low) / truth:.3g}") if np.isfinite(high - low).any() else None,
-                     "unbounded": round(float((~np.isfinite(high - low)).mean()), 4), "repetitions": len(low)})
+                     "unbounded": round(float((~np.isfinite(high - low)).mean()), 4),
+                     "refused": round(1.0 - len(low) / repeat, 4), "repetitions": repeat})
     return rows
 
 
@@ -141,6 +183,39 @@ def played(a: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 yield {"of": name, "drawn": "plainly" if tail is None else json.dumps(tail), **row}
 
 
+def tailed(a: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Fitted tails."""
+    for shape in (-0.2, 0.0, 0.2, 0.4):
+        losses = Pareto(shape)
+        yield from far_out(f"losses with a tail of shape {shape:g}", "plainly", losses, losses.draw, a)
+    for strike, shift in ((0.9, 0.0), (0.9, -1.5), (0.7, -1.5)):
+        put = Put(strike, 0.2)
+        how = "plainly" if shift == 0.0 else f"shifted by {shift}"
+        yield from far_out(f"put at {strike}", how, put, lambda rng, n, draw=put.draw(shift): (
+            lambda x, w: (x * SCALE, w))(*draw(rng, n)), a, SCALE)
+
+
+def far_out(of: str, how: str, losses: Put | Pareto, draw: Draw, a: argparse.Namespace, scale: float = 1.0
+            ) -> Iterator[dict[str, Any]]:
+    """VaR and ES at FAR, by the tail and by the sample. scale: of what is drawn over what `losses` says."""
+    last: list[tuple[np.ndarray, Fit]] = []
+
+    def tail(x: np.ndarray, w: Drawn) -> Fit:
+        if not last or last[0][0] is not x:
+            losing = share(x > ANY, w)[0]
+            last[:] = [(x, fitted(x, min(BEYOND, OF_LOSING * losing), FAR, losing, w))]
+        return last[0][1]
+
+    truths: Truths = {
+        f"VaR {FAR:.1%}, tail": (losses.var(FAR) * scale, lambda x, w: tail(x, w).var(FAR)),
+        f"VaR {FAR:.1%}, sample": (losses.var(FAR) * scale, lambda x, w: quantile(x, FAR, w)),
+        f"ES {FAR:.1%}, tail": (losses.expected_shortfall(FAR) * scale, lambda x, w: tail(x, w).expected_shortfall(FAR)),
+        f"ES {FAR:.1%}, sample": (losses.expected_shortfall(FAR) * scale, lambda x, w: tail_mean(x, FAR, w))}
+    rng = np.random.default_rng(7)
+    for row in judged(truths, (draw(rng, a.paths) for _ in range(a.repeat))):
+        yield {"of": of, "drawn": how, **row}
+
+
 def together(parts: Iterator[tuple[np.ndarray, np.ndarray]], size: int, weighted: bool) -> Iterator[Sample]:
     """Cut into runs of so many paths."""
     x, w = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -148,7 +223,7 @@ def together(parts: Iterator[tuple[np.ndarray, np.ndarray]], size: int, weighted
         yield x[at:at + size], Weights(w[at:at + size], plainly(np.arange(at, at + size), PLAIN)) if weighted else None
 
 
-KINDS = {"exact": exact, "world": played}
+KINDS = {"exact": exact, "world": played, "tail": tailed}
 
 
 def main() -> None:

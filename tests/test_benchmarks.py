@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from benchmarks.coverage import SCALE, Pareto, judged
+
+from delever.model.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -54,3 +58,25 @@ def test_several_protocols_are_measured_beside_one(case: list[str]) -> None:
     quiet, crash = map(json.loads, done.stdout.splitlines())
     assert quiet["ns_per_path_step"].keys() == crash["ns_per_path_step"].keys()
     assert all(crash["liquidations"][count] > quiet["liquidations"][count] for count in crash["liquidations"])
+
+
+@pytest.mark.parametrize("shape", [-0.2, 0.0, 0.2, 0.4])
+def test_losses_of_the_fitted_form_have_these_quantiles_and_means_beyond(shape: float) -> None:
+    """Against the loss at a million even chances, of which three in ten lose."""
+    losses, chance = Pareto(shape), (np.arange(1_000_000) + 0.5) / 1_000_000
+    x = losses.beyond(chance) * SCALE
+    beyond = chance < 0.01 / Pareto.LOSING
+    assert losses.var(0.99) == pytest.approx(float(x[beyond].min()), rel=1e-3)
+    assert losses.expected_shortfall(0.99) == pytest.approx(float(x[beyond].mean()), rel=5e-3)
+
+
+def test_a_refused_tail_counts_neither_way() -> None:
+    def estimate(x: np.ndarray, _: object) -> tuple[float, float, float]:
+        if x[0] > 1.0:
+            raise InputError("is refused", "tails")
+        return x[0], x[0] - 0.5, x[0] + 0.5
+
+    samples = [(np.array([value]), None) for value in (0.0, 1.0, 2.0, 0.8)]
+    row, none = (judged({"VaR": (0.9, one)}, iter(samples))[0] for one in (estimate, lambda x, w: estimate(x + 9.0, w)))
+    assert (row["holds"], row["truth_above"], row["refused"]) == (0.6667, 0.3333, 0.25)
+    assert none["refused"] == 1.0 and "holds" not in none

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from delever.analysis.change import change
     from delever.analysis.contagion import contagion
+    from delever.analysis.heat import heat_map
     from delever.analysis.leaning import lean
     from delever.analysis.limits import static_checks
     from delever.analysis.looping import loop
@@ -67,6 +68,7 @@ __all__ = [
     "example",
     "find_critical",
     "first_passage",
+    "heat_map",
     "html_report",
     "import_book",
     "lean",
@@ -105,6 +107,7 @@ _HOME = {
     "example": "delever.examples",
     "find_critical": "delever.analysis",
     "first_passage": "delever.analysis",
+    "heat_map": "delever.analysis.heat",
     "html_report": "delever.report.html.page",
     "import_book": "delever.ingest.own_import",
     "lean": "delever.analysis.leaning",

@@ -29,6 +29,7 @@ WRITES = [
     (["replay", "run", "--path", "0"], "--out", "r.parquet"), (["report", "run"], "--out", "r.html"),
     (["loop", "first", "--collateral", "ETH", "--debt", "USDC", "--equity", "10", "--ltv", "70 %"], "--out", "loops.csv"),
     (["solvency", "first"], "--csv", "e.csv"), (["limits", "first"], "--csv", "l.csv"),
+    (["heatmap", "both", "--asset", "BTC"], "--chart", "h.svg"),
     (["attribute", "run"], "--chart", "a.svg"), (["outcomes", "run"], "--csv", "o.csv"),
     (["change", "run", "run"], "--chart", "why.svg"), (["import", "loans.csv", "--as", "lending"], "--out", "book.csv"),
 ]

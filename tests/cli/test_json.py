@@ -179,6 +179,10 @@ def test_a_recursive_position(elsewhere: Path) -> None:
     held("loop", typed("loop", "first", *words, "--rounds", "3"))
 
 
+def test_a_heat_map(both: str) -> None:
+    held("heatmap", typed("heatmap", both, "--asset", "BTC", "--levels", "6", "--times", "2"))
+
+
 def test_limits(both: str) -> None:
     held("limits", typed("limits", both))
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -339,4 +340,4 @@ def test_a_comparison_reads_by_the_unit_of_each_row() -> None:
 
 def test_a_world_in_which_nobody_could_deleverage_has_no_table_of_it() -> None:
     """A protocol may have figures of its own all the same."""
-    assert adl_section(pa.table({}), "pool", 3) is None
+    assert adl_section(pa.table({}), "pool", np.ones(3)) is None

@@ -17,6 +17,7 @@ HELP = [[str(command.name or command.callback.__name__), "--help"] for command i
 LOOKS = [["--help"], *HELP, ["check", "first"], ["check", "both"], ["wall", "first", "--asset", "ETH", "--shock", "-40%"],
          ["wall", "first", "--asset", "ETH", "--shock", "-60%..0%"], ["wall", "both", "--shock", "all -40 %"],
          ["solvency", "both", "--shock", "all -60 %"], ["solvency", "first"],
+         ["heatmap", "both", "--asset", "BTC"],
          ["limits", "first"], ["limits", "both", "--asset", "ETH", "--caps", "10k, 100k"], ["explain", "toxic frontier"],
          ["wall", "both", "--asset", "USDC", "--shock", "-5%"], ["wall", "both", "--shock", "ETH -60%..0%, BTC -40%..0%"],
          ["wall", "first", "--asset", "ETH", "--shock", "-40%", "--positions", "positions.csv"],

@@ -137,6 +137,7 @@ def type_of_input(given: Any, right: Any) -> bool:
 
 
 COMMANDS = [["check", "WORLD"], ["wall", "WORLD", "--asset", "ETH", "--shock", "-30%", "--json"],
+            ["heatmap", "WORLD", "--asset", "ETH", "--levels", "5", "--times", "2", "--json"],
             ["explain", "half_life"], ["import", "FILE", "--as", "lending"],
             ["stress", "WORLD", "--threads", "1", "--no-concentration", "--json", "--out", "OUT"],
             ["wall", "WORLD", "--shock", "ETH -30 %", "--set", "scenario.seed=8"], ["check", "WORLD", "--set", "scenario.seed=8"]]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delever.engine.price_counts import MOST, PER_E, added, counted
+from delever.engine.probes import UNIT
 from delever.run.price_fans import LEVELS, WITHIN, price_quantiles
 from delever.run.stress import stress
 from run.small import everything, fall, loan, one_market
@@ -56,7 +57,7 @@ def test_a_fall_is_seen_where_it_falls() -> None:
 def test_counts_add_up_however_they_are_cut(chunks: list[list[int]]) -> None:
     def rows_of(levels: list[int]) -> np.ndarray:
         level, paths = np.unique(levels, return_counts=True)
-        return np.column_stack([np.zeros((len(level), 2), np.int64), level, paths])
+        return np.column_stack([np.zeros((len(level), 2), np.int64), level, paths, UNIT * paths])
 
     every = [level for chunk in chunks for level in chunk]
     assert added([rows_of(chunk) for chunk in chunks]).tolist() == rows_of(every).tolist()
@@ -77,7 +78,7 @@ def test_levels_are_counted_alike_in_place_and_sorted(levels: list[list[int]], f
 def test_a_quantile_is_the_lowest_price_that_so_many_do_not_exceed(levels: list[int]) -> None:
     level, paths = np.unique(levels, return_counts=True)
     table = pa.table({"series": ["price.A/B"] * len(level), "quote": ["B"] * len(level), "time": np.zeros(len(level)),
-                      "price": np.exp(level / PER_E), "paths": paths})
+                      "price": np.exp(level / PER_E), "paths": paths, "weight": paths.astype(float)})
     row, every = price_quantiles(table).to_pylist()[0], np.exp(np.sort(levels) / PER_E)
     for share in LEVELS:
         found = row[f"q{round(100 * share):02d}"]

@@ -45,7 +45,7 @@ Parts = dict[int, float]  # first cause, a number -> share of 1, or USD
 
 @dataclass(frozen=True, repr=False)
 class Attribution(Result):
-    """Losses by first cause, means over the paths looked at.
+    """Losses by first cause, means over the paths looked at, each as much as it counts.
 
     table: a row a kind of first cause, of whose protocol, and affected protocol: liquidated and loss, the largest first.
     causes: the same, a row a transaction. totals: a row a protocol: both figures, which the rows of either add up to.
@@ -92,6 +92,7 @@ class Seen(NamedTuple):
     lost: dict[tuple[str, str, int], float]  # (figure, protocol, first cause) -> USD
     totals: dict[tuple[str, str], float]  # (figure, protocol) -> USD
     told: dict[int, Row]  # transactions by number
+    weight: float  # how much the path counts
 
 
 def seen_of(model: Model, path: int) -> Seen:
@@ -104,7 +105,7 @@ def seen_of(model: Model, path: int) -> Seen:
     columns, start = tabulate_paths(model, mechanisms_of(chunk), state), vaults(model)
     totals = {(figure, name): value for name in model.world.protocols for figure, value in (
         (LIQUIDATED, float(liquidated(columns, name)[0])), (LOSS, float(loss(columns, name, start[name])[0])))}
-    return Seen(path, completed(witness.lost, totals, model.world.exchanges), totals, witness.told)
+    return Seen(path, completed(witness.lost, totals, model.world.exchanges), totals, witness.told, float(state.weight[0]))
 
 
 def completed(found: Mapping[tuple[str, str, int], float], totals: Mapping[tuple[str, str], float], exchanges: Sequence[str]
@@ -234,16 +235,17 @@ def tabulated(seen: Sequence[Seen]) -> Attribution:
     """Both tables, the largest losses first, and the totals."""
     kinds: Losses = {}
     single: Losses = {}
-    for path, lost, _, told in seen:
+    count = sum(one.weight for one in seen)
+    for path, lost, _, told, weight in seen:
         for (figure, affected, first), usd in lost.items():
             row = told.get(first)
             kind = ("engine" if first == ENGINE else "outside") if row is None else row.kind
             of = (affected if first == ENGINE else "") if row is None else row.protocol
             one = (path, None, "", "", None) if row is None else (path, first, row.about, row.actor, row.time)
             for rows, key in ((kinds, (kind, of, affected)), (single, (kind, of, affected, *one))):
-                rows.setdefault(key, dict.fromkeys(FIGURES, 0.0))[figure] += usd / len(seen)
+                rows.setdefault(key, dict.fromkeys(FIGURES, 0.0))[figure] += usd * weight / count
     names = list(dict.fromkeys(name for _, name in seen[0].totals))
-    totals = {key: sum(one.totals[key] for one in seen) / len(seen) for key in seen[0].totals}
+    totals = {key: sum(one.totals[key] * one.weight for one in seen) / count for key in seen[0].totals}
     whole = {figure: sum(totals[figure, name] for name in names) for figure in FIGURES}
     heads = (("first cause", pa.string()), ("of", pa.string()), ("affected", pa.string()))
     more = (("path", pa.int64()), ("number", pa.int64()), ("about", pa.string()), ("actor", pa.string()), ("time", pa.float64()))

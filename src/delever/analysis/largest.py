@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from time import monotonic
 
 import numpy as np
 import pyarrow as pa
 
+from delever.analysis.budget import Budget, path_work, spans
 from delever.analysis.margins import MarginBook, Standing
 from delever.analysis.remainders import main_asset
 from delever.analysis.samples import run_model, run_watched, without
@@ -25,26 +25,26 @@ from delever.run.stress import Run
 FIGURES = ("var", "expected_shortfall", "var_99", "evar", "bad_debt", "shortfall", "probability_of_any_bad_debt",
            "probability_of_shortfall", "lar", "seized_collateral")
 OF_EXCHANGES = ("liquidated", "deleveraged", "haircut", "deficit_booked", "residual_shortfall")  # of each by name
-PATHS = 100  # at most, if not told otherwise
 BASELINE = "(nobody left out)"
-GAP = 4  # paths between two that differ are run again with them: a chunk costs more than a path
+WATCHED = 1 / 3  # share of the work allowed beside a run that finding out who is met where may take
 FALLS = np.arange(0.0, 1.0, 0.005)  # at which an account is looked at before its fall is bisected
 HALVINGS = 40
-OUT_OF_TIME, INTERRUPTED = "its share of the run's own time was used up", "interrupted"
+NO_MORE, INTERRUPTED = "no more work is allowed beside the run", "interrupted"
 
 
-def concentration(run: Run, n: int = 10, paths: int | None = None, until: float | None = None, partial: bool = False) -> pa.Table:
+def concentration(run: Run, n: int = 10, paths: int | None = None, partial: bool = False) -> pa.Table:
     """The n largest owners, and the risk figures without each of them, on the first `paths` paths of the run.
 
-    until: moment (time.monotonic) after which no further owner is left out, but the first; partial: Ctrl-C ends it with the
-    owners done so far. What is missing then stands in the metadata: `owners`, those asked for, and `stopped`, why.
+    paths: by default as many, and then as many owners, as the run's own work allows (budget.py): the same of the same run
+    anywhere. partial: Ctrl-C ends it with the owners done so far. What is missing then stands in the metadata: `owners`, those
+    asked for, and `stopped`, why.
 
     The first row is the baseline on the same paths. An owner is left out by emptying his accounts: everybody else draws the
     same random numbers. A path on which none of them comes into reach of liquidation is the same path without them, bit for
     bit, and is not run again.
     """
-    model = run.model
-    count = min(model.world.scenario.paths, PATHS if paths is None else max(1, paths))
+    model, budget = run.model, Budget(run)
+    count = budget.first(WATCHED) if paths is None else min(run.paths.num_rows, max(1, paths))
     legs, margin_book = legs_of(model), MarginBook(model)
     at_start, standing = health(legs, model.seen_price()), margin_book.at(model.seen_price())
     size = _size(at_start, margin_book, standing)
@@ -52,14 +52,14 @@ def concentration(run: Run, n: int = 10, paths: int | None = None, until: float 
     whole = np.bincount(owner, size, len(model.positions.owners))
     chosen = [np.flatnonzero(owner == o) for o in np.argsort(-whole, kind="stable")[:n] if whole[o] > 0.0]
     baseline, met = run_watched(model, count, [int(a) for accounts in chosen for a in accounts])
-    summaries, stopped = [summarise(model, baseline)], ""
-    for accounts in chosen:
-        if until is not None and len(summaries) > 1 and monotonic() > until:
-            stopped = OUT_OF_TIME
-            break
+    differ, owners, stopped = [np.unique(np.concatenate([met[int(a)] for a in mine])) for mine in chosen], len(chosen), ""
+    if paths is None:
+        count, owners = budget.shared(budget.rerun(np.arange(count)), count, differ)
+        baseline, stopped = baseline.slice(0, count), NO_MORE if owners < len(chosen) else ""
+    summaries = [summarise(model, baseline)]
+    for mine, again in zip(chosen[:owners], differ, strict=False):
         try:
-            differ = np.unique(np.concatenate([met[int(a)] for a in accounts]))
-            summaries.append(summarise(model, rerun(without(model, accounts.tolist()), baseline, differ)))
+            summaries.append(summarise(model, rerun(without(model, mine.tolist()), baseline, again[again < count])))
         except KeyboardInterrupt:
             if not partial:
                 raise
@@ -82,13 +82,11 @@ def _size(at_start: Health, book: MarginBook, standing: Standing) -> np.ndarray:
 
 
 def rerun(model: Model, baseline: pa.Table, differ: np.ndarray) -> pa.Table:
-    """The baseline's paths with those that differ run anew. differ: ascending numbers of paths."""
+    """The baseline's paths, from path 0 on, with those that differ run anew. differ: ascending numbers of paths."""
     parts, at = [], 0
-    for group in np.split(differ, np.flatnonzero(np.diff(differ) > GAP) + 1):
-        if len(group):
-            first, last = int(group[0]), int(group[-1]) + 1
-            parts += [baseline.slice(at, first - at), run_model(model, first, last)]
-            at = last
+    for first, last in spans(model, path_work(model, baseline), differ):
+        parts += [baseline.slice(at, first - at), run_model(model, first, last)]
+        at = last
     return pa.concat_tables([*parts, baseline.slice(at)]).combine_chunks()
 
 

@@ -23,6 +23,7 @@ from delever.analysis.passage_case import AMOUNTS, FEWEST, Asked, Case, Told, Z,
 from delever.analysis.passage_paths import Followed
 from delever.analysis.price_alone import moves_alone
 from delever.analysis.ruin import curves, leverage_bands
+from delever.analysis.samples import plainly
 from delever.analysis.tables import Column, named, table
 from delever.model.errors import InputError
 from delever.model.quantity import SECONDS
@@ -85,7 +86,8 @@ def first_passage(world: World, horizon: float | str | None = None, asset: str |
 
 
 def until(world: World, horizon: float | str | None, events: bool) -> World:
-    """The world run so far, with or without its events."""
+    """The world run so far, with or without its events, with all paths drawn as it states: shares of paths are counted."""
+    world = plainly(world)
     scenario = world.scenario
     end = scenario.horizon
     if horizon is not None:

@@ -24,7 +24,7 @@ import pyarrow as pa
 from delever.analysis.critical import PATHS
 from delever.analysis.edges import CLOSE, Edge, first_edge, relapses
 from delever.analysis.levers import WAYS, Lever, Timing, levers
-from delever.analysis.samples import run_model, with_events
+from delever.analysis.samples import plainly, run_model, with_events
 from delever.analysis.stated_limits import Limit, parse_limit
 from delever.model.errors import InputError
 from delever.model.quantity import SHARE
@@ -114,7 +114,7 @@ def reverse(world: World, limit: str, by: str | Iterable[str] = USUAL, share: fl
         raise InputError(f"is {at:g} s", "at", at, f"the run ends after {world.scenario.horizon:g} s: name a moment before")
     if lasting <= 0.0:
         raise InputError(f"is {lasting:g} s", "lasting", lasting, "a push lasts for a time")
-    model, count = assemble(world), min(world.scenario.paths, PATHS if paths is None else max(1, paths))
+    model, count = assemble(plainly(world)), min(world.scenario.paths, PATHS if paths is None else max(1, paths))
     timing = Timing(at, lasting)
     chosen = levers(model, [by] if isinstance(by, str) else list(by), timing)
     if not chosen:

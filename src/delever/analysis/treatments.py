@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from delever.analysis.budget import Budget
 from delever.analysis.remainders import remainder_worlds
 from delever.analysis.samples import run_model
 from delever.analysis.tables import Column, table
@@ -15,17 +16,16 @@ from delever.run.figures import summarise
 from delever.run.store import describe
 from delever.run.stress import Run
 
-PATHS = 100  # at most, if not told otherwise
-
 
 def remainder_figures(run: Run, paths: int | None = None) -> pa.Table | None:
     """Every figure under both treatments of the remainder collateral; None where the book has no such legs.
 
     The treatment that is the run's own is read off its first paths; only the other one is run, on the same paths.
+    paths: by default as many as the run's own work allows (budget.py).
     """
     if not has_remainders(run):
         return None
-    count = min(run.world.scenario.paths, PATHS if paths is None else max(1, paths))
+    count = Budget(run).first() if paths is None else min(run.paths.num_rows, max(1, paths))
     own, found = describe(run.world), {}
     for name, world in remainder_worlds(run.world).items():
         same = describe(world) == own

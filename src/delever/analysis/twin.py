@@ -12,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
 from delever.analysis.bearers import bearers
 from delever.analysis.tables import Column, table
-from delever.model.errors import InputError
-from delever.run.estimates import mean
+from delever.run.estimates import mean, share
+from delever.run.figures import drawn_of
 from delever.run.result import Result
 from delever.run.stress import Run
 from delever.run.twin import twin_of
@@ -51,30 +50,29 @@ def twin(run: Run, threads: int | None = None, progress: Callable[[str, int, int
 
     It takes about as long as the run; beside a run's folder it is kept, and read again. threads: no figure depends on it.
     """
-    if run.world.scenario.tail is not None:
-        raise InputError("draws paths around a move, each with a weight", "scenario.tail", None, "run it without, on more paths")
     other = twin_of(run, threads, progress)
     names = [name for name in run.paths.column_names if name.startswith(LOWEST)]
     falls = [(name.removeprefix(LOWEST), run.paths[name].to_numpy(), other.paths[name].to_numpy()) for name in names]
-    falls.sort(key=lambda one: -abs(float((one[2] - one[1]).mean())))
-    made = [mean(without - with_) for _, with_, without in falls]
+    drawn = drawn_of(run.model, run.paths)
+    falls.sort(key=lambda one: -abs(mean(one[2] - one[1], drawn)[0]))
+    made = [mean(without - with_, drawn) for _, with_, without in falls]
     markets = table(
         Column("market", "", [name for name, _, _ in falls], kind=pa.string()),
-        Column("as it is", "share", [float(with_.mean()) for _, with_, _ in falls],
+        Column("as it is", "share", [mean(with_, drawn)[0] for _, with_, _ in falls],
                "deepest fall since the start, mean over paths", pa.float64()),
-        Column("nobody liquidated", "share", [float(without.mean()) for _, _, without in falls], "the same in the twin",
+        Column("nobody liquidated", "share", [mean(without, drawn)[0] for _, _, without in falls], "the same in the twin",
                pa.float64()),
         Column("made by liquidations", "share", [one[0] for one in made], "how much deeper, path by path; mean", pa.float64()),
         Column("low", "share", [one[1] for one in made], "and high: 95 % interval of that mean, sampling error alone",
                pa.float64()),
         Column("high", "share", [one[2] for one in made], kind=pa.float64()),
-        Column("deeper on", "share", [float(np.mean(with_ < without)) for _, with_, without in falls],
+        Column("deeper on", "share", [share(with_ < without, drawn)[0] for _, with_, without in falls],
                "paths on which it falls deeper than in the twin", pa.float64()))
     lost, spared = bearers(run).total, bearers(other).total
-    value, low, high = mean(lost - spared)
+    value, low, high = mean(lost - spared, drawn)
     losses = table(
-        Column("as it is", "USD", [float(lost.mean())], "mean loss over paths, lending and exchanges together"),
-        Column("nobody liquidated", "USD", [float(spared.mean())],
+        Column("as it is", "USD", [mean(lost, drawn)[0]], "mean loss over paths, lending and exchanges together"),
+        Column("nobody liquidated", "USD", [mean(spared, drawn)[0]],
                "the same in the twin; what is owed beyond collateral at the end"),
         Column("made by liquidations", "USD", [value], "the difference; below 0: liquidations spare lenders more than they cost"),
         Column("low", "USD", [low], "and high: 95 % interval"), Column("high", "USD", [high]))

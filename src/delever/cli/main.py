@@ -16,6 +16,7 @@ from delever.cli import (
     contagion,
     criticality,
     explain,
+    heatmap,
     import_command,
     init,
     limits,
@@ -63,6 +64,7 @@ def delever(
 
 app.command()(stress.stress)
 app.command()(wall.wall)
+app.command()(heatmap.heatmap)
 app.command()(criticality.criticality)
 app.command()(solvency.solvency)
 app.command()(limits.limits)

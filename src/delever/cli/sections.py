@@ -1,14 +1,12 @@
 """What `delever stress` shows beside the figures: announced with its cost, bounded, and kept in the run's folder.
 
-    time allowed = largest of LEAST and SHARE x the run's own time
-A few paths of the run, played once more, say what they cost; of as many as fit into that time at most SAMPLE are taken.
+How much is a matter of the run alone, not of the clock: analysis/budget.py.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from delever.report.files import CONCENTRATION
@@ -20,79 +18,45 @@ if TYPE_CHECKING:
     from delever.model.world import World
     from delever.run.stress import Run
 
-SAMPLE = 50  # paths that these are worked out on: on a quiet day of the example 0.7 and 0.5 s
-SHARE, LEAST = 0.5, 10.0  # of the run's own time; [s]
-OWNERS, FEW = 10, 8  # that are left out; paths that are timed
-AGAIN = 0.5  # share of paths on which an owner is met, and which are played again without him (assumption, for the announcement)
-WORTH_SAYING = 1.0  # [s]
+OWNERS = 10  # that are left out
+WORTH_SAYING = 1e6  # path-steps, about a second
 REMAINDER, CRITICAL = "remainder.parquet", "critical.json"
 
 
-class Beside:
-    """How long they may take, and on how many paths."""
+def concentration_beside(run: Run) -> pa.Table:
+    """The figures without each of the largest owners."""
+    from delever.analysis.largest import concentration
 
-    def __init__(self, run: Run, took: float, a_path: float | None = None) -> None:
-        """took: by the run [s]; a_path: by one worker for a path of it [s], where some were run."""
-        self.run, self.allowed, self.a_path = run, max(LEAST, SHARE * took), a_path
-        self.costs: tuple[float, float] | None = None  # of a first path and of each further one [s]
+    def work_out() -> pa.Table:
+        announce(run, 1 + OWNERS, f"figures without each of the {OWNERS} largest owners", "--no-concentration")
+        return concentration(run, OWNERS, partial=True)
 
-    def concentration(self) -> pa.Table:
-        """The figures without each of the largest owners."""
-        from delever.analysis.largest import concentration
-
-        def work_out() -> pa.Table:
-            what = f"figures without each of the {OWNERS} largest owners"
-            paths = self.sample(1.0 + OWNERS * AGAIN, what, "--no-concentration")
-            return concentration(self.run, OWNERS, paths=paths, until=monotonic() + self.allowed, partial=True)
-
-        return _kept(self.run, CONCENTRATION, work_out)
-
-    def remainder(self) -> pa.Table | None:
-        """The figures with remainder collateral held constant, and moving."""
-        from delever.analysis.treatments import has_remainders, remainder_figures
-
-        def work_out() -> pa.Table | None:
-            if not has_remainders(self.run):
-                return None
-            return remainder_figures(self.run, self.sample(1.0, "figures with remainder collateral both ways", "--no-remainder"))
-
-        return _kept(self.run, REMAINDER, work_out)
-
-    def sample(self, times: float, what: str, option: str) -> int:
-        """Paths that fit, announced where they take a while. times: that each is played."""
-        most = min(SAMPLE, self.run.paths.num_rows)
-        first, further = self.costs = self.costs or costs(self.run, self.allowed, self.a_path)
-        fit = 1 + int((self.allowed / times - first) / further) if self.allowed > times * first else 1
-        paths = max(1, min(most, fit))
-        seconds = times * (first + (paths - 1) * further)
-        if seconds >= WORTH_SAYING or paths < most:
-            fewer = f", fewer than the usual {most}" if paths < most else ""
-            print(f"delever: beside them: {what}, on {paths} of {self.run.paths.num_rows:,} paths{fewer}: about {seconds:.0f} s, "
-                  f"at most about {self.allowed:.0f} s ({option} leaves them out, Ctrl-C keeps what there is)", file=sys.stderr)
-        return paths
+    return _kept(run, CONCENTRATION, work_out)
 
 
-def costs(run: Run, allowed: float, a_path: float | None) -> tuple[float, float]:
-    """Seconds that the run's first path takes alone, and each further one beside it; after kernels are compiled.
+def remainder_beside(run: Run) -> pa.Table | None:
+    """The figures with remainder collateral held constant, and moving."""
+    from delever.analysis.treatments import has_remainders, remainder_figures
 
-    Paths beside each other share what a step costs by itself. What the run needed for one is known, unless it was read from its
-    folder; then a few are timed, or where these would take a third of what is allowed each counts as the first.
-    """
-    from delever.analysis.samples import run_model
-    from delever.run.warm import every_kernel
+    def work_out() -> pa.Table | None:
+        if not has_remainders(run):
+            return None
+        announce(run, 1, "figures with remainder collateral both ways", "--no-remainder")
+        return remainder_figures(run)
 
-    def seconds(paths: int) -> float:
-        start = monotonic()
-        run_model(run.model, 0, paths)
-        return max(monotonic() - start, 1e-6)
+    return _kept(run, REMAINDER, work_out)
 
-    every_kernel(run.model)
-    first, several = seconds(1), min(FEW, run.paths.num_rows)
-    if a_path is not None:
-        return first, min(first, a_path)
-    if several == 1 or several * first > 0.3 * allowed:
-        return first, first
-    return first, max((seconds(several) - first) / (several - 1), 1e-6)
+
+def announce(run: Run, times: int, what: str, option: str) -> None:
+    """Say what comes, where it takes a while. times: that each path is played at most."""
+    from delever.analysis.budget import Budget
+
+    budget = Budget(run)
+    work = min(budget.allowed, times * budget.work(0, budget.most))
+    if work >= WORTH_SAYING:
+        print(f"delever: beside them: {what}, on at most {budget.most} of {run.paths.num_rows:,} paths: at most about "
+              f"{work / budget.whole:.2g} times the work of the run ({option} leaves them out, Ctrl-C keeps what there is)",
+              file=sys.stderr)
 
 
 def critical_order(world: World, order: Order | str, run: Run) -> dict[str, Any]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,7 +23,6 @@ from delever.cli.options import (
 from delever.cli.progress import Tell, bar
 
 if TYPE_CHECKING:
-    from delever.cli.sections import Beside
     from delever.model.scenario import Order
     from delever.model.world import World
     from delever.report.sections import Extras
@@ -101,18 +98,13 @@ def stress(
 def run(text: str, settings: list[str], choice: Choice) -> None:
     """The command."""
     with user_errors():
-        from delever.cli.sections import Beside
-
-        start = monotonic()
         try:
             with bar() as tell:
-                clock = Clock(tell)
-                world, result, order = _work(text, settings, choice, clock)
+                world, result, order = _work(text, settings, choice, tell)
         except KeyboardInterrupt:
             raise interrupted("interrupted; the same command goes on where it stopped") from None
         _print(result, choice)
-        workers = choice.threads or os.cpu_count() or 1
-        extras, stopped = _extras(world, result, order, choice, Beside(result, monotonic() - start, clock.a_path(workers)))
+        extras, stopped = _extras(world, result, order, choice)
         _print_extras(result, extras, choice)
         if stopped:
             raise interrupted("interrupted beside the figures, which are complete; the same command makes the rest")
@@ -131,27 +123,9 @@ def _work(text: str, settings: list[str], choice: Choice, tell: Tell) -> tuple[W
     return world, stress(world, choice.out, choice.threads, memory, tell, trace), order
 
 
-class Clock:
-    """Passes progress on, and remembers how long paths took."""
-
-    def __init__(self, tell: Tell) -> None:
-        self.tell, self.first, self.last = tell, (0, 0.0), (0, 0.0)
-
-    def __call__(self, stage: str, done: int, of: int) -> None:
-        self.tell(stage, done, of)
-        if stage == "simulating":
-            self.last = (done, monotonic())
-            self.first = self.first if self.first[1] else self.last
-
-    def a_path(self, workers: int) -> float | None:
-        """Seconds of one worker for a path; None where none was run."""
-        paths = self.last[0] - self.first[0]
-        return (self.last[1] - self.first[1]) * workers / paths if paths > 0 else None
-
-
-def _extras(world: World, result: Run, order: Order | str | None, choice: Choice, beside: Beside) -> tuple[Extras, bool]:
+def _extras(world: World, result: Run, order: Order | str | None, choice: Choice) -> tuple[Extras, bool]:
     """What stands beside the figures, what was asked for by name first; whether Ctrl-C ended it."""
-    from delever.cli.sections import critical_order, is_partial
+    from delever.cli.sections import concentration_beside, critical_order, is_partial, remainder_beside
     from delever.report.sections import Extras
 
     found = Extras()
@@ -162,12 +136,12 @@ def _extras(world: World, result: Run, order: Order | str | None, choice: Choice
                 found = replace(found, critical=critical_order(world, order, result))
             if choice.concentration:
                 tell("comparing", 0, 1)
-                found = replace(found, concentration=beside.concentration())
+                found = replace(found, concentration=concentration_beside(result))
                 if is_partial(found.concentration):
                     return found, True
             if choice.remainder:
                 tell("comparing", 0, 1)
-                found = replace(found, remainder=beside.remainder())
+                found = replace(found, remainder=remainder_beside(result))
     except KeyboardInterrupt:
         return found, True
     return found, False

@@ -147,4 +147,5 @@ def new_safety(fund: np.ndarray, vault: np.ndarray, backed: np.ndarray, paths: i
     rounds = np.zeros((ROUNDS, protocols, paths))
     rounds[COVERABILITY] = np.inf
     return Safety(across(fund), across(vault), backed, np.zeros((LAYERS, protocols, paths)), rounds,
-                  np.full((LAYERS, protocols, paths), np.inf), np.full((2, protocols, paths), np.inf))
+                  np.full((LAYERS, protocols, paths), np.inf), np.full((2, protocols, paths), np.inf),
+                  np.full((LAYERS + 1, protocols, paths), np.inf))

@@ -49,6 +49,7 @@ class Safety(NamedTuple):
     rounds: np.ndarray  # [ROUNDS, protocols, paths] how auto-deleveraging fitted what was needed, round by round
     dry: np.ndarray  # [LAYERS, protocols, paths] when the layer could first not serve in full [s]; inf: never
     first: np.ndarray  # [2, protocols, paths] first liquidation, first deleveraging [s]; inf: never
+    began: np.ndarray  # [LAYERS + 1, protocols, paths] since when each bore anything; last: a deficit stayed [s]; inf: never
 
 
 class Closings(NamedTuple):

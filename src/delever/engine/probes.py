@@ -10,18 +10,20 @@ from typing import Protocol
 
 import numpy as np
 
-from delever.core.columns import BASE, OF, QUOTE, Column, Figure, Value
+from delever.core.columns import BASE, OF, QUOTE, Column, Figure, Value, worth
 from delever.core.jit import kernel
 from delever.core.outcomes import DEFICITS, REPAID
 from delever.core.phase import Phase
 from delever.core.seen_prices import price_all, value_coins
 from delever.core.state import State
-from delever.core.tables import Markets
+from delever.core.tables import DEFICIT, Markets
 
-BINS = 48  # of the horizon
+BINS = 48  # of the horizon, at which prices are counted
+FINE, SPARSE, ROWS = 240, 6, 250_000  # bins of what is told apart by minutes: at most; steps of one at least; rows at most
 PER_DECADE = 5  # buckets of a money histogram: 10^(1/5) wide, from 1 USD; bucket 0 holds what is below
 BUCKETS = 1 + 13 * PER_DECADE
-HISTORIES = ("repaid_debt", "deficit")  # cumulative, USD
+UNIT = 1 << 20  # of a path's weight: kept in whole numbers, which add up to the same however paths are cut into chunks
+HISTORIES = ("repaid_debt", "deficit", "residual_shortfall")  # cumulative; the last: deficits that nobody has borne, then; USD
 
 
 class Probe(Protocol):
@@ -69,17 +71,23 @@ class Extremes(Phase):
         return out
 
 
-def ends_of_bins(steps: int) -> dict[int, int]:
-    """The steps at which bins of the horizon end -> the bin; of short horizons fewer than BINS."""
-    return {int(round((b + 1) * steps / BINS)): b for b in range(BINS) if round((b + 1) * steps / BINS) > 0}
+def ends_of_bins(steps: int, bins: int = BINS) -> dict[int, int]:
+    """The steps at which bins of the horizon end -> the bin; of short horizons fewer than `bins`."""
+    return {int(round((b + 1) * steps / bins)): b for b in range(bins) if round((b + 1) * steps / bins) > 0}
+
+
+def fine_bins(steps: int, paths: int = 0) -> int:
+    """Bins of what is told apart by minutes, of a run of so many paths that each have a row a bin; 0: none has."""
+    return max(BINS, min(FINE, steps // SPARSE, ROWS // paths if paths else FINE))
 
 
 class History:
-    """In how many paths a cumulative amount had reached which size, at BINS times of the horizon."""
+    """In how many paths a cumulative amount had reached which size, at `fine_bins` times of the horizon."""
 
     def __init__(self, steps: int) -> None:
-        self.ends = ends_of_bins(steps)
-        self.counts = np.zeros((len(HISTORIES), BINS, BUCKETS), np.int64)  # [quantity, time, size]
+        self.bins = fine_bins(steps)
+        self.ends = ends_of_bins(steps, self.bins)
+        self.seen: list[tuple[int, int, np.ndarray]] = []  # quantity, time, bucket of each path [P]
 
     def observe(self, state: State) -> None:
         """At the end of each bin."""
@@ -90,14 +98,38 @@ class History:
             money = np.zeros(state.paths)
             for row in state.ledgers.totals[column]:  # NumPy's sum adds a single path's in another order
                 money += row
-            self.counts[q, at] += np.bincount(bucket(money), minlength=BUCKETS)
+            self.seen.append((q, at, bucket(money)))
+        self.seen.append((len(HISTORIES) - 1, at, bucket(unborne(state))))
+
+    def counts(self, weight: np.ndarray) -> np.ndarray:
+        """[2, quantity, time, size] number of paths, and their weights in UNIT. weight: [P], known at the end."""
+        out, units = np.zeros((2, len(HISTORIES), self.bins, BUCKETS), np.int64), units_of(weight)
+        for q, at, size in self.seen:
+            out[0, q, at] = np.bincount(size, minlength=BUCKETS)
+            np.add.at(out[1, q, at], size, units)
+        return out
+
+
+def units_of(weight: np.ndarray) -> np.ndarray:
+    """Weights in whole numbers of UNIT [P]."""
+    return np.asarray(np.rint(weight * UNIT).astype(np.int64))
+
+
+def unborne(state: State) -> np.ndarray:
+    """Deficits that nobody has borne, over all protocols [P], USD."""
+    standing, out = state.ledgers.booked[DEFICIT], np.zeros(state.paths)
+    if standing.any():
+        fresh_prices(state)
+        for number in range(len(state.margins.cash)):
+            out += worth(state, standing, number)
+    return out
 
 
 def bucket(money: np.ndarray) -> np.ndarray:
     """Bucket of each amount [USD]."""
     with np.errstate(divide="ignore"):
         decade = np.floor(np.log10(np.maximum(money, 0.0)) * PER_DECADE)
-    return np.where(money >= 1.0, np.clip(decade + 1, 1, BUCKETS - 1), 0).astype(np.int64)
+    return np.where(money >= 1.0, np.clip(decade + 1, 1, BUCKETS - 1), 0).astype(np.uint8)
 
 
 class Trace:
@@ -132,8 +164,9 @@ class Trace:
 class Timeline:
     """What had come together on every path, and what was there, at the end of each bin of the horizon: Phase.amounts."""
 
-    def __init__(self, steps: int) -> None:
-        self.ends = ends_of_bins(steps)
+    def __init__(self, steps: int, paths: int) -> None:
+        """paths: of the whole run."""
+        self.ends = ends_of_bins(steps, fine_bins(steps, paths))
         self.mechanisms: Sequence[Phase] = ()  # whose amounts are asked for; set once they are there
         self.steps: list[int] = []  # looked at so far
         self.rows: list[list[Value]] = []  # of each

@@ -113,6 +113,7 @@ def _report(result: object, title: str) -> Report:
 
     from delever.analysis import Check, Comparison, Criticality, FirstPassage, Solvency, Sweep, Wall
     from delever.analysis.change import Change
+    from delever.analysis.heat import HeatMap
     from delever.analysis.limits import Limits
     from delever.analysis.looping import Loop
     from delever.analysis.outcomes import Outcomes
@@ -123,6 +124,7 @@ def _report(result: object, title: str) -> Report:
     from delever.report.comparison import comparison_report
     from delever.report.criticality import criticality_report
     from delever.report.document import Report, Section
+    from delever.report.heat import heat_report
     from delever.report.limits import limits_report
     from delever.report.looping import loop_report
     from delever.report.outcomes import outcomes_report
@@ -138,6 +140,8 @@ def _report(result: object, title: str) -> Report:
 
     if isinstance(result, Tails):
         return tails_report(title or result.of, result)
+    if isinstance(result, HeatMap):
+        return heat_report(title or "the world", result)
     if isinstance(result, Sweep):
         return sweep_report(result)
     if isinstance(result, Comparison):

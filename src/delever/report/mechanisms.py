@@ -40,7 +40,8 @@ def declared_sections(rows: Sequence[Row], paths: int, run: Run | None = None) -
         for heading in dict.fromkeys(row["section"] for row in mine):
             sections += section_of(heading, [row for row in mine if row["section"] == heading], paths)
         if run is not None and run.timeline.num_columns:
-            of_tables = (over_time(run, name), perps_section(run.perps, name), adl_section(run.adl, name, paths))
+            hit = adl_section(run.adl, name, run.paths["weight"].to_numpy())
+            of_tables = (over_time(run, name), perps_section(run.perps, name), hit)
             sections += [section for section in of_tables if section is not None]
     together: list[Section | Remarks] = []
     for heading in headings:
@@ -148,11 +149,12 @@ def interval(low: float | None, high: float | None, unit: str) -> str:
 
 def over_time(run: Run, name: str) -> Section | None:
     """Medians over paths at the times around which they change; columns in which nothing happens are left out."""
+    from delever.run.figures import counted
     from delever.run.timeline import digest, uses
 
     if not run.timeline.num_columns or name not in run.timeline["protocol"].to_pylist():
         return None
-    table, fields = digest(run.timeline, name), uses(run.timeline, name)
+    table, fields = digest(run.timeline, name, counted(run.paths)), uses(run.timeline, name)
     moved = {field.name: any(table[field.name].to_pylist()) for field in fields}
     if not any(moved[field.name] for field in fields if not field.metadata[b"stock"]):
         return None  # nothing happens on most paths
@@ -169,13 +171,16 @@ def over_time(run: Run, name: str) -> Section | None:
 
 def tables_json(run: Run) -> dict[str, Any]:
     """Tables besides the figures for machines; nothing in worlds without."""
+    from delever.run.figures import counted
     from delever.run.timeline import medians
 
     if not run.timeline.num_columns:
         return {}
+    w = counted(run.paths)
     names = list(dict.fromkeys(run.timeline["protocol"].to_pylist()))
     return {
         "perps": run.perps.to_pylist(),
-        "timeline_medians": {name: medians(run.timeline, name).to_pylist() for name in names},
-        "deleveraged": {name: hardest_hit(run.adl, name, run.paths.num_rows) for name in names},
+        "timeline_medians": {name: medians(run.timeline, name, w).to_pylist() for name in names},
+        "deleveraged": {name: [{key: value for key, value in row.items() if key != "on"}
+                               for row in hardest_hit(run.adl, name, run.paths["weight"].to_numpy())] for name in names},
     }

@@ -42,21 +42,26 @@ def perps_section(perps: pa.Table, name: str) -> Section | None:
     return Section(f"{name} coin by coin", table_of(*columns), tuple(notes))
 
 
-def hardest_hit(adl: pa.Table, name: str, paths: int) -> list[dict[str, Any]]:
-    """Positions by what ADL cost them, means over all paths; on how many it did. The hardest first."""
+def hardest_hit(adl: pa.Table, name: str, w: np.ndarray) -> list[dict[str, Any]]:
+    """Positions by what ADL cost them, means over all paths; on how many it did. The hardest first. w: [paths] how much each
+    counts."""
     if not len(adl):
         return []  # a table without columns, where no protocol could deleverage
-    mine = adl.filter(pc.equal(adl["protocol"], name)).group_by(["account", "perp"], use_threads=False)
-    found = mine.aggregate([("notional", "sum"), ("haircut", "sum"), ("units", "sum"), ("path", "count_distinct")]).to_pylist()
-    found.sort(key=lambda row: (-row["haircut_sum"], -row["notional_sum"], row["account"], row["perp"]))
+    mine = adl.filter(pc.equal(adl["protocol"], name))
+    each = pa.array(w[mine["path"].to_numpy()] / w.sum())
+    for what in ("notional", "haircut"):
+        mine = mine.append_column(f"{what}_usd", pc.multiply(mine[what], each))
+    found = mine.group_by(["account", "perp"], use_threads=False).aggregate(
+        [("notional_usd", "sum"), ("haircut_usd", "sum"), ("units", "sum"), ("path", "distinct")]).to_pylist()
+    found.sort(key=lambda row: (-row["haircut_usd_sum"], -row["notional_usd_sum"], row["account"], row["perp"]))
     return [{"account": row["account"], "perp": row["perp"], "side": "long" if row["units_sum"] > 0 else "short",
-             "paths": row["path_count_distinct"], "notional_usd": row["notional_sum"] / paths,
-             "haircut_usd": row["haircut_sum"] / paths} for row in found]  # fmt: skip
+             "paths": len(row["path_distinct"]), "on": float(w[row["path_distinct"]].sum() / w.sum()),
+             "notional_usd": row["notional_usd_sum"], "haircut_usd": row["haircut_usd_sum"]} for row in found]  # fmt: skip
 
 
-def adl_section(adl: pa.Table, name: str, paths: int) -> Section | None:
-    """Who was deleveraged, and by how much."""
-    rows = hardest_hit(adl, name, paths)
+def adl_section(adl: pa.Table, name: str, w: np.ndarray) -> Section | None:
+    """Who was deleveraged, and by how much. w: as above."""
+    rows = hardest_hit(adl, name, w)
     if not rows:
         return None
     shown = rows[:LISTED]
@@ -70,7 +75,7 @@ def adl_section(adl: pa.Table, name: str, paths: int) -> Section | None:
             column("account", [row["account"] for row in shown]),
             column("perp", [row["perp"] for row in shown]),
             column("side", [row["side"] for row in shown]),
-            column("on paths", [percent(row["paths"] / paths) for row in shown], right=True),
+            column("on paths", [percent(row["on"]) for row in shown], right=True),
             column("closed", [row["notional_usd"] for row in shown], "USD"),
             column("haircut", [row["haircut_usd"] for row in shown], "USD"),
         ),

@@ -206,7 +206,7 @@ def drawn_around(paths: pa.Table, summary: pa.Table) -> list[Finding]:
     if w is None:
         return []
     said = f"for means {len(w):,} paths are worth {effective(w):,.0f} that count alike; weights {w.min():.3g} to {w.max():.3g}"
-    return [Finding(OK, "paths.weighted", "scenario.tail", said, "figures count by them; history and timeline hold all as drawn"),
+    return [Finding(OK, "paths.weighted", "scenario.tail", said, "figures, history and prices count by them"),
             *(Finding(WARN, "paths.drawn_in_vain", "scenario.tail",
                       f"{row['figure']} rests on paths worth {row['tail']:,}, drawn plainly on {FAR * len(w):,.0f}",
                       "take a smaller move, another stretch, or leave it out")

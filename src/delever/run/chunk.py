@@ -31,8 +31,8 @@ class ChunkResult:
 
     first_path: int
     paths: pa.Table
-    history: np.ndarray  # [quantities, BINS, BUCKETS] number of paths
-    prices: np.ndarray  # [rows, 4] engine/price_counts.py
+    history: np.ndarray  # [2, quantities, times, BUCKETS] engine/probes.py
+    prices: np.ndarray  # [rows, 5] engine/price_counts.py
     trace: list[tuple[float, ...]]
     safety: dict[str, pa.Table] = field(default_factory=dict)  # `timeline` and `adl`, where a protocol declares amounts
 
@@ -53,11 +53,12 @@ class Played(NamedTuple):
 
 def simulate(model: Model, first_path: int, count: int, traced: list[int], halt: Sequence[int] = (0,)) -> ChunkResult:
     """Paths first_path .. first_path + count - 1. halt: shared with whoever may end it, by another number than 0."""
-    timeline, prices = Timeline(model.steps), price_probe(model)
+    timeline, prices = Timeline(model.steps, model.world.scenario.paths), price_probe(model)
     state, mechanisms, history, trace = run_state(model, first_path, count, traced, [prices], timeline, halt)
     grown = timeline_table(model, first_path, timeline)
     safety = {} if grown is None else {"timeline": grown, "adl": deleveraged_positions(model, state)}
-    return ChunkResult(first_path, tabulate_paths(model, mechanisms, state), history.counts, prices.counts, trace.rows, safety)
+    return ChunkResult(first_path, tabulate_paths(model, mechanisms, state), history.counts(state.weight),
+                       prices.counts(state.weight), trace.rows, safety)
 
 
 def run_state(model: Model, first_path: int, count: int, traced: list[int], more: Sequence[Probe] = (),

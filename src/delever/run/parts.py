@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from delever.engine.probes import BINS, BUCKETS, HISTORIES
+from delever.engine.probes import BUCKETS, HISTORIES
 from delever.run.chunk import ChunkResult
 from delever.run.seal import as_parquet, digest, read_file, write_file
 
@@ -59,8 +59,8 @@ def read_part(path: Path, run: str) -> ChunkResult:
     first = int(meta[b"first"])
     if (first, first + table.num_rows) != (int(named[1]), int(named[2])):
         raise NotOursError(f"holds paths {first} to {first + table.num_rows - 1}, not those of its name")
-    history = np.frombuffer(base64.b64decode(meta[b"history"]), np.int64).reshape(len(HISTORIES), BINS, BUCKETS)
-    prices = np.frombuffer(base64.b64decode(meta[b"prices"]), np.int64).reshape(-1, 4)
+    history = np.frombuffer(base64.b64decode(meta[b"history"]), np.int64).reshape(2, len(HISTORIES), -1, BUCKETS)
+    prices = np.frombuffer(base64.b64decode(meta[b"prices"]), np.int64).reshape(-1, 5)
     trace = [tuple(row) for row in json.loads(meta[b"trace"])]
     safety = {name: pq.read_table(pa.BufferReader(base64.b64decode(meta[name.encode()])))
               for name in SAFETY if name.encode() in meta}

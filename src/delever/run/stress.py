@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from delever.core.jit import source_hash
 from delever.engine.price_counts import added
-from delever.engine.probes import BINS, BUCKETS, HISTORIES, PER_DECADE
+from delever.engine.probes import BUCKETS, HISTORIES, PER_DECADE, UNIT
 from delever.model.errors import InputError, StoppedError
 from delever.model.finding import Finding
 from delever.model.world import World
@@ -248,11 +248,12 @@ def finished(model: Model, results: list[ChunkResult], folder: Path | None, mani
 
 
 def history_table(model: Model, counts: np.ndarray) -> pa.Table:
-    """Long format: quantity, time [s], at least [USD], paths."""
-    q, t, size = np.nonzero(counts)
-    time = np.round((t + 1) * model.steps / BINS) * model.step_length
+    """Long format: quantity, time [s], at least [USD], paths, their weight."""
+    q, t, size = np.nonzero(counts[0])
+    time = np.round((t + 1) * model.steps / counts.shape[2]) * model.step_length
     return pa.table({"quantity": pa.array([HISTORIES[i] for i in q], pa.string()), "time": time,
-                     "at_least": np.where(size == 0, 0.0, 10.0 ** ((size - 1) / PER_DECADE)), "paths": counts[q, t, size]})
+                     "at_least": np.where(size == 0, 0.0, 10.0 ** ((size - 1) / PER_DECADE)), "paths": counts[0, q, t, size],
+                     "weight": counts[1, q, t, size] / UNIT})
 
 
 def trace_table(model: Model, rows: list[tuple[float, ...]]) -> pa.Table:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from delever.core.columns import Column, Value
 from delever.engine.probes import Timeline
 from delever.run.assemble import Model
+from delever.run.estimates import OneEach, ordered_at
 
 AT_MOST = 12  # times that a digest shows
 WORTH = 0.01  # a change worth showing, share of the largest value of its column
@@ -59,21 +60,24 @@ def uses(timeline: pa.Table, protocol: str = "") -> list[pa.Field]:
     return [field for field in fields if not protocol or protocol in json.loads(field.metadata[b"protocols"])]
 
 
-def medians(timeline: pa.Table, protocol: str) -> pa.Table:
-    """Medians over paths of one protocol, a row a time. A median of sums need not be the sum of medians."""
+def medians(timeline: pa.Table, protocol: str, w: OneEach = None) -> pa.Table:
+    """Medians over paths of one protocol, a row a time. A median of sums need not be the sum of medians.
+
+    w: [paths] how much each path counts; None: all alike.
+    """
     mine = timeline.filter(pc.equal(timeline["protocol"], protocol))
-    time, at = np.unique(mine["time"].to_numpy(), return_inverse=True)
+    time = np.unique(mine["time"].to_numpy())
     columns = {"time": time}
-    for use in uses(timeline):
-        values = mine[use.name].to_numpy()
-        columns[use.name] = np.array([np.median(values[at == i]) for i in range(len(time))])
+    for use in uses(timeline):  # rows are by path, then time
+        values = mine[use.name].to_numpy().reshape(-1, len(time))
+        columns[use.name] = np.median(values, axis=0) if w is None else ordered_at(values.T, 0.5, w)
     kept = [mine.schema.field(name) for name in columns]
     return pa.table([pa.array(values) for values in columns.values()], schema=pa.schema(kept))
 
 
-def digest(timeline: pa.Table, protocol: str, most: int = AT_MOST) -> pa.Table:
+def digest(timeline: pa.Table, protocol: str, w: OneEach = None, most: int = AT_MOST) -> pa.Table:
     """The medians before and after the largest changes, at most `most` times, and at the end."""
-    table = medians(timeline, protocol)
+    table = medians(timeline, protocol, w)
     values = np.array([table[use.name].to_numpy() for use in uses(timeline)])  # [uses, times]
     scale = np.abs(values).max(axis=1, initial=0.0)[:, None]
     change = (np.abs(np.diff(values, axis=1)) / np.where(scale > 0.0, scale, 1.0)).max(axis=0, initial=0.0)  # from time to time

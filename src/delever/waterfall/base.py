@@ -56,14 +56,22 @@ class Served(NamedTuple):
     dry: str  # when it could not serve in full
 
 
-def served_columns(served: Served) -> tuple[Column, Column]:
-    """What a layer bore, and when it ran dry."""
+def served_columns(served: Served) -> tuple[Column, Column, Column]:
+    """What a layer bore, when it ran dry, and since when it bore anything."""
     _, name, label, bore, dry = served
     when = "median time at which that first happened, over them"
     return (Column(name, "USD", bore, mean_of(name, bore, label, "bore"), section=IN_ORDER, label=label),
             Column(f"{name}_dry", "s", f"first time at which {dry}; nan: never", (
                 Figure(f"{name}_ran_dry", "share_where", f"paths on which {dry}", "share", label=label, under="ran dry on paths"),
-                Figure(f"{name}_dry", "median_where", when, label=label, under="first after")), section=IN_ORDER, label=label))
+                Figure(f"{name}_dry", "median_where", when, label=label, under="first after")), section=IN_ORDER, label=label),
+            began_column(name, label, bore))
+
+
+def began_column(name: str, label: str, what: str) -> Column:
+    """When there first was any of that."""
+    return Column(f"{name}_began", "s", f"end of the block in which there first were {what}; nan: never", (
+        Figure(f"{name}_began", "median_where", f"median time at which there first were {what}, over paths with any", label=label,
+               under="from"),), section=IN_ORDER, label=label)
 
 
 class LayerPhase(Phase):
@@ -89,11 +97,12 @@ class LayerPhase(Phase):
         return [Value(served_columns(self.serves)[0], state.safety.served[layer, self.number], self.number)]
 
     def columns(self, state: State) -> list[Value]:
-        """See core/columns.py. When it ran dry."""
+        """See core/columns.py. When it ran dry, and when it first bore anything."""
         if self.serves is None:
             return []
-        layer = self.serves[0]
-        return [Value(served_columns(self.serves)[1], never_as_nan(state.safety.dry[layer, self.number]), self.number)]
+        layer, (_, dry, began) = self.serves[0], served_columns(self.serves)
+        return [Value(began, never_as_nan(state.safety.began[layer, self.number]), self.number),
+                Value(dry, never_as_nan(state.safety.dry[layer, self.number]), self.number)]
 
     def holds(self, name: str, meaning: str, values: np.ndarray) -> Value:
         """A stock of the layer [P], USD."""

@@ -37,8 +37,6 @@ class Fan(NamedTuple):
 
 def fans(given: Given) -> list[Figure]:
     """Markets that moved, those first whose median differs most from what it is without."""
-    if given.run.world.scenario.tail is not None:
-        return []  # counts are of paths as drawn: their weights are not in them
     known = split(given.run.price_quantiles)
     twin = split(price_quantiles(given.twin.prices)) if given.twin is not None else {}
     found = []

@@ -22,6 +22,7 @@ from delever.report.html import (
     exits,
     falls,
     fans,
+    heat,
     hinges,
     infects,
     judged,
@@ -137,7 +138,7 @@ def render(given: Given) -> str:
 def figures_of(given: Given) -> dict[str, list[Figure]]:
     """Of each section, those that there are."""
     found: dict[str, list[Figure | None]] = {
-        "price": [*walls.walls(given), *exits.exits(given), reached.reached(given)],
+        "price": [*walls.walls(given), *heat.heat(given), *exits.exits(given), reached.reached(given)],
         "feedback": [*branching.branching(given), falls.falls(given), *fans.fans(given)],
         "size": [losses.losses(given)],
         "course": [worst.worst_path(given)],
