@@ -24,7 +24,7 @@ from delever.report.comparison import surely
 from delever.report.html.deleveraged import deleveraged
 from delever.report.html.fans import TOLD, fans
 from delever.report.html.figure import Given
-from delever.report.html.hinges import nearest
+from delever.report.html.figure import nearest
 from delever.report.html.judged import title as title_of_judged
 from delever.report.html.loan_terms import title as title_of_terms
 from delever.report.html.losses import _title
@@ -228,7 +228,7 @@ def test_of_many_accounts_the_ratio_is_measured_in_coarser_steps_and_the_nearest
     monkeypatch.setattr("delever.report.html.given.MANY", 1)
     assert "<dt>Steps</dt><dd>5\u00a0% of the price</dd>" in html_report(both)
     table = pa.table({"account": ["a", "b", "c"], "move": pa.array([-0.3, None, 0.1])})
-    assert nearest(table)["account"].to_pylist() == ["c", "a"]
+    assert nearest(table, 9)["account"].to_pylist() == ["c", "a"] and nearest(table, 1).num_rows == 1
 
 
 def test_a_run_names_its_worst_path(both: Run) -> None:
@@ -286,7 +286,7 @@ def test_terms_that_are_exceeded_are_counted_in_the_title() -> None:
 def test_what_people_are_judged_by_stands_in_the_report_of_a_run_that_kept_it() -> None:
     lent = dl.load(dl.example("first"), set={"scenario.paths": 3, "scenario.judged": "{}"})
     page = html_report(stress(lent, keep=False, threads=1))
-    assert 'id="judged"' in page and "after a closing" in page and "time unhealthy" in page and "()" not in Page(page).seen
+    assert 'id="judged"' in page and "after a closing" in page and "would be healthy 1\u00a0h later had nobody called them" in page and "()" not in Page(page).seen
     row = {"protocol": "aave", "who": "borrowers", "after": 3600.0, "loss": 0.1, "low": -0.1, "high": 0.3}
     assert title_of_judged([row]) == "1 h after a closing prices say neither that it came too early nor too late"
     assert title_of_judged([row | {"low": 0.05}]) == "1 h after a closing borrowers of aave have lost 10\u00a0% by it"

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from delever.analysis.largest import exposure
 from delever.report.html.figure import Card, Figure, Given, pct, short, signed, usd
-from delever.report.html.hinges import CHANGED, OF, nearest_of
+from delever.report.html.hinges import CHANGED, OF, accounts_of, named, sample
 from delever.report.html.losses import NOTHING
 from delever.report.html.walls import SAID, bad_debt, reached
 from delever.report.numbers import magnitude, moment
@@ -56,8 +56,8 @@ def headline(given: Given) -> str:
 def decides(given: Given) -> str:
     """Whom or what it hinges on."""
     said = _owner(given)
-    near = nearest_of(given.positions)
-    if near is not None:
+    if given.near[0]:
+        near = given.near[0][0]
         move = float(near["move"])
         nearest = (
             f"The position nearest to liquidation is {near['asset']} of {short(str(near['account']))} on {near['protocol']} "
@@ -76,12 +76,12 @@ def _owner(given: Given) -> str:
     if of is None:
         return ""
     base, least = float(rows[0][of]), min(rows[1:], key=lambda row: float(row[of]))
-    what = of.replace("_", " ") + (f" ({given.sample})" if given.sample else "")
+    what, on, name = of.replace("_", " "), sample(given, of), str(least["owner"])
     if base - float(least[of]) <= CHANGED * base:
-        return f"No single owner moves the mean {what} by more than {pct(CHANGED)}."
+        return f"No single owner moves the mean {what} by more than {pct(CHANGED)}{on}."
     return (
-        f"Of the largest owners one decides most: without {short(str(least['owner']))} ({least['protocol']}) the mean {what} "
-        f"falls from {usd(base)} to {usd(float(least[of]))}."
+        f"Of the largest owners one decides most: without {named(name, str(least['protocol']), accounts_of(given).get(name, []))} "
+        f"the mean {what} falls from {usd(base)} to {usd(float(least[of]))}{on}."
     )
 
 
@@ -157,10 +157,10 @@ def _ratio(asset: str, found: Criticality) -> Card:
     top = max(rows, key=lambda row: float(row["n"]))
     n = float(top["n"])
     return Card(
-        "Feeds on itself" if n > 1.0 else "Does not feed on itself",
+        f"Feeds on itself at {asset} {signed(float(top['shock']))}" if n > 1.0 else "Does not feed on itself",
         f"n = {magnitude(n)}",
-        f"highest, {asset} {signed(float(top['shock']))}" if n > 0.0 else "nothing is sold by force",
-        "USD sold by force for each USD sold by force there; above 1 a sale forces a larger one; an upper bound",
+        f"there 1\u00a0USD sold by force forces {usd(n)} more" if n > 0.0 else "nothing is sold by force",
+        "branching ratio where it is highest; above 1 a forced sale forces a larger one; an upper bound",
         "ratio",
         n > 1.0,
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from delever.report.criticality import headline
-from delever.report.html.figure import Figure, Given, html_table, pct, signed
+from delever.report.criticality import rests_on
+from delever.report.html.figure import Figure, Given, html_table, pct, signed, usd
 from delever.report.html.theme import PERCENT, C, chart, drawn, needed
-from delever.report.numbers import magnitude
+from delever.report.numbers import magnitude, price
 
 if TYPE_CHECKING:
     from delever.analysis import Criticality
@@ -54,11 +54,12 @@ def figure(asset: str, found: Criticality) -> Figure:
     )
     return Figure(
         f"branching-{asset}",
-        headline(found),
+        title(asset, found),
         f"Branching ratio n by price of {asset}: USD sold by force for each USD that is sold by force there",
         drawn(make),
         (
             ("n", "forced sale per further unit of fall x fall per unit sold; above 1 a sale forces a larger one"),
+            ("Rests on", rests_on(found)),
             ("Leaves out", "outside buyers who come back, owners who answer, late oracles: an upper bound"),
             *cut,
             *([("Steps", f"{pct(abs(edges[1] - edges[0]))} of the price")] if len(edges) > 1 else []),
@@ -68,3 +69,15 @@ def figure(asset: str, found: Criticality) -> Figure:
         html_table(found.levels, f"Branching ratio of {asset}"),
         (("loss", "n > 1: selling feeds on itself", "solid"), ("calm", "n at most 1", "solid"), ("ink", "n = 1", "line")),
     )
+
+
+def title(asset: str, found: Criticality) -> str:
+    """From where on n is above 1, on how many stretches, and at which price one USD sold forces most; all read off the levels."""
+    top = max((row for row in found.levels.to_pylist() if row["n"] is not None), key=lambda row: float(row["n"]))
+    at = f"{asset} {signed(float(top['shock']))} ({price(float(top['price_usd']))}\u00a0USD)"
+    if not found.runs.num_rows:
+        return f"Selling does not feed on itself: 1\u00a0USD sold by force forces at most {usd(float(top['n']))} more, at {at}"
+    first, count = float(found.runs["from"][0].as_py()), found.runs.num_rows
+    where = "on one stretch of prices" if count == 1 else f"on {count} stretches of prices"
+    return (f"From {asset} {signed(first)} on, selling feeds on itself {where}; most at {at}, where 1\u00a0USD sold by force "
+            f"forces {usd(float(top['n']))} more")

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from delever.analysis.bearers import Losses, bearers
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from delever.run.stress import Run
 
 MOST_ROWS = 400  # of the table below a chart
+NEAREST = 240  # positions that are shown
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,13 @@ class Given:
         """Of each protocol."""
         return colours(list(self.run.world.protocols))
 
+    @cached_property
+    def near(self) -> tuple[list[dict[str, Any]], int]:
+        """The positions nearest to liquidation, and of how many they are."""
+        if self.positions is None or not self.positions.num_rows:
+            return [], 0
+        return nearest(self.positions, NEAREST).to_pylist(), self.positions.num_rows - self.positions["move"].null_count
+
     @property
     def sample(self) -> str:
         """Which paths the figures without an owner are of."""
@@ -87,6 +96,12 @@ class Given:
     def horizon(self) -> str:
         """In words."""
         return plain(duration(self.run.world.scenario.horizon))
+
+
+def nearest(positions: pa.Table, most: int) -> pa.Table:
+    """So many of those that the move of one price can bring to liquidation, the nearest first."""
+    far = np.abs(positions["move"].to_numpy())  # [positions] nan: none can
+    return positions.take(pa.array(np.argsort(far, kind="stable")[: min(most, int((~np.isnan(far)).sum()))]))
 
 
 def plain(text: str) -> str:

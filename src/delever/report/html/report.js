@@ -57,14 +57,14 @@
     const wanted = find.value.toLowerCase();
     let shown = 0;
     for (const row of body.rows) {
-      row.hidden = !(row.textContent + row.cells[0].firstElementChild.title).toLowerCase().includes(wanted);
+      row.hidden = !(row.textContent + [...row.querySelectorAll('code')].map(name => name.title)).toLowerCase().includes(wanted);
       shown += !row.hidden;
     }
     count.textContent = shown + ' rows';
   };
   document.getElementById('save').onclick = () => {
     const quote = text => '"' + (/^[=+@]/.test(text) ? "'" : '') + text.replaceAll('"', '""') + '"';
-    const said = cell => cell.dataset.v ?? (cell.firstElementChild ? cell.firstElementChild.title || cell.textContent : cell.textContent);
+    const said = cell => cell.dataset.v ?? (cell.querySelector('code') || {}).title ?? cell.textContent;
     const rows = [heads.map(head => quote(head.textContent)), ...[...body.rows].filter(row => !row.hidden).map(row => [...row.cells].map(cell => quote(said(cell))))];
     const link = document.createElement('a');
     link.href = 'data:text/csv;charset=utf-8,' + encodeURIComponent(rows.map(row => row.join(',')).join('\n'));
