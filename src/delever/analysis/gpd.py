@@ -68,13 +68,24 @@ class Fit(NamedTuple):
         """Mean beyond it, with its interval; inf where the tail has none."""
         return self.bounded(lambda shape, share: shortfall_factor(shape, share, level))
 
+    def values(self, level: float) -> tuple[float, float]:
+        """Both without their intervals, which take long of many exceedances."""
+        return self.value(self.by(lambda shape, share: var_factor(shape, share, level))), self.value(
+            self.by(lambda shape, share: shortfall_factor(shape, share, level)))
+
+    def by(self, factor: Factor) -> float:
+        """A factor of this tail."""
+        return float(factor(np.array([[self.shape]]), np.array([[self.share]]))[0, 0])
+
+    def value(self, by: float) -> float:
+        """threshold + scale x factor."""
+        return self.threshold + self.scale * by if math.isfinite(by) else math.inf
+
     def bounded(self, factor: Factor) -> Estimate:
         """threshold + scale x factor(shape, share), with its interval; no upper end where no value is too high."""
-        by = float(factor(np.array([[self.shape]]), np.array([[self.share]]))[0, 0])
-        if not math.isfinite(by):
-            return math.inf, math.nan, math.nan
-        if math.isnan(self.shape_error):
-            return self.threshold + self.scale * by, math.nan, math.nan
+        by = self.by(factor)
+        if not math.isfinite(by) or math.isnan(self.shape_error):
+            return self.value(by), math.nan, math.nan
         shapes = self.shape + SHAPES[:, None]
         shares = np.clip(self.share + SHARES * self.share_error, 1e-12, 1.0 - 1e-12)[None, :]
         factors = factor(shapes, shares)

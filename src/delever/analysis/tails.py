@@ -127,9 +127,10 @@ def by_threshold(x: np.ndarray, part: float, level: float, drawn: Drawn) -> pa.T
             found = fitted(x, part * some, level, 1.0, drawn)
         except InputError:
             break
+        var, beyond = found.values(level)
         rows.append({"threshold": found.threshold, "exceedances": len(found.excess), "share": found.share, "shape": found.shape,
                      "shape_error": found.shape_error, "scale": found.scale, "scale_error": found.scale_error,
-                     "var": found.var(level)[0], "expected_shortfall": found.expected_shortfall(level)[0]})
+                     "var": var, "expected_shortfall": beyond})
     return pa.Table.from_pylist(rows, schema=THRESHOLDS)
 
 

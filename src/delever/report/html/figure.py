@@ -18,6 +18,7 @@ from delever.report.numbers import duration, magnitude, percent
 
 if TYPE_CHECKING:
     from delever.analysis import Comparison, Criticality, Solvency, Wall
+    from delever.analysis.tails import Tails
     from delever.analysis.worst import Worst
     from delever.run.stress import Run
 
@@ -64,6 +65,7 @@ class Given:
     concentration: pa.Table | None = None
     comparison: Comparison | None = None
     twin: Run | None = None  # the same paths with nobody liquidated, where they are kept beside the run
+    tails: Tails | None = None  # the far tail of its losses
     worst: Worst | None = None  # the worst path, played again
     contagion: pa.Table | None = None  # as analysis/contagion.py, where it is kept beside the run
     missing: Mapping[str, str] = field(default_factory=dict)  # figure -> why it is not there

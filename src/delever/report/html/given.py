@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from delever.analysis.bearers import bearers
 from delever.analysis.comparison import changed, compared
 from delever.analysis.contagion import KEPT
 from delever.analysis.feedback import STEP, TO, criticality_of
 from delever.analysis.position_prices import prices_of
 from delever.analysis.shocks import Walk
 from delever.analysis.solvency import solvency_of
+from delever.analysis.tails import ANY, Tails, tails
 from delever.analysis.walls import wall_of
 from delever.analysis.worst import calls, worst, worst_of
 from delever.model.errors import InputError
@@ -61,8 +63,18 @@ def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -
     if told is not None and (many := calls(run, told)) > MOST_CALLS:
         missing["worst"] = f"path {told} has {many:,} liquidations: delever replay RUN --path {told} plays it"
     return Given(run, walls=found, criticality=feedback, solvency=exit_prices, positions=prices_of(run.model),
-                 concentration=concentration, comparison=comparison, twin=kept_twin(run),
+                 concentration=concentration, comparison=comparison, twin=kept_twin(run), tails=far_tail(run, missing),
                  worst=None if told is None or "worst" in missing else worst(run, told), contagion=spread, missing=missing)
+
+
+def far_tail(run: Run, missing: dict[str, str]) -> Tails | None:
+    """The fitted tail of what is lost; none where nothing is, or where paths are too few, which is said."""
+    try:
+        return tails(run)
+    except InputError as error:
+        if bearers(run).total.max() > ANY:
+            missing["tails"] = f"{error.what}; {error.remedy}"
+        return None
 
 
 def leading(run: Run) -> list[str]:

@@ -30,6 +30,7 @@ from delever.report.html import (
     loan_terms,
     losses,
     reached,
+    tails,
     walls,
     worst,
 )
@@ -141,7 +142,7 @@ def figures_of(given: Given) -> dict[str, list[Figure]]:
     found: dict[str, list[Figure | None]] = {
         "price": [*walls.walls(given), *heat.heat(given), *exits.exits(given), reached.reached(given)],
         "feedback": [*branching.branching(given), falls.falls(given), *fans.fans(given)],
-        "size": [losses.losses(given)],
+        "size": [losses.losses(given), tails.far_tail(given)],
         "course": [worst.worst_path(given)],
         "bearers": [bearers.who_pays(given), *layers.layers(given), deleveraged.deleveraged(given), judged.judged(given)],
         "infects": [infects.infects(given)],
