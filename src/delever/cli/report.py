@@ -26,6 +26,8 @@ class More(NamedTuple):
 
     twin: bool = False
     contagion: bool = False
+    limit: str | None = None
+    change: bool = False
 
 
 def report(
@@ -41,11 +43,18 @@ def report(
     contagion: Annotated[
         bool, typer.Option("--contagion", help="Run its first 100 paths with each protocol spared, and draw who infects whom.")
     ] = False,
+    limit: Annotated[
+        str | None, typer.Option(help='Search the least that breaks it, on 20 paths: "any bad debt", "liquidated > 20 %" and '
+                                 'others, as of delever reverse.')
+    ] = None,
+    change: Annotated[
+        bool, typer.Option("--change", help="Of runs that differ in several ways run what lies between; draw which made what.")
+    ] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write what a run says as one HTML file: the answer first, every figure defined."""
-    run(runs, out, label or [], pdf, More(twin, contagion), as_json)
+    run(runs, out, label or [], pdf, More(twin, contagion, limit, change), as_json)
 
 
 def run(folders: Sequence[Path], out: Path | None, labels: Sequence[str], pdf: Path | None, more: More, as_json: bool) -> None:
@@ -62,7 +71,7 @@ def run(folders: Sequence[Path], out: Path | None, labels: Sequence[str], pdf: P
             count = len(folders) - 1
             raise InputError("are not one a further run", "--label", ", ".join(labels), f"name {count}, in their order")
         first, *others = [open_run(folder) for folder in folders]
-        add(first, more)
+        add(first, others, more)
         written = write_report(first, *others, to=out, labels=labels)
         if pdf is not None:
             print_page(written, pdf)
@@ -73,16 +82,23 @@ def run(folders: Sequence[Path], out: Path | None, labels: Sequence[str], pdf: P
             typer.echo(f"{written}: open it in a browser" + (f"; on paper: {pdf}" if pdf else ""))
 
 
-def add(run: Run, more: More) -> None:
+def add(run: Run, others: Sequence[Run], more: More) -> None:
     """What was asked for beside the run."""
+    from delever.analysis.change_beside import change_of
     from delever.analysis.contagion import contagion_of
+    from delever.analysis.reverse_beside import reverse_of
     from delever.cli.progress import bar
+    from delever.report.html.given import leading
 
     with bar() as tell:
         if more.twin:
             run.twin(progress=tell)
         if more.contagion:
             contagion_of(run, progress=tell)
+        if more.limit is not None:
+            reverse_of(run, more.limit, leading(run), tell)
+        for other in others if more.change else ():
+            change_of(run, other, tell)
 
 
 def print_page(page: Path, pdf: Path) -> None:

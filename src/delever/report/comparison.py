@@ -121,7 +121,7 @@ def signed(value: float | None, unit: str) -> str:
 
 def in_points(said: str, unit: str) -> str:
     """A difference of shares is in points: one of 5 % is easily read as a twentieth."""
-    return said.replace(" %", " points") if unit == "share" else said
+    return said.replace(" %", " points").replace("\u00a0%", "\u00a0points") if unit == "share" else said
 
 
 def comparison_json(result: Comparison) -> dict[str, Any]:

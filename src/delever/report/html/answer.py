@@ -79,10 +79,9 @@ def _owner(given: Given) -> str:
     what, on, name = of.replace("_", " "), sample(given, of), str(least["owner"])
     if base - float(least[of]) <= CHANGED * base:
         return f"No single owner moves the mean {what} by more than {pct(CHANGED)}{on}."
-    return (
-        f"Of the largest owners one decides most: without {named(name, str(least['protocol']), accounts_of(given).get(name, []))} "
-        f"the mean {what} falls from {usd(base)} to {usd(float(least[of]))}{on}."
-    )
+    who = named(name, str(least["protocol"]), accounts_of(given).get(name, []))
+    return (f"Of the largest owners one decides most: without {who} the mean {what} falls from {usd(base)} to "
+            f"{usd(float(least[of]))}{on}.")
 
 
 def setting(given: Given, stated: pa.Table) -> str:
@@ -192,7 +191,8 @@ def said(value: float, unit: str) -> str:
         return "–"
     if unit == "share":
         return pct(value)
-    return usd(value, False) if unit in ONES else usd(value, False) + f"\u00a0{unit}"
+    text = usd(value, False)
+    return text if unit in ONES else f"{text}\u00a0{unit.removesuffix('s') if text == '1' else unit}"
 
 
 def between(low: float, high: float, unit: str) -> str:

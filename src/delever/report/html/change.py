@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from delever.report.comparison import chosen_figures, label_of, signed, surely
+from delever.analysis.hybrids import group_of
+from delever.report.comparison import chosen_figures, in_points, label_of, signed, surely
 from delever.report.html.answer import between, said
 from delever.report.html.figure import Given, plain
 
@@ -39,6 +40,15 @@ def table(given: Given) -> tuple[str, str]:
     return title([rows[name, figure] for name in result.labels for figure in shown]), markup
 
 
+def settings(given: Given) -> list[dict[str, Any]]:
+    """What is not as in this run, and to which group of inputs it belongs."""
+    if given.comparison is None:
+        return []
+    worlds = dict(zip(given.comparison.labels, given.others, strict=True))
+    return [row | {"group": group_of(row["field"], given.run.world, worlds[row["variant"]].world)}
+            for row in given.comparison.settings.to_pylist()]
+
+
 def cell(row: dict[str, Any], span: float) -> str:
     """A variant's value of one figure, with its difference drawn."""
     unit, sure = str(row["unit"]), surely(row)
@@ -47,7 +57,7 @@ def cell(row: dict[str, Any], span: float) -> str:
         colour = ("loss" if row["difference"] > 0 else "calm") if sure else "mute"
         a, b, x = (HALF + PLACE * float(row[name]) / span for name in ("low", "high", "difference"))
         interval = (
-            f'<span class="ci">{escape(between(row["low"], row["high"], unit))}</span>'
+            f'<span class="ci">{escape(in_points(between(row["low"], row["high"], unit), unit))}</span>'
             f'<svg viewBox="0 0 120 14" aria-hidden="true">'
             f'<line x1="60" x2="60" y1="0" y2="14" stroke="var(--mute)"/><line x1="{a:.1f}" x2="{b:.1f}" y1="7" y2="7" '
             f'stroke="var(--{colour})" stroke-width="2"/><circle cx="{x:.1f}" cy="7" r="4" fill="var(--{colour})"/></svg>'

@@ -18,6 +18,8 @@ from delever.report.numbers import duration, magnitude, percent
 
 if TYPE_CHECKING:
     from delever.analysis import Comparison, Criticality, Solvency, Wall
+    from delever.analysis.change import Change
+    from delever.analysis.reverse import Reverse
     from delever.analysis.tails import Tails
     from delever.analysis.worst import Worst
     from delever.run.stress import Run
@@ -64,9 +66,13 @@ class Given:
     positions: pa.Table | None = None
     concentration: pa.Table | None = None
     comparison: Comparison | None = None
+    others: Sequence[Run] = ()  # that it compares with the run
     twin: Run | None = None  # the same paths with nobody liquidated, where they are kept beside the run
     tails: Tails | None = None  # the far tail of its losses
     worst: Worst | None = None  # the worst path, played again
+    reverse: Reverse | None = None  # the least that breaks a limit, where it is kept beside the run
+    changes: Mapping[str, Change] = field(default_factory=dict)  # by label of the run that differs in several ways
+    differing: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by label: groups of inputs that differ
     contagion: pa.Table | None = None  # as analysis/contagion.py, where it is kept beside the run
     missing: Mapping[str, str] = field(default_factory=dict)  # figure -> why it is not there
 

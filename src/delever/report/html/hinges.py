@@ -124,14 +124,15 @@ def accounts_of(given: Given) -> dict[str, list[Account]]:
 
 
 def owners(given: Given) -> str:
-    """Rows of the largest owners with their accounts, each linked where it stands among the positions; empty: names are the same."""
+    """Rows of the largest owners with their accounts, linked where these stand among the positions; empty: names are the same."""
     theirs = accounts_of(given)
     if given.concentration is None or all([account for _, account in mine] == [name] for name, mine in theirs.items()):
         return ""
     near = {(row["protocol"], row["account"]): i for i, row in reversed(list(enumerate(given.near[0])))}
     rows = []
     for n, (name, mine) in enumerate(theirs.items()):
-        links = [account_link(account, near.get((protocol, account))) + f" on {escape(protocol)}" for protocol, account in mine[:MOST]]
+        links = [f"{account_link(account, near.get((protocol, account)))} on {escape(protocol)}"
+                 for protocol, account in mine[:MOST]]
         more = f", and {len(mine) - MOST:,} more" if len(mine) > MOST else ""
         rows.append(f'<tr id="owner-{n}"><td>{code(name)}</td><td>{", ".join(links)}{more}</td></tr>')
     return "".join(rows)

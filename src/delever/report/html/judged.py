@@ -30,8 +30,8 @@ SAID = {  # of a figure of the table, what it says; of the whole: the last six
     "recovery_prices": "{value} after the first closing markets stand within {price} of outside prices again, median over paths "
                        "where they do",
     "never_prices": "on {value} of paths they do not by the end",
-    "recovery_health": "{value} after the first closing hardly anybody is left below his threshold (of all debt {health}), median "
-                       "over paths where it is so",
+    "recovery_health": "{value} after the first closing hardly anybody is left below his threshold (of all debt {health}), "
+                       "median over paths where it is so",
     "never_health": "on {value} of paths it is not so by the end",
     "recovery_liquidity": "{value} after the first closing markets have their depth again, to {depth}, median over paths where "
                           "they do",

@@ -17,6 +17,7 @@ from delever.report.html import (
     answer,
     bearers,
     branching,
+    breaks,
     change,
     deleveraged,
     exits,
@@ -32,6 +33,7 @@ from delever.report.html import (
     reached,
     tails,
     walls,
+    why,
     worst,
 )
 from delever.report.html.figure import Card, Figure, Given, html_table
@@ -56,6 +58,7 @@ SECTIONS = (  # id, name, lede
     ("infects", "Who infects whom", ""),
     ("hinges", "Whom it hinges on", ""),
     ("terms", "What terms bear", "Before anything is run: terms beside oracles, and caps beside depth."),
+    ("least", "What is the least that breaks it", "Turned round: not what a shock does, but how small it may be."),
     ("change", "What would change it", ""),
     ("assumed", "What is assumed", ""),
     ("proof", "Where it comes from", ""),
@@ -121,7 +124,8 @@ def render(given: Given) -> str:
         owners=hinges.owners(given),
         what_title=what_title,
         what=what,
-        changes=given.comparison.settings.to_pylist() if given.comparison else [],
+        changes=change.settings(given),
+        differing=given.differing,
         assumptions=assumptions(world),
         origins=stated.to_pylist(),
         human=human,
@@ -148,6 +152,8 @@ def figures_of(given: Given) -> dict[str, list[Figure]]:
         "infects": [infects.infects(given)],
         "hinges": [hinges.concentration(given)],
         "terms": [loan_terms.loan_terms(given)],
+        "least": [breaks.breaks(given)],
+        "change": [*why.why(given)],
     }
     return {name: [figure for figure in figures if figure is not None] for name, figures in found.items()}
 
