@@ -102,14 +102,15 @@ def title(found: Reverse) -> str:
     broken, on = [row for row in rows if row["found"] == BREAKS], of_paths(found.share)
     if any(row["found"] == ALREADY for row in rows):
         return f"“{found.limit}” is reached on {on} before anything is done"
-    without = WITHOUT in found.said
+    start = "Without the scenario’s events " if WITHOUT in found.said else ""
     if not broken:
-        return f"{'Without the scenario’s events nothing' if without else 'Nothing'} that was tried reaches “{found.limit}” on {on}"
+        return f"{start}{'nothing' if start else 'Nothing'} that was tried reaches “{found.limit}” on {on}"
     shocks = [row for row in broken if row["by"] == "shock"]
     first = next((row for row in shocks if row["of"] != ALL), (shocks or broken)[0])
     cheap = found.cheapest.to_pylist()[:1]
     price = "".join(f"; the cheapest way, {cause(row)}, costs {usd(row['cost_usd'])}" for row in cheap)
-    return f"{'Without the scenario’s events it' if without else 'It'} takes {cause(first)}{interval(first)} to reach “{found.limit}” on {on}{price}"
+    it = "it" if start else "It"
+    return f"{start}{it} takes {cause(first)}{interval(first)} to reach “{found.limit}” on {on}{price}"
 
 
 def cause(row: dict[str, Any]) -> str:
