@@ -19,12 +19,28 @@ def moves_alone(model: Model, found: Boundaries, amounts: Amounts, moves: np.nda
         with np.errstate(divide="ignore", over="ignore"):
             out[at] = np.where(follows != 0.0, np.expm1(-found.distance[at] / follows), np.nan)
     lends = model.positions.tables.margin[model.positions.tables.signature] == 0
-    for mine, of in ((lends, _lending), (~lends, _margin)):
-        at = np.flatnonzero(mine & (found.kind == BASKET) & (market >= 0))
+    looked_for = (found.kind == BASKET) & (market >= 0)
+    straight = looked_for & lends & np.isin(amounts.vectors, (0.0, 1.0)).all(axis=0)[market]
+    out[straight] = _straight(amounts, np.flatnonzero(straight), market[straight])
+    for mine, of in ((lends & ~straight, _lending), (~lends, _margin)):
+        at = np.flatnonzero(mine & looked_for)
         if len(at):
             gap = of(model, amounts, moves, at, market[at])
             out[at] = closest(nearest(gap, FALLS, len(at)), nearest(gap, RISES, len(at))) - 1.0
     return out
+
+
+def _straight(amounts: Amounts, at: np.ndarray, market: np.ndarray) -> np.ndarray:
+    """[n] the same where all amounts follow the market one to one or not at all:
+
+        still + moved x = 0  at  x = -still / moved,   if still + moved >= 0 and x is no farther than is looked elsewhere
+    """
+    follows = amounts.vectors[:, market].T == 1.0  # [n, U]
+    moved, still = (np.where(one, amounts.weight[at], 0.0).sum(axis=1) for one in (follows, ~follows))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = -still / moved
+    there = (moved != 0.0) & (still + moved >= 0.0) & (x > FALLS[-1]) & (x < RISES[-1])
+    return np.asarray(np.where(there, x, np.nan) - 1.0)
 
 
 def _lending(model: Model, amounts: Amounts, moves: np.ndarray, at: np.ndarray, market: np.ndarray) -> Gap:
