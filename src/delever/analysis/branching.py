@@ -90,6 +90,7 @@ class Branching:
         for i, name in enumerate(joint.assets):
             self.e[:, market_of(model, name, "shock")] += np.log1p(joint.moves[:, i])
         self.untouched = ForcedSales(model)
+        self.untouched.lending.unhealthy(model.seen_price())
 
     def price(self, y: np.ndarray) -> np.ndarray:
         """What protocols see [R], USD, where markets have moved by y [M]: every oracle is taken to see it."""
@@ -119,7 +120,7 @@ class Branching:
             for sense in (-1.0, 1.0):
                 moved = y.copy()
                 moved[m] += sense * step
-                alone[m, sense] = book.copy().settle(self.price(moved))
+                alone[m, sense] = book.would(self.price(moved))
         some = np.flatnonzero(np.sum([sold, *alone.values()], axis=0) > 0.0)
         kinds, worth = [book.kind(int(i)) for i in some], price[book.reserve(some)]
         routes = [self.impact.route(kind) for kind in kinds]
@@ -159,7 +160,7 @@ class Branching:
         e, s, book = self.e[k], self.impact.fresh(self.e[k]), self.untouched.copy()
         y = self.impact.moves(e, s)
         worth = self.price(y)
-        due = self.untouched.copy().settle(worth)
+        due = self.untouched.would(worth)
         total, generation = np.zeros(len(due)), 0
         while generation < GENERATIONS:
             sold = book.call(self.price(y))

@@ -22,6 +22,8 @@ from delever.protocols.exchange import Exchange
 from delever.run.assemble import Model
 
 ROUNDS = 200  # of calls at one price, at most: rules that halve what is owed go on for ever
+MANY = 0.125  # share of accounts near enough that everybody is looked at
+ROUNDING = 1e-9  # of a distance
 NOTHING = 1e-12  # share of a leg that is rounding
 
 
@@ -43,7 +45,13 @@ class Kind(NamedTuple):
 
 
 class Lending:
-    """Accounts that borrow. Axes: A accounts, K legs in a row, R reserves."""
+    """Accounts that borrow. Axes: A accounts, K legs in a row, R reserves.
+
+    Who is far from a call is not looked at for every price. From those at which everybody was looked at last,
+
+        an account that was not called since may be called only if   ln(backing / owed) <= largest fall + largest rise  [logs]
+    and only if it holds or owes something whose price is another.
+    """
 
     def __init__(self, model: Model) -> None:
         self.legs, self.book = legs_of(model), model.positions.tables
@@ -56,21 +64,62 @@ class Lending:
         legs, self.first = self.legs, int(self.book.first_debt[0])
         place = np.arange(len(legs.account)) - legs.first[legs.account]
         self.column = np.where(legs.debt, place - legs.collaterals[legs.account] + self.first, place)  # [K]
+        self.then = np.full(len(model.positions.reserves), np.nan)  # [R] prices at which everybody was looked at
+        self.far = np.zeros(legs.accounts)  # [A] how far they were then
+        self.called = np.zeros(legs.accounts, np.bool_)  # [A] since then
+        self.last, self.due = self.then, np.zeros(0, np.int64)  # [R] prices at which some were looked at, and who could be called
+        at = np.arange(self.book.reserve.shape[1])
+        self.used = np.where(at < self.first, at < self.book.collaterals[:, None], at - self.first < self.book.debts[:, None])
+        self.odd = legs.total(np.ones(len(legs.amount)), legs.amount < 0.0) > 0.0  # [A] holds a remainder that is below 0
+        self.before: list[tuple[np.ndarray, np.ndarray]] | None = None  # accounts and what they had before a call, to be undone
 
     def values(self, price: np.ndarray) -> np.ndarray:
         """Worth of each leg [K], USD. price: [R] USD."""
-        legs = self.legs
-        return np.asarray(self.amount[legs.account, self.column] * price[legs.reserve])
+        return np.asarray(self.amount[self.legs.account, self.column] * price[self.legs.reserve])
 
     def unhealthy(self, price: np.ndarray) -> np.ndarray:
         """Numbers of the accounts that may be called."""
-        legs, value = self.legs, self.values(price)
-        debt = legs.total(value, legs.debt)
-        return np.flatnonzero((debt > 0.0) & (legs.total(value * legs.threshold, ~legs.debt) < debt))
+        some = self.due if np.array_equal(price, self.last) else self.near(price)
+        if len(some) > MANY * self.legs.accounts:
+            some = np.arange(self.legs.accounts)
+        backing, owed = self.standing(some, price)
+        if len(some) == self.legs.accounts:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                self.far = np.where(self.odd, -np.inf, np.where(owed > 0.0, np.log(backing / owed), np.inf))
+            self.then, self.called = price, np.zeros(self.legs.accounts, np.bool_)
+        self.last, self.due = price, some[(owed > 0.0) & (backing < owed)]
+        self.called = self.called.copy()  # others may share it
+        self.called[self.due] = True
+        return self.due
+
+    def near(self, price: np.ndarray) -> np.ndarray:
+        """Numbers of accounts, ascending, without those who can surely not be called."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            moved = np.log(price / self.then)
+        if not np.isfinite(moved).all():
+            return np.arange(self.legs.accounts)
+        way = (moved.max(initial=0.0) - moved.min(initial=0.0)) * (1.0 + ROUNDING) + ROUNDING
+        touched = ((moved != 0.0)[self.book.reserve] & self.used).any(axis=1)[self.book.signature]  # [A] holds or owes what moved
+        return np.flatnonzero((self.far <= way) & touched | self.called)
+
+    def standing(self, some: np.ndarray, price: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(collateral times thresholds, debt) of some accounts, USD."""
+        legs = self.legs
+        if len(some) == legs.accounts:
+            value = self.values(price)
+            return legs.total(value * legs.threshold, ~legs.debt), legs.total(value, legs.debt)
+        size = legs.collaterals[some] + legs.debts[some]
+        account = np.repeat(np.arange(len(some)), size)  # [k] of each of their legs, among them
+        of = np.repeat(legs.first[some] - np.cumsum(size) + size, size) + np.arange(len(account))
+        debt, value = legs.debt[of], self.amount[some[account], self.column[of]] * price[legs.reserve[of]]
+        owed = np.bincount(account[debt], value[debt], len(some))
+        return np.bincount(account[~debt], (value * legs.threshold[of])[~debt], len(some)), owed
 
     def call(self, price: np.ndarray) -> np.ndarray:
         """One call on everybody who may be called: units sold by (collateral, debt) [R, R]."""
         out, rows = np.zeros((len(price), len(price))), self.unhealthy(price)
+        if self.before is not None:
+            self.before.append((rows, self.amount[rows]))
         for number, phase in self.rules:
             mine = rows[self.protocol[rows] == number]
             if len(mine):
@@ -171,11 +220,25 @@ class ForcedSales:
 
     def copy(self) -> ForcedSales:
         """The same, to be called without touching this one."""
+        other = self.aside()
+        other.lending.amount = self.lending.amount.copy()
+        return other
+
+    def aside(self) -> ForcedSales:
+        """The same but for what accounts that borrow have, which is shared."""
         other = copy.copy(self)
         other.lending, other.margined = copy.copy(self.lending), copy.copy(self.margined)
-        other.lending.amount = self.lending.amount.copy()
         other.margined.size, other.margined.units = self.margined.size.copy(), self.margined.units.copy()
         return other
+
+    def would(self, price: np.ndarray) -> np.ndarray:
+        """What `settle` would sell, and everybody is as before."""
+        other = self.aside()
+        other.lending.before = []
+        sold = other.settle(price)
+        for rows, amount in reversed(other.lending.before):
+            self.lending.amount[rows] = amount
+        return sold
 
     def call(self, price: np.ndarray) -> np.ndarray:
         """Call everybody once: units sold by force of each kind [kinds]. price: [R] seen, USD."""

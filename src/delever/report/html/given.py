@@ -10,6 +10,7 @@ from delever.analysis.change_beside import between, kept_change
 from delever.analysis.comparison import Comparison, changed, compared
 from delever.analysis.contagion import KEPT
 from delever.analysis.feedback import STEP, TO, criticality_of
+from delever.analysis.first_walls import within_reach
 from delever.analysis.position_prices import prices_of
 from delever.analysis.reverse_beside import kept_reverse
 from delever.analysis.shocks import Walk
@@ -101,5 +102,5 @@ def leading(run: Run) -> list[str]:
     """Assets whose walls are shown: whose fall by 30 % puts most debt and positions within reach, of those that have a market."""
     known = run.world.assets
     assets = [name for name in run.model.layout.markets if name in known and not (known[name].perp or known[name].is_option)]
-    reach = {name: sum(map(walls.reached, wall_of(run.model, name, walls.SAID).totals.to_pylist())) for name in assets}
+    reach = within_reach(run.model, assets, walls.SAID)
     return sorted(assets, key=lambda name: -reach[name])[:MOST_WALLS]
