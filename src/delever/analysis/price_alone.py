@@ -20,7 +20,8 @@ def moves_alone(model: Model, found: Boundaries, amounts: Amounts, moves: np.nda
             out[at] = np.where(follows != 0.0, np.expm1(-found.distance[at] / follows), np.nan)
     lends = model.positions.tables.margin[model.positions.tables.signature] == 0
     looked_for = (found.kind == BASKET) & (market >= 0)
-    straight = looked_for & lends & np.isin(amounts.vectors, (0.0, 1.0)).all(axis=0)[market]
+    one_to_one = np.asarray(np.isin(amounts.vectors, (0.0, 1.0)).all(axis=0))  # [M]
+    straight = looked_for & lends & one_to_one[market]
     out[straight] = _straight(amounts, np.flatnonzero(straight), market[straight])
     for mine, of in ((lends & ~straight, _lending), (~lends, _margin)):
         at = np.flatnonzero(mine & looked_for)
