@@ -429,3 +429,16 @@ def test_of_an_exchange_n_rests_on_the_positions_that_are_closed() -> None:
     assert level["accounts"] == 12
     assert level["largest"] == pytest.approx(9.0 / (9.0 + 11 * 3.0), rel=1e-9)
     assert "so few" not in str(criticality_report("perps", found).sections[0])
+
+
+def test_who_is_far_from_a_call_need_not_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bits as where everybody is looked at for every price."""
+    falls = np.random.default_rng(2).uniform(0.02, 0.7, 400)
+    reserves = {"ETH": 4000.0, "USD": 4000.0 * PRICE}
+    world = lending(loans(falls), {"kind": "constant_product", "pair": "ETH/USD", "reserves": reserves})
+    found = criticality(world, "ETH", "-50%", "2%")
+    for many in (-1.0, 2.0):  # everybody always; nobody who is far, after the first time
+        monkeypatch.setattr("delever.analysis.forced_sales.MANY", many)
+        other = criticality(world, "ETH", "-50%", "2%")
+        assert found.levels.equals(other.levels) and found.matrix.equals(other.matrix) and found.pace.equals(other.pace)
+    assert max(n for n in found.levels["n"].to_pylist() if n is not None) > 0.1

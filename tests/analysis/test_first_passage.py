@@ -230,3 +230,37 @@ def test_two_prices_that_are_one_for_the_account_are_one(closed: dict[str, dict[
 def test_mistakes_are_named(asked: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         dl.first_passage(mixed_world(), **asked)
+
+
+def three_coins(paths: int) -> World:
+    """120 loans on two coins that move by themselves, some near and some far, one of which grows fast."""
+    rng = np.random.default_rng(4)
+    legs: list[Leg] = []
+    for i in range(120):
+        held = rng.uniform(2.0, 12.0, 2)
+        legs += [(f"a{i}", "ETH", "collateral", held[0]), (f"a{i}", "BTC", "collateral", held[1] / 20.0),
+                 (f"a{i}", "USD", "debt", float(held @ [1000.0, 1000.0] * 0.8 / rng.uniform(0.9, 2.5)))]
+    terms = {"liquidation_threshold": 0.8, "incentive": 0.05}
+    return one_market(legs, assets={"ETH": {"price": 1000.0}, "BTC": {"price": 20_000.0}},
+                      parameters={"BTC": terms, "USD": terms | {"borrow_rate": 3.0}},
+                      scenario={"horizon": 7200, "paths": paths, "events": [fall(0.1, 3600.0)],
+                                "prices": {"kind": "lognormal", "volatility": {"ETH": 3.0, "BTC": 2.0}}})
+
+
+@pytest.mark.parametrize("paths", [1, 7])
+def test_who_is_far_from_his_boundary_need_not_be_valued(paths: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = dl.first_passage(three_coins(paths), simulate=True)
+    monkeypatch.setattr("delever.analysis.passage_paths.MANY", -1.0)  # everybody, in every step
+    slow = dl.first_passage(three_coins(paths), simulate=True)
+    assert {row["boundary"] for row in fast.accounts.to_pylist()} >= {"basket"}
+    reached = fast.accounts["probability"].to_numpy()
+    assert 0.0 < reached.mean() < 1.0 and fast.accounts.equals(slow.accounts) and fast.times.equals(slow.times)
+
+
+def test_of_amounts_that_follow_one_to_one_the_move_alone_is_found_without_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    from delever.analysis import price_alone
+
+    found = dl.first_passage(three_coins(1)).accounts["move"].to_numpy()
+    monkeypatch.setattr(price_alone.np, "isin", lambda array, values: np.zeros(array.shape, np.bool_))
+    looked_for = dl.first_passage(three_coins(1)).accounts["move"].to_numpy()
+    assert np.isfinite(found).sum() > 60 and found == pytest.approx(looked_for, abs=1e-12, nan_ok=True)

@@ -113,8 +113,8 @@ def test_its_title_says_what_the_interval_carries() -> None:
         "all": least(everything, eth, sale, push), "joint": least(everything), "none": least(everything | {"found": "holds"}),
         "already": least(everything | {"found": "already"}), "push": least(push)}.items()}
     assert said == {
-        "all": "It takes a fall of ETH by 12 % (95 % interval 10 % to 15 %) to reach “any bad debt” on half of paths; the cheapest "
-               "way, a sale of 2,000 ETH, costs 500k USD",
+        "all": "It takes a fall of ETH by 12 % (95 % interval 10 % to 15 %) to reach “any bad debt” on half of paths; the "
+               "cheapest way, a sale of 2,000 ETH, costs 500k USD",
         "joint": "It takes a fall of all prices by 10 % to reach “any bad debt” on half of paths",
         "none": "Nothing that was tried reaches “any bad debt” on half of paths",
         "already": "“any bad debt” is reached on half of paths before anything is done",

@@ -224,7 +224,7 @@ def test_whom_deleveraging_closed_is_named(both: Run) -> None:
 def test_of_many_accounts_the_ratio_is_measured_in_coarser_steps_and_the_nearest_stand_first(
         both: Run, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "<dt>Steps</dt><dd>1\u00a0% of the price</dd>" in text
-    monkeypatch.setattr("delever.report.html.given.MANY", 1)
+    monkeypatch.setattr("delever.report.html.given.COARSER", ((1, 0.05), (10_000, 0.1)))
     assert "<dt>Steps</dt><dd>5\u00a0% of the price</dd>" in html_report(both)
     table = pa.table({"account": ["a", "b", "c"], "move": pa.array([-0.3, None, 0.1])})
     assert nearest(table, 9)["account"].to_pylist() == ["c", "a"] and nearest(table, 1).num_rows == 1

@@ -16,6 +16,7 @@ import numpy as np
 
 from delever.analysis.exits import Exits, Flow, Way
 from delever.analysis.margins import MarginBook
+from delever.analysis.tables import numbered
 from delever.analysis.valuation import legs_of
 from delever.analysis.walls import Pairs
 from delever.run.assemble import Model
@@ -74,7 +75,7 @@ def sellers_of(model: Model, exits: Exits, seen: np.ndarray) -> Sellers:
     number = {name: i for i, name in enumerate(model.layout.assets)}
     asset = np.array([number[name] for name in assets], np.int64)
     pair = asset[joined["sold"]] * len(number) + asset[joined["owed"]]
-    codes, way = np.unique(pair, return_inverse=True)
+    codes, way = numbered(pair, len(number) ** 2)
     names = tuple((model.layout.assets[c // len(number)], model.layout.assets[c % len(number)]) for c in codes.tolist())
     locked = Locked(*(np.concatenate(column) for column in zip(
         *((part.locked.account + at, part.locked.reserve, part.locked.usd) for part, at in zip(parts, start, strict=False)),
@@ -82,7 +83,7 @@ def sellers_of(model: Model, exits: Exits, seen: np.ndarray) -> Sellers:
     return Sellers(
         joined["protocol"], joined["account"], {basis: np.concatenate([part.debt[basis] for part in parts]) for basis in BASES},
         {basis: np.concatenate([part.collateral[basis] for part in parts]) for basis in (ORACLE, MARKET)}, joined["cash"], of,
-        joined["units"], way.ravel(), market[joined["owed"]], tuple(exits.way(*name) for name in names), names, locked,
+        joined["units"], way, market[joined["owed"]], tuple(exits.way(*name) for name in names), names, locked,
         parts[1].closed)
 
 

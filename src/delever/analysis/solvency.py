@@ -159,7 +159,9 @@ def look_at(model: Model, e: np.ndarray, seen: np.ndarray, shock: float) -> Look
     alone = np.zeros(count)
     for number in range(count):
         mine = sellers.protocol == number
-        alone[number] = float(short(sellers.debt[EXIT], fetched(sellers, exits, mine)[0])[mine].sum()) if mine.any() else 0.0
+        if mine.any():
+            brings = worth if mine.all() else fetched(sellers, exits, mine)[0]
+            alone[number] = float(short(sellers.debt[EXIT], brings)[mine].sum())
     rows = figures(model, exits, seen, sellers, worth, shorts, alone)
     totals = [column._replace(values=[np.sum(column.values)]) for column in rows if column.name != "equity_alone_usd"]
     at = Column("shock", "share", np.full(count, shock), "move of what is shocked, of several of the lead")

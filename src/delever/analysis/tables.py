@@ -31,6 +31,14 @@ def named(names: Sequence[str], numbers: np.ndarray) -> pa.Array:
     return pa.array(names, pa.string()).take(pa.array(numbers))
 
 
+def numbered(codes: np.ndarray, many: int) -> tuple[np.ndarray, np.ndarray]:
+    """(codes that there are, ascending; place of each row's among them). codes: [rows] from 0 to many - 1, few of them."""
+    there = np.flatnonzero(np.bincount(codes, minlength=many))
+    place = np.zeros(many, np.int64)
+    place[there] = np.arange(len(there))
+    return there, place[codes]
+
+
 def _field(column: Column, array: pa.Array) -> pa.Field:
     metadata = {"unit": column.unit, "meaning": column.meaning}
     return pa.field(column.name, array.type, metadata={key: text for key, text in metadata.items() if text})

@@ -18,7 +18,7 @@ import pyarrow as pa
 from delever.analysis.joint_shocks import REMEDY, Joint, effects, parse_joint
 from delever.analysis.margins import MarginBook, reached, unhealthy_positions
 from delever.analysis.shocks import FIVES, Shocks, Walk, parse_shocks
-from delever.analysis.tables import Column, named, table
+from delever.analysis.tables import Column, named, numbered, table
 from delever.analysis.valuation import Legs, callable_now, chain, health, legs_of, market_of, sensitivity
 from delever.catalog.days import find
 from delever.core.jit import interpreted
@@ -165,7 +165,7 @@ class Pairs:
         self.bare = np.flatnonzero(legs.debt & (legs.collaterals[legs.account] == 0))  # [B] leg
         kinds = len(reserves) + 1  # the last stands for no collateral
         backing = np.append(legs.reserve[self.collateral], np.full(len(self.bare), kinds - 1))
-        code, kind = np.unique(backing * kinds + legs.reserve[np.append(self.debt, self.bare)], return_inverse=True)
+        code, kind = numbered(backing * kinds + legs.reserve[np.append(self.debt, self.bare)], kinds**2)
         self.kind, self.bare_kind = kind[: len(self.debt)], kind[len(self.debt) :]  # [N], [B]
         assets = [*(asset for _, asset in reserves), NO_COLLATERAL]
         of_debt = [reserves[c % kinds] for c in code.tolist()]

@@ -32,7 +32,7 @@ APART = 0.1  # between the prices at which all is sold, share
 MOST_WALLS = 2  # figures
 CHANGES = "how much of each difference is of {}; it takes up to {} further run{}: delever report RUN OTHER --change"
 MOST_CALLS = 5_000  # on a path that is played again and told
-MANY, COARSE = 50_000, 0.05  # accounts beyond which the branching ratio is measured in coarser steps of the price
+COARSER = ((50_000, 0.05), (500_000, 0.1))  # accounts beyond which the branching ratio is measured in such steps of the price
 
 
 def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -> Given:
@@ -52,7 +52,7 @@ def given_of(run: Run, others: Sequence[Run] = (), labels: Sequence[str] = ()) -
     if spread is None and len(run.world.protocols) > 1:
         missing["contagion"] = "it takes further runs, with each protocol spared: delever report RUN --contagion"
     comparison, changes, differing = variants(run, others, labels, missing)
-    step = STEP if len(run.model.positions.accounts) <= MANY else COARSE
+    step = max((wide for many, wide in COARSER if len(run.model.positions.accounts) > many), default=STEP)
     feedback = {asset: criticality_of(run.model, asset, TO, Walk(step, None)) for asset in list(found)[:1]}
     exit_prices = {asset: solvency_of(run.model, SHOCKS, asset, Walk(APART)) for asset in list(found)[:1]}
     told = worst_of(run)
