@@ -80,3 +80,11 @@ def test_a_refused_tail_counts_neither_way() -> None:
     row, none = (judged({"VaR": (0.9, one)}, iter(samples))[0] for one in (estimate, lambda x, w: estimate(x + 9.0, w)))
     assert (row["holds"], row["truth_above"], row["refused"]) == (0.6667, 0.3333, 0.25)
     assert none["refused"] == 1.0 and "holds" not in none
+
+
+def test_a_report_of_a_large_book_is_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.report", "--accounts", "1000", "--paths", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["cpu_s"] > 0.0 and 0.1 < found["size_mb"] < 3.0
