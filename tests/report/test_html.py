@@ -138,7 +138,7 @@ def test_the_worst_path_is_told_with_its_causes(both: Run, text: str) -> None:
     found = worst(both)
     assert found is not None and found.path == int(np.argmax(bearers(both).total)) and found.loss == bearers(both).total.max()
     assert f"The worst path ({found.path}) loses" in Page(text).seen
-    sentences = re.findall(r"<li>(.*?)</li>", text.split('<ol class="steps">')[1].split("</ol>")[0])
+    sentences = re.findall(r"<li>(.*?)</li>", text.split('id="worst"')[1].split('<ol class="steps">')[1].split("</ol>")[0])
     assert len(sentences) >= 3 and any("the insurance fund of perps cannot serve in full, because perps had called" in one
                                        for one in sentences)
     assert found.dry == [("perps", "insurance_fund", both.paths["insurance_fund_dry.perps"][found.path].as_py())]

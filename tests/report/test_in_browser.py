@@ -85,8 +85,9 @@ def test_positions_are_sorted_searched_and_saved(visit: Any, tmp_path: Path) -> 
     page = visit("full")
     rows = page.locator("#accounts tbody tr")
     count = rows.count()
-    page.locator("#accounts th button").nth(4).click()  # worth, the largest first
-    worth = [float(value) for value in page.locator("#accounts tbody tr td:nth-child(5)").evaluate_all(
+    place = page.locator("#accounts th button").all_inner_texts().index("worth, USD")
+    page.locator("#accounts th button").nth(place).click()  # the largest first
+    worth = [float(value) for value in page.locator(f"#accounts tbody tr td:nth-child({place + 1})").evaluate_all(
         "cells => cells.map(cell => cell.dataset.v)")]
     assert worth == sorted(worth, reverse=True) and len(worth) == count > 3
     page.fill("#find", "001")
@@ -96,7 +97,7 @@ def test_positions_are_sorted_searched_and_saved(visit: Any, tmp_path: Path) -> 
         page.click("#save")
     saved.value.save_as(tmp_path / "positions.csv")
     lines = (tmp_path / "positions.csv").read_text().splitlines()
-    assert len(lines) == 1 + shown and lines[0].startswith('"account","protocol"')
+    assert len(lines) == 1 + shown and lines[0].startswith('"account","owner","protocol"')
 
 
 def test_marks_are_walked_with_the_keyboard(visit: Any) -> None:

@@ -12,6 +12,7 @@ from delever.report.html.theme import MONEY, C, chart, drawn, needed
 
 AS_BARS = 300  # paths that are drawn one by one
 NOTHING = 1.0  # a loss below is none [USD]
+BESIDE = 0.35  # of the paths, above which the mean is written
 GAP = 0.08  # of a bar
 
 
@@ -35,6 +36,7 @@ def losses(given: Given) -> Figure:
         for i, (p, at) in enumerate(zip(shown, place, strict=True))
     ]
     top = max(float(total.max()) * 1.24, 1.0)
+    low = float(np.quantile(total, BESIDE)) < mean  # there is room on the line
 
     def make(narrow: bool) -> Any:
         alt = needed()
@@ -49,8 +51,8 @@ def losses(given: Given) -> Figure:
         bars = chart(rows).mark_rect().encode(x=x, x2="b:Q", y=y, y2="usd:Q", color=tint, description="d:N")
         level = chart([{"usd": mean}]).mark_rule(strokeDash=[4, 3], aria=False).encode(y="usd:Q")
         name = (
-            chart([{"usd": top * 0.985, "a": 0.005, "t": f"mean {usd(mean)}, dashed"}])
-            .mark_text(align="left", baseline="top", fontWeight=600)
+            chart([{"usd": mean if low else top * 0.985, "a": 0.005, "t": f"mean {usd(mean)}{'' if low else ', dashed'}"}])
+            .mark_text(align="left", baseline="bottom" if low else "top", dy=-4 if low else 0, fontWeight=600)
             .encode(x=x, y="usd:Q", text="t:N")
         )
         at = chart([{"a": 0.95}]).mark_rule(strokeDash=[2, 3], aria=False).encode(x="a:Q")
