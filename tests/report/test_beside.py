@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
 import delever as dl
 from delever.analysis.change_beside import between, change_of, kept_change
@@ -21,6 +22,7 @@ from delever.analysis.reverse_beside import WITHOUT, kept_reverse, reverse_of
 from delever.analysis.solvency import solvency_of
 from delever.analysis.tails import FIGURES, THRESHOLDS
 from delever.analysis.walls import wall_of
+from delever.cli.main import app
 from delever.model.world import World
 from delever.report.html import breaks, exits, hinges, tails, why
 from delever.report.html.figure import Given, usd
@@ -212,3 +214,21 @@ def test_which_walls_are_shown_is_read_off_the_same_books(run: Run) -> None:
     for name, usd_reached in within_reach(run.model, ["ETH", "WBTC"], SAID).items():
         rows = wall_of(run.model, name, SAID).totals.to_pylist()
         assert usd_reached == pytest.approx(sum(map(reached, rows))) and usd_reached > sum(map(bad_debt, rows))
+
+
+@pytest.mark.parametrize(("more", "says"), [
+    (["--change"], "--change needs a second run; name what it is compared with"),
+    (["--limit", "any good debt"], 'any good debt'), (["--limit", "liquidated > 20 apples"], "20 apples")])
+def test_what_cannot_be_added_is_one_clear_line(run: Run, more: list[str], says: str) -> None:
+    done = CliRunner().invoke(app, ["report", str(run.folder), *more])
+    assert done.exit_code == 2 and says in done.output and done.output.startswith("delever: ") and done.output.count("\n") == 1
+
+
+def test_a_limit_that_is_asked_for_is_searched_for_the_assets_whose_walls_are_shown(
+        run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("delever.analysis.reverse_beside.reverse_of", lambda *given: asked.append(given[1:3]))
+    monkeypatch.setattr("delever.report.html.page.write_report", lambda *runs, to, labels: to)
+    page = tmp_path / "page.html"
+    done = CliRunner().invoke(app, ["report", str(run.folder), "--limit", "any bad debt", "--out", str(page)])
+    assert done.exit_code == 0 and asked == [("any bad debt", ["ETH", "WBTC"])]

@@ -70,6 +70,8 @@ def run(folders: Sequence[Path], out: Path | None, labels: Sequence[str], pdf: P
         if labels and len(labels) != len(folders) - 1:
             count = len(folders) - 1
             raise InputError("are not one a further run", "--label", ", ".join(labels), f"name {count}, in their order")
+        if more.change and len(folders) == 1:
+            raise InputError("needs a second run", "--change", remedy="name what it is compared with: delever report RUN OTHER")
         first, *others = [open_run(folder) for folder in folders]
         add(first, others, more)
         written = write_report(first, *others, to=out, labels=labels)
