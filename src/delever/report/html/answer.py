@@ -154,11 +154,12 @@ def _ratio(asset: str, found: Criticality) -> Card:
     """The highest branching ratio, and where."""
     rows = [row for row in found.levels.to_pylist() if row["n"] is not None]
     top = max(rows, key=lambda row: float(row["n"]))
-    n = float(top["n"])
+    n, many = float(top["n"]), int(top["accounts"] or 0)
+    whom = f"{many:,} account{'' if many == 1 else 's'}"
     return Card(
         f"Feeds on itself at {asset} {signed(float(top['shock']))}" if n > 1.0 else "Does not feed on itself",
         f"n = {magnitude(n)}",
-        f"there 1\u00a0USD sold by force forces {usd(n)} more" if n > 0.0 else "nothing is sold by force",
+        f"there 1\u00a0USD sold by force forces {usd(n)} more; rests on {whom}" if n > 0.0 else "nothing is sold by force",
         "branching ratio where it is highest; above 1 a forced sale forces a larger one; an upper bound",
         "ratio",
         n > 1.0,

@@ -59,7 +59,7 @@ def figure(asset: str, found: Criticality) -> Figure:
         drawn(make),
         (
             ("n", "forced sale per further unit of fall x fall per unit sold; above 1 a sale forces a larger one"),
-            ("Rests on", rests_on(found)),
+            ("Rests on", rests_on(found).replace(" -", " −")),
             ("Leaves out", "outside buyers who come back, owners who answer, late oracles: an upper bound"),
             *cut,
             *([("Steps", f"{pct(abs(edges[1] - edges[0]))} of the price")] if len(edges) > 1 else []),

@@ -48,8 +48,8 @@ def figure(given: Given, asset: str, found: Solvency) -> Figure:
     now = min(rows, key=lambda row: abs(row["shock"]))
     part = at["hidden_debt_usd"] / at["debt_usd"] if at["debt_usd"] else 0.0
     hides = at["equity_market_usd"] - at["equity_exit_usd"]
-    title = (f"If all who owe sold all they have at once at {asset} {signed(at['shock'])}, {usd(-at['equity_exit_usd'])} of the "
-             f"{usd(at['debt_usd'])} owed would not be covered: {usd(hides)} of it because they sell")
+    title = (f"If all who owe sold at once as much as they must at {asset} {signed(at['shock'])}, {usd(-at['equity_exit_usd'])} "
+             f"of the {usd(at['debt_usd'])} owed would not be covered: {usd(hides)} of it because they sell")
     return Figure(
         f"exits-{asset}", title, f"Owed beyond what stands against it by price of {asset}, all protocols, USD", drawn(make),
         (("At exit", AT_EXIT.removeprefix("At exit: ")),
@@ -74,7 +74,7 @@ def bridge(given: Given, asset: str, at: Mapping[str, Any]) -> Iterator[str]:
            f"the oracles’ prices, before anybody sells{'' if same else f'; the wall counts {usd(bad)} as bad debt'}.")
     if abs(at_market - by_oracle) >= 1.0:
         yield f"{more(at_market - by_oracle)} at the market’s prices instead of the oracles’."
-    yield (f"{more(at_exit - at_market)} because all who owe sell all they have at once and get less for it the more is sold: "
+    yield (f"{more(at_exit - at_market)} because all who owe sell at once as much as they must, and get less the more is sold: "
            f"{usd(at_exit)} in all.")
     yield (f"Beside them, the run lost {usd(given.losses.mean[0])} on average within {given.horizon}: its prices are the "
            "scenario’s, it sells no more than is liquidated, and time passes between sales.")
