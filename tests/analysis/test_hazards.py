@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from delever.analysis.hazards import fit_hazard
+from delever.analysis.hazards import fit_factor, fit_hazard, fit_watching
 from delever.model.errors import InputError
 
 TRUE = np.array([0.01, 0.3, 0.04])  # far, near [1/day], scale
@@ -64,3 +64,42 @@ def test_a_panel_that_tells_nothing_is_refused() -> None:
         fit_hazard(x, 1.0, np.array([True, True]))
     with pytest.raises(InputError, match="not above 0"):
         fit_hazard(np.array([0.0, 0.2]), 1.0, np.array([True, False]))
+
+
+def test_what_multiplies_a_hazard_is_found_within_its_error() -> None:
+    """Thirty panels of hazards times e^(0.3 + 0.2 z)."""
+    misses = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        expected, z = 0.02 * rng.uniform(0.5, 2.0, 10_000), rng.normal(0.0, 1.5, 10_000)
+        found, error = fit_factor(expected, z, rng.random(10_000) < -np.expm1(-expected * np.exp(0.3 + 0.2 * z)))
+        misses.append((found - 0.2) / error)
+    assert abs(np.mean(misses)) < 4.0 / math.sqrt(30.0) and 0.6 < np.std(misses) < 1.4
+
+
+def test_a_factor_of_a_constant_is_refused() -> None:
+    with pytest.raises(InputError, match="one value throughout"):
+        fit_factor(np.full(3, 0.1), np.ones(3), np.array([True, False, False]))
+
+
+@pytest.mark.parametrize("share", [0.4, 1.0])
+def test_who_never_acts_is_told_from_who_had_no_time_to(share: float) -> None:
+    """1,000 owners with 1 to 40 days each; those who watch act at 3 % a day: 95 % intervals hold the share."""
+    held = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        owner = np.repeat(np.arange(1000), rng.integers(1, 41, 1000))
+        acted = rng.random(len(owner)) < np.where((rng.random(1000) < share)[owner], -np.expm1(-0.03), 0.0)
+        expected = np.full(len(owner), 0.03 * share)
+        found = fit_watching(expected, acted, owner)
+        held.append(found.low <= share <= found.high)
+        assert found.share * found.factor == pytest.approx(1.0, abs=0.25)
+        assert found.idle == 1000 - len(np.unique(owner[acted]))
+        assert found.alone == pytest.approx(np.exp(-np.bincount(owner) * 0.03 * share).sum())
+        assert (found.gain > 10.0) == (share < 1.0)
+    assert np.mean(held) >= 0.8
+
+
+def test_nobody_who_acts_is_refused() -> None:
+    with pytest.raises(InputError, match="nobody is seen to watch"):
+        fit_watching(np.full(3, 0.1), np.zeros(3, bool), np.arange(3))

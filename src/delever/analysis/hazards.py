@@ -22,6 +22,7 @@ from delever.model.errors import InputError
 STARTS = ((0.005, 0.1, 0.03), (0.05, 1.0, 0.05), (0.001, 0.02, 0.1), (0.5, 5.0, 0.02))  # far, near [1/day], scale
 LEAST = math.log(1e-9)  # a log below which a number is nothing
 STEPS, ENOUGH = 200, 1e-9  # Fisher steps, and the gain of log likelihood below which they end
+SHARES, FACTORS = np.linspace(0.01, 1.0, 100), np.exp(np.linspace(-2.0, 4.0, 121))  # the grid of `fit_watching`
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def fit_hazard(x: np.ndarray, days: np.ndarray | float, acted: np.ndarray, clust
     theta, value = found
     slope, weight, residual = _parts(theta, x, dt, acted)
     far, near, scale = np.exp(theta).tolist()
-    return Hazard(far, near, scale, _errors(slope, weight, residual, clusters), value, len(x), int(acted.sum()))
+    errors = _errors(slope, weight, residual, clusters).tolist()
+    return Hazard(far, near, scale, tuple(errors), value, len(x), int(acted.sum()))
 
 
 def climb(theta: np.ndarray, x: np.ndarray, dt: np.ndarray, acted: np.ndarray) -> tuple[np.ndarray, float]:
@@ -102,14 +104,81 @@ def _parts(theta: np.ndarray, x: np.ndarray, dt: np.ndarray, acted: np.ndarray) 
 
 
 def _errors(slope: np.ndarray, weight: np.ndarray, residual: np.ndarray, clusters: Sequence[np.ndarray]
-            ) -> tuple[float, float, float]:
-    """Standard errors of the logs, the largest over ways to cluster; none is each row by itself."""
+            ) -> np.ndarray:
+    """Standard errors [k], the largest over ways to cluster; none is each row by itself."""
     inverse = np.linalg.pinv((slope * weight[:, None]).T @ slope)
     score = slope * (weight * residual)[:, None]
     found = []
     for of in clusters or (np.arange(len(slope)),):
         number = np.unique(of, return_inverse=True)[1]
-        summed = np.column_stack([np.bincount(number, score[:, k]) for k in range(3)])
+        summed = np.column_stack([np.bincount(number, column) for column in score.T])
         found.append(np.sqrt(np.maximum(np.diag(inverse @ (summed.T @ summed) @ inverse), 0.0)))
-    far, near, scale = np.max(found, axis=0).tolist()
-    return far, near, scale
+    return np.asarray(np.max(found, axis=0))
+
+
+def fit_factor(expected: np.ndarray, z: np.ndarray, acted: np.ndarray, clusters: Sequence[np.ndarray] = ()
+               ) -> tuple[float, float]:
+    """(b, its standard error) of p = 1 - e^(-H e^(a + b z)): what a unit of z multiplies a known hazard by is e^b.
+
+    expected: [rows] H, hazard times span; z: [rows]; acted: [rows] bool; clusters: as of `fit_hazard`. Fisher scoring in a and b.
+    """
+    z, theta = np.asarray(z, float), np.zeros(2)
+    if z.min() == z.max():
+        raise InputError("has one value throughout", "z", float(z[0]), "a factor needs two that differ")
+    for _ in range(STEPS):
+        slope, weight, residual = _factor_parts(theta, expected, z, acted)
+        step = np.linalg.solve((slope * weight[:, None]).T @ slope, slope.T @ (residual * weight))
+        theta = theta + np.clip(step, -1.0, 1.0)
+        if np.abs(step).max() < ENOUGH:
+            break
+    return float(theta[1]), float(_errors(*_factor_parts(theta, expected, z, acted), clusters)[1])
+
+
+def _factor_parts(theta: np.ndarray, expected: np.ndarray, z: np.ndarray, acted: np.ndarray
+                  ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `_parts`, of a and b."""
+    exposure = np.maximum(expected * np.exp(theta[0] + theta[1] * z), 1e-300)
+    stays, p = np.exp(-exposure), -np.expm1(-exposure)
+    return (stays * exposure)[:, None] * np.column_stack([np.ones_like(z), z]), 1.0 / np.maximum(p * stays, 1e-300), acted - p
+
+
+@dataclass(frozen=True)
+class Watching:
+    """share: of owners who ever act; factor: their hazard over that of all.
+
+    low, high: shares within 1.92 of the log likelihood's top (95 %, owners independent, the hazards known); gain: of log
+    likelihood over all of them acting alike. idle: owners who never acted; alone: how many there would be if all acted alike.
+    """
+
+    share: float
+    factor: float
+    low: float
+    high: float
+    gain: float
+    owners: int
+    idle: int
+    alone: float
+
+
+def fit_watching(expected: np.ndarray, acted: np.ndarray, owner: np.ndarray) -> Watching:
+    """Of owners with known hazards, the share w that acts at all, with k times these hazards; the others never do.
+
+        likelihood of an owner:  w prod p(k) + (1 - w) [he never acted],   p = 1 - e^(-k H) where he acted, else e^(-k H)
+    Who never acted may only have been lucky: with few days near the boundary most never act though all are alike. The top is
+    looked for on a grid. expected: [rows] H; acted: [rows] bool; owner: [rows]. InputError: nobody acted.
+    """
+    if not acted.any():
+        raise InputError("has no acts", "panel", None, "nobody is seen to watch")
+    number = np.unique(owner, return_inverse=True)[1]
+    idle = np.bincount(number, acted) == 0.0
+    of_owner = np.empty((len(idle), len(FACTORS)))
+    for k, factor in enumerate(FACTORS):
+        exposure = np.maximum(factor * expected, 1e-300)
+        of_owner[:, k] = np.bincount(number, np.where(acted, np.log(-np.expm1(-exposure)), -exposure))
+    active, lucky = of_owner[~idle].sum(axis=0), np.exp(of_owner[idle])
+    value = np.array([active + (~idle).sum() * math.log(w) + np.log(w * lucky + (1.0 - w)).sum(axis=0) for w in SHARES[:-1]]
+                     + [of_owner.sum(axis=0)])
+    top, best = value.max(axis=1), int(value.max(axis=1).argmax())
+    within = SHARES[top >= top[best] - 1.92]
+    return Watching(float(SHARES[best]), float(FACTORS[value[best].argmax()]), float(within[0]), float(within[-1]),
+                    float(top[best] - top[-1]), len(idle), int(idle.sum()), float(np.exp(-np.bincount(number, expected)).sum()))
