@@ -30,7 +30,7 @@ MARKETS = {"weth": ("ETH", 1.0), "wbtc": ("BTC", 1.0), "wsteth": ("ETH", 1.1465)
 START, DAY = datetime(2023, 10, 1, tzinfo=UTC).timestamp(), 86400.0  # of the first snapshot: assumption, see owners.py
 DISCOUNT, AMPLIFICATION = 0.09, 100.0  # of all three markets
 ROUNDED = 0.005  # a first band is rounded up by half a band on average
-GROWTH, SAME = 2e-3, 5e-6  # most that debts grow in a day; what counts as the same amount, as logs
+GROWTH, SAME = 1e-3, 5e-6  # most that debts grow in a day; what counts as the same amount, as logs
 LEAST_DEBT = 1000.0  # crvUSD; smaller loans are not worth an act
 
 
@@ -74,17 +74,24 @@ def states(file: Path) -> dict[str, np.ndarray]:
 
 
 def snapshots(rows: np.ndarray, window: int = 10) -> list[np.ndarray]:
-    """Rows cut where a snapshot ends: where most of the next rows have been seen since its beginning, a little less in debt."""
+    """Rows cut where a snapshot ends: where most of the next rows are those that it began with, a little more in debt.
+
+    Rows before these that nobody of the snapshot before could be belong to the new one, as far as it lacks as many.
+    """
     seen: dict[tuple[float, float], list[int]] = {}
     last = np.full(len(rows), -1)  # the last row of the same collateral and bands
     for i, (debt, held, bands) in enumerate(rows):
         before = seen.setdefault((held, bands), [])
         last[i] = next((j for j in reversed(before) if 0.0 <= debt / rows[j, 0] - 1.0 < GROWTH), -1)
         before.append(i)
-    starts = [0]
+    starts, old = [0], -1  # old: where the snapshot before the last began
     for i in range(1, len(rows)):
-        if last[i] >= starts[-1] and (last[i:i + window] >= starts[-1]).sum() > window / 2:
-            starts.append(i - (int(last[i]) - starts[-1]))  # as many of the old rows before it as of the new
+        ahead = last[i:i + window] - starts[-1]
+        if ahead[0] >= 0 and ((ahead >= 0) & (ahead < 2 * window)).sum() > window / 2:
+            new = int(ahead[0])  # at most so many that acted or came stand before him
+            while new and old >= 0 and (last[i - new:i] >= old).any():
+                new -= 1
+            starts, old = [*starts, i - new], starts[-1]
     return np.split(rows, starts[1:])
 
 

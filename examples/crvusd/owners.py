@@ -36,8 +36,8 @@ Estimate = tuple[float, float]  # a number and its standard error
 @dataclass(frozen=True)
 class Fits:
     """What the borrower-days say. hazards, sizes: by act; near: of defences below NEAR (gain, spread, repays, adds); anywhere:
-    the same of all; again: log factor of who defended before; often: of owners with DAYS_NEAR days below OFTEN_NEAR, defences;
-    watching, either: below NEAR, of defences, and of defences and closes."""
+    the same of all; again: log factor of who defended before; often: who watches, of owners with DAYS_NEAR days below OFTEN_NEAR,
+    of their defences there; watching: of defences everywhere; either: of defences and closes, as the actor has it."""
 
     rows: int
     owners: int
@@ -92,25 +92,23 @@ def fit(risk: Panel) -> Fits:
     below = risk.x < OFTEN_NEAR
     owner, days = np.unique(risk.owner[below], return_counts=True)
     often = below & np.isin(risk.owner, owner[days >= DAYS_NEAR])
-    both, either = expected["defend"] + expected["close"], defends | acted["close"]
     return Fits(
         len(risk.x), len(np.unique(risk.owner)), hazards,
         {name: fit_factor(expected[name], size, did, clusters) for name, did in acted.items()},
         fit_factor(expected["defend"], before(risk, defends).astype(float), defends, clusters),
         what_defences_are(risk.at(defends & near)), what_defences_are(risk.at(defends)),
         (int((defends & near).sum()), int(defends.sum())),
-        fit_watching(expected["defend"][often], defends[often], risk.owner[often]),
-        fit_watching(expected["defend"][near], defends[near], risk.owner[near]),
-        fit_watching(both[near], either[near], risk.owner[near]))
+        fit_watching(risk.x[often], 1.0, [defends[often]], risk.owner[often]),
+        fit_watching(risk.x, 1.0, [defends], risk.owner),
+        fit_watching(risk.x, 1.0, [defends, acted["close"]], risk.owner))
 
 
 def preset(fits: Fits) -> dict[str, float]:
-    """The fields of `defenders`. Hazards are of those who watch: the factor times those of all."""
-    defend, close, factor = fits.hazards["defend"], fits.hazards["close"], fits.either.factor
-    exact = {"watching": fits.either.share, "defend": factor * defend.near, "defend_scale": defend.scale,
-             "defend_far": factor * defend.far, "close": factor * close.near, "close_scale": close.scale,
-             "close_far": factor * close.far, "gain": fits.near["gain"][0], "spread": fits.near["spread"][0],
-             "repays": fits.near["repays"][0]}
+    """The fields of `defenders`. Hazards are of those who watch."""
+    defend, close = fits.either.hazards
+    exact = {"watching": fits.either.share, "defend": defend.near, "defend_scale": defend.scale, "defend_far": defend.far,
+             "close": close.near, "close_scale": close.scale, "close_far": close.far,
+             **{name: fits.near[name][0] for name in ("gain", "spread", "repays")}}
     return {name: float(f"{value:.2g}") for name, value in exact.items()}
 
 
@@ -162,12 +160,12 @@ def say(fits: Fits) -> None:
     for name, of, n in ((f"within {NEAR:.0%}", fits.near, fits.defences[0]), ("all", fits.anywhere, fits.defences[1])):
         row(name, f"{n}", *(f"{value:.3f} ({error:.3f})" for value, error in of.values()))
     print()
-    head("who watches", "loans", "never acted", "if all were alike", "watching (95 %)", "their hazard", "log likelihood")
-    for name, w in ((f"defences, {DAYS_NEAR} days or more within {OFTEN_NEAR:.0%}", fits.often),
-                    (f"defences, any day within {NEAR:.0%}", fits.watching),
-                    (f"defences and closes, any day within {NEAR:.0%}", fits.either)):
-        row(name, f"{w.owners}", f"{w.idle} ({w.idle / w.owners:.0%})", f"{w.alone:.0f} ({w.alone / w.owners:.0%})",
-            f"{w.share:.0%} ({w.low:.0%}-{w.high:.0%})", f"times {w.factor:.2f}", f"+{w.gain:.0f}")
+    head("who watches", "loans", "never acted", "if all were alike", "watching (95 %)", "log likelihood", "hazards of those")
+    for name, w in ((f"defences on days within {OFTEN_NEAR:.0%}, of who has {DAYS_NEAR} or more", fits.often),
+                    ("defences", fits.watching), ("defences and closes", fits.either)):
+        row(name, f"{w.owners:,}", f"{w.idle:,} ({w.idle / w.owners:.0%})", f"{w.alone:,.0f} ({w.alone / w.owners:.0%})",
+            f"{w.share:.0%} ({w.low:.0%}-{w.high:.0%})", f"+{w.gain:.0f}",
+            "; ".join(f"{one.far:.4f} + {one.near:.3f} e^(-x / {one.scale:.4f})" for one in w.hazards))
     print("\n" + snippet(fits))
 
 

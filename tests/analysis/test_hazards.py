@@ -43,7 +43,7 @@ def test_it_is_the_top_of_the_likelihood() -> None:
     top = np.log([found.far, found.near, found.scale])
     for k in range(3):
         for by in (-0.02, 0.02):
-            assert _log_likelihood(top + by * np.eye(3)[k], x, days, acted) < found.log_likelihood
+            assert _log_likelihood(top + by * np.eye(3)[k], x, days, acted, np.ones(len(x))) < found.log_likelihood
 
 
 def test_owners_that_differ_widen_the_errors() -> None:
@@ -84,22 +84,24 @@ def test_a_factor_of_a_constant_is_refused() -> None:
 
 @pytest.mark.parametrize("share", [0.4, 1.0])
 def test_who_never_acts_is_told_from_who_had_no_time_to(share: float) -> None:
-    """1,000 owners with 1 to 40 days each; those who watch act at 3 % a day: 95 % intervals hold the share."""
-    held = []
-    for seed in range(10):
+    """1,000 owners with 1 to 60 days each, two kinds of act: 95 % intervals hold the share, and hazards are the watchers'."""
+    held, near = [], []
+    for seed in range(6):
         rng = np.random.default_rng(seed)
-        owner = np.repeat(np.arange(1000), rng.integers(1, 41, 1000))
-        acted = rng.random(len(owner)) < np.where((rng.random(1000) < share)[owner], -np.expm1(-0.03), 0.0)
-        expected = np.full(len(owner), 0.03 * share)
-        found = fit_watching(expected, acted, owner)
+        owner = np.repeat(np.arange(1000), rng.integers(1, 61, 1000))
+        x, watches = rng.uniform(0.001, 0.3, len(owner)), (rng.random(1000) < share)[owner]
+        hazard = TRUE[0] + TRUE[1] * np.exp(-x / TRUE[2])
+        acts = [watches & (rng.random(len(owner)) < -np.expm1(-by * hazard)) for by in (1.0, 0.5)]
+        found = fit_watching(x, 1.0, acts, owner)
         held.append(found.low <= share <= found.high)
-        assert found.share * found.factor == pytest.approx(1.0, abs=0.25)
-        assert found.idle == 1000 - len(np.unique(owner[acted]))
-        assert found.alone == pytest.approx(np.exp(-np.bincount(owner) * 0.03 * share).sum())
-        assert (found.gain > 10.0) == (share < 1.0)
-    assert np.mean(held) >= 0.8
+        near.append([one.near for one in found.hazards])
+        assert found.low - 0.01 <= found.share <= found.high and found.owners == 1000
+        assert found.idle == 1000 - len(np.unique(owner[acts[0] | acts[1]]))
+        assert (found.gain > 10.0) == (share < 1.0) and (found.idle > 1.3 * found.alone) == (share < 1.0)
+    assert sum(held) >= 5
+    assert np.mean(near, axis=0) == pytest.approx([TRUE[1], 0.5 * TRUE[1]], rel=0.12)
 
 
 def test_nobody_who_acts_is_refused() -> None:
-    with pytest.raises(InputError, match="nobody is seen to watch"):
-        fit_watching(np.full(3, 0.1), np.zeros(3, bool), np.arange(3))
+    with pytest.raises(InputError, match="has 0 acts in 3 rows"):
+        fit_watching(np.full(3, 0.1), 1.0, [np.zeros(3, bool)], np.arange(3))

@@ -22,7 +22,7 @@ from delever.model.errors import InputError
 STARTS = ((0.005, 0.1, 0.03), (0.05, 1.0, 0.05), (0.001, 0.02, 0.1), (0.5, 5.0, 0.02))  # far, near [1/day], scale
 LEAST = math.log(1e-9)  # a log below which a number is nothing
 STEPS, ENOUGH = 200, 1e-9  # Fisher steps, and the gain of log likelihood below which they end
-SHARES, FACTORS = np.linspace(0.01, 1.0, 100), np.exp(np.linspace(-2.0, 4.0, 121))  # the grid of `fit_watching`
+SHARES, FACTORS = np.linspace(0.01, 1.0, 100), np.exp(np.linspace(-1.5, 1.5, 61))  # the grid of `fit_watching`
 
 
 @dataclass(frozen=True)
@@ -54,24 +54,28 @@ def fit_hazard(x: np.ndarray, days: np.ndarray | float, acted: np.ndarray, clust
         raise InputError("has distances or spans that are not above 0", "panel", None, "leave out who is eligible already")
     if acted.all() or not acted.any():
         raise InputError(f"has {int(acted.sum()):,} acts in {len(x):,} rows", "panel", None, "some must act, and some not")
-    found = max((climb(np.log(start), x, dt, acted) for start in STARTS), key=lambda one: one[1])
-    theta, value = found
-    slope, weight, residual = _parts(theta, x, dt, acted)
+    one = np.ones(len(x))
+    return _hazard(*max((climb(np.log(start), x, dt, acted, one) for start in STARTS), key=lambda one: one[1]), x, dt, acted, one,
+                   clusters)
+
+
+def _hazard(theta: np.ndarray, value: float, x: np.ndarray, dt: np.ndarray, acted: np.ndarray, counts: np.ndarray,
+            clusters: Sequence[np.ndarray]) -> Hazard:
     far, near, scale = np.exp(theta).tolist()
-    errors = _errors(slope, weight, residual, clusters).tolist()
+    errors = _errors(*_parts(theta, x, dt, acted, counts), clusters).tolist()
     return Hazard(far, near, scale, tuple(errors), value, len(x), int(acted.sum()))
 
 
-def climb(theta: np.ndarray, x: np.ndarray, dt: np.ndarray, acted: np.ndarray) -> tuple[np.ndarray, float]:
-    """(logs of far, near and scale at the top, log likelihood there), from a start."""
-    value = _log_likelihood(theta, x, dt, acted)
+def climb(theta: np.ndarray, x: np.ndarray, dt: np.ndarray, acted: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, float]:
+    """(logs of far, near and scale at the top, log likelihood there), from a start. counts: [rows] how much each does."""
+    value = _log_likelihood(theta, x, dt, acted, counts)
     for _ in range(STEPS):
-        slope, weight, residual = _parts(theta, x, dt, acted)
+        slope, weight, residual = _parts(theta, x, dt, acted, counts)
         information = (slope * weight[:, None]).T @ slope + 1e-9 * np.eye(3)
         step = np.clip(np.linalg.solve(information, slope.T @ (residual * weight)), -1.0, 1.0)
         for halved in range(30):
             tried = np.maximum(theta + step * 0.5**halved, LEAST)
-            there = _log_likelihood(tried, x, dt, acted)
+            there = _log_likelihood(tried, x, dt, acted, counts)
             if there > value:
                 break
         else:
@@ -82,9 +86,9 @@ def climb(theta: np.ndarray, x: np.ndarray, dt: np.ndarray, acted: np.ndarray) -
     return theta, value
 
 
-def _log_likelihood(theta: np.ndarray, x: np.ndarray, dt: np.ndarray, acted: np.ndarray) -> float:
+def _log_likelihood(theta: np.ndarray, x: np.ndarray, dt: np.ndarray, acted: np.ndarray, counts: np.ndarray) -> float:
     exposure = _exposure(theta, x, dt)[0]
-    return float(np.where(acted, np.log(-np.expm1(-exposure)), -exposure).sum())
+    return float((counts * np.where(acted, np.log(-np.expm1(-exposure)), -exposure)).sum())
 
 
 def _exposure(theta: np.ndarray, x: np.ndarray, dt: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -94,13 +98,14 @@ def _exposure(theta: np.ndarray, x: np.ndarray, dt: np.ndarray) -> tuple[np.ndar
     return np.maximum(far * dt + fading, 1e-300), far * dt, fading
 
 
-def _parts(theta: np.ndarray, x: np.ndarray, dt: np.ndarray, acted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(slopes of p in the three logs [rows, 3], 1 / (p (1 - p)), whether it acted less p)."""
+def _parts(theta: np.ndarray, x: np.ndarray, dt: np.ndarray, acted: np.ndarray, counts: np.ndarray
+           ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(slopes of p in the three logs [rows, 3], counts / (p (1 - p)), whether it acted less p)."""
     exposure, far, fading = _exposure(theta, x, dt)
     stays = np.exp(-exposure)
     p = -np.expm1(-exposure)
     slope = stays[:, None] * np.column_stack([far, fading, fading * x / np.exp(theta[2])])
-    return slope, 1.0 / np.maximum(p * stays, 1e-300), acted - p
+    return slope, counts / np.maximum(p * stays, 1e-300), acted - p
 
 
 def _errors(slope: np.ndarray, weight: np.ndarray, residual: np.ndarray, clusters: Sequence[np.ndarray]
@@ -144,14 +149,14 @@ def _factor_parts(theta: np.ndarray, expected: np.ndarray, z: np.ndarray, acted:
 
 @dataclass(frozen=True)
 class Watching:
-    """share: of owners who ever act; factor: their hazard over that of all.
+    """share: of owners who ever act; hazards: of each act, of those who do, errors by owner.
 
-    low, high: shares within 1.92 of the log likelihood's top (95 %, owners independent, the hazards known); gain: of log
-    likelihood over all of them acting alike. idle: owners who never acted; alone: how many there would be if all acted alike.
+    low, high: shares within 1.92 of the log likelihood's top (95 %; owners independent, hazards in proportion); gain: of log
+    likelihood over all of them acting alike. owners: how many; idle: who never acted; alone: how many if all acted alike.
     """
 
     share: float
-    factor: float
+    hazards: tuple[Hazard, ...]
     low: float
     high: float
     gain: float
@@ -160,25 +165,46 @@ class Watching:
     alone: float
 
 
-def fit_watching(expected: np.ndarray, acted: np.ndarray, owner: np.ndarray) -> Watching:
-    """Of owners with known hazards, the share w that acts at all, with k times these hazards; the others never do.
+def fit_watching(x: np.ndarray, days: np.ndarray | float, acts: Sequence[np.ndarray], owner: np.ndarray) -> Watching:
+    """The share w of owners who act at all, and the hazards of those, where the rest never does any of these acts.
 
-        likelihood of an owner:  w prod p(k) + (1 - w) [he never acted],   p = 1 - e^(-k H) where he acted, else e^(-k H)
-    Who never acted may only have been lucky: with few days near the boundary most never act though all are alike. The top is
-    looked for on a grid. expected: [rows] H; acted: [rows] bool; owner: [rows]. InputError: nobody acted.
+        likelihood of an owner:  w prod p + (1 - w) [he never acted],     over his days and each of the acts
+    Who never acted may only have had no time to: he watches with probability w e^-S / (w e^-S + 1 - w), S the sum of his h dt.
+    Hazards are fitted with everybody counting by that, and w is its mean; both again until w stands (expectation, maximisation).
+    acts: each [rows] bool; owner: [rows]; x, days, InputError as of `fit_hazard`.
     """
-    if not acted.any():
-        raise InputError("has no acts", "panel", None, "nobody is seen to watch")
+    x, dt = np.asarray(x, float), np.broadcast_to(np.asarray(days, float), np.shape(x))
     number = np.unique(owner, return_inverse=True)[1]
-    idle = np.bincount(number, acted) == 0.0
-    of_owner = np.empty((len(idle), len(FACTORS)))
-    for k, factor in enumerate(FACTORS):
-        exposure = np.maximum(factor * expected, 1e-300)
-        of_owner[:, k] = np.bincount(number, np.where(acted, np.log(-np.expm1(-exposure)), -exposure))
-    active, lucky = of_owner[~idle].sum(axis=0), np.exp(of_owner[idle])
-    value = np.array([active + (~idle).sum() * math.log(w) + np.log(w * lucky + (1.0 - w)).sum(axis=0) for w in SHARES[:-1]]
-                     + [of_owner.sum(axis=0)])
-    top, best = value.max(axis=1), int(value.max(axis=1).argmax())
-    within = SHARES[top >= top[best] - 1.92]
-    return Watching(float(SHARES[best]), float(FACTORS[value[best].argmax()]), float(within[0]), float(within[-1]),
-                    float(top[best] - top[-1]), len(idle), int(idle.sum()), float(np.exp(-np.bincount(number, expected)).sum()))
+    idle = np.bincount(number, np.any(acts, axis=0)) == 0.0
+    alike = [fit_hazard(x, dt, acted) for acted in acts]
+    tops = [(np.log([one.far, one.near, one.scale]), 0.0) for one in alike]
+    alone = _unmoved(tops, x, dt, number)
+    share, watches = 1.0, np.where(idle, 0.5, 1.0)
+    for _ in range(STEPS):
+        before, share = share, float(watches.mean())
+        tops = [climb(theta, x, dt, acted, watches[number]) for (theta, _), acted in zip(tops, acts, strict=True)]
+        lucky = share * _unmoved(tops, x, dt, number)
+        watches = np.where(idle, lucky / (lucky + 1.0 - share), 1.0)
+        if abs(share - before) < 1e-5:
+            break
+    hazards = tuple(_hazard(*top, x, dt, acted, watches[number], (owner,)) for top, acted in zip(tops, acts, strict=True))
+    value = _profile([_exposure(theta, x, dt)[0] for theta, _ in tops], acts, number, idle)
+    within = SHARES[value >= value.max() - 1.92]
+    gain = float(value.max()) - sum(one.log_likelihood for one in alike)
+    return Watching(share, hazards, float(within[0]), float(within[-1]), gain, len(idle), int(idle.sum()), float(alone.sum()))
+
+
+def _unmoved(tops: Sequence[tuple[np.ndarray, float]], x: np.ndarray, dt: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Probability that an owner who watches does nothing on all his days. [owners]"""
+    return np.exp(-np.bincount(number, np.sum([_exposure(theta, x, dt)[0] for theta, _ in tops], axis=0)))
+
+
+def _profile(exposures: Sequence[np.ndarray], acts: Sequence[np.ndarray], number: np.ndarray, idle: np.ndarray) -> np.ndarray:
+    """The most that log likelihood is at each of SHARES, hazards in proportion. exposures: h dt of each act [rows]."""
+    of_owner = np.zeros((len(FACTORS), len(idle)))
+    for exposure, acted in zip(exposures, acts, strict=True):
+        for k, factor in enumerate(FACTORS):
+            of_owner[k] += np.bincount(number, np.where(acted, np.log(-np.expm1(-factor * exposure)), -factor * exposure))
+    active, lucky, alike = of_owner[:, ~idle].sum(axis=1), np.exp(of_owner[:, idle]), of_owner.sum(axis=1)
+    return np.array([(active + (~idle).sum() * math.log(w) + np.log(w * lucky + (1.0 - w)).sum(axis=1)).max()
+                     for w in SHARES[:-1]] + [alike.max()])
