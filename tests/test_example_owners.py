@@ -157,7 +157,7 @@ def test_the_real_file(example: dict[str, ModuleType], monkeypatch: pytest.Monke
     monkeypatch.setenv("DELEVER_DATA", str(DATA))
     days, owners = example["borrower_days"], example["owners"]
     every = days.panel()
-    assert (len(every.x), int(every.day.max()) + 1, len(np.unique(every.market))) == (71_061, 92, 3)
+    assert (len(every.x), int(every.day.max()) + 1, len(np.unique(every.market))) == (71_071, 92, 3)
     moved = (np.abs(every.more) > 1e-6) & (np.abs(every.less) < days.SAME)
     assert moved[(every.x > -0.1) & (every.x < -0.01)].mean() > 0.5 and moved[(every.x > 0.1) & (every.x < 0.2)].mean() < 0.01
     risk = days.at_risk(every)

@@ -29,7 +29,7 @@ SIZE = 10_000.0  # crvUSD, at which the size factor is 1
 DRAWS, SEED = 400, 20231001  # of a bootstrap
 ACTS = ("defend", "close", "re-lever")
 LINES = (("watching", "defend", "defend_scale", "defend_far"), ("close", "close_scale", "close_far"),
-         ("gain", "spread", "repays"))
+         ("gain", "spread", "repays", "budget"))
 Estimate = tuple[float, float]  # a number and its standard error
 
 
@@ -104,11 +104,11 @@ def fit(risk: Panel) -> Fits:
 
 
 def preset(fits: Fits) -> dict[str, float]:
-    """The fields of `defenders`. Hazards are of those who watch."""
+    """The fields of `defenders`. Hazards are of those who watch; gains are as they were, so that no budget cuts them."""
     defend, close = fits.either.hazards
     exact = {"watching": fits.either.share, "defend": defend.near, "defend_scale": defend.scale, "defend_far": defend.far,
              "close": close.near, "close_scale": close.scale, "close_far": close.far,
-             **{name: fits.near[name][0] for name in ("gain", "spread", "repays")}}
+             **{name: fits.near[name][0] for name in ("gain", "spread", "repays")}, "budget": 1.0}
     return {name: float(f"{value:.2g}") for name, value in exact.items()}
 
 
@@ -116,7 +116,7 @@ def snippet(fits: Fits) -> str:
     """It as a world has it."""
     fields = preset(fits)
     lines = [", ".join(f"{name}: {fields[name]:g}" for name in names) for names in LINES]
-    return ("actors:\n  owners:   # estimate (crvusd_2023-11): soft liquidation; budget and sells are assumptions\n"
+    return ("actors:\n  owners:   # estimate (crvusd_2023-11), of soft liquidation; what is not named is an assumption\n"
             "    {kind: defenders, " + ",\n     ".join(lines) + "}")
 
 

@@ -4,8 +4,8 @@
 
 Book: crvUSD's borrowers against ETH of one day (borrower_days.py), as loans of a lending protocol that are as far from
 liquidation as these were from their bands. ETH falls in a straight line of logs and stays there for an hour; the market is deep.
-Told is the debt that liquidators repay. Owners: as estimated (owners.py); and, an assumption to sweep, who would lose a penalty at
-once: all watch, so many defences a day at the boundary and AT_ONCE, each as large as estimated.
+Told is the debt that liquidators repay. Owners: as estimated (owners.py); and who would lose a penalty at once, an assumption to
+sweep: all watch, so many defences a day at the boundary and AT_ONCE, each as large as estimated.
 """
 
 from __future__ import annotations
