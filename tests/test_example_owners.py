@@ -21,7 +21,7 @@ DATA = Path(os.environ.get("DELEVER_DATA") or ROOT.parent / "shared" / "data")
 NEEDED = ("crvusd_2023-11", "llamalend_2024", "oracles")
 with_data = pytest.mark.skipif(not all((DATA / name).is_dir() for name in NEEDED) and not os.environ.get("CI"),
                                reason="the data of crvUSD are not here (DELEVER_DATA)")
-MODULES = ("borrower_days", "owners")
+MODULES = ("borrower_days", "owners", "owners_effect")
 GROWTH, FAR, NEAR, SCALE, CLOSES, WATCHING = 1.0002, 0.004, 0.4, 0.05, 0.01, 0.5
 HOLDING, SNAPSHOTS, LOANS = 0.15, 50, 300
 
@@ -165,6 +165,20 @@ def test_the_real_file(example: dict[str, ModuleType], monkeypatch: pytest.Monke
     owners.main()
     page = (ROOT / "docs" / "owners.md").read_text()
     assert [line for line in capsys.readouterr().out.splitlines() if line not in page] == []
+
+
+@with_data
+def test_what_they_change(example: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quick fall leaves them no time, a slow one does; figures of the page, of fewer paths."""
+    monkeypatch.setenv("DELEVER_DATA", str(DATA))
+    effect = example["owners_effect"]
+    monkeypatch.setattr(effect, "PATHS", 8)
+    there = effect.of_the_day(example["borrower_days"].at_risk(example["borrower_days"].panel()))
+    loans, who = effect.book(there), effect.AT_ONCE | {"defend": 4.0, "gain": 0.04, "spread": 1.06, "repays": 0.4}
+    page = (ROOT / "docs" / "owners.md").read_text()
+    assert f"All: {len(there.debt)} loans that owe {there.debt.sum() / 1e6:.1f}m USD" in page
+    shares = {over: effect.repaid(loans, 0.1, over, who).mean() / effect.repaid(loans, 0.1, over, None)[0] for over in (0.25, 4)}
+    assert shares[0.25] == pytest.approx(0.994, abs=0.02) and shares[4] == pytest.approx(0.924, abs=0.07)
 
 
 def test_the_preset_of_the_page_is_an_actor() -> None:

@@ -26,6 +26,7 @@ from delever.analysis.hazards import Hazard, Watching, fit_factor, fit_hazard, f
 LEAST_ACT, PART = 0.005, 1e-4  # what counts as an act, and as a change of one side [log]
 NEAR, OFTEN_NEAR, DAYS_NEAR = 0.10, 0.05, 3  # log distances; days that a note counted an owner by
 SIZE = 10_000.0  # crvUSD, at which the size factor is 1
+CHECKED = ((-0.02, -0.01), (0.0, 0.005), (0.02, 0.05), (0.1, 0.2))  # distances at which `moved` is told
 DRAWS, SEED = 400, 20231001  # of a bootstrap
 ACTS = ("defend", "close", "re-lever")
 LINES = (("watching", "defend", "defend_scale", "defend_far"), ("close", "close_scale", "close_far"),
@@ -137,6 +138,13 @@ def ends(every: Panel) -> dict[int, float]:
     return found
 
 
+def moved(every: Panel) -> str:
+    """How often collateral moved at the same debt, by the day's nearest distance: it does by itself in bands alone."""
+    alone = (np.abs(every.more) > borrower_days.SAME) & (np.abs(every.less) < borrower_days.SAME)
+    of = [f"{alone[(every.x >= low) & (every.x < high)].mean():.1%} from {low:.1%} to {high:.1%}" for low, high in CHECKED]
+    return "Collateral moves at the same debt on this share of days, by x: " + ", ".join(of)
+
+
 def row(*cells: str) -> None:
     """A row of a table."""
     print("| " + " | ".join(cells) + " |")
@@ -176,6 +184,7 @@ def main() -> None:
     best = max(found, key=lambda hours: found[hours])
     print(f"Loans gone, against real ends of loans: correlation {found[0]:.2f} if snapshots are of midnight UTC,"
           f" {found[best]:.2f} at best, {best:+d} h off, {found[-24]:.2f} and {found[24]:.2f} a day off")
+    print(moved(every))
     say(fit(borrower_days.at_risk(every)))
 
 

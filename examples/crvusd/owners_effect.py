@@ -5,7 +5,7 @@
 Book: crvUSD's borrowers against ETH of one day (borrower_days.py), as loans of a lending protocol that are as far from
 liquidation as these were from their bands. ETH falls in a straight line of logs and stays there for an hour; the market is deep.
 Told is the debt that liquidators repay. Owners: as estimated (owners.py); and who would lose a penalty at once, an assumption to
-sweep: all watch, so many defences a day at the boundary and AT_ONCE, each as large as estimated.
+sweep: all watch, so many defences a day at the boundary and AT_ONCE, each as large as estimated, or LARGE.
 """
 
 from __future__ import annotations
@@ -24,15 +24,19 @@ from delever.model.book import Book
 DAY, PRICE, THRESHOLD = 45, 2000.0, 0.85  # the snapshot; USD; of the protocol
 FALLS, SPREADS, AFTER = (0.10, 0.20), (0.25, 1, 4, 24), 1  # how much; over how many hours; how many the price stays down
 AT_ONCE = {"watching": 1.0, "defend_scale": 0.04, "defend_far": 0.1, "close": 0.0, "close_far": 0.0}  # assumption
-RATES = (0.5, 2.0, 4.0)  # defences a day at the boundary: assumption
+RATES, LARGE = (0.5, 2.0, 4.0), 0.2  # defences a day at the boundary; a gain that settles most falls: assumptions
 PATHS, SEED = 100, 1
 
 
-def book(risk: borrower_days.Panel) -> Book:
-    """Loans of the day, of markets whose collateral is ETH's: as much debt, as near."""
-    there = np.flatnonzero((risk.day == DAY) & (risk.market != list(borrower_days.MARKETS).index("wbtc")))
+def of_the_day(risk: borrower_days.Panel) -> borrower_days.Panel:
+    """Loans against ETH of the day."""
+    return risk.at((risk.day == DAY) & (risk.market != list(borrower_days.MARKETS).index("wbtc")))
+
+
+def book(there: borrower_days.Panel) -> Book:
+    """As much debt each, as near."""
     legs = [{"account": f"loan{i}", "asset": asset, "side": side, "amount": float(amount)}
-            for i, debt, x in zip(there, risk.debt[there], risk.now[there], strict=True) for asset, side, amount in (
+            for i, (debt, x) in enumerate(zip(there.debt, there.now, strict=True)) for asset, side, amount in (
             ("ETH", "collateral", debt * np.exp(x) / THRESHOLD / PRICE), ("USD", "debt", debt))]
     return Book.from_table(pa.Table.from_pylist(legs), protocol="pool")
 
@@ -59,8 +63,14 @@ def repaid(loans: Book, fall: float, over: float, who: Mapping[str, Any] | None)
 def main() -> None:
     """Debt repaid by liquidators, relative to the same fall with nobody who acts; standard errors over paths."""
     risk = borrower_days.at_risk(borrower_days.panel())
-    loans, who = book(risk), owners.preset(owners.fit(risk))
+    there, who = of_the_day(risk), owners.preset(owners.fit(risk))
+    loans = book(there)
+    for name, x in (("All", np.inf), ("Within 5%", 0.05), *((f"Reached by {fall:.0%}", -np.log1p(-fall)) for fall in FALLS)):
+        debt = there.debt[there.now < x] / 1e6
+        print(f"{name}: {len(debt)} loans that owe {debt.sum():.1f}m USD, the largest {debt.max():.1f}m")
+    print()
     groups = {"as estimated": who} | {f"assumed {rate:g} a day": who | AT_ONCE | {"defend": rate} for rate in RATES}
+    groups[f"assumed 2 a day, gain {LARGE:g}"] = who | AT_ONCE | {"defend": 2.0, "gain": LARGE}
     owners.head("fall, spread over", *(f"{60 * over:g} min" if over < 1 else f"{over:g} h" for over in SPREADS))
     for fall in FALLS:
         alone = [repaid(loans, fall, over, None)[0] for over in SPREADS]
