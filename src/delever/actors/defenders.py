@@ -6,7 +6,7 @@
 A defence adds collateral, or repays (`repays` of them), at most `budget` of the collateral's worth; it falls on the largest
 collateral or debt, at prices seen. The share `watching` of owners, drawn a path and account, does so again and again; others
 never. Who is eligible already acts here no more: that race is `borrowers`'.
-Source: none; the form of the hazard is an assumption, its numbers are to be estimated from a book's history.
+Source: none; the form of the hazard is an assumption, and so are defaults; docs/owners.md estimates them from crvUSD's borrowers.
 """
 
 from __future__ import annotations
