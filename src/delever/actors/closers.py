@@ -46,7 +46,7 @@ from delever.model.references import known_asset, known_name
 from delever.model.world import World
 
 COLLATERAL, DEBT, PROTOCOL, NETWORK, HOLDER, FIRST, LAST = range(7)  # columns of whole numbers; reserves, then others
-OFTEN, SIZE, SPREAD, FEE = range(4)  # columns of terms
+CHANCE, SIZE, SPREAD, FEE = range(4)  # columns of terms
 DAY = 86400.0  # [s]
 CLOCK = stream("actors.closers")
 
@@ -99,12 +99,11 @@ def amounts(slot: int, p: int, c: int, d: int, accounts: Accounts) -> tuple[int,
 
 
 @kernel
-def offer(step: int, chance: np.ndarray, first_path: int, seed: np.ndarray, whole: np.ndarray, terms: np.ndarray,
-          account: np.ndarray, kind: int, rows: Transactions, n: int, accounts: Accounts, liquidity: Liquidity, watch: Watch,
-          pool: Pool) -> int:
-    """A row for each account whose time has come and whose collateral is worth its debt. The number of rows then.
+def offer(step: int, first_path: int, seed: np.ndarray, whole: np.ndarray, terms: np.ndarray, account: np.ndarray,
+          rows: Transactions, n: int, accounts: Accounts, liquidity: Liquidity, watch: Watch, pool: Pool) -> int:
+    """A row for each account whose time has come and whose collateral is worth its debt, of no kind yet. The number of rows then.
 
-    chance: [actors] that an account's time comes in a step; account: [listed].
+    account: [listed].
     """
     tree, market = liquidity.tree, liquidity.markets.price
     for i in range(whole.shape[0]):
@@ -112,7 +111,7 @@ def offer(step: int, chance: np.ndarray, first_path: int, seed: np.ndarray, whol
         for p in range(market.shape[1]):
             for j in range(whole[i, FIRST], whole[i, LAST]):
                 w0, w1, w2, _ = philox(np.uint64(first_path + p), np.uint64(step), np.uint64(account[j]), CLOCK, seed[0], seed[1])
-                if uniform(w0) >= chance[i]:
+                if uniform(w0) >= terms[i, CHANCE]:
                     continue
                 slot = touch(p, account[j], accounts.book, watch, pool)
                 c, d = legs(slot, a, b, accounts)
@@ -121,7 +120,7 @@ def offer(step: int, chance: np.ndarray, first_path: int, seed: np.ndarray, whol
                     continue
                 z = math.sqrt(-2.0 * log_(uniform(w1))) * cos_of_turn(w2)
                 units = min(terms[i, SIZE] * exp_(terms[i, SPREAD] * z), owed)
-                rows.path[n], rows.kind[n], rows.state[n], rows.ref[n], rows.actor[n] = p, kind, OFFERED, slot, whole[i, HOLDER]
+                rows.path[n], rows.state[n], rows.ref[n], rows.actor[n] = p, OFFERED, slot, whole[i, HOLDER]
                 rows.protocol[n], rows.network[n], rows.bid[n] = whole[i, PROTOCOL], whole[i, NETWORK], terms[i, FEE]
                 rows.give_asset[n], rows.give[n] = b, units
                 rows.get_asset[n], rows.get[n] = a, held * units / owed
@@ -184,6 +183,7 @@ class Closing(Phase):
             listed.append(mine)
         self.whole, self.account = np.array(whole, np.int64), np.concatenate(listed)
         self.terms = np.array([[one.often / DAY, one.size, one.spread, one.fee] for one in specs.values()])
+        self.terms[:, CHANCE] = 1.0 - np.exp(-self.terms[:, CHANCE] * setting.step_length)  # that his time comes in a step
         self.repaid = np.zeros((len(specs), setting.paths))  # units of the debt
         self.repayment = Repayment(self)
 
@@ -199,10 +199,10 @@ class Closing(Phase):
         most = len(self.account) * state.paths
         state.room_for_slots(int(state.watch.counts[SLOTS]) + most)
         state.room_for_rows(most)
-        chance = 1.0 - np.exp(-self.terms[:, OFTEN] * state.step_length)
-        state.n_rows = offer(state.step, chance, state.first_path, state.seed, self.whole, self.terms, self.account,
-                             self.repayment.number, state.transactions, state.n_rows, state.accounts, state.liquidity,
-                             state.watch, state.pool)
+        first = state.n_rows
+        state.n_rows = offer(state.step, state.first_path, state.seed, self.whole, self.terms, self.account, state.transactions,
+                             first, state.accounts, state.liquidity, state.watch, state.pool)
+        state.transactions.kind[first:state.n_rows] = self.repayment.number
 
     def note(self, state: State, done: np.ndarray) -> None:
         """Count what was carried out. done: row numbers."""

@@ -223,7 +223,7 @@ class Defending(Phase):
         self.drawn = np.zeros((64, 3))
         self.said = np.zeros((ACTS + 1, len(names), setting.paths))
         self.paid = (Paid("defence", True, lambda state, done: self.note(state, done, ADD)),
-                     Paid("repayment", False, lambda state, done: self.note(state, done, REPAY)))
+                     Paid("own_repayment", False, lambda state, done: self.note(state, done, REPAY)))
         self.close = Close(lambda state, done: self.note(state, done, SELL))
 
     def kinds(self) -> Sequence[Kind]:

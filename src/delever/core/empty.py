@@ -120,7 +120,7 @@ def new_halts(protocols: int, markets: int, networks: int, feeds: int, bridges: 
 def new_ledgers(assets: int, reserves: int, protocols: int, outcomes: int, paths: int, actors: int = 0) -> Ledgers:
     """Ledgers at zero."""
     return Ledgers(tokens=np.zeros((HOLDERS + actors, assets, paths)), booked=np.zeros((BOOKED, reserves, paths)),
-                   scaled=np.zeros((2, reserves, paths)), size=np.zeros((reserves, paths)),
+                   scaled=np.zeros((2, reserves, paths)), moved=np.zeros((2, reserves, paths)), size=np.zeros((reserves, paths)),
                    totals=np.zeros((outcomes, protocols, paths)),
                    turnover=np.zeros((assets, paths)))
 

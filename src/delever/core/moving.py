@@ -20,6 +20,7 @@ def take_out(slot: int, p: int, r: int, k: int, units: float, who: int, accounts
     ledgers.booked[DEPOSITS, r, p] -= taken
     ledgers.booked[OWN_DEPOSITS, r, p] -= taken
     ledgers.scaled[0, r, p] -= change
+    ledgers.moved[0, r, p] += change
     return taken
 
 
@@ -33,6 +34,7 @@ def put_in(slot: int, p: int, r: int, k: int, units: float, who: int, accounts: 
     ledgers.booked[DEPOSITS, r, p] += units
     ledgers.booked[OWN_DEPOSITS, r, p] += units
     ledgers.scaled[0, r, p] += change
+    ledgers.moved[0, r, p] += change
 
 
 @helper
@@ -45,6 +47,7 @@ def borrow(slot: int, p: int, s: int, k: int, units: float, who: int, accounts: 
     ledgers.booked[DEBTS, s, p] += units
     ledgers.booked[OWN_DEBTS, s, p] += units
     ledgers.scaled[1, s, p] += change
+    ledgers.moved[1, s, p] += change
 
 
 @helper
@@ -57,4 +60,5 @@ def pay_back(slot: int, p: int, s: int, k: int, units: float, who: int, accounts
     ledgers.booked[DEBTS, s, p] -= paid
     ledgers.booked[OWN_DEBTS, s, p] -= paid
     ledgers.scaled[1, s, p] -= change
+    ledgers.moved[1, s, p] += change
     return paid

@@ -248,6 +248,7 @@ class Ledgers(NamedTuple):
     tokens: np.ndarray  # [HOLDERS + actors, assets, paths] units gained by each holder; actors of the world have a row each
     booked: np.ndarray  # [BOOKED, reserves, paths] units of claims on each reserve, at the index of the event
     scaled: np.ndarray  # [2, reserves, paths] change of accounts' amounts at index 1: 0 collateral, 1 debt
+    moved: np.ndarray  # [2, reserves, paths] what owners moved of these themselves, whichever way: a residual is measured by it
     size: np.ndarray  # [reserves, paths] change of what accounts and vaults hold of a perp, long and short added up [units]
     totals: np.ndarray  # [outcomes, protocols, paths] columns as in core/outcomes.py
     turnover: np.ndarray  # [assets, paths] units that changed hands on venues, gross: what a residual is measured by

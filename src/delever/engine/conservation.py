@@ -52,7 +52,7 @@ def residual(state: State, slots: int) -> np.ndarray:
 
     changed, gross = np.zeros_like(ledgers.scaled), np.zeros_like(ledgers.scaled)
     count_accounts(slots, state.pool.touched, state.book, changed, gross)
-    gross += np.abs(ledgers.booked).sum(0) + ledgers.turnover[asset]  # what has passed through accounts and is gone again, too
+    gross += np.abs(ledgers.booked).sum(0) + ledgers.moved  # what has passed through accounts and is gone again, too
     by_leg = np.abs(changed - ledgers.scaled) / np.maximum(gross, 1e-300)
     np.maximum.at(worst, asset, by_leg.max(0))
     return worst
