@@ -60,9 +60,9 @@ class Chain:
         self.evm.set_balance(ME, 10**30)
         self.libraries: dict[str, str] = {}
 
-    def at(self, time: int) -> None:
-        """From now on every call is in a block of that time [s]."""
-        self.evm.set_block_env(BlockEnv(timestamp=time))
+    def at(self, time: int, block: int = 0) -> None:
+        """From now on every call is in a block of that time [s] and number."""
+        self.evm.set_block_env(BlockEnv(timestamp=time, number=block))
 
     def deploy(self, name: str, *given: Any) -> Contract:
         """A contract, after the libraries that it is linked to."""

@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 LONGEST = 150.0  # that fetching or compiling may take [s]
 TAKEN = ("package.json", "package-lock.json", "compile.cjs", "stand_ins.sol")
 V3_6, V3_0, V2 = "@aave-dao/aave-v3-origin/src/contracts", "@aave/core-v3/contracts", "@uniswap/v2-core/build"
+VENUS = "@venusprotocol/venus-protocol/artifacts/contracts"
 SOURCES = {  # the compiler's package; then what it compiles, and what a package brings compiled
     "aave_v3_6": ("solc", "stand_ins.sol", f"{V3_6}/instances/PoolInstance.sol", f"{V3_6}/instances/ATokenInstance.sol",
                   f"{V3_6}/instances/VariableDebtTokenInstance.sol",
@@ -32,6 +33,8 @@ SOURCES = {  # the compiler's package; then what it compiles, and what a package
                   f"{V3_0}/protocol/tokenization/StableDebtToken.sol",
                   f"{V3_0}/protocol/tokenization/VariableDebtToken.sol",
                   f"{V3_0}/protocol/configuration/PoolAddressesProvider.sol"),
+    "compound_v2": ("solc", "stand_ins.sol", f"{VENUS}/Comptroller/ComptrollerG1.sol/ComptrollerG1.json",
+                    f"{VENUS}/Tokens/VTokens/VBep20Immutable.sol/VBep20Immutable.json"),
     "morpho_blue": ("solc-0.8.19", "stand_ins.sol", "@morpho-org/morpho-blue/src/Morpho.sol"),
     "uniswap": ("solc", "stand_ins.sol", f"{V2}/UniswapV2Factory.json", f"{V2}/UniswapV2Pair.json",
                 "@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json",
@@ -77,7 +80,8 @@ def compiled(name: str) -> Path:
         if not (folder / "fetched").exists():
             for file in TAKEN:
                 shutil.copy(HERE / file, folder / file)
-            run([*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder, NotReached)
+            # without the peers of packages, which are tools of their developers
+            run([*npm(), "ci", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"], folder, NotReached)
             (folder / "fetched").touch()
         if not ready.exists():
             run([*node(), "compile.cjs", *SOURCES[name]], folder)

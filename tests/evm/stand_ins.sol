@@ -40,6 +40,7 @@ interface Pair {
 }
 
 // Prices in 1e-8 USD per token: told, or what a pair of tokens of 18 decimals stands at now, in its other token.
+// Compound asks for a market's, in 1e-36 USD per smallest unit: told.
 contract Prices {
   mapping(address => uint256) told;
   mapping(address => Pair) followed;
@@ -57,6 +58,10 @@ contract Prices {
     if (address(pair) == address(0)) return told[asset];
     (uint256 one, uint256 other, ) = pair.getReserves();
     return pair.token0() == asset ? (other * 1e8) / one : (one * 1e8) / other;
+  }
+
+  function getUnderlyingPrice(address market) external view returns (uint256) {
+    return told[market];
   }
 }
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from protocols import compound_cases as compound
 from protocols import test_aave_vectors as aave
 from protocols import test_clip_vectors as clip
 from protocols import test_comet_vectors as comet
-from protocols import test_compound_vectors as compound
 from protocols import test_liquity_vectors as liquity
 from protocols import test_llamma_vectors as llamma
 from protocols import test_morpho_vectors as morpho
@@ -109,7 +109,7 @@ ON: dict[str, Edges] = {
        for contract, kind in aave.CALLS},
     "comet_absorb": Edges(comet.check_absorption, on_absorption),
     "comet_buy": Edges(comet.check_purchase, lambda case: (contracts.buy, raws(case))),
-    "compound_v2": Edges(compound.check_call),
+    "compound_v2": Edges(compound.check_call, lambda case: (partial(compound.decided, case), compound.raw_numbers(case))),
     "llamma_softliq": Edges(llamma.check_path),
     "maker_auction": Edges(clip.check_auction),
     "maker_bark": Edges(clip.check_bark, lambda case: (contracts.bark, raws(case))),

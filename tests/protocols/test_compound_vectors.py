@@ -1,71 +1,28 @@
-"""Compound v2's rules against the executed contract (Venus 0.7.0, a fork): of edges: test_edges.py.
-
-Tolerances, float64 against the contract's integers: 1e-9 relative and five smallest units of the quantity. What is seized
-is repay x a ratio that the contract rounds to its own smallest unit, 1e-18 raw vTokens a raw unit repaid: five of those for
-every unit repaid too. Of a cheap debt of 18 decimals against a dear collateral of 8 that ratio keeps about five digits.
+"""Compound v2's rules against the executed contract (Venus 0.7.0, a fork). The tolerances are those of compound_cases.py. Of
+edges: test_edges.py.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from delever.protocols.compound import Compound
-from protocols.one_account import Account, Call, Collateral, Debt, call, imbalance, ready
+from protocols.compound_cases import (
+    RELATIVE,
+    USD_UNIT,
+    Case,
+    account,
+    called,
+    check_above_the_close_factor,
+    check_accepted,
+    check_healthy,
+    check_too_much,
+    market,
+    outcome,
+    room,
+)
 from protocols.vectors import cases, number
 
 pytestmark = pytest.mark.usefixtures("tables_of_their_own")
-
-RELATIVE, UNITS = 1e-9, 5.0
-USD_UNIT = 1e-18  # of liquidity and shortfall
-VTOKEN_UNIT = 1e-8
-RATIO_UNIT = 1e-18  # raw vTokens a raw unit repaid
-
-Case = dict[str, Any]
-
-
-def market(case: Case, role: str) -> Case:
-    """The market of the case's "borrowed" or "collateral"."""
-    found: Case = next(m for m in case["in"]["markets"] if m["asset"] == case["in"][role])
-    return found
-
-
-def account(case: Case) -> Account:
-    """The account, of which only the pair of the case may be called. Units of collateral are of the underlying."""
-    given, held, owed = case["in"], [], []
-    incentive = number(given["liquidation_incentive"]) - 1.0
-    for m in given["markets"]:
-        price = number(m["price"])
-        if number(m["vtokens"]) > 0.0:
-            held.append(Collateral(m["asset"], number(m["vtokens"]) * number(m["exchange_rate"]), price,
-                                   number(m["collateral_factor"]), incentive, m["asset"] == given["collateral"],
-                                   index=number(m["exchange_rate"])))
-        if number(m["borrow"]) > 0.0:
-            owed.append(Debt(m["asset"], number(m["borrow"]), price, m["asset"] == given["borrowed"]))
-    return Account(tuple(held), tuple(owed))
-
-
-def called(case: Case) -> Call:
-    """A call with the offer of the case as the most that is repaid."""
-    who = account(case)
-    rules = Compound(version="v2", close_factor=number(case["in"]["close_factor"]))
-    return call(ready(rules, who), who, most=number(case["in"]["repay"]))
-
-
-def outcome(case: Case) -> str:
-    """What the contract answered."""
-    return str(case["out"].get("error") or case["out"].get("revert") or "accepted")
-
-
-def room(theirs: float, unit: float) -> float:
-    return RELATIVE * abs(theirs) + UNITS * unit
-
-
-def vtoken_room(case: Case, theirs: float) -> float:
-    """Of a quantity of vTokens after a call. [vTokens]"""
-    raw_repaid = float(case["in"]["repay"][0])
-    return room(theirs, VTOKEN_UNIT) + UNITS * RATIO_UNIT * raw_repaid * VTOKEN_UNIT
 
 
 def of(wanted: str) -> list[Case]:
@@ -83,35 +40,11 @@ def test_shortfalls_are_the_contracts() -> None:
     assert checked >= 37
 
 
-def check_accepted(case: Case) -> None:
-    """What is repaid and seized, and how the account stands then."""
-    done, out, repaid, taken = called(case), case["out"], case["in"]["borrowed"], case["in"]["collateral"]
-    token, rate = 10.0 ** -market(case, "borrowed")["decimals"], number(market(case, "collateral")["exchange_rate"])
-    assert done.settled and done.kept == 0.0, case["id"]
-    for what, ours in (("repaid", done.repay), ("borrow_after", done.units_left(repaid, Debt)),
-                       ("seized_vtokens", done.seize / rate), ("vtokens_after", done.units_left(taken, Collateral) / rate)):
-        theirs = number(out[what])
-        allowed = vtoken_room(case, theirs) if "vtokens" in what else room(theirs, token)
-        assert abs(ours - theirs) <= allowed, f"{case['id']}: {what} is {ours!r}, contract {theirs!r}"
-    backing, debt = done.account.sides(done.amount)
-    gap = number(out["shortfall_after"]) - number(out["liquidity_after"])
-    price = number(market(case, "collateral")["price"]) * rate
-    slack = room(debt, USD_UNIT) + room(backing, USD_UNIT) + vtoken_room(case, 0.0) * price
-    slack += UNITS * token * number(market(case, "borrowed")["price"])
-    assert abs(debt - backing - gap) <= slack, case["id"]
-    assert imbalance(done) < 1e-12, case["id"]
-
-
 def test_accepted_calls_repay_and_seize_what_the_contract_does() -> None:
     accepted = of("accepted")
     for case in accepted:
         check_accepted(case)
     assert len(accepted) >= 15
-
-
-def check_healthy(case: Case) -> None:
-    """Nobody is called."""
-    assert (called(case).settled, called(case).repay) == (False, 0.0), case["id"]
 
 
 def test_accounts_without_a_shortfall_are_not_called() -> None:
@@ -121,15 +54,6 @@ def test_accounts_without_a_shortfall_are_not_called() -> None:
     assert len(healthy) >= 5
 
 
-def check_above_the_close_factor(case: Case) -> None:
-    """The offer is cut."""
-    done, token = called(case), 10.0 ** -market(case, "borrowed")["decimals"]
-    limit = number(case["in"]["close_factor"]) * number(market(case, "borrowed")["borrow"])
-    held = done.seize >= next(leg.units for leg in done.account.collaterals if leg.callable)
-    assert number(case["in"]["repay"]) >= limit - room(limit, token), case["id"]
-    assert done.settled and (held or abs(done.repay - limit) <= room(limit, token)), case["id"]
-
-
 def test_an_offer_above_the_close_factor_is_cut_down_to_it() -> None:
     above = of("TOO_MUCH_REPAY")
     for case in above:
@@ -137,32 +61,11 @@ def test_an_offer_above_the_close_factor_is_cut_down_to_it() -> None:
     assert len(above) >= 2
 
 
-def check_too_much(case: Case) -> None:
-    """What there is, is taken."""
-    done, incentive = called(case), number(case["in"]["liquidation_incentive"])
-    taken, repaid = market(case, "collateral"), market(case, "borrowed")
-    held = number(taken["vtokens"]) * number(taken["exchange_rate"])
-    assert done.seize == pytest.approx(held, rel=1e-15), case["id"]
-    worth = held * number(taken["price"]) / incentive / number(repaid["price"])
-    assert done.repay == pytest.approx(worth, rel=1e-12) and done.repay <= number(case["in"]["repay"]), case["id"]
-    assert done.units_left(taken["asset"], Collateral) == 0.0, case["id"]
-    assert done.units_left(repaid["asset"], Debt) > 0.0, case["id"]  # what is left is owed on: nothing is written off
-
-
 def test_an_offer_that_would_seize_too_much_takes_what_there_is_for_as_much_less() -> None:
     above = of("LIQUIDATE_SEIZE_TOO_MUCH")
     for case in above:
         check_too_much(case)
     assert len(above) >= 1
-
-
-def check_call(case: Case) -> None:
-    """By what the contract answered."""
-    CHECKS[outcome(case)](case)
-
-
-CHECKS = {"accepted": check_accepted, "INSUFFICIENT_SHORTFALL": check_healthy, "TOO_MUCH_REPAY": check_above_the_close_factor,
-          "LIQUIDATE_SEIZE_TOO_MUCH": check_too_much}
 
 
 def test_where_the_ratio_has_digits_enough_calls_agree_to_1e_9_and_nowhere_worse_than_to_1e_5() -> None:

@@ -50,6 +50,33 @@ def take(g: Raw) -> str:
     return "all of the lot" if units == g["lot"] else "as asked"
 
 
+# ---- Compound v2 ------------------------------------------------------------------------------------------------
+
+
+def compound_shortfall(markets: list[Raw]) -> int:
+    """Debt less counted collateral [1e-18 USD]: above 0 an account may be called. price: [1e-36 USD a unit]."""
+    each = (half_up(half_up(m["collateral_factor"] * m["exchange_rate"], WAD) * m["price"], WAD) for m in markets)
+    backing = sum(worth * m["vtokens"] // WAD for worth, m in zip(each, markets, strict=True))
+    return sum(m["price"] * m["borrow"] // WAD for m in markets) - backing
+
+
+def compound_seized(taken: Raw, repaid: Raw, g: Raw) -> int:
+    """vTokens for what is repaid. ratio_more: smallest units added to those that one unit repaid brings, times 1e18."""
+    owed = half_up(g["liquidation_incentive"] * repaid["price"], WAD)
+    ratio = owed * WAD // half_up(taken["price"] * taken["exchange_rate"], WAD) + g.get("ratio_more", 0)
+    return ratio * g["repay"] // WAD
+
+
+def compound_call(markets: list[Raw], taken: int, repaid: int, g: Raw) -> str:
+    """VToken.liquidateBorrow of an account in these markets, of which two are meant."""
+    if compound_shortfall(markets) <= 0:
+        return "INSUFFICIENT_SHORTFALL"
+    if g["repay"] > g["close_factor"] * markets[repaid]["borrow"] // WAD:
+        return "TOO_MUCH_REPAY"
+    seized, held = compound_seized(markets[taken], markets[repaid], g), markets[taken]["vtokens"]
+    return "LIQUIDATE_SEIZE_TOO_MUCH" if seized > held else "all of the collateral" if seized == held else "accepted"
+
+
 # ---- Compound v3 ------------------------------------------------------------------------------------------------
 
 
