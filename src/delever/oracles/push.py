@@ -2,8 +2,8 @@
 
     an answer in flight:  offer it once  t >= land
     else observe o + bias:  o - answer >= ln(1 + deviation)  or  <= ln(1 - deviation)  or  old  ->  in flight, land = t + delay
-    old         t - updated >= heartbeat                                            every answer sets the clock back
-    with first  updated < first + floor((t - first) / heartbeat) heartbeat          none does: it has not answered since the last beat
+    old         t - updated >= heartbeat                                        every answer sets the clock back
+    with first  updated < first + floor((t - first) / heartbeat) heartbeat      none does: it has not answered since the last beat
 Source: Chainlink data feeds (deviation threshold and heartbeat); ETH/USD on Ethereum 0.5 %, 3600 s. That its heartbeat keeps a
 clock of its own is seen in its rounds of 2023 (examples/oracles).
 """
