@@ -92,14 +92,14 @@ def test_two_lies_about_one_feed_multiply() -> None:
 
 
 def test_a_stopped_feed_wakes_nobody_before_it_looks_again() -> None:
-    one = np.zeros((1, 1))
+    one, rules = np.zeros((1, 1)), np.array([[0.0, 0.0, 60.0, 0.0, 0.0, np.nan]])
     feeds = Feeds(one[0], one.astype(int), one, one, one + 100.0, one, one + np.inf, np.zeros(1))
     for until, at in ((-np.inf, 160.0), (150.0, 160.0), (500.0, 500.0), (np.inf, np.inf)):
         wake = np.full(1, np.inf)
-        await_answers(np.zeros(1, np.int64), np.array([[0.0, 0.0, 60.0, 0.0, 0.0]]), feeds, np.full((1, 1), until), wake)
+        await_answers(np.zeros(1, np.int64), rules, feeds, np.full((1, 1), until), wake)
         assert wake[0] == at
     feeds.land[0, 0] = 130.0  # what is in flight lands
-    await_answers(np.zeros(1, np.int64), np.array([[0.0, 0.0, 60.0, 0.0, 0.0]]), feeds, np.full((1, 1), np.inf), wake)
+    await_answers(np.zeros(1, np.int64), rules, feeds, np.full((1, 1), np.inf), wake)
     assert wake[0] == 130.0
 
 

@@ -325,7 +325,7 @@ class Path(Answers):
                 observed = self.observed(feed)
                 move = observed - feed.answer
                 if (move >= math.log(1.0 + feed.deviation) or move <= math.log(1.0 - feed.deviation)
-                        or feed.updated <= self.time - feed.heartbeat):
+                        or feed.beat() <= self.time + 1e-9):
                     feed.flight, feed.land = observed, self.time + feed.delay
             if feed.flight is not None and self.time >= feed.land:
                 offered.append(Transaction("oracle", name, feed.fee, chain=feed.chain, payer="reporters"))

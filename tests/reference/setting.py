@@ -42,6 +42,7 @@ class Feed:
     answer: float = 0.0
     updated: float = 0.0  # [s]
     heartbeat: float = math.inf  # [s]
+    first: float | None = None  # [s] a beat of a clock of its own; none: heartbeats count from the last answer
     deviation: float = math.inf  # share
     delay: float = 0.0  # [s]
     fee: float = 0.0  # [gwei]
@@ -61,7 +62,14 @@ class Feed:
         """When it next has something to do [s]: an answer in flight lands, or the last one is too old."""
         if self.kind != "push":
             return math.inf
-        return self.land if self.flight is not None else self.updated + self.heartbeat
+        return self.land if self.flight is not None else self.beat()
+
+    def beat(self) -> float:
+        """When the answer will be too old [s]: with a clock, at its first beat after it."""
+        if self.first is None:
+            return self.updated + self.heartbeat
+        beats = math.floor((self.updated - self.first) / self.heartbeat + 1e-9)
+        return self.first + (beats + 1) * self.heartbeat
 
 
 @dataclass(eq=False)

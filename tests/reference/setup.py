@@ -139,7 +139,7 @@ def feed_of(spec: Any, world: World) -> Feed:
         feed.answer = math.log(world.assets[base].rate)
     if spec.kind == "push":
         feed.heartbeat, feed.deviation, feed.delay, feed.fee = spec.heartbeat, spec.deviation, spec.delay, spec.fee
-        feed.updated, feed.chain = -spec.age, chain_of(world, spec)
+        feed.updated, feed.first, feed.chain = -spec.age, spec.first, chain_of(world, spec)
     return feed
 
 

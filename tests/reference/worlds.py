@@ -200,6 +200,8 @@ class Draw(Events):
                      "deviation": rng.choice([0.001, 0.005, 0.02]),
                      "delay": 0.0 if kind == "push" else self.dt * rng.choice([0.1, 0.5, 1.0, 2.5]),
                      "fee": rng.choice([5.0, 30.0, 1000.0]), "age": self.dt * rng.choice([0.0, 2.0])}
+            if spec["fee"] == 30.0 and spec["heartbeat"] > self.dt:
+                spec["first"] = 1.3 * self.dt  # its heartbeat keeps a clock
             if self.chance(0.3):
                 spec["answer"] = now * rng.uniform(0.97, 1.03)
         if kind == "fixed":

@@ -1,9 +1,11 @@
 """A push feed: reporters answer when the price has moved, or when the last answer has grown old; it lands late.
 
     an answer in flight:  offer it once  t >= land
-    else observe o + bias:  o - answer >= ln(1 + deviation)  or  <= ln(1 - deviation)  or  t - updated >= heartbeat
-                          -> in flight, land = t + delay
-Source: Chainlink data feeds (deviation threshold and heartbeat); ETH/USD on Ethereum 0.5 %, 3600 s.
+    else observe o + bias:  o - answer >= ln(1 + deviation)  or  <= ln(1 - deviation)  or  old  ->  in flight, land = t + delay
+    old         t - updated >= heartbeat                                        every answer sets the clock back
+    with first  updated < first + floor((t - first) / heartbeat) heartbeat      none does: it has not answered since the last beat
+Source: Chainlink data feeds (deviation threshold and heartbeat); ETH/USD on Ethereum 0.5 %, 3600 s. That its heartbeat keeps a
+clock of its own is seen in its rounds of 2023 (examples/oracles).
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from delever.core.tables import EXECUTED, OFFERED, REPORTERS, Tally, Transaction
 from delever.model.quantity import Gwei, Seconds, Share, Text
 from delever.oracles.base import FeedPhase, FeedSpec
 
+CLOCK = 1e-6  # [s]: block times are floats
+
 
 class Push(FeedSpec):
     """Deviation or heartbeat."""
@@ -32,6 +36,8 @@ class Push(FeedSpec):
     reports: ClassVar[bool] = True
     heartbeat: Seconds = Field(gt=0, examples=["1 h"], description="an answer older than this is renewed")
     deviation: Share = Field(gt=0, lt=1, examples=["0.5 %"], description="a move of the market that calls for an answer")
+    first: Seconds | None = Field(None, ge=0,
+                                 description="time of a heartbeat, of a clock that answers do not set back; null: they do")
     delay: Seconds = Field(default=0.0, ge=0, description="from the observation to the offer of the transaction")
     fee: Gwei = Field(default=30.0, ge=0, description="bid of the reporter, a unit of gas")
     answer: float | None = Field(default=None, gt=0, description="answer at the start; without one, the market's")
@@ -51,8 +57,8 @@ class Push(FeedSpec):
         """One kernel call for all of them."""
         number = np.array([setting.feed(name) for name in specs], np.int64)
         network = np.array([setting.network(spec.network, "feeds", name, "network") for name, spec in specs.items()], np.int64)
-        rules = np.array([[math.log1p(s.deviation), math.log1p(-s.deviation), s.heartbeat, s.delay, s.fee]
-                          for s in specs.values()])
+        rules = np.array([[math.log1p(s.deviation), math.log1p(-s.deviation), s.heartbeat, s.delay, s.fee,
+                           math.nan if s.first is None else s.first] for s in specs.values()])
         return PushFeeds(number, network, rules, setting.paths)
 
 
@@ -61,7 +67,7 @@ def report(number: np.ndarray, network: np.ndarray, rules: np.ndarray, kind: int
            halted: np.ndarray, price: np.ndarray, now: np.ndarray, rows: Transactions, n: int) -> int:
     """Offer what has landed or is due; the number of transactions then.
 
-    number, network: [n] feeds of this kind; rules: [n, 5]; halted: [F, P] until when it does not look [s]; price: [M, P] log
+    number, network: [n] feeds of this kind; rules: [n, 6]; halted: [F, P] until when it does not look [s]; price: [M, P] log
     market prices; now: [P] scratch.
     """
     constant, market, sign = feeds.constant, feeds.market, feeds.sign
@@ -77,7 +83,9 @@ def report(number: np.ndarray, network: np.ndarray, rules: np.ndarray, kind: int
             row, factor = price[market[f, t]], sign[f, t]
             for p in range(now.shape[0]):
                 now[p] += factor * row[p]
-        some, oldest = 0, time - heartbeat
+        some, oldest, first = 0, time - heartbeat, rules[i, 5]
+        if not math.isnan(first):
+            oldest = first + math.floor((time - first + CLOCK) / heartbeat) * heartbeat - CLOCK
         for p in range(now.shape[0]):
             move = now[p] - answer[p]
             some += (move >= rise) | (move <= fall) | (updated[p] <= oldest) | (land[p] <= time)
@@ -102,9 +110,13 @@ def report(number: np.ndarray, network: np.ndarray, rules: np.ndarray, kind: int
 def await_answers(number: np.ndarray, rules: np.ndarray, feeds: Feeds, halted: np.ndarray, wake: np.ndarray) -> None:
     """A path wakes when an answer in flight may land, or when the last one grows too old and the feed looks."""
     for i in range(number.shape[0]):
-        land, updated, until, heartbeat = feeds.land[number[i]], feeds.updated[number[i]], halted[number[i]], rules[i, 2]
+        land, updated, until = feeds.land[number[i]], feeds.updated[number[i]], halted[number[i]]
+        heartbeat, first = rules[i, 2], rules[i, 5]
         for p in range(wake.shape[0]):
-            wake[p] = min(wake[p], land[p] if land[p] < np.inf else max(updated[p] + heartbeat, until[p]))
+            beat = updated[p] + heartbeat
+            if not math.isnan(first):
+                beat = first + (math.floor((updated[p] - first + CLOCK) / heartbeat) + 1.0) * heartbeat
+            wake[p] = min(wake[p], land[p] if land[p] < np.inf else max(beat, until[p]))
 
 
 @kernel
@@ -139,7 +151,7 @@ class PushFeeds(FeedPhase):
     """All push feeds."""
 
     def __init__(self, number: np.ndarray, network: np.ndarray, rules: np.ndarray, paths: int) -> None:
-        """number, network: [n]; rules: [n, 5]."""
+        """number, network: [n]; rules: [n, 6] ln(1 + deviation), ln(1 - deviation), heartbeat, delay, fee, first beat or nan."""
         self.number, self.network, self.rules, self.now, self.answer = number, network, rules, np.empty(paths), Answer()
 
     def kinds(self) -> Sequence[Kind]:
