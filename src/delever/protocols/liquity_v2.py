@@ -176,11 +176,10 @@ class LiquityV2Phase(TrovesPhase):
                for value in branch_told(state, system, branch, self.assets)]
         return [*results(state, [system for system, _ in self.systems], self.numbers, self.assets), *own]
 
-class Redemption(Kind):
-    """Of stablecoin for a basket of collateral."""
 
-    name: ClassVar[str] = "basket_redemption"
-    gas: ClassVar[float] = 1_500_000.0  # assumption
+class Redeeming(Kind):
+    """Of stablecoin, for what branches have."""
+
     trades: ClassVar[bool] = True
     looks: ClassVar[bool] = True
 
@@ -191,6 +190,13 @@ class Redemption(Kind):
         """As at its slot: others may have redeemed before, or moved the market."""
         self.rules.size(state, picked)
         still_pays(picked, state.transactions, state.tree, state.profiles, state.markets)
+
+
+class Redemption(Redeeming):
+    """Of stablecoin for a basket of collateral."""
+
+    name: ClassVar[str] = "basket_redemption"
+    gas: ClassVar[float] = 1_500_000.0  # assumption
 
     def execute(self, state: State, picked: np.ndarray) -> None:
         """See Kind. Of several who redeem in a batch each finds what those before him have left."""
@@ -208,21 +214,11 @@ class Redemption(Kind):
                 settle_baskets(some, state.time, reg, state.ledgers, rows)
 
 
-class UrgentRedemption(Kind):
+class UrgentRedemption(Redeeming):
     """Of stablecoin for collateral of a branch that is shut down."""
 
     name: ClassVar[str] = "urgent_redemption"
     gas: ClassVar[float] = 800_000.0  # assumption
-    trades: ClassVar[bool] = True
-    looks: ClassVar[bool] = True
-
-    def __init__(self, rules: LiquityV2Phase) -> None:
-        self.rules = rules
-
-    def check(self, state: State, picked: np.ndarray) -> None:
-        """As at its slot."""
-        self.rules.size(state, picked)
-        still_pays(picked, state.transactions, state.tree, state.profiles, state.markets)
 
     def execute(self, state: State, picked: np.ndarray) -> None:
         """See Kind. Of several who redeem in a batch each finds what those before him have left."""
